@@ -1,0 +1,1 @@
+"""What the operator decides: the JSON5 file, its schema, accounts, secrets and proxies."""

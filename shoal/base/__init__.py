@@ -1,0 +1,1 @@
+"""Ground floor: values, clock, errors, logging. Imports nothing else of Shoal."""

@@ -1,0 +1,1 @@
+"""A local Discord: gateway, REST, CDN and a control API, for demo, tests and benchmarks."""

@@ -1,0 +1,1 @@
+"""Redis: lanes, intake, facts, ledger, receipts, and the table of key families."""

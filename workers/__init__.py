@@ -1,0 +1,1 @@
+"""What the fleet can do. Nothing in here imports Celery."""

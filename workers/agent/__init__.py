@@ -1,0 +1,1 @@
+"""The turn: prompt, model providers, tool loop, tools."""

@@ -1,0 +1,1 @@
+"""What goes out: rendering, chunks, nonces, receipts."""

@@ -1,0 +1,1 @@
+"""Which conversation it is: admission, session keys, transcripts."""
