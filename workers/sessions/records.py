@@ -1,0 +1,167 @@
+"""What a session lane's record says: one message, or one batch of them, that wants a turn.
+
+The struct is the ``body`` of a record of kind ``turn``. It holds what was true when the
+message was admitted, so that the turn needs no look-up to know who said what, where, and
+with which authority. Fields are only ever added, with a default: a worker of yesterday
+ignores what it does not know, a worker of tomorrow finds a default (rule R26).
+
+Everything an author can write (text, names, titles) is untrusted: it goes into fenced
+blocks of the prompt, never into its trusted part.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+__all__ = [
+    "KIND",
+    "Attachment",
+    "Authority",
+    "ChatType",
+    "QueueMode",
+    "QuotedMessage",
+    "TurnRequest",
+    "decode_turn",
+    "encode",
+]
+
+KIND = "turn"
+"""``Record.kind`` of a session lane's record whose body is a :class:`TurnRequest`."""
+
+ChatType = Literal["direct", "channel", "group"]
+"""A DM, a guild channel or thread, a group DM."""
+
+Authority = Literal["owner", "trusted", "guest"]
+"""What the author may cause, from strong to weak. A turn has that of its weakest message (R7)."""
+
+QueueMode = Literal["steer", "followup", "collect", "interrupt"]
+"""What happens to a message that finds a turn running (``messages.queue``)."""
+
+
+class Attachment(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A file of a message, not fetched. The URL is signed and ends; fetch through the account's transport."""
+
+    id: str
+    filename: str
+    url: str
+    size: int = 0
+    """Bytes, as Discord says."""
+    content_type: str = ""
+    width: int | None = None
+    height: int | None = None
+    duration_s: float | None = None
+    """Length of a voice message."""
+    sticker: bool = False
+    forwarded: bool = False
+
+
+class QuotedMessage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The message that is answered to, as Discord sent it along (``referenced_message``)."""
+
+    message_id: str
+    author_id: str
+    author_name: str
+    text: str
+    by_bot: bool = False
+    """It is one of our own."""
+    timestamp_ms: int = 0
+
+
+class TurnRequest(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One admitted message (``spec/inbound.md`` 6.14).
+
+    Attributes:
+        account: bot account that received it, and whose transport answers.
+        guild_id: none in DMs and group DMs.
+        channel_id: channel, thread or DM channel; the destination of the answer.
+        message_id: the message; of a batch, the last one.
+        author_id: Discord user id.
+        author_name: what people see (nick, global name, username).
+        author_tag: ``username``, or ``username#1234`` for the old form.
+        is_owner: the author is on the owner list (``commands.ownerAllowFrom``).
+        authority: see :data:`Authority`; ``owner`` exactly if ``is_owner``.
+        chat_type: see :data:`ChatType`.
+        agent_id: agent that answers.
+        session_key: key of the conversation, lower case (``spec/inbound.md`` 5.2).
+        text: what the author wrote, mentions resolved to ``@name``; a placeholder where
+            there is only media.
+        born_ms: when the message was made, from its id.
+        received_ms: when the gateway received it.
+    """
+
+    account: str
+    channel_id: str
+    message_id: str
+    author_id: str
+    author_name: str
+    chat_type: ChatType
+    agent_id: str
+    session_key: str
+    text: str
+    guild_id: str | None = None
+    author_tag: str = ""
+    is_owner: bool = False
+    authority: Authority = "guest"
+    command_authorized: bool = False
+    """Text commands of this message count (``spec/inbound.md`` 3.9)."""
+    born_ms: int = 0
+    received_ms: int = 0
+    mode: QueueMode = "steer"
+
+    was_mentioned: bool = False
+    """The bot's id is among the mentions, or a name pattern matched."""
+    mentioned_by: Literal["", "explicit", "reply", "pattern", "mass", "command"] = ""
+    """What satisfied the mention gate; empty where nothing did or nothing was asked."""
+    mention_required: bool = False
+
+    guild_name: str = ""
+    channel_name: str = ""
+    topic: str = ""
+    """The channel's topic: untrusted context."""
+    parent_id: str | None = None
+    """Parent channel of a thread."""
+    is_thread: bool = False
+    guild_entry: str = ""
+    """Key of the ``guilds`` entry that let the message in; for prompts, tools and skills of that entry."""
+    channel_entry: str = ""
+    """Key of the ``channels`` entry, likewise."""
+    member_roles: tuple[str, ...] = ()
+
+    attachments: tuple[Attachment, ...] = ()
+    quoted: QuotedMessage | None = None
+    has_forwarded: bool = False
+    message_ids: tuple[str, ...] = ()
+    """All messages of a batch, oldest first; empty for a single message."""
+    edited: bool = False
+    """The text was replaced by a later edit before the turn began."""
+    v: int = 1
+
+    @property
+    def all_message_ids(self) -> tuple[str, ...]:
+        """Every message this record stands for, oldest first."""
+        return self.message_ids or (self.message_id,)
+
+    @property
+    def target(self) -> str:
+        """The reply target in the words of configuration and tools: ``channel:<id>``."""
+        return f"channel:{self.channel_id}"
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(TurnRequest)
+
+
+def encode(request: TurnRequest) -> bytes:
+    """The body of a session record."""
+    return _encoder.encode(request)
+
+
+def decode_turn(body: bytes) -> TurnRequest:
+    """The request in a record's body.
+
+    Raises:
+        msgspec.ValidationError: the body is no :class:`TurnRequest`.
+    """
+    return _decoder.decode(body)
