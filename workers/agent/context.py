@@ -1,0 +1,205 @@
+"""One object for everything that can end a turn from outside.
+
+A turn runs on a thread that nobody can kill, so it has to look up by itself. What it looks
+at is kept here: its deadline, a stop by the user (R7), the shutdown of the process (R12),
+the lease of its lane (R14) and the progress of the step in hand (R24). The turn calls
+:meth:`TurnContext.check` between steps and while a model streams; the keeper of the
+process calls ``progressing``, ``renewed`` and ``lose`` from its own thread.
+
+The lease clock is our own and monotonic: the lane counts as lost one second *before*
+Redis would give it away, unless a renewal was reported in time. A frozen process that
+wakes up therefore finds out before it starts another effect.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import ClassVar
+
+from shoal.base.clock import Clock, SystemClock
+from shoal.base.errors import ShoalError, StoreUnavailable
+
+__all__ = [
+    "LeaseLost",
+    "TurnContext",
+    "TurnInterrupted",
+    "TurnOverdue",
+    "TurnShutdown",
+    "TurnStopped",
+]
+
+DEADLINE_S = 172_800.0
+"""Longest life of one turn on one holder, ``agents.defaults.timeoutSeconds``."""
+
+LEASE_S = 5.0
+LEASE_MARGIN_S = 1.0
+STOP_POLL_S = 0.5
+
+
+class TurnInterrupted(ShoalError):
+    """The turn must not go on here. What is journalled stays."""
+
+    code = "turn-interrupted"
+    kind: ClassVar[str] = "interrupted"
+
+
+class TurnStopped(TurnInterrupted):
+    """The user stopped it: nothing more is sent (R7)."""
+
+    code = "turn-stopped"
+    kind = "stopped"
+
+
+class TurnShutdown(TurnInterrupted):
+    """The process is leaving: checkpoint what is finished and yield (R12)."""
+
+    code = "turn-shutdown"
+    kind = "shutdown"
+    retryable = True
+
+
+class LeaseLost(TurnInterrupted):
+    """The lane is somebody else's, or may be by now: touch nothing."""
+
+    code = "lease-lost"
+    kind = "lease-lost"
+
+
+class TurnOverdue(TurnInterrupted):
+    """The turn has used up its time."""
+
+    code = "turn-overdue"
+    kind = "overdue"
+
+
+class TurnContext:
+    """Deadline, stop, shutdown, lease and progress of one turn. Thread-safe.
+
+    Args:
+        clock: whose ``monotonic`` counts.
+        deadline_s: how long the turn may run on this holder.
+        lease_s: life of a grant after a renewal.
+        shutting_down: asked often; true once the process wants to leave.
+    """
+
+    def __init__(
+        self,
+        clock: Clock | None = None,
+        *,
+        deadline_s: float = DEADLINE_S,
+        lease_s: float = LEASE_S,
+        shutting_down: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.clock: Clock = clock or SystemClock()
+        self._shutting_down = shutting_down
+        self._stopped: Callable[[], bool] | None = None
+        self._lock = threading.Lock()
+        self._lost = False
+        self._cancelled = False
+        self._lease_s = lease_s
+        now = self.clock.monotonic()
+        self._ends = now + deadline_s
+        self._lease_ends = now + lease_s
+        self._stop_polled = float("-inf")
+        self._step = "start"
+        self._step_limit = 30.0
+        self._stamp = now
+
+    # -- the keeper's side -------------------------------------------------
+
+    def progressing(self) -> bool:
+        """Whether the step in hand is within the time it asked for (R24)."""
+        with self._lock:
+            return self.clock.monotonic() - self._stamp <= self._step_limit
+
+    def renewed(self) -> None:
+        """The lease was extended just now."""
+        with self._lock:
+            self._lease_ends = self.clock.monotonic() + self._lease_s
+
+    def lose(self) -> None:
+        """The lease is gone."""
+        with self._lock:
+            self._lost = True
+
+    def cancel(self) -> None:
+        """The user wants this turn to stop."""
+        with self._lock:
+            self._cancelled = True
+
+    @property
+    def step_name(self) -> str:
+        """What the turn is doing, for ``shoal top``: ``model openai/gpt-…``, ``tool message``."""
+        with self._lock:
+            return self._step
+
+    # -- the turn's side ---------------------------------------------------
+
+    def watch_stop(self, stopped: Callable[[], bool]) -> None:
+        """Ask ``stopped`` (one Redis read) at most twice a second from :meth:`check`."""
+        self._stopped = stopped
+
+    def check(self) -> None:
+        """Return if the turn may go on.
+
+        Raises:
+            LeaseLost, TurnStopped, TurnShutdown, TurnOverdue: in this order of weight.
+        """
+        now = self.clock.monotonic()
+        with self._lock:
+            lost = self._lost or now > self._lease_ends - LEASE_MARGIN_S
+            step = self._step
+        if lost:
+            raise LeaseLost(f"The lease of this turn's lane ended during {step}.")
+        if self._is_stopped(now):
+            raise TurnStopped("The turn was stopped by a user.")
+        if self._shutting_down():
+            raise TurnShutdown("This process is shutting down; the turn goes on elsewhere.")
+        if now > self._ends:
+            raise TurnOverdue(
+                f"The turn ran out of time during {step}.",
+                fix="Raise agents.defaults.timeoutSeconds if it needs longer.",
+            )
+
+    def progress(self) -> None:
+        """The step in hand got something done: a token arrived, a chunk was written."""
+        with self._lock:
+            self._stamp = self.clock.monotonic()
+
+    @contextmanager
+    def step(self, name: str, limit_s: float) -> Iterator[None]:
+        """Name what comes next and how long it may stand still; checks before it begins.
+
+        Raises:
+            TurnInterrupted: as :meth:`check`.
+        """
+        with self._lock:
+            before = (self._step, self._step_limit)
+            self._step, self._step_limit = name, limit_s
+            self._stamp = self.clock.monotonic()
+        try:
+            self.check()
+            yield
+        finally:
+            with self._lock:
+                self._step, self._step_limit = before
+                self._stamp = self.clock.monotonic()
+
+    def _is_stopped(self, now: float) -> bool:
+        with self._lock:
+            if self._cancelled:
+                return True
+            due = self._stopped is not None and now - self._stop_polled >= STOP_POLL_S
+            if due:
+                self._stop_polled = now
+        if not due or self._stopped is None:
+            return False
+        try:
+            stopped = self._stopped()
+        except StoreUnavailable:
+            return False  # Redis is away: the lease clock decides whether we may go on
+        if stopped:
+            self.cancel()
+        return stopped

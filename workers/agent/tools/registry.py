@@ -1,0 +1,151 @@
+"""Tools: what the model may ask for, and the table it is looked up in.
+
+A tool either gives a :class:`ToolResult` at once, or parks the turn: it hands effects
+(pushes into other lanes) and a wake key to the loop, which writes both with the journal
+in one checkpoint and gives the thread back (R8). When the key fires, some worker calls
+:meth:`Tool.resume` with the state the tool had left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from shoal.base.errors import ShoalError
+from shoal.state.store import Store
+from shoal.state.records import Effect
+from workers.agent.context import TurnContext
+from workers.agent.providers.base import ToolSpec
+from workers.sessions.records import TurnRequest
+
+__all__ = ["Park", "Sent", "Tool", "ToolContext", "ToolError", "ToolRegistry", "ToolResult"]
+
+
+class ToolError(ShoalError):
+    """The call was wrong or failed; the model reads the message and may try again."""
+
+    code = "tool-error"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A visible message a tool made: where, what, and its ids once known."""
+
+    channel_id: str
+    text: str
+    message_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What the model reads. ``sent`` lists visible messages, for duplicate suppression."""
+
+    text: str
+    error: bool = False
+    sent: tuple[Sent, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """Wait without a thread: effects now, ``resume`` when a key fires or ``delay_ms`` passed.
+
+    ``state`` is the tool's own memory (bytes, ≤ 64 kB) and comes back in ``resume``.
+    """
+
+    wake_on: tuple[str, ...]
+    state: bytes
+    effects: Sequence[Effect] = ()
+    delay_ms: int = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class ToolContext:
+    """What a tool may know and use.
+
+    Attributes:
+        request: the message that is being answered.
+        cause: identity of the head record; everything a tool sends derives from it.
+        step: name of this call, unique in the turn and equal after a resume.
+        store: state; only reads and blobs, all else goes out as effects.
+        turn: interruption; a tool that takes long calls ``turn.check()``.
+    """
+
+    request: TurnRequest
+    cause: str
+    step: str
+    store: Store
+    turn: TurnContext
+
+
+@runtime_checkable
+class Tool(Protocol):
+    """One tool.
+
+    Attributes:
+        name: as the model sees it.
+        aliases: other names it answers to.
+        idempotent: running it twice does no harm, so an interrupted run is repeated.
+        limit_s: how long it may stand still before the lane is taken away (R24).
+    """
+
+    name: str
+    aliases: tuple[str, ...]
+    idempotent: bool
+    limit_s: float
+
+    def spec(self, request: TurnRequest) -> ToolSpec:
+        """Description and schema for this conversation."""
+        ...
+
+    def available(self, request: TurnRequest) -> bool:
+        """Whether this conversation and sender may use it."""
+        ...
+
+    def run(self, args: Mapping[str, object], context: ToolContext) -> ToolResult | Park:
+        """Do it.
+
+        Raises:
+            ToolError: for the model to read.
+        """
+        ...
+
+    def resume(self, state: bytes, context: ToolContext) -> ToolResult | Park:
+        """Go on after a :class:`Park`."""
+        ...
+
+
+@dataclass
+class ToolRegistry:
+    """Tools by name; filled once by ``tasks``, read by every turn."""
+
+    tools: dict[str, Tool] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, tools: Iterable[Tool]) -> ToolRegistry:
+        """A registry of these tools."""
+        registry = cls()
+        for tool in tools:
+            registry.add(tool)
+        return registry
+
+    def add(self, tool: Tool) -> None:
+        """Register a tool under its name.
+
+        Raises:
+            ValueError: the name is taken.
+        """
+        if tool.name in self.tools:
+            raise ValueError(f"two tools are called {tool.name!r}")
+        self.tools[tool.name] = tool
+
+    def for_turn(self, request: TurnRequest) -> list[Tool]:
+        """The tools of this turn, in a stable order."""
+        return [tool for _, tool in sorted(self.tools.items()) if tool.available(request)]
+
+    def find(self, name: str, request: TurnRequest) -> Tool | None:
+        """The tool the model means, by name or alias; none if it may not be used here."""
+        for tool in self.for_turn(request):
+            if name == tool.name or name in tool.aliases:
+                return tool
+        return None
