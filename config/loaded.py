@@ -1,0 +1,104 @@
+"""A loaded config: the validated file and everything that follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from config.accounts import Account, AccountState
+from config.agents import AgentSettings, ProviderConfig
+from config.paths import Paths
+from config.schema.root import Root
+from shoal.base.errors import ConfigError, ConfigIssue
+
+__all__ = ["Loaded", "RedisSettings"]
+
+
+@dataclass(frozen=True, slots=True)
+class RedisSettings:
+    """Where Redis is. ``url`` is ``None`` when the embedded server is meant."""
+
+    url: str | None
+    password: SecretStr | None
+    source: str
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The config in force in this process. Immutable; a reload makes a new one.
+
+    Attributes:
+        root: the validated file.
+        path: the file, or ``None`` when there is none and defaults apply.
+        revision: hash of what was loaded; equal texts have equal revisions.
+        warnings: what loads but should be looked at.
+        legacy: old shapes that were read as their present form.
+        env: the environment with the ``.env`` files under it.
+    """
+
+    root: Root
+    paths: Paths
+    path: Path | None
+    revision: str
+    warnings: tuple[ConfigIssue, ...]
+    legacy: tuple[ConfigIssue, ...]
+    env: Mapping[str, str]
+    redis: RedisSettings
+    accounts: tuple[Account, ...]
+    account_states: tuple[AccountState, ...]
+    agents: Mapping[str, AgentSettings]
+    providers: Mapping[str, ProviderConfig]
+    default_account_id: str
+    default_agent_id: str
+
+    @property
+    def state_dir(self) -> Path:
+        """Folder of everything this installation keeps on disk."""
+        return self.paths.state_dir
+
+    @property
+    def redis_url(self) -> str | None:
+        """URL of the configured Redis; ``None`` means the embedded one."""
+        return self.redis.url
+
+    def account_ids(self) -> list[str]:
+        """Ids of the accounts that can run: enabled, with a token, not a duplicate."""
+        return [account.id for account in self.accounts]
+
+    def account(self, account_id: str) -> Account:
+        """The account with this id.
+
+        Raises:
+            ConfigError: there is none that can run; says why.
+        """
+        for account in self.accounts:
+            if account.id == account_id:
+                return account
+        for state in self.account_states:
+            if state.id == account_id:
+                raise ConfigError(f"Discord account {account_id!r} cannot run: {state.reason}")
+        known = ", ".join(state.id for state in self.account_states) or "none"
+        raise ConfigError(f"There is no Discord account {account_id!r}; configured: {known}.")
+
+    def agent(self, agent_id: str | None = None) -> AgentSettings:
+        """Effective settings of an agent; of the default agent without an id. Raises ConfigError if unknown."""
+        wanted = agent_id or self.default_agent_id
+        try:
+            return self.agents[wanted]
+        except KeyError:
+            known = ", ".join(sorted(self.agents))
+            raise ConfigError(f"There is no agent {wanted!r}; configured: {known}.") from None
+
+    def model_provider(self, provider_id: str) -> ProviderConfig:
+        """How to reach a model provider. Raises ConfigError if it is not configured."""
+        try:
+            return self.providers[provider_id]
+        except KeyError:
+            known = ", ".join(sorted(self.providers))
+            raise ConfigError(
+                f"There is no model provider {provider_id!r}; known: {known}.",
+                fix=f"Add models.providers.{provider_id} with baseUrl and apiKey.",
+            ) from None
