@@ -101,7 +101,7 @@ class TurnContext:
         self._lease_s = lease_s
         now = self.clock.monotonic()
         self._ends = now + deadline_s
-        self._lease_ends = now + lease_s
+        self._lease_ends: float | None = None
         self._stop_polled = float("-inf")
         self._step = "start"
         self._step_limit = 30.0
@@ -114,10 +114,17 @@ class TurnContext:
         with self._lock:
             return self.clock.monotonic() - self._stamp <= self._step_limit
 
-    def renewed(self) -> None:
-        """The lease was extended just now."""
+    def renewed(self, asked_at: float | None = None) -> None:
+        """The lease was extended; ``asked_at`` is the monotonic time before the call that did it."""
         with self._lock:
-            self._lease_ends = self.clock.monotonic() + self._lease_s
+            start = self.clock.monotonic() if asked_at is None else asked_at
+            self._lease_ends = max(self._lease_ends or start, start + self._lease_s)
+
+    def granted(self, asked_at: float, lease_s: float) -> None:
+        """A grant was given: its lease lives ``lease_s`` from ``asked_at`` on, if nobody renews it."""
+        with self._lock:
+            self._lease_s = lease_s
+            self._lease_ends = max(self._lease_ends or asked_at, asked_at + lease_s)
 
     def lose(self) -> None:
         """The lease is gone."""
@@ -149,7 +156,8 @@ class TurnContext:
         """
         now = self.clock.monotonic()
         with self._lock:
-            lost = self._lost or now > self._lease_ends - LEASE_MARGIN_S
+            ended = self._lease_ends is not None and now > self._lease_ends - LEASE_MARGIN_S
+            lost = self._lost or ended
             step = self._step
         if lost:
             raise LeaseLost(f"The lease of this turn's lane ended during {step}.")

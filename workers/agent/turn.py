@@ -12,9 +12,10 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+from shoal.state.store import Store
+
 from shoal.state.lanes import Grant
 from shoal.state.records import Effect
-from shoal.state.store import Store
 from workers.agent.context import TurnContext
 from workers.agent.models import Models
 from workers.agent.profile import AgentProfile

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from shoal.base.errors import ShoalError
 from shoal.state.store import Store
+
+from shoal.base.errors import ShoalError
 from shoal.state.records import Effect
 from workers.agent.context import TurnContext
 from workers.agent.providers.base import ToolSpec

@@ -1,0 +1,184 @@
+"""Anthropic messages, by the official SDK (extra ``anthropic``), imported at the first call."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from workers.agent.providers.base import (
+    Done,
+    Event,
+    Message,
+    ModelRequest,
+    ProviderMissingError,
+    TextDelta,
+    ToolCall,
+    Usage,
+    Watch,
+)
+from workers.agent.providers.failures import from_sdk
+from workers.agent.providers.http import ProxyLike, model_http_client, watching
+
+if TYPE_CHECKING:
+    from anthropic import Anthropic
+    from pydantic import SecretStr
+
+__all__ = ["AnthropicProvider"]
+
+DEFAULT_MAX_TOKENS = 8192
+_STOPS = {"end_turn": "end", "stop_sequence": "end", "tool_use": "tools", "max_tokens": "length"}
+
+
+class AnthropicProvider:
+    """One endpoint that speaks Anthropic's messages API; arguments as ``OpenAIProvider``."""
+
+    def __init__(
+        self,
+        id: str,
+        *,
+        base_url: str | None = None,
+        api_key: SecretStr | None = None,
+        headers: Mapping[str, str] | None = None,
+        proxy: ProxyLike | None = None,
+        idle_s: float = 120.0,
+        ca_file: str | None = None,
+    ) -> None:
+        self.id = id
+        self._base_url = base_url or "https://api.anthropic.com"
+        self._api_key = api_key
+        self._headers = dict(headers or {})
+        self._proxy = proxy
+        self._idle_s = idle_s
+        self._ca_file = ca_file
+        self._lock = threading.Lock()
+        self._client: Anthropic | None = None
+
+    def stream(self, request: ModelRequest, watch: Watch) -> Iterator[Event]:
+        """Run one call; see :class:`workers.agent.providers.base.Provider`."""
+        client = self._sdk(request.model)
+        with watching(watch):
+            try:
+                yield from self._stream(client, request, watch)
+            except Exception as error:
+                watch()  # the SDK wraps what the watch raised inside it: raise it again, bare
+                import httpx2
+                from anthropic import AnthropicError
+
+                if isinstance(error, AnthropicError | httpx2.HTTPError | httpx2.StreamError):
+                    raise from_sdk(error, provider=self.id, model=request.model) from error
+                raise
+
+    def close(self) -> None:
+        """Give up pooled connections."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _stream(self, client: Anthropic, request: ModelRequest, watch: Watch) -> Iterator[Event]:
+        body: dict[str, Any] = {
+            **request.params,
+            "model": request.model,
+            "max_tokens": request.max_tokens or DEFAULT_MAX_TOKENS,
+            "messages": _messages(request.messages),
+            "stream": True,
+        }
+        if request.system:
+            body["system"] = request.system
+        if request.tools:
+            body["tools"] = [
+                {"name": tool.name, "description": tool.description, "input_schema": dict(tool.parameters)}
+                for tool in request.tools
+            ]
+        reading = _Reading()
+        with client.messages.create(**body) as events:
+            for event in events:
+                watch()
+                yield from reading.take(event)
+        if not reading.stop:
+            from workers.agent.providers.openai import raise_cut
+
+            raise_cut(self.id, request.model)
+        yield Done(_STOPS.get(reading.stop, "refused" if reading.stop == "refusal" else "other"))
+
+    def _sdk(self, model: str) -> Anthropic:
+        with self._lock:
+            if self._client is None:
+                try:
+                    from anthropic import Anthropic
+                except ImportError as error:
+                    raise ProviderMissingError(
+                        "The Anthropic SDK is not installed.",
+                        provider=self.id,
+                        model=model,
+                        fix="Install it with: pip install 'shoal[anthropic]'",
+                    ) from error
+                self._client = Anthropic(
+                    api_key=self._api_key.get_secret_value() if self._api_key else "none",
+                    base_url=self._base_url,
+                    default_headers=self._headers or None,
+                    max_retries=0,
+                    http_client=model_http_client(self._proxy, idle_s=self._idle_s, ca_file=self._ca_file),
+                )
+            return self._client
+
+
+class _Reading:
+    """Collects content blocks out of the event stream."""
+
+    def __init__(self) -> None:
+        self.stop = ""
+        self._call: dict[str, str] | None = None
+        self._input = 0
+        self._cached = 0
+
+    def take(self, event: Any) -> Iterator[Event]:
+        if event.type == "message_start":
+            self._cached = event.message.usage.cache_read_input_tokens or 0
+            self._input = event.message.usage.input_tokens + self._cached
+        elif event.type == "content_block_start" and event.content_block.type == "tool_use":
+            block = event.content_block
+            self._call = {"id": block.id, "name": block.name, "arguments": ""}
+        elif event.type == "content_block_delta" and event.delta.type == "text_delta":
+            yield TextDelta(event.delta.text)
+        elif event.type == "content_block_delta" and event.delta.type == "input_json_delta":
+            if self._call is not None:
+                self._call["arguments"] += event.delta.partial_json
+        elif event.type == "content_block_stop" and self._call is not None:
+            call, self._call = self._call, None
+            yield ToolCall(call["id"], call["name"], call["arguments"] or "{}")
+        elif event.type == "message_delta":
+            self.stop = event.delta.stop_reason or self.stop
+            yield Usage(input=self._input, output=event.usage.output_tokens or 0, cached=self._cached)
+
+
+def _messages(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
+    """Roles must alternate there: neighbours of one role become blocks of one message."""
+    out: list[dict[str, Any]] = []
+    for message in messages:
+        role = "assistant" if message.role == "assistant" else "user"
+        blocks = _blocks(message)
+        if not blocks:
+            continue
+        if out and out[-1]["role"] == role:
+            out[-1]["content"].extend(blocks)
+        else:
+            out.append({"role": role, "content": blocks})
+    return out
+
+
+def _blocks(message: Message) -> list[dict[str, Any]]:
+    if message.role == "tool":
+        result = {"type": "tool_result", "tool_use_id": message.call_id, "content": message.text}
+        return [{**result, "is_error": True}] if message.error else [result]
+    blocks: list[dict[str, Any]] = [{"type": "text", "text": message.text}] if message.text else []
+    for call in message.calls:
+        try:
+            arguments = json.loads(call.arguments)
+        except ValueError:
+            arguments = {}
+        arguments = arguments if isinstance(arguments, dict) else {}
+        blocks.append({"type": "tool_use", "id": call.id, "name": call.name, "input": arguments})
+    return blocks

@@ -1,0 +1,215 @@
+"""OpenAI-compatible chat completions, by the official SDK, at any base URL.
+
+The SDK is imported at the first call. Its retries are off: what to do after an error is
+decided in one place, ``workers.agent.models``.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from shoal.base.ids import new_token
+from workers.agent.providers.base import (
+    Done,
+    Event,
+    Message,
+    ModelRequest,
+    TextDelta,
+    ToolCall,
+    Usage,
+    Watch,
+)
+from workers.agent.providers.failures import from_sdk
+from workers.agent.providers.http import ProxyLike, model_http_client, watching
+
+if TYPE_CHECKING:
+    from openai import OpenAI
+    from pydantic import SecretStr
+
+__all__ = ["OpenAIProvider"]
+
+_STOPS = {"stop": "end", "tool_calls": "tools", "function_call": "tools", "length": "length"}
+
+
+class OpenAIProvider:
+    """One endpoint that speaks chat completions. Thread-safe; one connection pool.
+
+    Args:
+        id: provider id of the config, for errors and cooldowns.
+        base_url: none means OpenAI itself.
+        api_key: none sends a placeholder, which local servers accept.
+        proxy: the only way out, or none.
+        idle_s: longest silence while an answer is awaited.
+    """
+
+    def __init__(
+        self,
+        id: str,
+        *,
+        base_url: str | None = None,
+        api_key: SecretStr | None = None,
+        headers: Mapping[str, str] | None = None,
+        proxy: ProxyLike | None = None,
+        idle_s: float = 120.0,
+        ca_file: str | None = None,
+    ) -> None:
+        self.id = id
+        self._base_url = base_url or "https://api.openai.com/v1"
+        self._api_key = api_key
+        self._headers = dict(headers or {})
+        self._proxy = proxy
+        self._idle_s = idle_s
+        self._ca_file = ca_file
+        self._lock = threading.Lock()
+        self._client: OpenAI | None = None
+
+    def stream(self, request: ModelRequest, watch: Watch) -> Iterator[Event]:
+        """Run one call; see :class:`workers.agent.providers.base.Provider`."""
+        with watching(watch):
+            try:
+                yield from self._stream(request, watch)
+            except Exception as error:
+                watch()  # the SDK wraps what the watch raised inside it: raise it again, bare
+                from openai import OpenAIError
+
+                if isinstance(error, OpenAIError) or _is_httpx(error):
+                    raise from_sdk(error, provider=self.id, model=request.model) from error
+                raise
+
+    def close(self) -> None:
+        """Give up pooled connections."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _stream(self, request: ModelRequest, watch: Watch) -> Iterator[Event]:
+        body: dict[str, Any] = {
+            **request.params,
+            "model": request.model,
+            "messages": _messages(request),
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        if request.tools:
+            body["tools"] = [
+                {
+                    "type": "function",
+                    "function": {
+                        "name": tool.name,
+                        "description": tool.description,
+                        "parameters": dict(tool.parameters),
+                    },
+                }
+                for tool in request.tools
+            ]
+        if request.max_tokens is not None:
+            body.setdefault("max_tokens", request.max_tokens)
+        calls = _CallParts()
+        stop = ""
+        with self._sdk().chat.completions.create(**body) as chunks:
+            for chunk in chunks:
+                watch()
+                if chunk.usage is not None:
+                    yield _usage(chunk.usage)
+                for choice in chunk.choices[:1]:
+                    if choice.delta is not None:
+                        if choice.delta.content:
+                            yield TextDelta(choice.delta.content)
+                        calls.add(choice.delta.tool_calls or ())
+                    if choice.finish_reason:
+                        stop = choice.finish_reason
+        if not stop:
+            raise_cut(self.id, request.model)
+        yield from calls.finished()
+        yield Done(_STOPS.get(stop, "refused" if stop == "content_filter" else "other"))
+
+    def _sdk(self) -> OpenAI:
+        with self._lock:
+            if self._client is None:
+                from openai import OpenAI
+
+                key = self._api_key.get_secret_value() if self._api_key else "none"
+                self._client = OpenAI(
+                    api_key=key,
+                    base_url=self._base_url,
+                    organization="",
+                    project="",
+                    default_headers=self._headers or None,
+                    max_retries=0,
+                    http_client=model_http_client(self._proxy, idle_s=self._idle_s, ca_file=self._ca_file),
+                )
+            return self._client
+
+
+def raise_cut(provider: str, model: str) -> None:
+    """The stream ended without saying that it is complete: half an answer is no answer."""
+    from workers.agent.providers.base import ModelTimeoutError
+
+    raise ModelTimeoutError(
+        f"{provider}/{model}: the answer broke off in the middle.", provider=provider, model=model
+    )
+
+
+class _CallParts:
+    """Tool calls arrive in fragments, keyed by index; some servers leave the id or index out."""
+
+    def __init__(self) -> None:
+        self._parts: dict[int, dict[str, str]] = {}
+
+    def add(self, deltas: Any) -> None:
+        for delta in deltas:
+            index = delta.index if delta.index is not None else len(self._parts)
+            part = self._parts.setdefault(index, {"id": "", "name": "", "arguments": ""})
+            part["id"] = delta.id or part["id"]
+            if delta.function is not None:
+                part["name"] += delta.function.name or ""
+                part["arguments"] += delta.function.arguments or ""
+
+    def finished(self) -> Iterator[ToolCall]:
+        for _, part in sorted(self._parts.items()):
+            yield ToolCall(part["id"] or f"call_{new_token()[:12]}", part["name"], part["arguments"] or "{}")
+
+
+def _usage(usage: Any) -> Usage:
+    details = getattr(usage, "prompt_tokens_details", None)
+    return Usage(
+        input=usage.prompt_tokens or 0,
+        output=usage.completion_tokens or 0,
+        cached=getattr(details, "cached_tokens", None) or 0,
+    )
+
+
+def _is_httpx(error: Exception) -> bool:
+    import httpx2
+
+    return isinstance(error, httpx2.HTTPError | httpx2.StreamError)
+
+
+def _messages(request: ModelRequest) -> list[dict[str, Any]]:
+    out: list[dict[str, Any]] = []
+    if request.system:
+        out.append({"role": "system", "content": request.system})
+    out.extend(_message(message) for message in request.messages)
+    return out
+
+
+def _message(message: Message) -> dict[str, Any]:
+    if message.role == "tool":
+        return {"role": "tool", "tool_call_id": message.call_id, "content": message.text}
+    if message.role == "assistant" and message.calls:
+        return {
+            "role": "assistant",
+            "content": message.text or None,
+            "tool_calls": [
+                {
+                    "id": call.id,
+                    "type": "function",
+                    "function": {"name": call.name, "arguments": call.arguments},
+                }
+                for call in message.calls
+            ],
+        }
+    return {"role": message.role, "content": message.text}
