@@ -1,1 +1,4 @@
-"""Redis: lanes, intake, facts, ledger, receipts, and the table of key families."""
+"""Redis: lanes, intake, facts, ledger, sessions. The only way to Redis.
+
+Start reading at :mod:`shoal.state.lanes`; key names are in :mod:`shoal.state.keys`.
+"""

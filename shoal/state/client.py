@@ -1,0 +1,152 @@
+"""The Redis client: explicit retries, time-outs, and errors of our own tree.
+
+redis-py retries ten times by default and sends scripts again behind our back (R4). Here
+it is three times, with at most a second of waiting in all, and every script of ours may
+arrive twice. What remains is raised as StoreUnavailable, in single calls and pipelines.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import redis
+from redis.backoff import ExponentialBackoff
+from redis.retry import Retry
+from redis.sentinel import Sentinel
+
+from shoal.base.errors import StoreUnavailable, StoreUnsuitable
+from shoal.base.redact import mask_url
+
+__all__ = ["CONNECT_TIMEOUT_S", "SOCKET_TIMEOUT_S", "Client", "connect", "is_local"]
+
+CONNECT_TIMEOUT_S = 2.0
+SOCKET_TIMEOUT_S = 5.0
+_LOST = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError)
+_REFUSED = (redis.exceptions.AuthenticationError, redis.exceptions.AuthenticationWrongNumberOfArgsError)
+
+
+def _map(error: Exception) -> Exception:
+    if isinstance(error, _REFUSED):
+        return StoreUnsuitable(
+            "Redis refused the password.", fix="Put the right one into SHOAL_REDIS_URL or the password file."
+        )
+    return StoreUnavailable(f"Redis did not answer ({type(error).__name__}).")
+
+
+class _Pipeline(redis.client.Pipeline):
+    def execute(self, raise_on_error: bool = True) -> Any:
+        try:
+            return super().execute(raise_on_error)
+        except _LOST as error:
+            raise _map(error) from error
+
+
+class Client(redis.Redis):
+    """``redis.Redis`` that raises StoreUnavailable instead of connection and time-out errors."""
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Run one command."""
+        try:
+            return super().execute_command(*args, **options)
+        except _LOST as error:
+            raise _map(error) from error
+
+    def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> Any:
+        """A pipeline with the same mapping of errors."""
+        return _Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
+
+
+def _options(client_name: str, password: str | None) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "client_name": client_name,
+        "decode_responses": False,
+        "protocol": 2,
+        "socket_timeout": SOCKET_TIMEOUT_S,
+        "health_check_interval": 15,
+        # 0.1 + 0.2 + 0.4 s: three more attempts within a second
+        "retry": Retry(ExponentialBackoff(cap=0.4, base=0.1), 3),
+        "retry_on_error": [redis.exceptions.BusyLoadingError],
+        "max_connections": 256,
+    }
+    if password:
+        options["password"] = password
+    return options
+
+
+def connect(url: str, *, password: str | None, client_name: str) -> Client:
+    """A client for ``redis://``, ``rediss://``, ``unix://`` or ``sentinel://`` URLs. Opens no connection yet.
+
+    ``sentinel://[user:password@]host:26379,host:26379/<db>?service=<name>[&tls=1][&sentinel_password=…]``
+
+    Raises:
+        StoreUnsuitable: the URL is no such URL.
+    """
+    scheme = urlsplit(url).scheme
+    options = _options(client_name, password)
+    if scheme in ("redis", "rediss"):
+        options.update(socket_connect_timeout=CONNECT_TIMEOUT_S, socket_keepalive=True)
+        return _from_url(url, options)
+    if scheme == "unix":
+        return _from_url(url, options)
+    if scheme == "sentinel":
+        return _sentinel(url, options)
+    raise StoreUnsuitable(
+        f"{mask_url(url)!r} is no Redis URL.", fix="Use redis://, rediss://, unix:// or sentinel://."
+    )
+
+
+def _from_url(url: str, options: dict[str, Any]) -> Client:
+    try:
+        pool = redis.ConnectionPool.from_url(url, **options)
+    except ValueError as error:
+        raise StoreUnsuitable(f"{mask_url(url)!r} is no Redis URL: {error}.") from None
+    return Client(connection_pool=pool)
+
+
+def _sentinel(url: str, options: dict[str, Any]) -> Client:
+    parts = urlsplit(url)
+    query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    credentials, _, hosts = parts.netloc.rpartition("@")
+    addresses = []
+    for address in hosts.split(","):
+        host, _, port = address.rpartition(":") if ":" in address else (address, "", "26379")
+        if not host or not port.isdigit():
+            raise StoreUnsuitable(
+                f"{address!r} is no sentinel address.", fix="Write sentinel://host:26379,host2:26379/0?service=name."
+            )
+        addresses.append((host, int(port)))
+    if "service" not in query:
+        raise StoreUnsuitable("The sentinel URL names no service.", fix="Add ?service=<name of the master>.")
+    user, _, secret = credentials.partition(":")
+    if user:
+        options["username"] = unquote(user)
+    if secret and "password" not in options:
+        options["password"] = unquote(secret)
+    options.update(
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        socket_keepalive=True,
+        ssl=query.get("tls") in ("1", "true"),
+        db=int(parts.path.strip("/") or 0),
+    )
+    sentinel_options: dict[str, Any] = {"socket_timeout": CONNECT_TIMEOUT_S}
+    if "sentinel_password" in query:
+        sentinel_options["password"] = query["sentinel_password"]
+    sentinel = Sentinel(addresses, sentinel_kwargs=sentinel_options)
+    client: Client = sentinel.master_for(query["service"], redis_class=Client, **options)
+    return client
+
+
+def is_local(url: str) -> bool:
+    """Whether a URL stays on this machine (a socket file or a loopback address)."""
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return True
+    if parts.scheme == "sentinel":
+        hosts = [address.rpartition(":")[0] or address for address in parts.netloc.rpartition("@")[2].split(",")]
+        return all(_loopback(host) for host in hosts)
+    return _loopback(parts.hostname or "")
+
+
+def _loopback(host: str) -> bool:
+    return host in ("localhost", "::1") or host.startswith("127.")

@@ -1,0 +1,189 @@
+"""What a checkpoint or commit may do besides its own lane: a closed list of verbs (R5).
+
+Each effect is plain data; one script validates all of them and applies all of them with
+the commit, or none. At most 64 effects and 256 kB per call; larger bodies are written
+first as blobs (:class:`shoal.state.blobs.Blobs`) and named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from shoal.base.errors import StateConflict
+from shoal.base.ids import check_name
+from shoal.state.queues import check_lane
+from shoal.state.records import Record
+
+__all__ = [
+    "MAX_EFFECTS",
+    "MAX_EFFECT_BYTES",
+    "Effect",
+    "Expire",
+    "Note",
+    "Outcome",
+    "Push",
+    "Receipt",
+    "SessionPut",
+    "Slot",
+    "Transcript",
+    "Wake",
+    "encode_effects",
+]
+
+MAX_EFFECTS = 64
+MAX_EFFECT_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """Put a record into a lane (the own one included); a known identity is a no-op."""
+
+    lane: str
+    record: Record
+    delay_ms: int = 0
+    front: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """Append entries (opaque bytes, one JSON line each) to a transcript."""
+
+    session_id: str
+    entries: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Remember that one part of what ``identity`` caused has been sent; the first value stays."""
+
+    identity: str
+    part: int
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The one outcome of a message; ``outcome`` is a word of :class:`shoal.state.ledger.Outcome`.
+
+    The first one written wins. ``reason`` is one word or short code, no content.
+    """
+
+    account: str
+    message_id: str
+    outcome: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One line of the story of a message for ``explain``: ``session``, ``delivery``, ``turn``, …
+
+    Ids and figures only, never content. Same line twice is one line; at most 4 kB per message.
+    """
+
+    account: str
+    message_id: str
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """Make every lane due that is parked on ``key``, or that parks on it in the next ten minutes."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Conflating slot of a delivery lane (R9): only the newest version not yet taken stays queued.
+
+    It arrives in ``lane`` as a record of kind ``slot`` with identity ``slot.<name>.<version>``.
+    ``body=None`` closes the slot: a queued version is removed, and nothing comes after.
+    """
+
+    lane: str
+    name: str
+    version: int
+    body: bytes | None
+    v: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Expire:
+    """A blob is no longer needed; it goes after a minute (a zombie may still be reading)."""
+
+    blob_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPut:
+    """Set fields of a session record; ``updated_at`` is set by Redis' clock. A None value removes."""
+
+    session_key: str
+    fields: Mapping[str, bytes | str | None] = field(default_factory=dict)
+
+
+Effect = Push | Transcript | Receipt | Outcome | Note | Wake | Slot | Expire | SessionPut
+
+
+def encode_effects(effects: Sequence[Effect]) -> list[bytes | str | int]:
+    """Effects as the flat argument list the scripts read (``_effects.lua``).
+
+    Raises:
+        StateConflict: more than 64 effects or 256 kB in all.
+        InvalidName: a name that must not become part of a key.
+    """
+    if len(effects) > MAX_EFFECTS:
+        raise StateConflict(f"{len(effects)} effects, at most {MAX_EFFECTS}", "effects")
+    args: list[bytes | str | int] = [len(effects)]
+    for effect in effects:
+        args.extend(_encode(effect))
+    size = sum(len(part) for part in args if isinstance(part, bytes | str))
+    if size > MAX_EFFECT_BYTES:
+        raise StateConflict(f"{size} bytes of effects, at most {MAX_EFFECT_BYTES}; use blobs", "effects")
+    return args
+
+
+def _encode(effect: Effect) -> list[bytes | str | int]:
+    """One effect: verb, then its arguments in the order ``_effects.lua`` lists."""
+    match effect:
+        case Push(lane, record, delay_ms, front):
+            return ["push", check_lane(lane), record.identity, record.frame(), int(delay_ms), int(front)]
+        case Transcript(session_id, entries):
+            return ["transcript", check_name(session_id, "session id"), len(entries), *entries]
+        case Receipt(identity, part, value):
+            return ["receipt", check_name(identity, "identity"), int(part), value]
+        case Outcome(account, message_id, outcome, reason):
+            check_name(account, "account")
+            return ["outcome", account, check_name(message_id, "message id"), str(outcome), _word(reason)]
+        case Note(account, message_id, name, value):
+            check_name(account, "account")
+            line = f"{check_name(name, 'note')}={_word(value)}"
+            return ["note", account, check_name(message_id, "message id"), line]
+        case Wake(key):
+            return ["wake", check_name(key, "wake key")]
+        case Slot(lane, name, version, body, v):
+            check_name(name, "slot")
+            if body is None:
+                return ["slot", check_lane(lane), name, int(version), "-", ""]
+            record = Record(f"slot.{name}.{int(version)}", "slot", body, v=v)
+            return ["slot", check_lane(lane), name, int(version), record.identity, record.frame()]
+        case Expire(blob_id):
+            return ["expire", check_name(blob_id, "blob id")]
+        case SessionPut(session_key, fields):
+            gone = [name for name, value in fields.items() if value is None]
+            kept: list[bytes | str | int] = []
+            for name, value in fields.items():
+                if value is not None:
+                    kept.extend((check_name(name, "session field"), value))
+            for name in gone:
+                check_name(name, "session field")
+            check_name(session_key, "session key")
+            return ["session", session_key, len(kept) // 2, *kept, len(gone), *gone]
+
+
+def _word(text: str) -> str:
+    """One line of at most 400 characters: what is stored next to an outcome."""
+    return " ".join(text.split())[:400]

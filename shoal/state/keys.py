@@ -1,0 +1,297 @@
+"""Every Redis key of ours: one table of families, one place that builds names.
+
+A *family* is declared once (R27): documentation, ``status``, backup, pruning and a test
+(no undeclared key after the suite) read this table. Classes:
+
+    durable   people would miss it: in backups
+    working   the fleet would miss it; gone after a restore (R28)
+    derived   can be made again; pruned first when memory is short
+
+All names begin with the layout version (R26). Scripts build the same names from the
+prefix in ``ARGV[1]``; ``tests/state/test_keys.py`` holds the two to each other.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from shoal.base.ids import DISCORD_EPOCH_MS, check_name
+
+__all__ = ["CELERY_PREFIX", "FAMILIES", "LAYOUT", "PREFIX", "Family", "Keys", "family_of"]
+
+LAYOUT = 1
+PREFIX = f"shoal:{LAYOUT}:"
+CELERY_PREFIX = f"{PREFIX}q:"
+"""``global_keyprefix`` of Celery's transport; what lies under it is kombu's business."""
+
+DECISION_PAGE_MS = 10_000
+DEDUP_PAGE_MS = 4_000
+DAY_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One family of keys.
+
+    Attributes:
+        name: word for programs.
+        pattern: name after the prefix; ``<…>`` stands for a checked name.
+        type: Redis type.
+        cls: ``durable``, ``working`` or ``derived``.
+        ttl: how it ends, in words.
+        cap: what bounds its size, in words.
+        bytes: rough cost of one entry in bytes.
+        backup: in ``shoal backup``.
+        diagnostics: contents may be shown in diagnostics (masked); else names and counts only.
+        note: what it holds.
+    """
+
+    name: str
+    pattern: str
+    type: str
+    cls: str
+    ttl: str
+    cap: str
+    bytes: int
+    backup: bool
+    diagnostics: bool
+    note: str
+
+
+def _w(name: str, pattern: str, kind: str, ttl: str, cap: str, size: int, note: str) -> Family:
+    return Family(name, pattern, kind, "working", ttl, cap, size, False, False, note)
+
+
+def _d(name: str, pattern: str, kind: str, ttl: str, cap: str, size: int, note: str) -> Family:
+    return Family(name, pattern, kind, "durable", ttl, cap, size, True, False, note)
+
+
+def _x(name: str, pattern: str, kind: str, ttl: str, cap: str, size: int, note: str) -> Family:
+    return Family(name, pattern, kind, "derived", ttl, cap, size, False, True, note)
+
+
+FAMILIES: tuple[Family, ...] = (
+    # lanes
+    _w("lane", "lane:<lane>", "hash", "with the lane", "one per lane that is not empty", 250, "state of a lane"),
+    _w("order", "order:<lane>", "list", "with the lane", "records of the lane", 30, "identities in order"),
+    _w("records", "rec:<lane>", "hash", "with the lane", "256 kB per record", 500, "identity → frame"),
+    _w("journal", "jrn:<lane>", "list", "with the head", "4 MB per head", 500, "journal of the head"),
+    _w("due", "due:<class>", "zset", "none", "one entry per lane", 100, "lane → when to look at it"),
+    _w("ready", "ready:<route>", "zset", "none", "one entry per ready lane", 100, "lane → ready since"),
+    _w("did", "did:<token>", "string", "60 s", "one per ended grant", 150, "answer of the call that ended a grant"),
+    _w("done", "done:<page>", "set", "15 min", "200,000 per page of 5 min", 100, "lane|identity that left a lane"),
+    _w("slot", "slot:<lane>|<slot>", "string", "1 h", "one per preview", 200, "version and record of a slot"),
+    _w("wake", "wake:<key>", "set", "park deadline + 60 s", "64 lanes", 100, "lanes parked on a key"),
+    _w("woken", "woken:<key>", "string", "10 min", "one per fired key", 100, "a wake that may precede its park"),
+    _w("stop", "stop:<lane>", "hash", "10 min", "one per stopped session", 150, "stop bound (born, id)"),
+    _w("limit", "limit:<name>", "zset", "leases", "the cap", 120, "lane → lease end, for concurrency limits"),
+    _w("hints", "hints", "hash", "none", "one per route", 1500, "route → queue key and message template"),
+    _w("homes", "homes", "hash", "none", "one per agent", 60, "agent → home host"),
+    _d("dead", "dead", "zset", "30 days", "10,000", 100, "dead records by time"),
+    _d("dead-record", "dead:<dead id>", "hash", "30 days", "10,000", 900, "one dead record with its reason"),
+    _w("dead-new", "deadnew", "zset", "30 days", "10,000", 100, "dead records nobody has been told of"),
+    # intake
+    _w("holder", "holder:<account>", "string", "lease", "one per account", 150, "gateway that owns the account"),
+    _w("cursor", "cursor:<account>:<shard>", "hash", "none", "one per shard", 400, "session, url, sequence"),
+    _w("dedup-id", "seen:<account>:<page>", "set", "25 h", "intset page of 4 s", 8, "snowflakes taken in"),
+    _w("dedup", "dup:<account>:<page>", "set", "15 min", "page of 5 min", 60, "other identities taken in"),
+    _w("last", "last:<account>", "hash", "none", "one field per channel", 60, "channel → newest message id"),
+    _w("commands", "cmd:<account>", "list", "none", "1,000", 200, "gateway commands to send"),
+    _w("ack", "ack:<interaction id>", "string", "15 min", "one per interaction", 120, "who acknowledged it"),
+    # what happened
+    _w("receipts", "rcpt:<identity>", "hash", "24 h", "parts of one answer", 150, "part → what Discord answered"),
+    _d("decisions", "out:<account>:<page>", "hash", "7 days", "page of 10 s, 50 chatter drops/s", 25, "outcomes"),
+    _d("trail", "trail:<account>:<page>", "hash", "7 days", "4 kB per message", 200, "story of a message"),
+    _x("chatter", "chat:<account>", "hash", "2 s", "one per account", 150, "drops written this second"),
+    _d("counters", "count:<account>:<day>", "hash", "90 days", "one field per outcome", 30, "outcomes per day"),
+    # sessions and bodies
+    _d("session", "ses:<session key>", "hash", "none", "one per conversation", 400, "session record"),
+    _d("sessions", "sessions", "zset", "none", "one entry per session", 120, "session key → updated at"),
+    _d("transcript", "tr:<session id>", "list", "none", "2 MB hot, older archived", 700, "transcript entries"),
+    _d("transcript-meta", "trm:<session id>", "hash", "none", "one per transcript", 120, "bytes, count, archived"),
+    _d("archive", "tra:<session id>:<number>", "string", "none", "1 MB", 200_000, "zstd of older entries"),
+    _w("blob", "blob:<blob id>", "string", "given, ≤ 1 day", "25 MiB", 100_000, "bodies too large for a record"),
+    # facts
+    _x("facts", "facts:<account>:<kind>", "hash", "none", "what Discord has", 700, "guilds, channels, roles, …"),
+    _x("members", "in:<account>:<guild id>", "set", "none", "channels of a guild", 40, "channels of a guild"),
+    # fleet
+    _w("epoch", "epoch", "string", "none", "one", 100, "random id of this store's history"),
+    _w("clock", "clock", "hash", "none", "one", 150, "newest time seen, last jump"),
+    _w("forced", "forced", "hash", "none", "one per class", 50, "last hint sent beyond the sweeper's bound"),
+    _x("process", "proc:<process>", "hash", "heartbeat", "one per process", 400, "heartbeat of a process"),
+    _x("processes", "procs", "zset", "heartbeat", "one entry per process", 80, "process → heartbeat ends"),
+    # models
+    _x("model-rest", "mrest:<scope>", "string", "the rest", "one per model", 100, "a model that is not asked"),
+    _x("model-fails", "mfail:<scope>", "string", "24 h", "one per model", 90, "failures of a model in a row"),
+    # Discord's limits (scripts limiter_*.lua) and Celery
+    _w("limiter", "rl:<…>", "any", "minutes", "buckets in use", 200, "rate limits; see the limiter"),
+    _w("celery", "q:<…>", "any", "Celery", "Celery", 1000, "queues and bookkeeping of Celery"),
+)
+
+_HOLE = re.compile(r"<[^>]+>")
+
+
+def _compile(pattern: str) -> re.Pattern[str]:
+    parts = _HOLE.split(pattern)
+    return re.compile(".+".join(re.escape(part) for part in parts))
+
+
+_PATTERNS = tuple((_compile(family.pattern), family) for family in FAMILIES)
+
+
+def family_of(key: str) -> Family | None:
+    """The family of a full key, or None if nobody declared it."""
+    if not key.startswith(PREFIX):
+        return None
+    rest = key.removeprefix(PREFIX)
+    return next((family for pattern, family in _PATTERNS if pattern.fullmatch(rest)), None)
+
+
+def snowflake_page(message_id: str | int, width_ms: int) -> int:
+    """Page number of a snowflake's time, with the same float arithmetic as the scripts."""
+    ms = math.floor(float(int(message_id)) / 4194304.0) + DISCORD_EPOCH_MS
+    return math.floor(ms / width_ms)
+
+
+class Keys:
+    """Builds key names under a prefix; the names match the table above."""
+
+    def __init__(self, prefix: str = PREFIX) -> None:
+        self.prefix = prefix
+
+    def _make(self, head: str, *names: str) -> str:
+        return self.prefix + ":".join((head, *(check_name(str(name)) for name in names)))
+
+    def lane(self, lane: str) -> str:
+        """State of a lane (hash)."""
+        return self._make("lane", lane)
+
+    def lane_order(self, lane: str) -> str:
+        """Identities in order (list)."""
+        return self._make("order", lane)
+
+    def lane_records(self, lane: str) -> str:
+        """Identity → frame (hash)."""
+        return self._make("rec", lane)
+
+    def journal(self, lane: str) -> str:
+        """Journal of the head (list)."""
+        return self._make("jrn", lane)
+
+    def due(self, cls: str) -> str:
+        """Lane → when to look at it, for a class (zset)."""
+        return self._make("due", cls)
+
+    def stop(self, lane: str) -> str:
+        """Stop bound of a session lane (hash)."""
+        return self._make("stop", lane)
+
+    def hints(self) -> str:
+        """Route → queue key and template (hash)."""
+        return self._make("hints")
+
+    def homes(self) -> str:
+        """Agent → home (hash)."""
+        return self._make("homes")
+
+    def dead(self) -> str:
+        """Dead records by time (zset)."""
+        return self._make("dead")
+
+    def dead_new(self) -> str:
+        """Dead records nobody has been told of (zset)."""
+        return self._make("deadnew")
+
+    def dead_record(self, dead_id: str) -> str:
+        """One dead record (hash)."""
+        return self._make("dead", dead_id)
+
+    def cursor(self, account: str, shard: int) -> str:
+        """Cursor of a shard (hash)."""
+        return self._make("cursor", account, str(int(shard)))
+
+    def holder(self, account: str) -> str:
+        """Token of the gateway that owns an account (string)."""
+        return self._make("holder", account)
+
+    def last(self, account: str) -> str:
+        """Channel → newest message id taken in (hash)."""
+        return self._make("last", account)
+
+    def commands(self, account: str) -> str:
+        """Outgoing gateway commands (list)."""
+        return self._make("cmd", account)
+
+    def ack(self, interaction_id: str) -> str:
+        """Who acknowledged an interaction (string)."""
+        return self._make("ack", interaction_id)
+
+    def receipts(self, identity: str) -> str:
+        """Part → receipt (hash)."""
+        return self._make("rcpt", identity)
+
+    def decisions(self, account: str, message_id: str) -> str:
+        """Page of outcomes a message falls into (hash)."""
+        return self._make("out", account, str(snowflake_page(message_id, DECISION_PAGE_MS)))
+
+    def trail(self, account: str, message_id: str) -> str:
+        """Page of stories a message falls into (hash)."""
+        return self._make("trail", account, str(snowflake_page(message_id, DECISION_PAGE_MS)))
+
+    def counters(self, account: str, day: int) -> str:
+        """Outcomes of a day since the epoch (hash)."""
+        return self._make("count", account, str(day))
+
+    def session(self, session_key: str) -> str:
+        """Session record (hash)."""
+        return self._make("ses", session_key)
+
+    def sessions(self) -> str:
+        """Session key → updated at (zset)."""
+        return self._make("sessions")
+
+    def transcript(self, session_id: str) -> str:
+        """Hot transcript entries (list)."""
+        return self._make("tr", session_id)
+
+    def transcript_meta(self, session_id: str) -> str:
+        """Bytes, count, archives of a transcript (hash)."""
+        return self._make("trm", session_id)
+
+    def archive(self, session_id: str, number: int) -> str:
+        """One archived part of a transcript (string)."""
+        return self._make("tra", session_id, str(int(number)))
+
+    def blob(self, blob_id: str) -> str:
+        """A large body (string)."""
+        return self._make("blob", blob_id)
+
+    def facts(self, account: str, kind: str) -> str:
+        """Facts of one kind (hash)."""
+        return self._make("facts", account, kind)
+
+    def guild_channels(self, account: str, guild_id: str) -> str:
+        """Channel ids of a guild (set)."""
+        return self._make("in", account, guild_id)
+
+    def epoch(self) -> str:
+        """Random id of this store's history (string)."""
+        return self._make("epoch")
+
+    def process(self, name: str) -> str:
+        """Heartbeat of a process (hash)."""
+        return self._make("proc", name)
+
+    def processes(self) -> str:
+        """Process → heartbeat end (zset)."""
+        return self._make("procs")
+
+    def model_rest(self, scope: str) -> str:
+        """Exists while a model or provider is not to be asked (string: code of the error)."""
+        return self._make("mrest", scope)
+
+    def model_fails(self, scope: str) -> str:
+        """Failures of a model or provider since it last answered (string)."""
+        return self._make("mfail", scope)

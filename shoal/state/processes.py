@@ -1,0 +1,97 @@
+"""Which processes live, what they read, what they say about themselves (R26).
+
+A process announces itself every few seconds; the entry ends with its time to live.
+Producers write the highest record version that all living processes read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from shoal.base.ids import check_name
+
+if TYPE_CHECKING:
+    from shoal.state.store import Store
+
+__all__ = ["Process", "Processes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One living process. ``name`` is ``kind.host.pid``; times are Unix ms of Redis' clock."""
+
+    name: str
+    kind: str
+    host: str
+    pid: int
+    reads: tuple[int, int]
+    at_ms: int
+    info: dict[str, Any] = field(default_factory=dict)
+
+
+class Processes:
+    """The heartbeat registry."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    @staticmethod
+    def name(kind: str, host: str, pid: int) -> str:
+        """``kind.host.pid`` with what keys do not allow replaced by ``-``."""
+        raw = f"{kind}.{host}.{pid}".lower()
+        return check_name("".join(c if c.isalnum() and c.isascii() or c in ".-_" else "-" for c in raw)[:200])
+
+    def announce(
+        self,
+        kind: str,
+        host: str,
+        pid: int,
+        reads: tuple[int, int] = (1, 1),
+        info: Mapping[str, Any] | None = None,
+        ttl: float = 15.0,
+    ) -> None:
+        """Say that a process lives for another ``ttl`` seconds; ``info`` is JSON-able, without secrets."""
+        name = self.name(kind, host, pid)
+        self._store.script("process_announce")(
+            name, int(ttl * 1000), kind, host, int(pid), int(reads[0]), int(reads[1]),
+            msgspec.json.encode(dict(info or {})),
+        )  # fmt: skip
+
+    def leave(self, kind: str, host: str, pid: int) -> None:
+        """A process ends in good order."""
+        name = self.name(kind, host, pid)
+        pipeline = self._store.redis.pipeline(transaction=True)
+        pipeline.delete(self._store.keys.process(name)).zrem(self._store.keys.processes(), name)
+        pipeline.execute()
+
+    def living(self) -> list[Process]:
+        """All processes whose heartbeat has not ended, by name."""
+        names: list[bytes] = self._store.redis.zrange(self._store.keys.processes(), 0, -1)
+        pipeline = self._store.redis.pipeline(transaction=False)
+        for name in names:
+            pipeline.hgetall(self._store.keys.process(name.decode()))
+        found = []
+        for name, raw in zip(names, pipeline.execute(), strict=True):
+            if raw:
+                found.append(_process(name.decode(), raw))
+        return sorted(found, key=lambda process: process.name)
+
+    def writes(self, newest: int = 1) -> int:
+        """The highest record version that every living process reads, at most ``newest``."""
+        return min([newest, *(process.reads[1] for process in self.living())])
+
+
+def _process(name: str, raw: Mapping[bytes, bytes]) -> Process:
+    return Process(
+        name=name,
+        kind=raw[b"kind"].decode(),
+        host=raw[b"host"].decode(),
+        pid=int(raw[b"pid"]),
+        reads=(int(raw[b"min"]), int(raw[b"max"])),
+        at_ms=int(raw[b"at"]),
+        info=msgspec.json.decode(raw[b"info"]),
+    )

@@ -1,0 +1,104 @@
+"""Session records and transcripts.
+
+A session key (``agent:main:discord:channel:123``) names a conversation; its record says
+which ``session_id`` is current, and the transcript belongs to that id. Turns write both
+by effects; here they are read, and long transcripts are archived: at most 2 MB stay hot,
+older entries are kept compressed (R27).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import zstandard
+
+from shoal.base.ids import check_name
+
+if TYPE_CHECKING:
+    from shoal.state.store import Store
+
+__all__ = ["HOT_BYTES", "Sessions"]
+
+HOT_BYTES = 2 * 1024 * 1024
+"""Bytes of a transcript that stay uncompressed."""
+_PART_BYTES = HOT_BYTES // 2
+
+
+class Sessions:
+    """Reads sessions and transcripts; the writing of turns goes through effects."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def get(self, session_key: str) -> dict[str, bytes]:
+        """All fields of a session record; empty if there is none. ``updated_at`` is Unix ms."""
+        raw: dict[bytes, bytes] = self._store.redis.hgetall(self._store.keys.session(session_key))
+        return {name.decode(): value for name, value in raw.items()}
+
+    def recent(self, limit: int = 100) -> list[tuple[str, int]]:
+        """(session key, updated at in Unix ms), newest first."""
+        raw = self._store.redis.zrevrange(self._store.keys.sessions(), 0, limit - 1, withscores=True)
+        return [(key.decode(), int(score)) for key, score in raw]
+
+    def forget(self, session_key: str) -> None:
+        """Remove a session record (transcripts stay until pruned by their id)."""
+        pipeline = self._store.redis.pipeline(transaction=True)
+        pipeline.delete(self._store.keys.session(session_key))
+        pipeline.zrem(self._store.keys.sessions(), session_key)
+        pipeline.execute()
+
+    # -- transcripts -----------------------------------------------------------------------------
+
+    def transcript(self, session_id: str, last: int | None = None) -> list[bytes]:
+        """Hot entries, oldest first; ``last`` asks for the newest so many."""
+        start = 0 if last is None else -last
+        if last == 0:
+            return []
+        raw: list[bytes] = self._store.redis.lrange(self._store.keys.transcript(session_id), start, -1)
+        return raw
+
+    def whole_transcript(self, session_id: str) -> list[bytes]:
+        """Archived entries and hot ones, oldest first."""
+        entries: list[bytes] = []
+        keys = self._store.keys
+        parts = int(self._store.redis.hget(keys.transcript_meta(session_id), "archives") or 0)
+        for number in range(1, parts + 1):
+            packed: bytes | None = self._store.redis.get(keys.archive(session_id, number))
+            if packed is not None:
+                entries += msgspec.msgpack.decode(zstandard.decompress(packed), type=list[bytes])
+        return entries + self.transcript(session_id)
+
+    def hot_bytes(self, session_id: str) -> int:
+        """Bytes of the hot part."""
+        return int(self._store.redis.hget(self._store.keys.transcript_meta(session_id), "bytes") or 0)
+
+    def archive(self, session_id: str) -> int:
+        """Compress the oldest entries if more than 2 MB are hot; the number of entries that went.
+
+        Safe beside running turns (they only append) and beside another archiver (the script compares
+        the number of the archive it makes).
+        """
+        if self.hot_bytes(session_id) <= HOT_BYTES:
+            return 0
+        keys = self._store.keys
+        number = int(self._store.redis.hget(keys.transcript_meta(session_id), "archives") or 0) + 1
+        oldest: list[bytes] = []
+        size = 0
+        for entry in self._store.redis.lrange(keys.transcript(session_id), 0, 4999):
+            if oldest and size + len(entry) > _PART_BYTES:
+                break
+            oldest.append(entry)
+            size += len(entry)
+        packed = zstandard.compress(msgspec.msgpack.encode(oldest), level=6)
+        reply = self._store.script("transcript_archive")(
+            check_name(session_id, "session id"), number, len(oldest), size, packed
+        )
+        return len(oldest) if reply[0] == b"ok" else 0
+
+    def forget_transcript(self, session_id: str) -> None:
+        """Remove a transcript with its archives."""
+        keys = self._store.keys
+        parts = int(self._store.redis.hget(keys.transcript_meta(session_id), "archives") or 0)
+        names = [keys.archive(session_id, number) for number in range(1, parts + 1)]
+        self._store.redis.delete(keys.transcript(session_id), keys.transcript_meta(session_id), *names)
