@@ -2,66 +2,88 @@
 
 A key is written in the file as in the manuals (``requireMention``) and read in Python as
 ``require_mention``. Models are strict: a string is no number, ``1`` is no boolean, and a
-key that does not exist is an error — except where a model says ``extra="allow"``.
+key that does not exist is an error.
+
+Three kinds of keys:
+
+* *served*: a field of the model;
+* *kept*: known from OpenClaw but without effect here, listed in ``KEPT``. They are allowed,
+  never refused, and reported once;
+* *unknown*: an error with the nearest known key.
 
 ``None`` means "not written". Where a default depends on other places (account, channel,
-``messages``, …) the field is ``None`` and the resolved value is computed beside it, so that
-"written as empty" and "not written" stay different everywhere.
+``messages``, …) it is filled in when accounts are resolved, so that "written as empty" and
+"not written" stay different everywhere.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from shoal.base.durations import parse_duration_ms
+
 __all__ = [
     "SAFE_INTEGER",
-    "Frozen",
+    "Duration",
     "HexColor",
     "Id",
     "NonNegative",
+    "Number",
     "Open",
-    "Percent",
     "Positive",
+    "Ratio",
     "Section",
-    "Secret",
     "Snowflake",
     "Text",
+    "fault",
 ]
 
 SAFE_INTEGER = 2**53 - 1
 """Largest integer that survives JavaScript; Discord's ids are larger."""
 
 
+def fault(kind: str, message: str, *, allowed: str = "", hint: str = "") -> PydanticCustomError:
+    """A validation error with a sentence for people; becomes one ``ConfigIssue``."""
+    return PydanticCustomError(kind, "{sentence}", {"sentence": message, "allowed": allowed, "hint": hint})
+
+
 class Section(BaseModel):
     """A served section: strict, closed, immutable."""
+
+    KEPT: ClassVar[frozenset[str]] = frozenset()
+    """Keys (as written in the file) that load without effect."""
 
     model_config = ConfigDict(
         strict=True,
         extra="forbid",
         frozen=True,
         alias_generator=to_camel,
-        populate_by_name=True,
+        populate_by_name=False,
         defer_build=True,
         hide_input_in_errors=True,
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_kept(cls, value: Any) -> Any:
+        if cls.KEPT and isinstance(value, dict):
+            return {key: item for key, item in value.items() if key not in cls.KEPT}
+        return value
+
     def written(self, name: str) -> bool:
-        """Whether the file holds this key (``name`` is the Python name), be it ``null`` or empty."""
+        """Whether the file holds this key (``name`` is the Python name), be it empty."""
         return name in self.model_fields_set
 
 
 class Open(Section):
-    """A section that keeps keys it does not know: other channels, providers, plugins."""
+    """A section that also takes keys it does not know, as provider and plugin settings do."""
 
     model_config = ConfigDict(extra="allow")
-
-
-Frozen = Section
 
 
 def _id_text(value: Any) -> Any:
@@ -69,35 +91,51 @@ def _id_text(value: Any) -> Any:
         return value
     if isinstance(value, int):
         if abs(value) > SAFE_INTEGER:
-            raise PydanticCustomError(
-                "unquoted_id", "this id is too long for a number; put it in quotes", {"quoted": str(value)}
+            raise fault(
+                "unquoted_id", "this id is too long to be a number", hint=f'put it in quotes: "{value}"'
             )
         return str(value)
     return value.strip() if isinstance(value, str) else value
 
 
 def _digits(value: str) -> str:
-    if not re.fullmatch(r"\d{1,20}", value):
-        raise PydanticCustomError("snowflake", "a Discord id is written with digits, in quotes", {})
+    if not re.fullmatch(r"[0-9]{1,20}", value):
+        raise fault(
+            "snowflake", "this is no Discord id", allowed='digits in quotes, like "123456789012345678"'
+        )
     return value
 
 
 def _color(value: str) -> str:
     text = value.strip()
     if not re.fullmatch(r"#?[0-9a-fA-F]{6}", text):
-        raise PydanticCustomError("hex_color", "a colour is six hex digits, like '#5865F2'", {})
+        raise fault("hex_color", "this is no colour", allowed='six hex digits, like "#5865F2"')
     return "#" + text.lstrip("#").upper()
 
 
-Id = Annotated[str, BeforeValidator(_id_text)]
+def _duration(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            parse_duration_ms(value)
+        except ValueError:
+            raise fault("duration", "this is no duration", allowed='like "30m", "1h30m" or "500ms"') from None
+    return value
+
+
+Id = Annotated[str, BeforeValidator(_id_text, json_schema_input_type=str | int)]
 """An id, name or tag in a list: text, or a number that is small enough to be exact."""
 
-Snowflake = Annotated[str, BeforeValidator(_id_text), AfterValidator(_digits)]
+Snowflake = Annotated[
+    str, BeforeValidator(_id_text, json_schema_input_type=str | int), AfterValidator(_digits)
+]
 """A Discord id and nothing else."""
 
 HexColor = Annotated[str, AfterValidator(_color)]
+Duration = Annotated[str, AfterValidator(_duration)]
+"""Text like ``30m``; :func:`shoal.base.durations.parse_duration_ms` reads it."""
+
 Text = Annotated[str, Field(min_length=1)]
 Positive = Annotated[int, Field(gt=0)]
 NonNegative = Annotated[int, Field(ge=0)]
-Percent = Annotated[float, Field(ge=0, le=1)]
-Secret = SecretStr
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Ratio = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
