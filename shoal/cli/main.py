@@ -1,0 +1,42 @@
+"""The ``shoal`` command."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from shoal.cli.commands import configuration, demo, fleet, inspect, processes, simulator
+from shoal.cli.exits import exit_code, report
+from shoal.cli.prologue import leave_word
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="shoal",
+    help="AI agents on Discord, run by a Celery worker fleet. Start with `shoal demo`, then `shoal up`.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for part in (demo, fleet, inspect, configuration, processes, simulator):
+    part.register(app)
+
+
+def main() -> None:
+    """Entry point: run a command, turn an error into one line and an exit code."""
+    try:
+        app()
+    except BrokenPipeError:
+        # whoever read our output has enough; keep the interpreter from complaining at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except Exception as error:  # noqa: BLE001 - the last net: everything becomes a line and a code
+        report(error)
+        leave_word(error)
+        raise SystemExit(exit_code(error)) from None

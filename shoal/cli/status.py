@@ -1,0 +1,109 @@
+"""What ``shoal status`` knows and how it reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from config import Loaded
+    from shoal.state.store import Store
+
+__all__ = ["collect", "render"]
+
+DEAD_SHOWN = 10
+OLD_MS = 60_000
+
+
+def collect(loaded: Loaded, store: Store) -> dict[str, Any]:
+    """The state of the fleet as plain data; the ``--json`` form.
+
+    Raises:
+        StoreUnavailable, StoreUnsuitable: about Redis.
+    """
+    redis = store.check()
+    now = store.now_ms()
+    running = loaded.account_ids()
+    lanes = store.lanes.overview()
+    dead = store.lanes.dead_list(1000)
+    return {
+        "state_dir": str(loaded.state_dir),
+        "config": str(loaded.path) if loaded.path else None,
+        "revision": loaded.revision,
+        "redis": {
+            "embedded": loaded.redis_url is None,
+            "server": f"{redis.server} {redis.version}",
+            "appendfsync": redis.appendfsync if redis.aof else None,
+            "used_memory": redis.used_memory,
+            "maxmemory": redis.maxmemory,
+        },
+        "accounts": [
+            {"id": state.id, "can_run": state.id in running, "reason": state.reason}
+            for state in loaded.account_states
+        ],
+        "processes": [
+            {
+                "kind": process.kind,
+                "host": process.host,
+                "pid": process.pid,
+                "seen_ms_ago": max(0, now - process.at_ms),
+                "info": process.info,
+            }
+            for process in store.processes.living()
+        ],
+        "lanes": [
+            {
+                "lane": lane.lane,
+                "state": lane.state,
+                "depth": lane.depth,
+                "age_ms": lane.age_ms,
+                "tries": lane.tries,
+                "suspects": lane.suspects,
+            }
+            for lane in lanes
+        ],
+        "dead": {"count": len(dead), "newest": [f"{one.lane}: {one.code}" for one in dead[:DEAD_SHOWN]]},
+        "warnings": [*(str(issue) for issue in loaded.warnings), *redis.warnings],
+    }
+
+
+def render(report: dict[str, Any]) -> str:
+    """The report for people."""
+    redis = report["redis"]
+    memory = f"{redis['used_memory'] / 1e6:.0f} MB"
+    where = "embedded" if redis["embedded"] else "configured"
+    lines = [
+        f"State dir  {report['state_dir']}",
+        f"Config     {report['config'] or 'no file, defaults'}",
+        f"Redis      {redis['server']}, {where}, {memory}, appendfsync {redis['appendfsync'] or 'off'}",
+        "Accounts   "
+        + (
+            ", ".join(
+                account["id"] + ("" if account["can_run"] else f" (cannot run: {account['reason']})")
+                for account in report["accounts"]
+            )
+            or "none"
+        ),
+        "Processes",
+    ]
+    for process in report["processes"]:
+        info = " ".join(f"{key}={value}" for key, value in process["info"].items())
+        lines.append(
+            f"  {process['kind']:10} {process['host']} pid {process['pid']}, "
+            f"seen {process['seen_ms_ago'] / 1000:.0f} s ago  {info}".rstrip()
+        )
+    if not report["processes"]:
+        lines.append("  none: no worker and no gateway is alive")
+    waiting = report["lanes"]
+    oldest = max((lane["age_ms"] for lane in waiting), default=0)
+    lines.append(
+        f"Lanes      {len(waiting)} with work" + (f", oldest {oldest / 1000:.0f} s" if waiting else "")
+    )
+    lines.extend(
+        f"  {lane['lane']} {lane['state']}, {lane['depth']} records, {lane['age_ms'] / 1000:.0f} s old"
+        for lane in waiting
+        if lane["age_ms"] >= OLD_MS
+    )
+    dead = report["dead"]
+    lines.append(f"Dead       {dead['count']}" + (" (see `shoal dead list`)" if dead["count"] else ""))
+    lines.extend(f"Warning    {warning}" for warning in report["warnings"])
+    return "\n".join(lines)
