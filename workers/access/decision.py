@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 from workers.access.entries import Match
 from workers.access.settings import ChannelEntry, GuildEntry
 
-__all__ = ["Decision", "Reason"]
+__all__ = ["Decision", "MentionedBy", "Reason"]
+
+MentionedBy = Literal["", "explicit", "reply", "pattern", "mass", "command"]
+"""What satisfied the mention gate; empty where nothing did or nothing was asked."""
 
 
 class Reason(StrEnum):
@@ -59,7 +63,7 @@ class Decision:
     match: Match | None = None
     guild: GuildEntry | None = None
     channel: ChannelEntry | None = None
-    mentioned_by: str = ""
+    mentioned_by: MentionedBy = ""
     mention_required: bool = False
     authorized: bool = False
     owner: bool = False

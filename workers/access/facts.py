@@ -25,6 +25,7 @@ class Surface:
 
     Attributes:
         kind: ``direct``, ``group`` (group DM) or ``channel`` (guild channel or thread).
+        topic: the channel's topic (of a thread: its parent's); context, never a reason.
         thread_owner_id: who made the thread, where it is one and that is known.
     """
 
@@ -37,6 +38,7 @@ class Surface:
     parent_name: str = ""
     is_thread: bool = False
     thread_owner_id: str | None = None
+    topic: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from workers.access.decision import Reason
+from workers.access.decision import MentionedBy, Reason
 from workers.access.facts import MessageFacts
 from workers.access.settings import AccessSettings, ChannelEntry, GuildEntry
 
@@ -22,7 +22,7 @@ class Gate:
 
     reason: str = ""
     required: bool = False
-    by: str = ""
+    by: MentionedBy = ""
 
 
 def mention_required(facts: MessageFacts, guild: GuildEntry | None, channel: ChannelEntry | None) -> bool:
@@ -61,7 +61,7 @@ def pass_gate(
 
 def _named_by(
     facts: MessageFacts, settings: AccessSettings, guild: GuildEntry | None, channel: ChannelEntry | None
-) -> str:
+) -> MentionedBy:
     if facts.surface.kind == "direct":
         return ""
     if facts.mentions.explicit:

@@ -15,6 +15,8 @@ from typing import Literal
 
 import msgspec
 
+from workers.access.decision import MentionedBy
+
 __all__ = [
     "KIND",
     "Attachment",
@@ -112,7 +114,7 @@ class TurnRequest(msgspec.Struct, frozen=True, omit_defaults=True):
 
     was_mentioned: bool = False
     """The bot's id is among the mentions, or a name pattern matched."""
-    mentioned_by: Literal["", "explicit", "reply", "pattern", "mass", "command"] = ""
+    mentioned_by: MentionedBy = ""
     """What satisfied the mention gate; empty where nothing did or nothing was asked."""
     mention_required: bool = False
 

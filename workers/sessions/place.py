@@ -1,0 +1,108 @@
+"""Where a message was written, which agent that belongs to, and how the conversation is called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from workers.access.facts import Surface
+from workers.sessions.keys import channel_key, direct_key, group_key, linked_peer
+from workers.sessions.records import ChatType
+from workers.sessions.routing import Place
+from workers.sessions.view import AdmissionView, Settings
+from workers.sessions.wire import WireMessage, read_id
+
+__all__ = ["Conversation", "conversation_of", "conversation_of_channel", "surface_of"]
+
+DM, GROUP_DM = 1, 3
+THREADS = frozenset({10, 11, 12})
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A routed place."""
+
+    surface: Surface
+    chat_type: ChatType
+    agent_id: str
+    session_key: str
+    matched_by: str
+
+
+def surface_of(message: WireMessage, view: AdmissionView) -> Surface:
+    """The place of a message, by what the event says and what is known of its channel."""
+    return _surface(message.channel_id, message.guild_id, message.channel_type, view)
+
+
+def _surface(channel_id: str, guild_id: str | None, channel_type: int | None, view: AdmissionView) -> Surface:
+    channel = view.facts.channel(channel_id) or {}
+    kind = channel_type if channel_type is not None else channel.get("type")
+    if guild_id is None:
+        # an event without guild and without a known type is a DM: a group DM says what it is
+        name = "group" if kind == GROUP_DM else "direct"
+        return Surface(name, channel_id, _text(channel, "name"))
+    guild = view.facts.guild(guild_id) or {}
+    is_thread = kind in THREADS
+    parent_id = read_id(channel.get("parent_id")) or None if is_thread else None
+    parent = (view.facts.channel(parent_id) or {}) if parent_id else {}
+    return Surface(
+        kind="channel",
+        channel_id=channel_id,
+        channel_name=_text(channel, "name"),
+        guild_id=guild_id,
+        guild_name=_text(guild, "name"),
+        parent_id=parent_id,
+        parent_name=_text(parent, "name"),
+        is_thread=is_thread,
+        thread_owner_id=read_id(channel.get("owner_id")) or None if is_thread else None,
+        topic=_text(parent if is_thread else channel, "topic"),
+    )
+
+
+def conversation_of(message: WireMessage, surface: Surface, settings: Settings) -> Conversation:
+    """The conversation a message belongs to (``spec/inbound.md`` 5.1 to 5.3)."""
+    return _conversation(surface, settings, message.author.id, frozenset(message.roles or ()))
+
+
+def conversation_of_channel(
+    channel_id: str, guild_id: str | None, view: AdmissionView
+) -> Conversation | None:
+    """The conversation of a channel without a message: of a DM only if its recipient is known."""
+    surface = _surface(channel_id, guild_id, None, view)
+    user = ""
+    if surface.kind == "direct":
+        recipients = (view.facts.channel(channel_id) or {}).get("recipients")
+        first = recipients[0] if isinstance(recipients, list) and recipients else None
+        user = read_id(first.get("id")) if isinstance(first, dict) else read_id(first)
+        if not user and view.settings.dm_scope != "main":
+            return None
+    return _conversation(surface, view.settings, user, frozenset())
+
+
+def _conversation(surface: Surface, settings: Settings, user_id: str, roles: frozenset[str]) -> Conversation:
+    direct = surface.kind == "direct"
+    route = settings.routing.route(
+        Place(
+            account=settings.account,
+            kind=surface.kind,
+            peer_id=user_id if direct else surface.channel_id,
+            parent_id=surface.parent_id,
+            guild_id=surface.guild_id,
+            roles=roles,
+        )
+    )
+    chat_type: ChatType = "direct" if direct else "group" if surface.kind == "group" else "channel"
+    if direct:
+        peer = linked_peer(user_id, settings.identity_links)
+        key = direct_key(route.agent_id, settings.dm_scope, account=settings.account, peer=peer)
+    elif chat_type == "group":
+        key = group_key(route.agent_id, surface.channel_id)
+    else:
+        key = channel_key(route.agent_id, surface.channel_id)
+    return Conversation(surface, chat_type, route.agent_id, key, route.matched_by)
+
+
+def _text(raw: Mapping[str, Any], name: str) -> str:
+    value = raw.get(name)
+    return value if isinstance(value, str) else ""
