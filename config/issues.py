@@ -1,0 +1,297 @@
+"""Turns what pydantic says about a file into sentences for people.
+
+One :class:`~shoal.base.errors.ConfigIssue` for each place: where, what was found (secrets
+masked), what is allowed, the nearest known key, and the line in the file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic_core import ErrorDetails
+
+from config.places import KeyPath, show_path
+from config.schema.walk import is_secret, known_keys, places_of
+from shoal.base.errors import ConfigIssue
+from shoal.base.redact import MASK, mask_url, redactor
+
+__all__ = ["Findings", "describe", "nearest", "show_value"]
+
+Lines = Mapping[KeyPath, str]
+
+_ACCESS_WORDS = frozenset(
+    {
+        "users", "roles", "allowFrom", "approvers", "deny", "allow", "alsoAllow", "enabled", "policy", "dmPolicy",
+        "groupPolicy", "groupChannels", "security", "ask", "ownerAllowFrom", "allowedUsers", "proxy", "token",
+    }
+)  # fmt: skip
+"""Keys whose writer wanted to keep something out. In a wrong place they are an error, not a warning."""
+
+_COMMON_WORDS = frozenset(
+    {
+        "id",
+        "name",
+        "type",
+        "mode",
+        "model",
+        "provider",
+        "source",
+        "env",
+        "path",
+        "to",
+        "channel",
+        "host",
+        "port",
+        "url",
+    }
+)
+"""Keys so common that standing elsewhere says nothing about where this one belongs."""
+
+_ALLOWED = {
+    "bool_type": "true or false",
+    "string_type": "text in quotes",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "dict_type": "an object { … }",
+    "model_type": "an object { … }",
+    "model_attributes_type": "an object { … }",
+    "list_type": "a list [ … ]",
+    "secret_type": "text in quotes",
+    "string_too_short": "text that is not empty",
+}
+
+
+class Findings:
+    """Issues and warnings of one validation."""
+
+    def __init__(self) -> None:
+        self.issues: list[ConfigIssue] = []
+        self.warnings: list[ConfigIssue] = []
+
+
+def nearest(key: str, known: Sequence[str]) -> str | None:
+    """The known key that looks most like ``key``, or none that looks like it."""
+    folded = {name.lower().replace("_", "").replace("-", ""): name for name in known}
+    wanted = key.lower().replace("_", "").replace("-", "")
+    found = difflib.get_close_matches(wanted, folded, n=1, cutoff=0.72)
+    return folded[found[0]] if found else None
+
+
+def show_value(value: Any, path: KeyPath) -> str:
+    """A value for an error text: short, and masked where it may be secret."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return "a list" if value else "an empty list"
+    if is_secret(path):
+        return MASK
+    if isinstance(value, str):
+        value = mask_url(redactor.mask(value))
+        value = value if len(value) <= 60 else value[:57] + "…"
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):
+        return str(type(value).__name__)
+
+
+def describe(
+    errors: Sequence[ErrorDetails], data: Any, *, base: KeyPath = (), lines: Lines | None = None,
+    moved: Mapping[KeyPath, KeyPath] | None = None,
+) -> Findings:  # fmt: skip
+    """Issues of a pydantic error list.
+
+    Args:
+        errors: of validating ``data``.
+        base: where ``data`` stands in the file.
+        lines: places in the file, for the hint.
+        moved: present path → path as written, for old shapes that were rewritten.
+    """
+    findings = Findings()
+    located = _deepest(
+        [(error, _real_path(error["loc"], data, missing=error["type"] == "missing")) for error in errors],
+        data,
+    )
+    grouped: dict[KeyPath, list[ErrorDetails]] = {}
+    for error, path in located:
+        grouped.setdefault(path, []).append(error)
+    for path, group in grouped.items():
+        whole = (*base, *path)
+        written = _as_written(whole, moved or {})
+        where = _line(written, lines or {})
+        value = _value_at(data, path)
+        if any(error["type"] == "extra_forbidden" for error in group):
+            _unknown_key(findings, whole, written, value, where)
+            continue
+        allowed, message, hint = _words(group, value, whole)
+        findings.issues.append(
+            ConfigIssue(
+                show_path(written),
+                message,
+                found="" if group[0]["type"] == "missing" else show_value(value, whole),
+                allowed=allowed,
+                hint=_join(hint, where),
+            )
+        )
+    return findings
+
+
+def _join(*parts: str) -> str:
+    return "; ".join(part for part in parts if part)
+
+
+def _as_written(path: KeyPath, moved: Mapping[KeyPath, KeyPath]) -> KeyPath:
+    for end in range(len(path), 0, -1):
+        old = moved.get(path[:end])
+        if old is not None:
+            return (*old, *path[end:])
+    return path
+
+
+def _line(path: KeyPath, lines: Lines) -> str:
+    for end in range(len(path), 0, -1):
+        if path[:end] in lines:
+            return lines[path[:end]]
+    return ""
+
+
+def _real_path(loc: tuple[str | int, ...], data: Any, *, missing: bool) -> KeyPath:
+    """Pydantic's location without the names of union branches, which are no keys of the file."""
+    path: list[str | int] = []
+    value = data
+    for index, part in enumerate(loc):
+        last = index == len(loc) - 1
+        inside = (isinstance(value, dict) and part in value) or (
+            isinstance(value, list) and isinstance(part, int) and part < len(value)
+        )
+        if inside:
+            path.append(part)
+            value = value[part]
+        elif last and missing:
+            path.append(part)
+    return tuple(path)
+
+
+def _deepest(located: list[tuple[ErrorDetails, KeyPath]], data: Any) -> list[tuple[ErrorDetails, KeyPath]]:
+    """Without "is no text" for an object whose own keys are wrong: that was another branch of a union."""
+    paths = {path for _, path in located}
+    result = []
+    for error, path in located:
+        deeper = any(len(other) > len(path) and other[: len(path)] == path for other in paths)
+        if deeper and error["type"].endswith("_type") and isinstance(_value_at(data, path), dict | list):
+            continue
+        result.append((error, path))
+    return result
+
+
+def _value_at(data: Any, path: KeyPath) -> Any:
+    for part in path:
+        try:
+            data = data[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return data
+
+
+def _words(group: list[ErrorDetails], value: Any, path: KeyPath) -> tuple[str, str, str]:
+    """What is allowed, what is wrong, what to do — of all errors of one place together."""
+    allowed: list[str] = []
+    message = ""
+    hint = ""
+    for error in group:
+        context = error.get("ctx") or {}
+        if "sentence" in context:
+            message = str(context["sentence"])
+            hint = hint or str(context.get("hint", ""))
+            one = str(context.get("allowed", ""))
+        else:
+            one = _allowed(error, context)
+        if one and one not in allowed:
+            allowed.append(one)
+    kind = group[0]["type"]
+    if not message:
+        if kind == "missing":
+            message = "this key is required"
+        elif kind in {"union_tag_invalid", "literal_error", "union_tag_not_found"}:
+            message = "this value is not known"
+        elif kind.endswith("_type") or kind == "int_from_float":
+            message = "this value has the wrong type"
+        else:
+            message = "this value is not allowed"
+    if (
+        not hint
+        and isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and "text in quotes" in allowed
+    ):
+        hint = "put it in quotes"
+    if not hint and kind == "literal_error" and isinstance(value, str):
+        options = [
+            option for option in ", ".join(allowed).replace(" or ", ", ").split(", ") if option[:1] in "'\""
+        ]
+        close = nearest(value, [option.strip("'\"") for option in options])
+        hint = f"did you mean {json.dumps(close)}?" if close and close != value else ""
+    return " or ".join(allowed), message, hint
+
+
+def _allowed(error: ErrorDetails, context: Mapping[str, Any]) -> str:
+    kind = error["type"]
+    if kind in _ALLOWED:
+        return _ALLOWED[kind]
+    limits = {
+        "greater_than": ("gt", "more than"),
+        "greater_than_equal": ("ge", "at least"),
+        "less_than": ("lt", "less than"),
+        "less_than_equal": ("le", "at most"),
+    }
+    if kind in limits:
+        key, words = limits[kind]
+        return f"{words} {context.get(key)}"
+    if kind == "too_long":
+        return f"at most {context.get('max_length')} entries"
+    if kind == "too_short":
+        return f"at least {context.get('min_length')} entries"
+    if kind == "string_too_long":
+        return f"at most {context.get('max_length')} characters"
+    if kind in {"literal_error", "union_tag_invalid"}:
+        return str(context.get("expected") or context.get("expected_tags") or "").replace("'", '"')
+    if kind == "union_tag_not_found":
+        return f"an object with {str(context.get('discriminator', 'a type')).strip(chr(39))}"
+    return "" if kind in {"missing", "extra_forbidden"} else str(error["msg"])
+
+
+def _unknown_key(findings: Findings, path: KeyPath, written: KeyPath, value: Any, where: str) -> None:
+    key = str(path[-1])
+    known = known_keys(path[:-1])
+    close = nearest(key, known)
+    places = [place for place in places_of(key, path[:-1]) if key not in _COMMON_WORDS]
+    shown = show_path(written)
+    best = ", ".join(places[:2])
+    if places and close is None and key not in _ACCESS_WORDS:
+        findings.warnings.append(
+            ConfigIssue(
+                shown,
+                "this key has no effect here",
+                found=show_value(value, path),
+                hint=_join(f"its place is {best}", where),
+            )
+        )
+        return
+    if places and close is None:
+        hint = f"its place is {best}"
+    else:
+        hint = f"did you mean {close}?" if close else ""
+    allowed = "" if close or len(known) > 12 else ", ".join(known)
+    findings.issues.append(
+        ConfigIssue(
+            shown,
+            "this key is not known",
+            found=show_value(value, path),
+            allowed=allowed,
+            hint=_join(hint, where),
+        )
+    )
