@@ -44,6 +44,7 @@ from shoal.state.records import (
     parse_frame,
     parse_records,
 )
+from shoal.state.views import LaneViews
 
 if TYPE_CHECKING:
     from shoal.state.store import Store
@@ -61,7 +62,7 @@ MAX_JOURNAL = 256 * 1024
 """Bytes of one journal entry."""
 
 
-class Lanes:
+class Lanes(LaneViews):
     """The verbs of the lanes. Thread-safe; holds nothing but the store.
 
     All calls raise :class:`~shoal.base.errors.StoreUnavailable` when Redis does not answer, and

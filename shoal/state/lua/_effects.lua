@@ -1,0 +1,192 @@
+-- _effects: the closed list of what a checkpoint or commit may do (R5). Needs _ledger and _lanes.
+--
+-- Arguments: the number of effects, then for each its verb and
+--   push        lane, identity, frame, delay ms, front 0|1
+--   transcript  session id, n, n entries
+--   receipt     identity, part, value
+--   outcome     account, message id, outcome, reason
+--   note        account, message id, line
+--   wake        key
+--   slot        lane, name, version, identity | '-', frame | ''      ('-' closes)
+--   expire      blob id
+--   session     session key, n, n × (field, value), m, m fields to remove
+--
+-- Keys built here
+--   tr:<session id>     list    entries             trm:<session id>  hash  bytes, n, archives
+--   rcpt:<identity>     hash    part → value; 24 h  ses:<session key> hash  session record
+--   sessions            zset    session key → ms    blob:<id>         string
+--   wake:<key>          set     parked lanes        woken:<key>       string; 10 min
+--   slot:<lane>|<name>  string  "<version> <identity>" or "<version> closed"; 1 h
+
+local WOKEN_MS = 600000
+local SLOT_MS = 3600000
+local E = {}
+local effect_cursor
+local slots_open = {}
+
+local function take()
+  local value = ARGV[effect_cursor]
+  if value == nil then B.refuse('effects end too early') end
+  effect_cursor = effect_cursor + 1
+  return value
+end
+
+local function wake_prepare(key)
+  B.name(key, 'wake key')
+  local set = B.key('wake', key)
+  local plan = { key = key, set = set, lanes = {} }
+  if redis.call('SCARD', set) > 64 then B.refuse('too many lanes on a wake key') end
+  for i, lane in ipairs(redis.call('SMEMBERS', set)) do plan.lanes[i] = lane_load(lane) end
+  return plan
+end
+
+local function wake_write(plan)
+  local woken = 0
+  for _, S in ipairs(plan.lanes) do
+    if S.park then
+      S.park, S.pp, S.dirty = nil, nil, true
+      woken = woken + 1
+    end
+  end
+  redis.call('DEL', plan.set)
+  redis.call('SET', B.key('woken', plan.key), B.int(B.now), 'PX', WOKEN_MS)
+  return woken
+end
+
+function E.push()
+  local lane, identity, frame = take(), take(), take()
+  local delay, front = B.count(take(), 'delay', 31536000000), take() == '1'
+  local plan = push_prepare(lane, identity, frame, delay, front)
+  return function() push_write(plan) end
+end
+
+function E.transcript()
+  local id, n = B.name(take(), 'session id'), nil
+  n = B.count(take(), 'number of entries', 256)
+  local list, meta = B.need(B.key('tr', id), 'list'), B.key('trm', id)
+  B.need(meta, 'hash')
+  local entries, bytes = {}, 0
+  for i = 1, n do
+    entries[i] = take()
+    bytes = bytes + #entries[i]
+  end
+  return function()
+    if n == 0 then return end
+    for first = 1, n, 100 do
+      redis.call('RPUSH', list, unpack(entries, first, math.min(n, first + 99)))
+    end
+    local had = redis.call('HMGET', meta, 'bytes', 'n')
+    local total, count = tonumber(had[1] or '') or 0, tonumber(had[2] or '') or 0
+    redis.call('HSET', meta, 'bytes', B.int(total + bytes), 'n', B.int(count + n))
+  end
+end
+
+function E.receipt()
+  local key = B.need(B.key('rcpt', B.name(take(), 'identity')), 'hash')
+  local part, value = B.count(take(), 'part', 100000), take()
+  return function()
+    redis.call('HSETNX', key, B.int(part), value)
+    redis.call('PEXPIRE', key, 86400000)
+  end
+end
+
+function E.outcome()
+  local account, message, outcome, reason = take(), take(), take(), take()
+  local plan = ledger_prepare(account, message, outcome, reason)
+  return function() ledger_write(plan) end
+end
+
+function E.note()
+  local account, message, line = take(), take(), take()
+  local plan = note_prepare(account, message, line)
+  return function() note_write(plan) end
+end
+
+function E.wake()
+  local plan = wake_prepare(take())
+  return function() wake_write(plan) end
+end
+
+function E.expire()
+  local key = B.key('blob', B.name(take(), 'blob id'))
+  return function() redis.call('PEXPIRE', key, 60000) end
+end
+
+function E.session()
+  local name = B.name(take(), 'session key')
+  local key = B.need(B.key('ses', name), 'hash')
+  B.need(PREFIX .. 'sessions', 'zset')
+  local n, set, gone = B.count(take(), 'number of fields', 100), {}, {}
+  for i = 1, n do
+    set[2 * i - 1], set[2 * i] = B.name(take(), 'field'), take()
+  end
+  for i = 1, B.count(take(), 'number of fields', 100) do gone[i] = B.name(take(), 'field') end
+  return function()
+    set[#set + 1], set[#set + 2] = 'updated_at', B.int(B.now)
+    redis.call('HSET', key, unpack(set))
+    if #gone > 0 then redis.call('HDEL', key, unpack(gone)) end
+    redis.call('ZADD', PREFIX .. 'sessions', B.int(B.now), name)
+  end
+end
+
+local function slot_queued(S, identity)
+  if not identity or redis.call('HEXISTS', S.rec, identity) == 0 then return false end
+  return not (S.head == identity and lane_in_work(S))
+end
+
+local function slot_write(plan)
+  local S, slot = plan.S, slots_open[plan.key]
+  if slot.closed or plan.version <= slot.version then return end
+  local queued = slot_queued(S, slot.identity)
+  if not plan.frame then
+    if queued then lane_drop(S, slot.identity) end
+  elseif queued then
+    -- the newer version takes the older one's place
+    redis.call('LINSERT', S.order, 'BEFORE', slot.identity, plan.identity)
+    redis.call('HSET', S.rec, plan.identity, plan.frame)
+    S.depth = S.depth + 1
+    lane_drop(S, slot.identity)
+  elseif redis.call('HEXISTS', S.rec, plan.identity) == 0 then
+    lane_append(S, plan.identity, plan.frame, false)
+  end
+  slot.version, slot.identity, slot.closed = plan.version, plan.identity, not plan.frame
+  local word = slot.closed and 'closed' or slot.identity
+  redis.call('SET', plan.key, B.int(slot.version) .. ' ' .. word, 'PX', SLOT_MS)
+end
+
+function E.slot()
+  local lane, name = take(), B.name(take(), 'slot')
+  local version, identity, frame = B.count(take(), 'version', 9e15), take(), take()
+  local S = lane_load(lane)
+  done_prepare()
+  local plan = { S = S, key = B.key('slot', lane .. '|' .. name), version = version }
+  if identity ~= '-' then
+    plan.identity, plan.frame = B.name(identity, 'identity'), B.stamp(frame, 0)
+  end
+  if not slots_open[plan.key] then
+    local known = redis.call('GET', plan.key) or ''
+    local number, word = string.match(known, '^(%d+) (%S+)$')
+    slots_open[plan.key] = {
+      version = tonumber(number or '') or -1, closed = word == 'closed',
+      identity = word ~= 'closed' and word or nil,
+    }
+  end
+  return function() slot_write(plan) end
+end
+
+-- Checks the effects that begin at ARGV[first]; returns a function that applies them.
+local function effects_prepare(first)
+  effect_cursor = first
+  local count, bytes, writes = B.count(take(), 'number of effects', 64), 0, {}
+  for i = first, #ARGV do bytes = bytes + #ARGV[i] end
+  if bytes > 262144 + 8192 then B.refuse('effects too large') end
+  for i = 1, count do
+    local verb = E[take()]
+    if not verb then B.refuse('unknown effect') end
+    writes[i] = verb()
+  end
+  if effect_cursor ~= #ARGV + 1 then B.refuse('effects end too late') end
+  return function()
+    for i = 1, count do writes[i]() end
+  end
+end

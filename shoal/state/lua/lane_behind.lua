@@ -1,0 +1,24 @@
+-- lane_behind: records behind the head that carry a mode, are due and are not absorbed. Writes nothing.
+-- Arguments: lane, token, head, limit.  Answer: {'ok', identity, frame, …} | {'stale'}
+-- Keys: those of _lanes.
+-- include: _base
+-- include: _lanes
+return B.run(function()
+  local S, stale = lane_fence(ARGV[2], ARGV[3], ARGV[4])
+  if not S then return stale end
+  local limit = B.count(ARGV[5], 'limit', 100)
+  local taken = ' ' .. (S.abs or '') .. ' '
+  local answer = { 'ok' }
+  for _, identity in ipairs(redis.call('LRANGE', S.order, 1, 200)) do
+    if #answer >= 2 * limit then break end
+    if not string.find(taken, ' ' .. identity .. ' ', 1, true) then
+      local frame = redis.call('HGET', S.rec, identity)
+      local header = frame and B.header(frame)
+      if header and header.mode ~= '-' and header.nb <= B.now then
+        answer[#answer + 1] = identity
+        answer[#answer + 1] = frame
+      end
+    end
+  end
+  return answer
+end)

@@ -1,0 +1,149 @@
+"""Looking at lanes and at the dead: for ``shoal lanes``, ``shoal dead``, status and metrics."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from shoal.base.errors import StateConflict
+from shoal.base.ids import check_name
+from shoal.state.queues import CLASSES
+from shoal.state.records import DeadRecord, LaneInfo, parse_frame
+
+if TYPE_CHECKING:
+    from shoal.state.store import Store
+
+__all__ = ["LaneViews"]
+
+_STATE = ("tok", "until", "hold", "park", "nb", "rt", "tries", "sus", "q")
+
+
+class LaneViews:
+    """The reading half of :class:`shoal.state.lanes.Lanes`, and what people do with dead records."""
+
+    _store: Store
+
+    def overview(self, limit: int = 200, cls: str | None = None) -> list[LaneInfo]:
+        """Up to ``limit`` lanes of each class (or of one), those due first. A view, not a snapshot."""
+        found: list[LaneInfo] = []
+        now = self._store.now_ms()
+        for name in [cls] if cls else list(CLASSES):
+            due = self._store.redis.zrange(self._store.keys.due(name), 0, limit - 1, withscores=True)
+            found += self._infos([(lane.decode(), int(score)) for lane, score in due], now)
+        return found
+
+    def _infos(self, lanes: list[tuple[str, int]], now: int) -> list[LaneInfo]:
+        keys = self._store.keys
+        pipeline = self._store.redis.pipeline(transaction=False)
+        for lane, _ in lanes:
+            pipeline.hmget(keys.lane(lane), *_STATE)
+            pipeline.llen(keys.lane_order(lane))
+            pipeline.lindex(keys.lane_order(lane), 0)
+        rows = pipeline.execute()
+        heads = self._store.redis.pipeline(transaction=False)
+        for index, (lane, _) in enumerate(lanes):
+            heads.hget(keys.lane_records(lane), rows[3 * index + 2] or b"")
+        frames = heads.execute()
+        found = []
+        for index, (lane, due) in enumerate(lanes):
+            state, depth, head = rows[3 * index : 3 * index + 3]
+            found.append(_info(lane, due, dict(zip(_STATE, state, strict=True)), depth, head, frames[index], now))
+        return found
+
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """Class → (lanes that are not empty, lanes whose time has come), for metrics."""
+        now = self._store.now_ms()
+        pipeline = self._store.redis.pipeline(transaction=False)
+        for name in CLASSES:
+            pipeline.zcard(self._store.keys.due(name))
+            pipeline.zcount(self._store.keys.due(name), "-inf", now)
+        rows = pipeline.execute()
+        return {name: (rows[2 * index], rows[2 * index + 1]) for index, name in enumerate(CLASSES)}
+
+    # -- the dead --------------------------------------------------------------------------------
+
+    def dead_list(self, limit: int = 100) -> list[DeadRecord]:
+        """Dead records, newest first."""
+        ids = self._store.redis.zrevrange(self._store.keys.dead(), 0, limit - 1)
+        return self._dead(ids)
+
+    def dead_unnoticed(self, limit: int = 20) -> list[DeadRecord]:
+        """Dead records nobody has been told of, oldest first; see :meth:`dead_noticed`."""
+        return self._dead(self._store.redis.zrange(self._store.keys.dead_new(), 0, limit - 1))
+
+    def dead_noticed(self, dead_id: str) -> None:
+        """Somebody has been told."""
+        self._store.redis.zrem(self._store.keys.dead_new(), check_name(dead_id, "dead id"))
+
+    def dead_show(self, dead_id: str) -> DeadRecord | None:
+        """One dead record."""
+        return next(iter(self._dead([check_name(dead_id, "dead id").encode()])), None)
+
+    def dead_retry(self, dead_id: str) -> bool:
+        """Put it back at the end of its lane, as new; False if there is no such record.
+
+        Raises:
+            StateConflict: it never had a lane (skipped at intake without a record).
+        """
+        return self._dead_verb("retry", dead_id)
+
+    def dead_drop(self, dead_id: str) -> bool:
+        """Forget it; False if there is no such record."""
+        return self._dead_verb("drop", dead_id)
+
+    def _dead_verb(self, verb: str, dead_id: str) -> bool:
+        reply = self._store.script("lane_dead")(verb, check_name(dead_id, "dead id"))
+        if reply[0] == b"conflict":
+            raise StateConflict(reply[1].decode(), f"dead {dead_id}")
+        return bool(reply[0] == b"ok")
+
+    def _dead(self, ids: list[bytes]) -> list[DeadRecord]:
+        pipeline = self._store.redis.pipeline(transaction=False)
+        for dead_id in ids:
+            pipeline.hgetall(self._store.keys.dead_record(dead_id.decode()))
+        return [
+            _dead_record(dead_id.decode(), raw) for dead_id, raw in zip(ids, pipeline.execute(), strict=True) if raw
+        ]
+
+
+def _dead_record(dead_id: str, raw: dict[bytes, bytes]) -> DeadRecord:
+    return DeadRecord(
+        id=dead_id,
+        lane=raw[b"lane"].decode(),
+        record=parse_frame(raw[b"identity"], raw[b"frame"]),
+        code=raw[b"code"].decode(),
+        reason=raw[b"reason"].decode("utf-8", "replace"),
+        at_ms=int(raw[b"at"]),
+        tries=int(raw[b"tries"]),
+        suspects=int(raw[b"suspects"]),
+        source=raw[b"source"].decode(),
+    )
+
+
+def _info(
+    lane: str, due: int, state: dict[str, Any], depth: int, head: bytes | None, frame: bytes | None, now: int
+) -> LaneInfo:
+    def later(name: str) -> bool:
+        return state[name] is not None and int(float(state[name])) > now
+
+    if state["tok"] is not None:
+        word = "taken"
+    elif later("hold"):
+        word = "held"
+    elif depth == 0:
+        word = "idle"
+    elif later("park"):
+        word = "parked"
+    else:
+        word = "ready" if state["rt"] is not None else "waiting"
+    born = parse_frame(head or b"", frame).born if frame else now
+    return LaneInfo(
+        lane=lane,
+        state=word,
+        depth=depth,
+        head=(head or b"").decode(),
+        age_ms=max(0, now - born),
+        tries=int(state["tries"] or 0),
+        suspects=int(state["sus"] or 0),
+        due_in_ms=due - now,
+        quarantine=state["q"] is not None,
+    )
