@@ -12,13 +12,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-
-from shoal.state.store import Store
+from typing import Any
 
 from config.agents import ModelRef
 from shoal.base.clock import Clock, SystemClock
 from shoal.base.durations import format_duration
 from shoal.base.logging import get_logger
+from shoal.state.store import Store
 from workers.agent.providers.base import (
     AuthError,
     BadRequestError,
@@ -129,13 +129,12 @@ class Cooldowns:
     def resting(self, ref: ModelRef) -> tuple[float, str]:
         """Seconds this model still rests, and the code of the error; (0, "") if it may be asked."""
         longest: tuple[float, str] = (0.0, "")
-        with self._store.guard():
-            for scope in (ref.provider, str(ref)):
-                key = self._store.keys.model_rest(_scope(scope))
-                left = int(self._store.redis.pttl(key)) / 1000
-                if left > longest[0]:
-                    code: bytes | None = self._store.redis.get(key)
-                    longest = (left, (code or b"").decode())
+        for scope in (ref.provider, str(ref)):
+            key = self._store.keys.model_rest(_scope(scope))
+            left = int(self._store.redis.pttl(key)) / 1000
+            if left > longest[0]:
+                code: Any = self._store.redis.get(key)
+                longest = (left, (code or b"").decode())
         return longest
 
     def failed(self, ref: ModelRef, error: ModelError) -> float:
@@ -145,15 +144,13 @@ class Cooldowns:
         of_provider = isinstance(error, AuthError | BillingError)
         scope = _scope(ref.provider if of_provider else str(ref))
         count_key = self._store.keys.model_fails(scope)
-        with self._store.guard():
-            count = int(self._store.redis.incr(count_key))
-            self._store.redis.expire(count_key, COUNT_TTL_S)
+        count = int(self._store.redis.incr(count_key))
+        self._store.redis.expire(count_key, COUNT_TTL_S)
         ladder = BILLING_REST_S if isinstance(error, BillingError) else REST_S
         rest = float(ladder[min(count, len(ladder)) - 1])
         if error.retry_after is not None and not isinstance(error, BillingError):
             rest = max(rest, min(error.retry_after, REST_S[-1]))
-        with self._store.guard():
-            self._store.redis.set(self._store.keys.model_rest(scope), error.code, px=int(rest * 1000))
+        self._store.redis.set(self._store.keys.model_rest(scope), error.code, px=int(rest * 1000))
         return rest
 
     def succeeded(self, ref: ModelRef) -> None:
@@ -162,8 +159,7 @@ class Cooldowns:
         for scope in (ref.provider, str(ref)):
             name = _scope(scope)
             keys += [self._store.keys.model_rest(name), self._store.keys.model_fails(name)]
-        with self._store.guard():
-            self._store.redis.delete(*keys)
+        self._store.redis.delete(*keys)
 
 
 def _scope(text: str) -> str:

@@ -1,94 +1,49 @@
-"""One turn: from the record at the head of a session lane to effects for its commit.
+"""One turn: from the record at the head of a session lane to what its lane is to do next.
 
-    grant ─▶ run_turn ─▶ Committed(effects) | Parked(wake_on) | Yielded | Failed
-                            the drain loop of tasks does the lane call for each
+    grant ─▶ run_turn ─▶ Committed → lanes.commit      Parked → lanes.park
+                         Yielded   → lanes.yield_      Failed → lanes.fail
 
-Skeleton of the public API; the loop follows.
+The drain loop of ``tasks`` makes that one lane call; everything before went through
+checkpoints, so a crash at any point leaves a journal that the next holder goes on from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+import msgspec
 
-from shoal.state.store import Store
-
-from shoal.state.lanes import Grant
-from shoal.state.records import Effect
-from workers.agent.context import TurnContext
-from workers.agent.models import Models
-from workers.agent.profile import AgentProfile
-from workers.agent.tools.registry import ToolRegistry
-from workers.sessions.records import TurnRequest
+from shoal.base.errors import ConfigError, StateConflict
+from shoal.state.records import Failure, Grant
+from workers.agent.context import TurnContext, TurnShutdown
+from workers.agent.loop import TurnLoop
+from workers.agent.results import Committed, Failed, Parked, TurnDeps, TurnResult, Yielded
+from workers.sessions.records import decode_turn
 
 __all__ = ["Committed", "Failed", "Parked", "TurnDeps", "TurnResult", "Yielded", "run_turn"]
-
-
-@dataclass(frozen=True, slots=True)
-class TurnDeps:
-    """What turns of one process share.
-
-    Attributes:
-        store: Redis.
-        models: providers and cooldowns.
-        tools: the registry filled by ``tasks``.
-        profile: settings of the agent that answers a request (from config, read per turn).
-        typing: shows "typing …" for as long as the block runs; optional.
-    """
-
-    store: Store
-    models: Models
-    tools: ToolRegistry
-    profile: Callable[[TurnRequest], AgentProfile]
-    typing: Callable[[TurnRequest], AbstractContextManager[None]] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """Commit these effects. ``summary`` is for Flower: no content."""
-
-    effects: list[Effect]
-    summary: str
-
-
-@dataclass(frozen=True, slots=True)
-class Parked:
-    """Park the lane until a key fires or the delay passed."""
-
-    wake_on: tuple[str, ...]
-    delay_ms: int
-    summary: str
-
-
-@dataclass(frozen=True, slots=True)
-class Yielded:
-    """Give the lane back; another worker goes on at once (shutdown) or after ``delay_ms``."""
-
-    delay_ms: int
-    summary: str
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """``failure`` is ``infrastructure`` or ``handled`` (R13)."""
-
-    failure: str
-    code: str
-    reason: str
-    summary: str
-
-
-TurnResult = Committed | Parked | Yielded | Failed
 
 
 def run_turn(grant: Grant, deps: TurnDeps, context: TurnContext) -> TurnResult:
     """Answer the head of a session lane.
 
     Raises:
-        StaleGrant, LeaseLost: the lane is somebody else's; nothing was written.
-        StoreUnavailable: Redis is away.
+        StaleGrant, LeaseLost: the lane is somebody else's; stop, and touch it no more.
+        StoreUnavailable: Redis is away; the journal holds what was finished.
     """
-    from workers.agent.loop import TurnLoop
+    context.granted(grant.asked_at, grant.ttl_ms / 1000)
+    context.watch_stop(lambda: deps.store.lanes.stopped(grant))
+    try:
+        request = decode_turn(grant.head.body)
+        loop = TurnLoop(grant, request, deps, context)
+    except msgspec.DecodeError as error:
+        return _failed("turn-unreadable", f"record or journal cannot be read: {error}")
+    except ConfigError as error:
+        return _failed("config", error.message)
+    try:
+        return loop.run()
+    except TurnShutdown:
+        return Yielded(0, "yielded: shutdown")
+    except StateConflict as error:
+        return _failed("state-conflict", error.message)
 
-    return TurnLoop(grant, deps, context).run()
+
+def _failed(code: str, reason: str) -> Failed:
+    return Failed(Failure.HANDLED, code, reason, f"failed: {code}")

@@ -75,7 +75,10 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ModelRequest(msgspec.Struct, frozen=True):
-    """One call. ``model`` is the provider's own name, ``params`` go to the API unchanged."""
+    """One call. ``model`` is the provider's own name, ``params`` go to the API unchanged.
+
+    ``said`` are the user's bare words, for the built-in guide; real providers read ``messages``.
+    """
 
     model: str
     system: str
@@ -83,6 +86,7 @@ class ModelRequest(msgspec.Struct, frozen=True):
     tools: tuple[ToolSpec, ...] = ()
     max_tokens: int | None = None
     params: Mapping[str, object] = {}
+    said: str = ""
 
 
 class TextDelta(msgspec.Struct, frozen=True):

@@ -68,7 +68,8 @@ _TOKEN = (
     "switch on the Message Content intent, and set `DISCORD_BOT_TOKEN` or `channels.discord.token`. "
     "Then `shoal up`.",
     "接入自己的机器人：在 <https://discord.com/developers/applications> 创建应用，"
-    "打开 Message Content intent，然后设置 `DISCORD_BOT_TOKEN` 或 `channels.discord.token`，再运行 `shoal up`。",
+    "打开 Message Content intent，然后设置 `DISCORD_BOT_TOKEN` 或 `channels.discord.token`，"
+    "再运行 `shoal up`。",
 )
 _WORDS: dict[str, str] = {
     "help": "help",
@@ -106,7 +107,7 @@ class GuideProvider:
 
     def stream(self, request: ModelRequest, watch: Watch) -> Iterator[Event]:
         """Answer the last message; see :class:`workers.agent.providers.base.Provider`."""
-        said = _last_user_text(request.messages)
+        said = request.said or _last_user_text(request.messages)
         call = _wanted_call(said, request)
         if call is not None:
             yield call

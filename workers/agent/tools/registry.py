@@ -12,10 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from shoal.state.store import Store
-
 from shoal.base.errors import ShoalError
-from shoal.state.records import Effect
+from shoal.state.effects import Effect
+from shoal.state.store import Store
 from workers.agent.context import TurnContext
 from workers.agent.providers.base import ToolSpec
 from workers.sessions.records import TurnRequest

@@ -1,0 +1,313 @@
+"""How a turn ends: the effects of its commit, and the one line that says why.
+
+Whatever the end, the commit settles every message of the turn (the head's and the absorbed
+ones), appends the transcript, and leaves a ``turn`` note for ``shoal explain`` with model,
+tokens, tools, time and, where nothing was shown, the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from shoal.base.durations import format_duration
+from shoal.base.ids import new_token
+from shoal.base.logging import get_logger
+from shoal.state.effects import Effect, Note, Outcome, Push, SessionPut, Transcript
+from shoal.state.ledger import Outcome as Verdict
+from shoal.state.records import Grant, Record
+from workers.agent.journal import Answered, Journal
+from workers.agent.models import AllModelsFailedError, candidates
+from workers.agent.profile import AgentProfile
+from workers.agent.providers.base import ModelError
+from workers.agent.results import Committed
+from workers.agent.sanitize import clean_answer, normalised
+from workers.agent.texts import model_failure, say
+from workers.agent.transcript import Line, fit
+from workers.agent.visibility import ReplyMode
+from workers.delivery.records import KIND, SendRequest, encode
+from workers.sessions.records import TurnRequest
+
+__all__ = ["Ending"]
+
+TRANSCRIPT_BYTES = 110 * 1024
+"""Of one turn; with the answer itself the commit stays below its 256 kB."""
+FINAL_STEP = "final"
+
+log = get_logger(__name__)
+
+
+class Ending:
+    """Makes the result of a turn that is over."""
+
+    def __init__(
+        self,
+        grant: Grant,
+        request: TurnRequest,
+        profile: AgentProfile,
+        mode: ReplyMode,
+        session: dict[str, bytes],
+        journal: Journal,
+        absorbed: dict[str, TurnRequest],
+    ) -> None:
+        self.grant = grant
+        self.request = request
+        self.profile = profile
+        self.mode = mode
+        self.session = session
+        self.journal = journal
+        self.absorbed = dict(absorbed)
+
+    def answered(self, final: Answered) -> Committed:
+        """The model has finished: show its text, or say why not."""
+        cleaned = clean_answer(final.text)
+        text, silent = cleaned.text, ""
+        talked = self._sent_here()
+        if not text and not cleaned.silent and not talked:
+            silent = "empty"
+        elif not text:
+            silent = "no-reply"
+        elif self.mode == "message_tool_only":
+            silent = "private-final"
+        elif normalised(text) in {normalised(sent) for sent in talked}:
+            silent = "duplicate"
+        if silent in ("empty", "no-reply") and self.request.chat_type == "direct" and not talked:
+            # in a DM silence looks broken: a bare NO_REPLY becomes a short line
+            text = say("silent" if silent == "no-reply" else "empty", like=self.request.text)
+            silent = ""
+        reply_to, scope = self._reply_to(cleaned.reply_to)
+        send = None if silent else self._send(text, reply_to=reply_to, scope=scope, model=final.model)
+        return self._commit(send, silent=silent, length=len(text), shown=text)
+
+    def model_failed(self, error: ModelError) -> Committed:
+        """No model could answer: tell people where they expect an answer."""
+        main = error.main if isinstance(error, AllModelsFailedError) and error.main is not None else error
+        return self._tell(model_failure(error, like=self.request.text), main.code)
+
+    def trouble(self, name: str, *, code: str) -> Committed:
+        """The turn ended without an answer; ``name`` is a text of ``workers.agent.texts``."""
+        return self._tell(say(name, like=self.request.text), code)
+
+    def stopped(self) -> Committed:
+        """A stop covers this turn: nothing more is sent."""
+        return self._commit(None, silent="stopped", length=0, verdict=Verdict.STOPPED)
+
+    def _tell(self, text: str, code: str) -> Committed:
+        # rooms get no boilerplate from a private turn, unless somebody asked for the bot by name
+        quiet = self.mode == "message_tool_only" and not self.request.was_mentioned
+        send = None if quiet else self._send(text, plain=True)
+        return self._commit(send, silent=code if quiet else "", length=len(text), shown=text, reason=code)
+
+    # -- parts ------------------------------------------------------------------------------------------
+
+    def _sent_here(self) -> list[str]:
+        return [sent.text for sent in self.journal.state.sent if sent.channel_id == self.request.channel_id]
+
+    def _reply_to(self, wanted: str) -> tuple[str | None, str]:
+        if wanted == "current":
+            return self.request.message_id, "all"
+        if wanted:
+            return wanted, "all"
+        mode = self.profile.reply_to_mode
+        first = not self._sent_here()
+        if mode == "all":
+            return self.request.message_id, "all"
+        if first and (mode == "first" or (mode == "batched" and len(self.request.message_ids) > 1)):
+            return self.request.message_id, "first"
+        return None, "first"
+
+    def _send(
+        self,
+        text: str,
+        *,
+        reply_to: str | None = None,
+        scope: str = "first",
+        model: str = "",
+        plain: bool = False,
+    ) -> SendRequest:
+        return SendRequest(
+            account=self.request.account,
+            channel_id=self.request.channel_id,
+            cause=self.grant.head.identity,
+            step=FINAL_STEP,
+            text=text,
+            guild_id=self.request.guild_id,
+            reply_to=reply_to,
+            reply_scope="all" if scope == "all" else "first",
+            prefix=None if plain else _prefix(self.profile, model),
+            plain=plain,
+        )
+
+    def _commit(
+        self,
+        send: SendRequest | None,
+        *,
+        silent: str,
+        length: int,
+        shown: str = "",
+        verdict: Verdict = Verdict.ANSWERED,
+        reason: str = "",
+    ) -> Committed:
+        state = self.journal.state
+        effects: list[Effect] = []
+        if send is not None:
+            effects.append(Push(send.lane, Record(send.identity, KIND, encode(send))))
+        effects.extend(self._settle(verdict, reason or silent))
+        session_id = (self.session.get("session_id") or b"").decode() or new_token()
+        lines = self._lines(shown if send is not None else "", silent, verdict)
+        effects.append(Transcript(session_id, fit(lines, TRANSCRIPT_BYTES)))
+        effects.append(SessionPut(self.request.session_key, self._session_fields(session_id)))
+        effects.append(
+            Note(self.request.account, self.request.message_id, "turn", self._note(silent, length))
+        )
+        if send is not None:
+            value = f"{send.lane} {send.identity}"
+            effects.append(Note(self.request.account, self.request.message_id, "delivery", value))
+        took = max(0, self.journal.now_ms() - (state.began_ms or self.journal.now_ms()))
+        log.info(
+            "turn ended",
+            session=self.request.session_key,
+            message_id=self.request.message_id,
+            outcome=str(verdict),
+            model=str(state.model or ""),
+            didSendViaMessagingTool=bool(state.sent),
+            silent=silent,
+            text_length=length,
+        )
+        return Committed(effects, self._summary(verdict, silent, send, took))
+
+    def _settle(self, verdict: Verdict, reason: str) -> list[Effect]:
+        account, message_id = self.request.account, self.request.message_id
+        effects: list[Effect] = [Outcome(account, message_id, str(verdict), reason)]
+        earlier = [known for known in self.request.all_message_ids if known != message_id]
+        rest = Verdict.STOPPED if verdict == Verdict.STOPPED else Verdict.MERGED
+        effects.extend(Outcome(account, known, str(rest), f"into.{message_id}") for known in earlier[:20])
+        merged = set(self.journal.state.merged)
+        for identity, request in self.absorbed.items():
+            how = Verdict.MERGED if identity in merged else Verdict.STEERED
+            word = Verdict.STOPPED if verdict == Verdict.STOPPED else how
+            effects.append(Outcome(request.account, request.message_id, str(word), f"into.{message_id}"))
+        return effects
+
+    def _session_fields(self, session_id: str) -> dict[str, bytes | str | None]:
+        request, state = self.request, self.journal.state
+        fields: dict[str, bytes | str | None] = {
+            "agent_id": request.agent_id,
+            "chat_type": request.chat_type,
+            "last_account": request.account,
+            "last_channel_id": request.channel_id,
+            "last_message_id": request.message_id,
+            "last_author_id": request.author_id,
+            "tokens_in": str(self._count("tokens_in") + state.usage.input),
+            "tokens_out": str(self._count("tokens_out") + state.usage.output),
+            "turns": str(self._count("turns") + 1),
+        }
+        if state.model is not None:
+            fields["model"] = str(state.model)
+        if "session_id" not in self.session:
+            fields["session_id"] = session_id
+        return fields
+
+    def _count(self, name: str) -> int:
+        raw = self.session.get(name, b"0").decode()
+        return int(raw) if raw.isdigit() else 0
+
+    def _note(self, silent: str, length: int) -> str:
+        state = self.journal.state
+        model = state.model or candidates(self.profile.primary, self.profile.fallbacks)[0]
+        data: dict[str, object] = {
+            "session": self.request.session_key,
+            "model": str(model),
+            "in": state.usage.input,
+            "out": state.usage.output,
+            "tools": state.tools[:20],
+            "ms": max(0, self.journal.now_ms() - state.began_ms) if state.began_ms else 0,
+            "didSendViaMessagingTool": bool(state.sent),
+        }
+        if silent:
+            data["silent"] = silent
+            data["length"] = length
+        if state.refusals:
+            data["refusals"] = state.refusals
+        return msgspec.json.encode(data).decode()
+
+    def _summary(self, verdict: Verdict, silent: str, send: SendRequest | None, took_ms: int) -> str:
+        state = self.journal.state
+        parts = [str(verdict)]
+        if state.tools:
+            parts.append(f"{len(state.tools)} tool{'s' if len(state.tools) > 1 else ''}")
+        messages = len(state.sent) + (send is not None)
+        parts.append(f"{messages} message{'s' if messages != 1 else ''}")
+        if silent and silent != str(verdict):
+            parts.append(silent)
+        parts.append(format_duration(took_ms / 1000))
+        return " · ".join(parts)
+
+    def _lines(self, shown: str, silent: str, verdict: Verdict) -> list[Line]:
+        now = self.journal.now_ms()
+        model = str(self.journal.state.model or "")
+        lines = [_user_line(self.request, now)]
+        by_text = iter(self.absorbed.values())
+        for message in self.journal.state.messages:
+            if message.role == "user":
+                continue
+            lines.append(
+                Line(
+                    message.role,
+                    now,
+                    message.text,
+                    message.calls,
+                    message.call_id,
+                    message.error,
+                    model=model if message.role == "assistant" else "",
+                )
+            )
+        lines[1:1] = [_user_line(request, now) for request in by_text]
+        final = lines[-1]
+        if verdict == Verdict.STOPPED:
+            lines.append(Line("note", now, "stopped by a user"))
+        elif final.role == "assistant" and not final.calls:
+            private = silent == "private-final"
+            lines[-1] = msgspec.structs.replace(final, text=shown or final.text, private=private)
+        elif shown:
+            lines.append(Line("note", now, shown))
+        return lines
+
+
+def _user_line(request: TurnRequest, now: int) -> Line:
+    return Line(
+        "user",
+        request.born_ms or now,
+        request.text[:32_000],
+        message_id=request.message_id,
+        channel_id=request.channel_id,
+        author_id=request.author_id,
+        author_name=request.author_name,
+    )
+
+
+def _prefix(profile: AgentProfile, model: str) -> str | None:
+    """``responsePrefix`` with its variables filled from the model that answered (``spec/outbound.md`` 3.8)."""
+    wanted = profile.response_prefix
+    if not wanted:
+        return None
+    if wanted == "auto":
+        return f"[{profile.name}]" if profile.name else None
+    provider, _, name = model.partition("/")
+    values: Sequence[tuple[str, str]] = (
+        ("{model}", _short_model(name)),
+        ("{modelFull}", model),
+        ("{provider}", provider),
+        ("{identity.name}", profile.name),
+        ("{identityName}", profile.name),
+    )
+    for variable, value in values:
+        wanted = wanted.replace(variable, value)
+    return wanted
+
+
+def _short_model(name: str) -> str:
+    name = name.rsplit("/", 1)[-1].removesuffix("-latest")
+    head, _, tail = name.rpartition("-")
+    return head if head and len(tail) == 8 and tail.isdigit() else name

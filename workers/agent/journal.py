@@ -1,0 +1,250 @@
+"""The journal of a turn: what is finished, so that any worker can go on from there.
+
+Each entry is one checkpoint of the lane. Their order is the order of the conversation:
+
+    Answered   a model's complete answer, with the tools it wants
+    Started    a tool is about to run (an effect may follow)
+    Waiting    a tool has parked the turn; its state
+    Finished   a tool's result
+    Steered    messages that came in meanwhile and are now part of the turn
+    Refused    no model could answer; the turn waits and tries again
+
+:func:`replay` turns entries into the state the loop works on. A call that was started and
+not finished is ``interrupted``: its outcome is unknown and it is never run again (R6, R14).
+Entries carry ``v``; fields are only ever added, with a default (R26).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from config.agents import ModelRef
+from shoal.state.effects import Effect
+from shoal.state.lanes import Lanes
+from shoal.state.records import Grant
+from workers.agent.context import TurnContext
+from workers.agent.providers.base import Message, ToolCall, Usage
+
+__all__ = [
+    "Answered",
+    "Entry",
+    "Finished",
+    "Journal",
+    "Refused",
+    "SentRecord",
+    "Started",
+    "State",
+    "Steered",
+    "Waiting",
+    "decode_entries",
+    "replay",
+]
+
+
+class Answered(msgspec.Struct, frozen=True, tag="answered", omit_defaults=True):
+    """A model's complete answer. ``model`` is ``provider/model``; times in ms."""
+
+    at_ms: int
+    model: str
+    text: str
+    calls: tuple[ToolCall, ...] = ()
+    usage: Usage = Usage()
+    stop: str = "end"
+    took_ms: int = 0
+    v: int = 1
+
+
+class Started(msgspec.Struct, frozen=True, tag="started", omit_defaults=True):
+    """The tool of this call is about to run."""
+
+    at_ms: int
+    call_id: str
+    v: int = 1
+
+
+class Waiting(msgspec.Struct, frozen=True, tag="waiting", omit_defaults=True):
+    """The tool of this call waits for something outside; ``state`` is its own."""
+
+    at_ms: int
+    call_id: str
+    state: bytes
+    v: int = 1
+
+
+class SentRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A visible message a tool made."""
+
+    channel_id: str
+    text: str
+    message_ids: tuple[str, ...] = ()
+
+
+class Finished(msgspec.Struct, frozen=True, tag="finished", omit_defaults=True):
+    """What the tool of this call answered."""
+
+    at_ms: int
+    call_id: str
+    text: str
+    error: bool = False
+    sent: tuple[SentRecord, ...] = ()
+    v: int = 1
+
+
+class Steered(msgspec.Struct, frozen=True, tag="steered", omit_defaults=True):
+    """Absorbed records, as the model read them."""
+
+    at_ms: int
+    identities: tuple[str, ...]
+    text: str
+    first: bool = False
+    """They were there before the first answer: one turn for all of them."""
+    v: int = 1
+
+
+class Refused(msgspec.Struct, frozen=True, tag="refused", omit_defaults=True):
+    """No model could answer this time."""
+
+    at_ms: int
+    code: str
+    v: int = 1
+
+
+Entry = Answered | Started | Waiting | Finished | Steered | Refused
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(Entry)
+
+
+def decode_entries(journal: Sequence[tuple[int, bytes]]) -> list[Entry]:
+    """The entries of a grant, in order.
+
+    Raises:
+        msgspec.DecodeError: an entry is none of ours.
+    """
+    return [_decoder.decode(data) for _, data in sorted(journal, key=lambda pair: pair[0])]
+
+
+@dataclass
+class State:
+    """Where a turn stands.
+
+    Attributes:
+        messages: conversation of this turn so far, without the history and the first message.
+        pending: calls of the last answer without a result, in order.
+        started: of these, the one that was started (and may have had its effect).
+        waiting: of these, the one that waits, with its tool's state.
+        final: the last answer, if nothing is to be done after it.
+        answers, refusals: how often models answered, and how often none could.
+        refused_in_row: refusals since the last answer.
+        sent: visible messages tools made.
+        results: (name, arguments, result) of every finished call, for loop detection.
+        steered: identities the model has read.
+        merged: of these, the ones that were there from the start.
+    """
+
+    messages: list[Message] = field(default_factory=list)
+    pending: list[ToolCall] = field(default_factory=list)
+    started: str = ""
+    waiting: Waiting | None = None
+    final: Answered | None = None
+    model: ModelRef | None = None
+    answers: int = 0
+    refusals: int = 0
+    refused_in_row: int = 0
+    usage: Usage = field(default_factory=Usage)
+    sent: list[SentRecord] = field(default_factory=list)
+    results: list[tuple[str, str, str]] = field(default_factory=list)
+    tools: list[str] = field(default_factory=list)
+    steered: list[str] = field(default_factory=list)
+    merged: list[str] = field(default_factory=list)
+    began_ms: int = 0
+
+    def apply(self, entry: Entry) -> None:
+        """Take one more entry into account."""
+        self.began_ms = self.began_ms or entry.at_ms
+        if isinstance(entry, Answered):
+            self._answered(entry)
+        elif isinstance(entry, Started):
+            self.started = entry.call_id
+        elif isinstance(entry, Waiting):
+            self.waiting, self.started = entry, ""
+        elif isinstance(entry, Finished):
+            self._finished(entry)
+        elif isinstance(entry, Steered):
+            self.messages.append(Message("user", text=entry.text))
+            self.steered.extend(entry.identities)
+            if entry.first:
+                self.merged.extend(entry.identities)
+            self.final = None
+        else:
+            self.refusals += 1
+            self.refused_in_row += 1
+
+    def _answered(self, entry: Answered) -> None:
+        provider, _, model = entry.model.partition("/")
+        self.model = ModelRef(provider, model)
+        self.answers += 1
+        self.refused_in_row = 0
+        used = self.usage
+        self.usage = Usage(
+            used.input + entry.usage.input,
+            used.output + entry.usage.output,
+            used.cached + entry.usage.cached,
+        )
+        self.messages.append(Message("assistant", text=entry.text, calls=entry.calls))
+        self.pending = list(entry.calls)
+        self.tools.extend(call.name for call in entry.calls)
+        self.final = None if entry.calls else entry
+        self.began_ms = min(self.began_ms, entry.at_ms - entry.took_ms)
+
+    def _finished(self, entry: Finished) -> None:
+        call = next((call for call in self.pending if call.id == entry.call_id), None)
+        if call is not None:
+            self.pending.remove(call)
+            self.results.append((call.name, call.arguments, entry.text))
+        self.started, self.waiting = "", None
+        self.sent.extend(entry.sent)
+        self.messages.append(Message("tool", text=entry.text, call_id=entry.call_id, error=entry.error))
+
+
+def replay(entries: Sequence[Entry]) -> State:
+    """The state after these entries."""
+    state = State()
+    for entry in entries:
+        state.apply(entry)
+    return state
+
+
+class Journal:
+    """Writes entries through the lane, each with its effects in one fenced checkpoint."""
+
+    def __init__(self, grant: Grant, lanes: Lanes, context: TurnContext) -> None:
+        self._grant = grant
+        self._lanes = lanes
+        self._context = context
+        self._step = grant.step
+        self.state = replay(decode_entries(grant.journal))
+
+    @property
+    def step(self) -> int:
+        """The last step written."""
+        return self._step
+
+    def now_ms(self) -> int:
+        """Wall clock for entries; for people and durations only."""
+        return int(self._context.clock.now() * 1000)
+
+    def write(self, entry: Entry, effects: Sequence[Effect] = ()) -> None:
+        """Make ``entry`` and ``effects`` durable, then take the entry into account.
+
+        Raises:
+            StaleGrant: the lane is somebody else's; nothing was written.
+            StateConflict: the journal is full or an effect was refused.
+        """
+        self._lanes.checkpoint(self._grant, self._step + 1, effects, journal=_encoder.encode(entry))
+        self._step += 1
+        self._context.progress()
+        self.state.apply(entry)

@@ -1,0 +1,343 @@
+"""The loop of a turn: ask the model, run its tools, until it has nothing left to ask for.
+
+Every finished step is in the journal before the next begins (see ``workers.agent.journal``).
+A resumed turn comes in at the top with the state its journal gives, which is why each pass
+only looks at that state and does the next thing:
+
+    stopped?          → end as stopped
+    a call is open    → run, resume, or report "interrupted, outcome unknown"
+    a final answer    → finish
+    else              → absorb what came in meanwhile, then ask the model
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+import msgspec
+
+from config.agents import ModelRef
+from shoal.base.errors import ShoalError, StateError
+from shoal.base.logging import get_logger
+from shoal.state.records import Grant, Record
+from workers.agent.context import TurnContext, TurnInterrupted, TurnOverdue, TurnStopped
+from workers.agent.finish import Ending
+from workers.agent.journal import (
+    Answered,
+    Finished,
+    Journal,
+    Refused,
+    SentRecord,
+    Started,
+    Steered,
+    Waiting,
+)
+from workers.agent.models import AllModelsFailedError, Answer, candidates
+from workers.agent.prompt import system_prompt, user_text
+from workers.agent.providers.base import (
+    ContextOverflowError,
+    Message,
+    ModelError,
+    ModelRequest,
+    ToolCall,
+)
+from workers.agent.results import Parked, TurnDeps, TurnResult
+from workers.agent.tools.registry import Park, Tool, ToolContext, ToolError, ToolResult
+from workers.agent.transcript import decode_lines, history_messages
+from workers.agent.visibility import reply_mode
+from workers.agent.workspace import workspace_files
+from workers.sessions.records import TurnRequest, decode_turn
+
+__all__ = ["TurnLoop"]
+
+MAX_ROUNDS = 40
+"""Model answers with tool calls before the model is told to come to an end."""
+GRACE_ROUNDS = 2
+SAME_CALL_MAX = 3
+MAX_CALLS = 16
+MAX_ABSORBED = 24
+ANSWER_CHARS = 24_000
+ARGUMENT_CHARS = 48_000
+RESULT_CHARS = 16_000
+HISTORY_CHARS = (400_000, 100_000, 25_000, 0)
+"""Bounds on the history; the next one is tried when a model says that it is too much."""
+MODEL_IDLE_S = 130.0
+RETRY_DELAYS_MS = (2_000, 8_000, 20_000)
+"""Parks between attempts when no model answers; after the last the user is told."""
+
+log = get_logger(__name__)
+
+
+class TurnLoop:
+    """One turn under one grant."""
+
+    def __init__(self, grant: Grant, request: TurnRequest, deps: TurnDeps, context: TurnContext) -> None:
+        self.grant = grant
+        self.request = request
+        self.deps = deps
+        self.context = context
+        self.profile = deps.profile(request)
+        self.journal = Journal(grant, deps.store.lanes, context)
+        self.tools = deps.tools.for_turn(request)
+        self.mode = reply_mode(
+            request, self.profile, tool_available=any(tool.name == "message" for tool in self.tools)
+        )
+        self.session = deps.store.sessions.get(request.session_key)
+        self._bound = 0
+        self._ending = Ending(
+            grant, request, self.profile, self.mode, self.session, self.journal, self.requests()
+        )
+
+    @property
+    def refs(self) -> list[ModelRef]:
+        """Models to ask, in order."""
+        return candidates(self.profile.primary, self.profile.fallbacks)
+
+    def requests(self) -> dict[str, TurnRequest]:
+        """The absorbed messages by identity."""
+        return {record.identity: decode_turn(record.body) for record in self.grant.absorbed}
+
+    def run(self) -> TurnResult:
+        """Work until the turn ends, parks or is interrupted.
+
+        Raises:
+            TurnInterrupted: of the kinds shutdown and lost lease.
+        """
+        if self.grant.stopped:
+            return self._ending.stopped()
+        typing = self.deps.typing(self.request) if self.deps.typing else contextlib.nullcontext()
+        try:
+            with typing:
+                return self._run()
+        except TurnStopped:
+            return self._ending.stopped()
+        except TurnOverdue:
+            return self._ending.trouble("overdue", code="overdue")
+
+    def _run(self) -> TurnResult:
+        state = self.journal.state
+        while True:
+            self.context.check()
+            if state.pending:
+                parked = self._tool(state.pending[0])
+                if parked is not None:
+                    return parked
+            elif state.final is not None:
+                return self._ending.answered(state.final)
+            elif len(state.results) and state.answers >= MAX_ROUNDS + GRACE_ROUNDS:
+                return self._ending.trouble("rounds", code="tool-rounds")
+            else:
+                self._absorb()
+                ended = self._ask()
+                if ended is not None:
+                    return ended
+
+    # -- the model -----------------------------------------------------------------------------
+
+    def _ask(self) -> TurnResult | None:
+        """One answer into the journal, or how the turn ends or waits without one."""
+        try:
+            answer = self._answer()
+        except ModelError as error:
+            return self._no_answer(error)
+        text, calls = answer.text[:ANSWER_CHARS], answer.calls[:MAX_CALLS]
+        budget = ARGUMENT_CHARS
+        bounded = []
+        for number, call in enumerate(calls):
+            fits = len(call.arguments) <= budget
+            budget -= len(call.arguments) if fits else 0
+            # ids must be unique within the turn; some servers number from zero in every answer
+            name = f"{self.journal.step + 1}.{number}.{call.id}"[:120]
+            bounded.append(ToolCall(name, call.name[:100], call.arguments if fits else "too long"))
+        self.journal.write(
+            Answered(
+                self.journal.now_ms(),
+                str(answer.model),
+                text,
+                tuple(bounded),
+                answer.usage,
+                answer.stop,
+                int(answer.seconds * 1000),
+            )
+        )
+        return None
+
+    def _answer(self) -> Answer:
+        while True:
+            try:
+                with self.context.step(f"model {self.refs[0]}", MODEL_IDLE_S):
+                    return self.deps.models.answer(
+                        self.refs,
+                        self._model_request,
+                        account=self.request.account,
+                        watch=self.context.check,
+                        on_text=lambda _text: self.context.progress(),
+                        on_restart=self.context.progress,
+                    )
+            except ContextOverflowError:
+                if self._bound + 1 >= len(HISTORY_CHARS):
+                    raise
+                self._bound += 1
+                log.warning("conversation too long, history is cut", chars=HISTORY_CHARS[self._bound])
+
+    def _model_request(self, ref: ModelRef) -> ModelRequest:
+        return ModelRequest(
+            model=ref.model,
+            system=system_prompt(
+                self.profile,
+                self.request,
+                mode=self.mode,
+                tools=[tool.name for tool in self.tools],
+                files=workspace_files(self.profile, self.request),
+            ),
+            messages=tuple([*self._history(), *self._turn_messages()]),
+            tools=tuple(tool.spec(self.request) for tool in self.tools),
+            params=self.profile.params.get(str(ref), {}),
+            said=self.request.text,
+        )
+
+    def _history(self) -> list[Message]:
+        session_id = (self.session.get("session_id") or b"").decode()
+        if not session_id:
+            return []
+        return history_messages(
+            decode_lines(self.deps.store.sessions.transcript(session_id, last=400)),
+            grouped=self.request.chat_type != "direct",
+            max_chars=HISTORY_CHARS[self._bound],
+            max_turns=self.profile.history_turns,
+        )
+
+    def _turn_messages(self) -> list[Message]:
+        messages = [Message("user", text=user_text(self.request, self.profile))]
+        messages.extend(self.journal.state.messages)
+        if self.journal.state.answers >= MAX_ROUNDS:
+            messages.append(Message("user", text="[Tool limit reached. Answer now, without tools.]"))
+        return messages
+
+    def _no_answer(self, error: ModelError) -> TurnResult:
+        log.warning("no model answered", code=error.code, session=self.request.session_key, error=error)
+        refused = self.journal.state.refused_in_row
+        if not error.retryable or refused >= len(RETRY_DELAYS_MS):
+            return self._ending.model_failed(error)
+        self.journal.write(Refused(self.journal.now_ms(), error.code))
+        delay = RETRY_DELAYS_MS[refused]
+        if error.retry_after is not None:
+            delay = max(delay, min(int(error.retry_after * 1000), 30_000))
+        return Parked((), delay, False, f"parked: {_main_code(error)}")
+
+    # -- messages that come in meanwhile ---------------------------------------------------------
+
+    def _absorb(self) -> None:
+        """Steer: take in what was admitted since, for this conversation (R7)."""
+        state = self.journal.state
+        known = {record.identity: record for record in self.grant.absorbed}
+        room = MAX_ABSORBED - len(known)
+        fresh = [record for record in self.deps.store.lanes.behind(self.grant) if self._steers(record)][:room]
+        if fresh:
+            self.deps.store.lanes.absorb(self.grant, [record.identity for record in fresh])
+            self.grant.absorbed.extend(fresh)
+            known.update({record.identity: record for record in fresh})
+        unread = [record for name, record in known.items() if name not in state.steered]
+        if not unread:
+            return
+        requests = {record.identity: decode_turn(record.body) for record in unread}
+        self._ending.absorbed.update(requests)
+        text = "\n\n".join(user_text(request, self.profile, brief=True) for request in requests.values())
+        self.journal.write(
+            Steered(self.journal.now_ms(), tuple(requests), text, first=not state.answers),
+        )
+
+    def _steers(self, record: Record) -> bool:
+        if record.scope != self.grant.head.scope or record.kind != self.grant.head.kind:
+            return False
+        together = record.mode == "collect" == self.grant.head.mode and not self.journal.state.answers
+        return record.mode == "steer" or together
+
+    # -- tools ---------------------------------------------------------------------------------------
+
+    def _tool(self, call: ToolCall) -> TurnResult | None:
+        """Bring one call to its result, or park."""
+        state = self.journal.state
+        tool = self.deps.tools.find(call.name, self.request)
+        if tool is None:
+            names = ", ".join(known.name for known in self.tools) or "none"
+            return self._finish_call(call, _error(f"There is no tool {call.name!r}. Tools: {names}."))
+        waiting = state.waiting if state.waiting and state.waiting.call_id == call.id else None
+        interrupted = state.started == call.id
+        if interrupted and not tool.idempotent:
+            return self._finish_call(
+                call,
+                _error("Interrupted: the call was started, its outcome is unknown. Check before repeating."),
+            )
+        if waiting is None and not interrupted:
+            refused = self._refuse(call)
+            if refused is not None:
+                return self._finish_call(call, refused)
+            self.journal.write(Started(self.journal.now_ms(), call.id))
+        outcome = self._run_tool(tool, call, waiting)
+        if isinstance(outcome, Park):
+            entry = Waiting(self.journal.now_ms(), call.id, outcome.state)
+            self.journal.write(entry, list(outcome.effects))
+            return Parked(outcome.wake_on, outcome.delay_ms, False, f"parked: {tool.name}")
+        return self._finish_call(call, outcome)
+
+    def _refuse(self, call: ToolCall) -> ToolResult | None:
+        state = self.journal.state
+        if state.answers > MAX_ROUNDS:
+            return _error("The limit of tool calls is reached. Answer now, without tools.")
+        same = sum(1 for name, args, _ in state.results if (name, args) == (call.name, call.arguments))
+        if same >= SAME_CALL_MAX:
+            return _error(f"This exact call was made {same} times already. Do something else, or answer.")
+        return None
+
+    def _run_tool(self, tool: Tool, call: ToolCall, waiting: Waiting | None) -> ToolResult | Park:
+        state = self.journal.state
+        context = ToolContext(
+            request=self.request,
+            cause=self.grant.head.identity,
+            # equal after a resume: it counts finished calls of the journal
+            step=f"t{len(state.results) + 1}",
+            store=self.deps.store,
+            turn=self.context,
+        )
+        try:
+            with self.context.step(f"tool {tool.name}", tool.limit_s):
+                if waiting is not None:
+                    return tool.resume(waiting.state, context)
+                return tool.run(_arguments(call), context)
+        except ToolError as error:
+            return _error(str(error))
+        except (StateError, TurnInterrupted):
+            raise
+        except ShoalError as error:
+            log.warning("tool failed", tool=tool.name, code=error.code, error=error)
+            return _error(f"{tool.name} failed: {error.message}")
+        except Exception as error:  # a bug in a tool must not end the turn; the log has the trace
+            log.exception("tool broke", tool=tool.name)
+            return _error(f"{tool.name} failed with an internal error ({type(error).__name__}).")
+
+    def _finish_call(self, call: ToolCall, result: ToolResult) -> None:
+        text = result.text
+        if len(text) > RESULT_CHARS:
+            text = f"{text[:RESULT_CHARS]}… [cut, {len(text) - RESULT_CHARS} characters more]"
+        sent = tuple(SentRecord(item.channel_id, item.text, item.message_ids) for item in result.sent)
+        self.journal.write(Finished(self.journal.now_ms(), call.id, text, result.error, sent))
+
+
+def _error(text: str) -> ToolResult:
+    return ToolResult(text, error=True)
+
+
+def _arguments(call: ToolCall) -> dict[str, object]:
+    try:
+        value = msgspec.json.decode(call.arguments or "{}")
+    except msgspec.DecodeError as error:
+        raise ToolError(f"The arguments are no JSON: {error}.") from None
+    if not isinstance(value, dict):
+        raise ToolError("The arguments must be a JSON object.")
+    return value
+
+
+def _main_code(error: ModelError) -> str:
+    main = error.main if isinstance(error, AllModelsFailedError) else None
+    return main.code if main is not None else error.code

@@ -1,0 +1,48 @@
+"""What a turn needs to know of the agent that answers: plain data, read once per turn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from config.agents import ModelRef
+
+__all__ = ["AgentProfile"]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentProfile:
+    """Settings of one agent for one conversation.
+
+    Attributes:
+        agent_id: id in the config.
+        name: what it calls itself.
+        primary, fallbacks: models to ask; none means the built-in guide.
+        params: request parameters per model, ``"provider/model"`` → mapping.
+        system_prompt: the operator's text for this channel; trusted.
+        timezone: IANA name for times in the prompt.
+        visible_group: ``messages.groupChat.visibleReplies``, or none if not written.
+        visible_all: ``messages.visibleReplies``, or none if not written.
+        response_prefix: ``responsePrefix`` after its cascade, or none.
+        reply_to_mode: ``off``, ``first``, ``all`` or ``batched``.
+        history_turns: how many user turns of the transcript the model sees; none is all that fits.
+        workspace: folder with AGENTS.md and the like, or none.
+        timeout_s: longest life of a turn.
+    """
+
+    agent_id: str
+    name: str = ""
+    primary: ModelRef | None = None
+    fallbacks: tuple[ModelRef, ...] = ()
+    params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    system_prompt: str = ""
+    timezone: str = "UTC"
+    visible_group: str | None = None
+    visible_all: str | None = None
+    response_prefix: str | None = None
+    reply_to_mode: str = "off"
+    history_turns: int | None = None
+    workspace: Path | None = None
+    timeout_s: float = 172_800.0

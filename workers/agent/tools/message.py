@@ -1,0 +1,277 @@
+"""The ``message`` tool: what an agent does on Discord with its own hand (``spec/outbound.md`` 7).
+
+Names: ``message``, and ``discord`` in Discord conversations; kebab-case, camelCase and
+snake_case names of an action are the same action (decision 40).
+
+A send is a record in the destination's delivery lane, pushed by the checkpoint that also
+parks the turn; the receipts wake it, and the model gets the message ids. Its identity
+derives from the turn and the call, so it exists once however often this is repeated.
+To add an action: a function and a row in ``ACTIONS``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from shoal.base.errors import ShoalError
+from shoal.base.ids import check_name
+from shoal.state.effects import Push
+from shoal.state.records import Record
+from workers.agent.providers.base import ToolSpec
+from workers.agent.sanitize import strip_envelopes
+from workers.agent.tools.registry import Park, Sent, ToolContext, ToolError, ToolResult
+from workers.delivery.records import (
+    KIND,
+    SendRequest,
+    decode_receipt,
+    delivery_lane,
+    encode,
+    send_identity,
+)
+from workers.sessions.records import TurnRequest
+
+__all__ = ["ACTIONS", "Action", "MessageTool", "React", "camel"]
+
+MAX_CHARS = 24_000
+POLL_MS = 2_000
+WAIT_ROUNDS = 45
+"""Rounds of at most ``POLL_MS`` after which the model is told that the send is still queued."""
+
+React = Callable[[str, str, str, str, bool], None]
+"""(account, channel id, message id, emoji, remove): adds or removes our reaction."""
+
+_CHANNEL = re.compile(r"(?:discord:)?(?:channel:)?(\d{5,25})|<#(\d{5,25})>")
+_SNOWFLAKE = re.compile(r"\d{5,25}")
+
+
+class _Waiting(msgspec.Struct):
+    """Memory of a parked send."""
+
+    lane: str
+    identity: str
+    channel_id: str
+    text: str
+    rounds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One action of the tool: what the model reads about it, and what it does."""
+
+    help: str
+    run: Callable[[MessageTool, Mapping[str, Any], ToolContext], ToolResult | Park]
+
+
+class MessageTool:
+    """See the module.
+
+    Args:
+        react: adds reactions; without it the action is not offered.
+    """
+
+    name = "message"
+    aliases = ("discord",)
+    idempotent = True
+    limit_s = 30.0
+
+    def __init__(self, react: React | None = None) -> None:
+        self.react = react
+
+    def available(self, request: TurnRequest) -> bool:
+        """Everywhere."""
+        del request
+        return True
+
+    def spec(self, request: TurnRequest) -> ToolSpec:
+        """Schema with the actions that can be used now."""
+        del request
+        actions = self._actions()
+        lines = "\n".join(f"- {name}: {action.help}" for name, action in actions.items())
+        properties: dict[str, object] = {
+            "action": {"type": "string", "enum": list(actions)},
+            "message": {"type": "string", "description": "Text to send, Discord Markdown."},
+            "target": {
+                "type": "string",
+                "description": 'Where to: "channel:<id>". Leave out for this conversation.',
+            },
+            "replyTo": {"type": "string", "description": "Id of the message to answer to."},
+        }
+        if "react" in actions:
+            properties["messageId"] = {
+                "type": "string",
+                "description": "Message to react to; leave out for the current one.",
+            }
+            properties["emoji"] = {"type": "string", "description": "Emoji, or name:id of a custom one."}
+            properties["remove"] = {"type": "boolean"}
+        return ToolSpec(
+            self.name,
+            f"Act on Discord. Actions:\n{lines}",
+            {"type": "object", "properties": properties, "required": ["action"]},
+        )
+
+    def run(self, args: Mapping[str, object], context: ToolContext) -> ToolResult | Park:
+        """Do one action.
+
+        Raises:
+            ToolError: unknown action, missing or wrong argument, refused by Discord.
+        """
+        wanted = camel(str(args.get("action") or "send"))
+        actions = self._actions()
+        name = _ALIASES.get(wanted, wanted)
+        if name not in actions:
+            raise ToolError(f"There is no action {args.get('action')!r}; there are: {', '.join(actions)}.")
+        return actions[name].run(self, dict(args), context)
+
+    def resume(self, state: bytes, context: ToolContext) -> ToolResult | Park:
+        """Look whether the send is through."""
+        waiting = msgspec.json.decode(state, type=_Waiting)
+        store = context.store
+        # order matters: receipts are written before the record leaves its lane
+        queued = store.redis.hexists(store.keys.lane_records(waiting.lane), waiting.identity)
+        receipts = store.receipts.receipt(waiting.identity)
+        if queued and waiting.rounds < WAIT_ROUNDS:
+            waiting.rounds += 1
+            return _park(waiting)
+        if queued:
+            return ToolResult(
+                '{"ok":true,"queued":true,"note":"Discord is slow; it will be sent, do not repeat it"}',
+                sent=(Sent(waiting.channel_id, waiting.text),),
+            )
+        if not receipts:
+            raise ToolError(
+                "Discord did not take the message (no permission, channel gone, or it was refused). "
+                "It was not sent."
+            )
+        ids = tuple(decode_receipt(value).message_id for _, value in sorted(receipts.items()))
+        result = {"messageId": ids[-1], "messageIds": list(ids), "channelId": waiting.channel_id}
+        return ToolResult(
+            msgspec.json.encode({"ok": True, "result": result}).decode(),
+            sent=(Sent(waiting.channel_id, waiting.text, ids),),
+        )
+
+    def _actions(self) -> dict[str, Action]:
+        return {name: action for name, action in ACTIONS.items() if name != "react" or self.react is not None}
+
+
+def camel(name: str) -> str:
+    """``thread-create``, ``thread_create`` and ``threadCreate`` as the last of them."""
+    head, *rest = re.split(r"[-_\s]+", name.strip())
+    return head[:1].lower() + head[1:] + "".join(part[:1].upper() + part[1:] for part in rest)
+
+
+def _send(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> Park:
+    del tool
+    text = strip_envelopes(_text(args))
+    if not text:
+        raise ToolError("The argument message is empty.")
+    if len(text) > MAX_CHARS:
+        raise ToolError(f"The message has {len(text)} characters; at most {MAX_CHARS} can be sent.")
+    channel_id = _target(args, context)
+    reply_to = _reply_id(args)
+    lane = delivery_lane(context.request.account, channel_id)
+    identity = send_identity(context.cause, context.step)
+    key = check_name(f"sent:{identity}", "wake key")
+    request = SendRequest(
+        account=context.request.account,
+        channel_id=channel_id,
+        cause=context.cause,
+        step=context.step,
+        text=text,
+        guild_id=context.request.guild_id,
+        reply_to=reply_to,
+        reply_scope="all",
+        silent=bool(args.get("silent")),
+        wake=(key,),
+    )
+    record = Record(identity, KIND, encode(request))
+    return _park(_Waiting(lane, identity, channel_id, text), Push(lane, record))
+
+
+def _park(waiting: _Waiting, *effects: Push) -> Park:
+    return Park(
+        wake_on=(f"sent:{waiting.identity}",),
+        state=msgspec.json.encode(waiting),
+        effects=effects,
+        delay_ms=POLL_MS,
+    )
+
+
+def _reply(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> Park:
+    wanted = {**args}
+    if not _reply_id(args):
+        wanted["replyTo"] = str(args.get("messageId") or context.request.message_id)
+    return _send(tool, wanted, context)
+
+
+def _react(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> ToolResult:
+    emoji = str(args.get("emoji") or "").strip()
+    if not emoji:
+        raise ToolError("The argument emoji is missing.")
+    message_id = str(args.get("messageId") or context.request.message_id)
+    if not _SNOWFLAKE.fullmatch(message_id):
+        raise ToolError(f"{message_id!r} is no message id.")
+    channel_id = _target(args, context)
+    remove = bool(args.get("remove"))
+    assert tool.react is not None  # the action is not offered without
+    try:
+        tool.react(context.request.account, channel_id, message_id, emoji, remove)
+    except ShoalError as error:
+        if error.retryable and error.ambiguous and error.code.startswith("store"):
+            raise
+        raise ToolError(error.message) from error
+    done = {"removed": emoji} if remove else {"added": emoji}
+    return ToolResult(msgspec.json.encode({"ok": True, **done}).decode())
+
+
+ACTIONS: dict[str, Action] = {
+    "send": Action("send a message; arguments message, target, replyTo", _send),
+    "reply": Action("answer to a message; arguments message, replyTo (default: the current one)", _reply),
+    "react": Action("react to a message; arguments emoji, messageId, remove", _react),
+}
+_ALIASES = {"sendMessage": "send", "addReaction": "react", "replyMessage": "reply", "threadReply": "reply"}
+
+
+def _text(args: Mapping[str, Any]) -> str:
+    for name in ("message", "content", "text", "body"):
+        value = args.get(name)
+        if isinstance(value, str):
+            return value
+    raise ToolError("The argument message is missing.")
+
+
+def _reply_id(args: Mapping[str, Any]) -> str | None:
+    value = args.get("replyTo") or args.get("reply_to") or args.get("replyToId")
+    if value is None or value == "":
+        return None
+    if not _SNOWFLAKE.fullmatch(str(value)):
+        raise ToolError(f"replyTo {value!r} is no message id.")
+    return str(value)
+
+
+def _target(args: Mapping[str, Any], context: ToolContext) -> str:
+    """The channel to act in. Other places than the conversation are for owners, within the guild (R16)."""
+    request = context.request
+    value = str(
+        args.get("target") or args.get("to") or args.get("channelId") or args.get("threadId") or ""
+    ).strip()
+    if value in ("", "current", "here", request.target, request.channel_id):
+        return request.channel_id
+    if value.removeprefix("user:") == request.author_id and request.chat_type == "direct":
+        return request.channel_id
+    match = _CHANNEL.fullmatch(value)
+    if match is None:
+        raise ToolError(f'The target {value[:80]!r} is unknown; write "channel:<id>" or leave it out.')
+    channel_id = match.group(1) or match.group(2)
+    if channel_id == request.channel_id:
+        return channel_id
+    if request.authority != "owner" or not request.guild_id:
+        raise ToolError("Only this conversation can be written to here.")
+    fact = context.store.facts.channel(request.account, channel_id)
+    if fact is None or str(fact.get("guild_id")) != request.guild_id:
+        raise ToolError("That channel is not in this server.")
+    return str(channel_id)
