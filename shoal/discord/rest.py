@@ -1,0 +1,395 @@
+"""Discord's REST calls, one method each; thin over :class:`~shoal.discord.transport.Transport`.
+
+Objects go in and out as Discord has them (dicts). What is decided here, once: the safety
+class of each call, a nonce with ``enforce_nonce`` on message creates, ``allowed_mentions`` on
+everything that carries text, and the priority of the request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from shoal.discord.limiter import Priority
+from shoal.discord.mentions import DEFAULT_MENTIONS
+from shoal.discord.retry import RetryPolicy, Safety
+from shoal.discord.routes import Route
+from shoal.discord.transport import File, Response, Transport
+
+__all__ = ["UNSET", "Rest"]
+
+Json = dict[str, Any]
+
+_CHANNEL = "/channels/{channel_id}"
+_MESSAGES = "/channels/{channel_id}/messages"
+_MESSAGE = "/channels/{channel_id}/messages/{message_id}"
+_REACTION = "/channels/{channel_id}/messages/{message_id}/reactions/{emoji}"
+_TOKEN = "/webhooks/{application_id}/{interaction_token}"  # noqa: S105 - a route template
+
+
+class _Unset:
+    """Marks "leave as it is" where ``None`` means "empty it"."""
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+UNSET = _Unset()
+
+
+class Rest:
+    """REST calls of one account.
+
+    Every method may raise what :meth:`Transport.request` raises. ``options``: all methods accept
+    ``max_wait`` and ``retry`` through :meth:`limited`.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        max_wait: float | None = None,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        self.transport = transport
+        self._max_wait = max_wait
+        self._retry = retry
+
+    def limited(self, *, max_wait: float | None = None, retry: RetryPolicy | None = None) -> Rest:
+        """The same calls with another patience: a caller that yields its lane passes ``max_wait=0.05``."""
+        return Rest(self.transport, max_wait=max_wait, retry=retry or self._retry)
+
+    def call(
+        self,
+        route: Route,
+        *,
+        json: Any = None,
+        files: Sequence[File] = (),
+        query: Mapping[str, Any] | None = None,
+        reason: str | None = None,
+        priority: Priority = Priority.INTERACTIVE,
+        safety: Safety = Safety.IDEMPOTENT,
+        timeout: float = 15.0,
+    ) -> Response:
+        """Any route, with this object's patience; for calls that have no method yet."""
+        return self.transport.request(
+            route,
+            json=json,
+            files=files,
+            query=query,
+            reason=reason,
+            priority=priority,
+            safety=safety,
+            timeout=timeout,
+            max_wait=self._max_wait,
+            retry=self._retry,
+        )
+
+    # -- ourselves ---------------------------------------------------------------------------
+
+    def get_current_user(self) -> Json:
+        """The bot's user (``GET /users/@me``)."""
+        return _object(self.call(Route("GET", "/users/@me")))
+
+    def get_application(self) -> Json:
+        """The bot's application (``GET /applications/@me``)."""
+        return _object(self.call(Route("GET", "/applications/@me")))
+
+    def get_gateway_bot(self) -> Json:
+        """Gateway address, recommended shards, ``session_start_limit`` (``GET /gateway/bot``)."""
+        return _object(self.call(Route("GET", "/gateway/bot")))
+
+    # -- messages ----------------------------------------------------------------------------
+
+    def create_message(
+        self,
+        channel_id: str,
+        *,
+        nonce: str | None,
+        content: str | None = None,
+        reply_to: str | None = None,
+        allowed_mentions: Mapping[str, Any] | None = None,
+        components: Sequence[Mapping[str, Any]] | None = None,
+        embeds: Sequence[Mapping[str, Any]] | None = None,
+        sticker_ids: Sequence[str] | None = None,
+        poll: Mapping[str, Any] | None = None,
+        files: Sequence[File] = (),
+        flags: int = 0,
+        tts: bool = False,
+        priority: Priority = Priority.INTERACTIVE,
+        timeout: float = 15.0,
+    ) -> Json:
+        """Create a message and return it.
+
+        Args:
+            nonce: from :func:`shoal.base.ids.derive_nonce`; the same text sent twice with it appears once.
+                ``None`` only where a second message would do no harm: it is then not retried when in doubt.
+            reply_to: message to answer; if it is gone, the message is sent without the reference.
+            allowed_mentions: from :mod:`shoal.discord.mentions`; None = users and the user replied to.
+            flags: :class:`shoal.discord.wire.MessageFlags`.
+        """
+        body: Json = {"allowed_mentions": dict(allowed_mentions or DEFAULT_MENTIONS)}
+        optional: Json = {
+            "content": content,
+            "components": components,
+            "embeds": embeds,
+            "sticker_ids": sticker_ids,
+            "poll": poll,
+        }
+        body.update({name: _plain(value) for name, value in optional.items() if value is not None})
+        if reply_to:
+            body["message_reference"] = {"message_id": reply_to, "fail_if_not_exists": False}
+        if flags:
+            body["flags"] = int(flags)
+        if tts:
+            body["tts"] = True
+        if nonce is not None:
+            body |= {"nonce": nonce, "enforce_nonce": True}
+        safety = Safety.CREATE if nonce is None else Safety.NONCE_CREATE
+        route = Route("POST", _MESSAGES, channel_id=channel_id)
+        answer = self.call(route, json=body, files=files, safety=safety, priority=priority, timeout=timeout)
+        return _object(answer)
+
+    def edit_message(
+        self,
+        channel_id: str,
+        message_id: str,
+        *,
+        content: str | _Unset | None = UNSET,
+        components: Sequence[Mapping[str, Any]] | _Unset | None = UNSET,
+        embeds: Sequence[Mapping[str, Any]] | _Unset | None = UNSET,
+        attachments: Sequence[Mapping[str, Any]] | _Unset | None = UNSET,
+        allowed_mentions: Mapping[str, Any] | None = None,
+        files: Sequence[File] = (),
+        flags: int | None = None,
+        priority: Priority = Priority.INTERACTIVE,
+        timeout: float = 15.0,
+    ) -> Json:
+        """Edit one of our messages and return it. What is not given stays; ``None`` empties.
+
+        ``Priority.EDIT`` is meant for the edits of a streamed preview.
+        """
+        body = _edit_body(content, components, embeds, attachments, allowed_mentions, flags)
+        route = Route("PATCH", _MESSAGE, channel_id=channel_id, message_id=message_id)
+        return _object(self.call(route, json=body, files=files, priority=priority, timeout=timeout))
+
+    def delete_message(self, channel_id: str, message_id: str, *, reason: str | None = None) -> None:
+        """Delete a message. A message that is gone already raises NotFound (10008)."""
+        self.call(Route("DELETE", _MESSAGE, channel_id=channel_id, message_id=message_id), reason=reason)
+
+    def get_message(self, channel_id: str, message_id: str) -> Json:
+        """One message."""
+        return _object(self.call(Route("GET", _MESSAGE, channel_id=channel_id, message_id=message_id)))
+
+    def get_messages(
+        self,
+        channel_id: str,
+        *,
+        limit: int = 50,
+        before: str | None = None,
+        after: str | None = None,
+        around: str | None = None,
+        priority: Priority = Priority.INTERACTIVE,
+    ) -> list[Json]:
+        """Up to 100 messages, newest first; at most one of ``before``, ``after``, ``around``."""
+        bounds = {"before": before, "after": after, "around": around}
+        given = {name: value for name, value in bounds.items() if value is not None}
+        if len(given) > 1:
+            raise ValueError(f"only one of before, after, around; got {sorted(given)}")
+        query = {"limit": max(1, min(100, limit)), **given}
+        return _list(
+            self.call(Route("GET", _MESSAGES, channel_id=channel_id), query=query, priority=priority)
+        )
+
+    def trigger_typing(self, channel_id: str) -> None:
+        """Show the bot typing for 10 seconds. Sent twice it does no harm."""
+        self.call(Route("POST", _CHANNEL + "/typing", channel_id=channel_id), priority=Priority.EDIT)
+
+    # -- reactions ---------------------------------------------------------------------------
+
+    def create_reaction(self, channel_id: str, message_id: str, emoji: str) -> None:
+        """Add the bot's reaction. ``emoji``: a Unicode emoji, or ``name:id`` of a custom one."""
+        ids = {"channel_id": channel_id, "message_id": message_id, "emoji": emoji}
+        self.call(Route("PUT", _REACTION + "/@me", **ids))
+
+    def delete_own_reaction(self, channel_id: str, message_id: str, emoji: str) -> None:
+        """Take the bot's reaction away."""
+        ids = {"channel_id": channel_id, "message_id": message_id, "emoji": emoji}
+        self.call(Route("DELETE", _REACTION + "/@me", **ids))
+
+    def delete_user_reaction(self, channel_id: str, message_id: str, emoji: str, user_id: str) -> None:
+        """Take somebody's reaction away (needs Manage Messages)."""
+        ids = {"channel_id": channel_id, "message_id": message_id, "emoji": emoji, "user_id": user_id}
+        self.call(Route("DELETE", _REACTION + "/{user_id}", **ids))
+
+    # -- channels, guilds --------------------------------------------------------------------
+
+    def create_dm(self, user_id: str) -> Json:
+        """The direct-message channel with a user, opened if need be."""
+        return _object(self.call(Route("POST", "/users/@me/channels"), json={"recipient_id": user_id}))
+
+    def get_channel(self, channel_id: str) -> Json:
+        """A channel or thread."""
+        return _object(self.call(Route("GET", _CHANNEL, channel_id=channel_id)))
+
+    def get_guild(self, guild_id: str) -> Json:
+        """A server with its roles."""
+        return _object(self.call(Route("GET", "/guilds/{guild_id}", guild_id=guild_id)))
+
+    def get_guild_channels(self, guild_id: str) -> list[Json]:
+        """Channels of a server, threads not included."""
+        return _list(self.call(Route("GET", "/guilds/{guild_id}/channels", guild_id=guild_id)))
+
+    def get_guild_member(self, guild_id: str, user_id: str) -> Json:
+        """A member of a server."""
+        return _object(
+            self.call(
+                Route("GET", "/guilds/{guild_id}/members/{user_id}", guild_id=guild_id, user_id=user_id)
+            )
+        )
+
+    # -- interactions ------------------------------------------------------------------------
+
+    def create_interaction_response(
+        self,
+        interaction_id: str,
+        interaction_token: str,
+        *,
+        type: int,
+        data: Mapping[str, Any] | None = None,
+        files: Sequence[File] = (),
+        timeout: float = 2.5,
+    ) -> None:
+        """Answer or defer an interaction: within 3 s, once. 40060 means that somebody else did.
+
+        Args:
+            type: :class:`shoal.discord.wire.InteractionCallback`.
+            data: for types that carry text, ``allowed_mentions`` is added if it is not there.
+        """
+        body: Json = {"type": int(type)}
+        if data is not None:
+            body["data"] = _with_mentions(data) if int(type) in (4, 7) else dict(data)
+        route = Route(
+            "POST",
+            "/interactions/{interaction_id}/{interaction_token}/callback",
+            interaction_id=interaction_id,
+            interaction_token=interaction_token,
+        )
+        self.call(
+            route,
+            json=body,
+            files=files,
+            priority=Priority.CALLBACK,
+            safety=Safety.IDEMPOTENT,
+            timeout=timeout,
+        )
+
+    def create_followup(
+        self,
+        application_id: str,
+        interaction_token: str,
+        body: Mapping[str, Any],
+        *,
+        files: Sequence[File] = (),
+        timeout: float = 15.0,
+    ) -> Json:
+        """A further message for an interaction. Discord has no nonce here: never retried when in doubt."""
+        route = Route("POST", _TOKEN, application_id=application_id, interaction_token=interaction_token)
+        answer = self.call(
+            route,
+            json=_with_mentions(body),
+            files=files,
+            priority=Priority.CALLBACK,
+            safety=Safety.CREATE,
+            timeout=timeout,
+        )
+        return _object(answer)
+
+    def edit_original_response(
+        self,
+        application_id: str,
+        interaction_token: str,
+        body: Mapping[str, Any],
+        *,
+        message_id: str = "@original",
+        files: Sequence[File] = (),
+        timeout: float = 15.0,
+    ) -> Json:
+        """Edit the answer to an interaction (after a deferral: write it); or one of its followups by id."""
+        route = Route(
+            "PATCH",
+            _TOKEN + "/messages/{message_id}",
+            application_id=application_id,
+            interaction_token=interaction_token,
+            message_id=message_id,
+        )
+        json = _with_mentions(body)
+        return _object(self.call(route, json=json, files=files, priority=Priority.CALLBACK, timeout=timeout))
+
+    def get_original_response(self, application_id: str, interaction_token: str) -> Json:
+        """The answer to an interaction."""
+        route = Route(
+            "GET",
+            _TOKEN + "/messages/{message_id}",
+            application_id=application_id,
+            interaction_token=interaction_token,
+            message_id="@original",
+        )
+        return _object(self.call(route, priority=Priority.CALLBACK))
+
+    def delete_original_response(
+        self, application_id: str, interaction_token: str, *, message_id: str = "@original"
+    ) -> None:
+        """Delete the answer to an interaction, or one of its followups by id."""
+        route = Route(
+            "DELETE",
+            _TOKEN + "/messages/{message_id}",
+            application_id=application_id,
+            interaction_token=interaction_token,
+            message_id=message_id,
+        )
+        self.call(route, priority=Priority.CALLBACK)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _with_mentions(body: Mapping[str, Any]) -> Json:
+    return {"allowed_mentions": dict(DEFAULT_MENTIONS), **body}
+
+
+def _edit_body(
+    content: str | _Unset | None,
+    components: Sequence[Mapping[str, Any]] | _Unset | None,
+    embeds: Sequence[Mapping[str, Any]] | _Unset | None,
+    attachments: Sequence[Mapping[str, Any]] | _Unset | None,
+    allowed_mentions: Mapping[str, Any] | None,
+    flags: int | None,
+) -> Json:
+    """Body of an edit. Discord parses an edit's mentions anew, with its own defaults unless told."""
+    body: Json = {"allowed_mentions": dict(allowed_mentions or DEFAULT_MENTIONS)}
+    optional = {
+        "content": content,
+        "components": components,
+        "embeds": embeds,
+        "attachments": attachments,
+    }
+    body.update({name: _plain(value) for name, value in optional.items() if not isinstance(value, _Unset)})
+    if flags is not None:
+        body["flags"] = int(flags)
+    return body
+
+
+def _object(response: Response) -> Json:
+    """The answer's object; a compatible server that sends something else is survived with an empty one."""
+    return response.data if isinstance(response.data, dict) else {}
+
+
+def _list(response: Response) -> list[Json]:
+    """The objects of the answer's list."""
+    return (
+        [item for item in response.data if isinstance(item, dict)] if isinstance(response.data, list) else []
+    )
