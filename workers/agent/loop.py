@@ -13,11 +13,12 @@ only looks at that state and does the next thing:
 from __future__ import annotations
 
 import contextlib
+import re
 
 import msgspec
 
 from config.agents import ModelRef
-from shoal.base.errors import ShoalError, StateError
+from shoal.base.errors import ShoalError, StateConflict, StateError
 from shoal.base.logging import get_logger
 from shoal.state.records import Grant, Record
 from workers.agent.context import TurnContext, TurnInterrupted, TurnOverdue, TurnStopped
@@ -61,9 +62,13 @@ ARGUMENT_CHARS = 48_000
 RESULT_CHARS = 16_000
 HISTORY_CHARS = (400_000, 100_000, 25_000, 0)
 """Bounds on the history; the next one is tried when a model says that it is too much."""
-MODEL_IDLE_S = 130.0
+MODEL_STEP_S = 60.0
+"""The socket wait looks up every quarter second; how long a model may be silent is the provider's."""
 RETRY_DELAYS_MS = (2_000, 8_000, 20_000)
 """Parks between attempts when no model answers; after the last the user is told."""
+
+UNKNOWN_OUTCOME = "Interrupted: this call was started, its outcome is unknown. Check before you repeat it."
+_ID_JUNK = re.compile(r"[^A-Za-z0-9_-]")
 
 log = get_logger(__name__)
 
@@ -84,6 +89,8 @@ class TurnLoop:
         )
         self.session = deps.store.sessions.get(request.session_key)
         self._bound = 0
+        self._partial: list[str] = []
+        context.limit(self.profile.timeout_s)
         self._ending = Ending(
             grant, request, self.profile, self.mode, self.session, self.journal, self.requests()
         )
@@ -110,9 +117,13 @@ class TurnLoop:
             with typing:
                 return self._run()
         except TurnStopped:
-            return self._ending.stopped()
+            return self._ending.stopped("".join(self._partial)[:ANSWER_CHARS])
         except TurnOverdue:
             return self._ending.trouble("overdue", code="overdue")
+        except StateConflict as error:
+            # nothing of that step was written; most likely the journal is full
+            log.error("turn cannot go on", session=self.request.session_key, error=error)
+            return self._ending.trouble("other", code="state-conflict")
 
     def _run(self) -> TurnResult:
         state = self.journal.state
@@ -147,7 +158,7 @@ class TurnLoop:
             fits = len(call.arguments) <= budget
             budget -= len(call.arguments) if fits else 0
             # ids must be unique within the turn; some servers number from zero in every answer
-            name = f"{self.journal.step + 1}.{number}.{call.id}"[:120]
+            name = f"{self.journal.step + 1}_{number}_{_ID_JUNK.sub('', call.id)}"[:40]
             bounded.append(ToolCall(name, call.name[:100], call.arguments if fits else "too long"))
         self.journal.write(
             Answered(
@@ -165,20 +176,25 @@ class TurnLoop:
     def _answer(self) -> Answer:
         while True:
             try:
-                with self.context.step(f"model {self.refs[0]}", MODEL_IDLE_S):
+                self._partial.clear()
+                with self.context.step(f"model {self.refs[0]}", MODEL_STEP_S):
                     return self.deps.models.answer(
                         self.refs,
                         self._model_request,
                         account=self.request.account,
-                        watch=self.context.check,
-                        on_text=lambda _text: self.context.progress(),
-                        on_restart=self.context.progress,
+                        watch=self._watch,
+                        on_text=self._partial.append,
+                        on_restart=self._partial.clear,
                     )
             except ContextOverflowError:
                 if self._bound + 1 >= len(HISTORY_CHARS):
                     raise
                 self._bound += 1
                 log.warning("conversation too long, history is cut", chars=HISTORY_CHARS[self._bound])
+
+    def _watch(self) -> None:
+        self.context.check()
+        self.context.progress()
 
     def _model_request(self, ref: ModelRef) -> ModelRequest:
         return ModelRequest(
@@ -190,11 +206,15 @@ class TurnLoop:
                 tools=[tool.name for tool in self.tools],
                 files=workspace_files(self.profile, self.request),
             ),
-            messages=tuple([*self._history(), *self._turn_messages()]),
+            messages=(*self._history(), *self._turn_messages()),
             tools=tuple(tool.spec(self.request) for tool in self.tools),
             params=self.profile.params.get(str(ref), {}),
-            said=self.request.text,
+            said=self._said(),
         )
+
+    def _said(self) -> str:
+        latest = list(self._ending.absorbed.values())[-1:]
+        return latest[0].text if latest else self.request.text
 
     def _history(self) -> list[Message]:
         session_id = (self.session.get("session_id") or b"").decode()
@@ -261,25 +281,26 @@ class TurnLoop:
         tool = self.deps.tools.find(call.name, self.request)
         if tool is None:
             names = ", ".join(known.name for known in self.tools) or "none"
-            return self._finish_call(call, _error(f"There is no tool {call.name!r}. Tools: {names}."))
+            self._finish_call(call, _error(f"There is no tool {call.name!r}. Tools: {names}."))
+            return None
         waiting = state.waiting if state.waiting and state.waiting.call_id == call.id else None
         interrupted = state.started == call.id
         if interrupted and not tool.idempotent:
-            return self._finish_call(
-                call,
-                _error("Interrupted: the call was started, its outcome is unknown. Check before repeating."),
-            )
+            self._finish_call(call, _error(UNKNOWN_OUTCOME))
+            return None
         if waiting is None and not interrupted:
             refused = self._refuse(call)
             if refused is not None:
-                return self._finish_call(call, refused)
+                self._finish_call(call, refused)
+                return None
             self.journal.write(Started(self.journal.now_ms(), call.id))
         outcome = self._run_tool(tool, call, waiting)
         if isinstance(outcome, Park):
             entry = Waiting(self.journal.now_ms(), call.id, outcome.state)
             self.journal.write(entry, list(outcome.effects))
             return Parked(outcome.wake_on, outcome.delay_ms, False, f"parked: {tool.name}")
-        return self._finish_call(call, outcome)
+        self._finish_call(call, outcome)
+        return None
 
     def _refuse(self, call: ToolCall) -> ToolResult | None:
         state = self.journal.state
