@@ -148,6 +148,10 @@ class TurnContext:
         """Ask ``stopped`` (one Redis read) at most twice a second from :meth:`check`."""
         self._stopped = stopped
 
+    def limit(self, seconds: float) -> None:
+        """The turn may run ``seconds`` from now, if its deadline is not earlier."""
+        self._ends = min(self._ends, self.clock.monotonic() + seconds)
+
     def check(self) -> None:
         """Return if the turn may go on.
 

@@ -58,6 +58,7 @@ class Ending:
         self.session = session
         self.journal = journal
         self.absorbed = dict(absorbed)
+        self._partial = ""
 
     def answered(self, final: Answered) -> Committed:
         """The model has finished: show its text, or say why not."""
@@ -89,8 +90,9 @@ class Ending:
         """The turn ended without an answer; ``name`` is a text of ``workers.agent.texts``."""
         return self._tell(say(name, like=self.request.text), code)
 
-    def stopped(self) -> Committed:
-        """A stop covers this turn: nothing more is sent."""
+    def stopped(self, partial: str = "") -> Committed:
+        """A stop covers this turn: nothing more is sent. ``partial`` is what the model had said so far."""
+        self._partial = partial
         return self._commit(None, silent="stopped", length=0, verdict=Verdict.STOPPED)
 
     def _tell(self, text: str, code: str) -> Committed:
@@ -266,6 +268,8 @@ class Ending:
         lines[1:1] = [_user_line(request, now) for request in by_text]
         final = lines[-1]
         if verdict == Verdict.STOPPED:
+            if self._partial:
+                lines.append(Line("assistant", now, f"{self._partial} [stopped by the user]", model=model))
             lines.append(Line("note", now, "stopped by a user"))
         elif final.role == "assistant" and not final.calls:
             private = silent == "private-final"
@@ -288,7 +292,7 @@ def _user_line(request: TurnRequest, now: int) -> Line:
 
 
 def _prefix(profile: AgentProfile, model: str) -> str | None:
-    """``responsePrefix`` with its variables filled from the model that answered (``spec/outbound.md`` 3.8)."""
+    """``responsePrefix``, its variables filled from the model that answered (``spec/outbound.md`` 3.8)."""
     wanted = profile.response_prefix
     if not wanted:
         return None

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import msgspec
 
-from shoal.base.errors import ConfigError, StateConflict
+from shoal.base.errors import ConfigError
 from shoal.state.records import Failure, Grant
 from workers.agent.context import TurnContext, TurnShutdown
 from workers.agent.loop import TurnLoop
@@ -41,8 +41,6 @@ def run_turn(grant: Grant, deps: TurnDeps, context: TurnContext) -> TurnResult:
         return loop.run()
     except TurnShutdown:
         return Yielded(0, "yielded: shutdown")
-    except StateConflict as error:
-        return _failed("state-conflict", error.message)
 
 
 def _failed(code: str, reason: str) -> Failed:
