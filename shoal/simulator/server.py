@@ -1,0 +1,285 @@
+"""The simulator as a server: one port for REST, gateway, CDN and control.
+
+    with Simulator(log=Path("discord.jsonl")) as simulator:
+        client.connect(simulator.api_url, simulator.token)
+        simulator.control.say("general", "hello")
+
+``run`` is the blocking form behind ``shoal simulator``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import signal
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPServerRequest
+from tornado.iostream import IOStream
+from tornado.netutil import bind_sockets
+from tornado.web import Application, RequestHandler
+
+from shoal.simulator import control_people
+from shoal.simulator.control import Control
+from shoal.simulator.control_api import ControlHandler
+from shoal.simulator.core import Core
+from shoal.simulator.errors import SimulatorError
+from shoal.simulator.gateway import GatewaySocket
+from shoal.simulator.rest import commands, guilds, interactions, messages, users
+from shoal.simulator.rest.web import RestHandler
+from shoal.simulator.world import (
+    DEFAULT_BOT_ID,
+    DEFAULT_CHANNEL_ID,
+    DEFAULT_GUILD_ID,
+    DEFAULT_TOKEN,
+    DEFAULT_USER_ID,
+)
+
+__all__ = ["Simulator", "run"]
+
+REGISTERED = (commands, control_people, guilds, interactions, messages, users)
+"""Modules whose import fills the route tables."""
+
+MAX_BODY = 30 * 1024 * 1024
+
+Faults = Path | Sequence[Mapping[str, Any]] | None
+
+
+class CdnHandler(RequestHandler):
+    """Serves attachments whose address is signed and has not ended."""
+
+    core: Core
+
+    def initialize(self, core: Core) -> None:
+        """Given by the route table."""
+        self.core = core
+
+    def get(self, channel_id: str, file_id: str, _name: str) -> None:
+        """The bytes; 404 with Discord's text when the address is wrong or has ended."""
+        query = {key: self.get_query_argument(key, "") for key in ("ex", "is", "hm")}
+        found = self._find(channel_id, file_id)
+        good = self.core.signer.check(channel_id, file_id, query["ex"], query["is"], query["hm"])
+        status = 200 if found is not None and good else 404
+        self.core.log.write(
+            "request", method="GET", path=self.request.path, query="", route="GET /cdn/attachments", bot="",
+            source=str(self.request.remote_ip), body=None, files=[], status=status, answer=None, lost="", seconds=0.0,
+        )  # fmt: skip
+        if found is None or not good:
+            self.set_status(404)
+            self.set_header("Content-Type", "text/plain;charset=UTF-8")
+            self.finish("This content is no longer available.")
+            return
+        self.set_header("Content-Type", found[0])
+        self.finish(found[1])
+
+    def _find(self, channel_id: str, file_id: str) -> tuple[str, bytes] | None:
+        for message in self.core.world.messages.get(channel_id, {}).values():
+            for file in message.attachments:
+                if file.id == file_id:
+                    return file.content_type, file.data
+        return None
+
+
+class _Server(HTTPServer):
+    """Refuses connections from other addresses than ``only_from``, before a byte is read."""
+
+    only_from: str | None = None
+    core: Core | None = None
+
+    def handle_stream(self, stream: IOStream, address: Any) -> None:
+        """One accepted connection."""
+        if self.only_from is not None and address[0] != self.only_from:
+            if self.core is not None:
+                self.core.log.write("refused", source=str(address[0]), allowed=self.only_from)
+            stream.close()
+            return
+        super().handle_stream(stream, address)
+
+
+def _quiet(_handler: RequestHandler) -> None:
+    """Requests are in the simulator's own log."""
+
+
+class Simulator:
+    """A local Discord in a thread of its own.
+
+    Args:
+        port: 0 takes a free one.
+        log: file for the JSON lines (``shoal.simulator.log``); None keeps them in memory only.
+        faults: a JSON file or a list of faults to start with.
+        host: a loopback address to bind.
+        only_from: refuse connections from every other source address.
+        settings: fields of :class:`~shoal.simulator.settings.Settings` to change.
+        seed: makes faults with a probability repeatable.
+
+    Raises:
+        SimulatorError: the host is not loopback, the port is taken, or the fault file is wrong.
+    """
+
+    bot_id = DEFAULT_BOT_ID
+    token = DEFAULT_TOKEN
+    user_id = DEFAULT_USER_ID
+    guild_id = DEFAULT_GUILD_ID
+    channel_id = DEFAULT_CHANNEL_ID
+
+    def __init__(
+        self,
+        port: int = 0,
+        log: Path | None = None,
+        faults: Faults = None,
+        *,
+        host: str = "127.0.0.1",
+        only_from: str | None = None,
+        settings: Mapping[str, Any] | None = None,
+        seed: int = 0,
+    ) -> None:
+        if not ipaddress.ip_address(host).is_loopback:
+            raise SimulatorError(f"The simulator does not listen on {host}.", fix="Use a loopback address.")
+        self.core = Core(log, seed=seed)
+        self.core.settings.change(settings or {})
+        if isinstance(faults, Path):
+            self.core.faults.load(faults)
+        else:
+            for spec in faults or ():
+                self.core.faults.add(spec)
+        self._host, self._port, self._only_from = host, port, only_from
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._end: asyncio.Event | None = None
+        self._started = threading.Event()
+        self._failure: Exception | None = None
+
+    # -- addresses -------------------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        """The origin, ``http://127.0.0.1:PORT``; known after ``start``."""
+        return self.core.origin
+
+    @property
+    def api_url(self) -> str:
+        """The REST base, version included."""
+        return f"{self.url}/api/v10"
+
+    @property
+    def gateway_url(self) -> str:
+        """The websocket address, without query."""
+        return self.core.gateway_url
+
+    @property
+    def control(self) -> Control:
+        """A client of the control API."""
+        return Control(self.url)
+
+    # -- life ------------------------------------------------------------------------------------
+
+    def start(self) -> Simulator:
+        """Listen; returns once requests are served."""
+        self._thread = threading.Thread(target=self._thread_main, name="simulator", daemon=True)
+        self._thread.start()
+        self._started.wait()
+        if self._failure is not None:
+            raise SimulatorError(
+                f"The simulator cannot listen on {self._host}:{self._port}: {self._failure}.",
+                fix="Choose another port.",
+            ) from self._failure
+        return self
+
+    def stop(self) -> None:
+        """Close everything and wait for the thread; a second call does nothing."""
+        if self._thread is None or self._loop is None or self._end is None:
+            return
+        self._loop.call_soon_threadsafe(self._end.set)
+        self._thread.join()
+        self._thread = None
+
+    def __enter__(self) -> Simulator:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _thread_main(self) -> None:
+        asyncio.run(self.serve(lambda: None))
+
+    async def serve(self, ready: Callable[[], None]) -> None:
+        """Serve until stopped, in the running loop; ``ready`` is called once it listens."""
+        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
+        try:
+            server = self._listen()
+        except OSError as error:
+            self._failure = error
+            self._started.set()
+            return
+        self._started.set()
+        ready()
+        await self._end.wait()
+        server.stop()
+        for socket in list(self.core.sockets):
+            socket.cut()
+        await server.close_all_connections()
+        self.core.log.close()
+
+    def request_stop(self) -> None:
+        """Let ``serve`` end; from the loop's own thread."""
+        if self._end is not None:
+            self._end.set()
+
+    def _listen(self) -> _Server:
+        core = {"core": self.core}
+        application = Application(
+            [
+                (r"/api/v(\d+)(/.*)", RestHandler, core),
+                (r"/gateway/?", GatewaySocket, core),
+                (r"/cdn/attachments/(\d+)/(\d+)/(.*)", CdnHandler, core),
+                (r"/control/(.*)", ControlHandler, core),
+            ],
+            log_function=_quiet,
+            websocket_ping_interval=0,
+        )
+        server = _Server(application, max_body_size=MAX_BODY, max_buffer_size=MAX_BODY + 1024 * 1024)
+        server.only_from, server.core = self._only_from, self.core
+        sockets = bind_sockets(self._port, self._host)
+        server.add_sockets(sockets)
+        port = sockets[0].getsockname()[1]
+        shown = f"[{self._host}]" if ":" in self._host else self._host
+        self.core.signer.origin = f"http://{shown}:{port}"
+        return server
+
+
+def run(
+    port: int = 8060,
+    log: Path | None = None,
+    faults: Faults = None,
+    *,
+    host: str = "127.0.0.1",
+    only_from: str | None = None,
+    ready: Callable[[Simulator], None] | None = None,
+) -> None:
+    """Serve until SIGINT or SIGTERM. ``ready`` gets the simulator once it listens (print addresses there).
+
+    Raises:
+        SimulatorError: see :class:`Simulator`.
+    """
+    simulator = Simulator(port, log, faults, host=host, only_from=only_from)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, simulator.request_stop)
+        await simulator.serve(lambda: ready(simulator) if ready is not None else None)
+
+    logging.getLogger("tornado.access").setLevel(logging.ERROR)
+    asyncio.run(main())
+    if simulator._failure is not None:
+        raise SimulatorError(
+            f"The simulator cannot listen on {host}:{port}: {simulator._failure}.", fix="Choose another port."
+        ) from simulator._failure
