@@ -1,0 +1,110 @@
+"""How far a send has come: its journal, and the rules for a part whose fate is unknown.
+
+Journal entries, one per checkpoint:
+
+    {"plan": [...], "at": ms}      the parts, and that part 0 is about to be sent
+    {"next": k, "at": ms}          part k is about to be sent (with the receipt of k - 1, or on its own
+                                   after a look that found nothing)
+    {"rejected": code, "why": …}   Discord refused; nothing more is sent
+
+A part that is "about to be sent" and has no receipt may exist. Within Discord's nonce window
+it is simply sent again: the same nonce gives the same message. Past the window the channel is
+looked at first (``spec/fleet.md`` 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import msgspec
+
+from shoal.base.ids import derive_nonce, snowflake_ms
+from workers.delivery.records import SendRequest
+
+__all__ = ["NONCE_WINDOW_MS", "Entry", "Progress", "find_sent", "nonce_of", "read_progress"]
+
+NONCE_WINDOW_MS = 120_000
+"""How long a nonce is relied on. Discord says "a few minutes" and keeps the figure to itself."""
+CLOCK_SLACK_MS = 60_000
+"""How far the clocks of two hosts and of Discord may be apart."""
+
+
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One journal entry."""
+
+    plan: list[str] | None = None
+    next: int | None = None
+    at: int = 0
+    rejected: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The journal, summed up. ``started`` maps a part to the time its present try began."""
+
+    plan: list[str] | None = None
+    started: dict[int, int] | None = None
+    rejected: str = ""
+    why: str = ""
+
+    def begun_ms(self, part: int) -> int | None:
+        """When this part was about to be sent, or ``None`` if it never was."""
+        return (self.started or {}).get(part)
+
+
+def read_progress(journal: Iterable[tuple[int, bytes]]) -> Progress:
+    """Sum up a journal.
+
+    Raises:
+        msgspec.DecodeError: an entry is none of ours.
+    """
+    plan: list[str] | None = None
+    started: dict[int, int] = {}
+    rejected = why = ""
+    for _, raw in journal:
+        entry = msgspec.json.decode(raw, type=Entry)
+        if entry.plan is not None:
+            plan = entry.plan
+            started[0] = entry.at
+        if entry.next is not None:
+            started[entry.next] = entry.at
+        if entry.rejected:
+            rejected, why = entry.rejected, entry.why
+    return Progress(plan, started, rejected, why)
+
+
+def nonce_of(request: SendRequest, part: int) -> str:
+    """The nonce of a part: the same for ever, in every process (rule R1)."""
+    return derive_nonce(request.cause, request.step, part)
+
+
+def find_sent(
+    messages: Iterable[dict[str, object]],
+    *,
+    nonce: str,
+    content: str,
+    bot_id: str | None,
+    since_ms: int,
+    taken: frozenset[str],
+) -> str | None:
+    """The id of our message among those of a channel, or ``None``.
+
+    By nonce where Discord shows it, else by author and text, not older than the try and not already
+    the receipt of another part.
+    """
+    found: list[int] = []
+    for message in messages:
+        message_id = str(message.get("id") or "")
+        if not message_id.isdigit() or message_id in taken:
+            continue
+        if str(message.get("nonce") or "") == nonce:
+            return message_id
+        author = message.get("author")
+        ours = isinstance(author, dict) and bot_id is not None and str(author.get("id")) == bot_id
+        same = bool(content.strip()) and str(message.get("content") or "").strip() == content.strip()
+        unnamed = not message.get("nonce")
+        if ours and same and unnamed and snowflake_ms(message_id) >= since_ms - CLOCK_SLACK_MS:
+            found.append(int(message_id))
+    return str(min(found)) if found else None

@@ -1,0 +1,132 @@
+"""From a send request to the parts that are sent: prefix, cut, and what goes with which part.
+
+Sanitising what a model wrote is the turn's work; this is about form. The result is the
+*plan* of a send. It is journalled before the first request, so that a send that is resumed
+after a crash, or after the config changed, still has the same parts (and nonces).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from config.accounts import Account
+from workers.delivery.chunks import DISCORD_LIMIT, MAX_LINES, chunk_text
+from workers.delivery.mentions import MentionPolicy, allowed_for
+from workers.delivery.records import SendRequest
+
+__all__ = ["DeliverySettings", "message_fields", "plan_of", "with_prefix"]
+
+SUPPRESS_EMBEDS = 1 << 2
+SUPPRESS_NOTIFICATIONS = 1 << 12
+IS_COMPONENTS_V2 = 1 << 15
+
+_HEARTBEAT_OK = "HEARTBEAT_OK"
+_ALIAS = re.compile(r"(?<![^\s(\[{\"'.,;:!?])@([a-zA-Z0-9_.-]{2,32}(?:#\d{4})?)")
+_CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]*`)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverySettings:
+    """The part of an account's config that delivery needs."""
+
+    limit: int = DISCORD_LIMIT
+    max_lines: int = MAX_LINES
+    by_paragraph: bool = False
+    suppress_embeds: bool = False
+    mentions: MentionPolicy = field(default_factory=MentionPolicy)
+    aliases: dict[str, str] = field(default_factory=dict)
+    proxied: bool = False
+    """A proxy is configured: only for the log."""
+
+    @classmethod
+    def of(cls, account: Account) -> DeliverySettings:
+        """Compile the settings of an account."""
+        discord = account.discord
+        wanted = discord.allowed_mentions
+        return cls(
+            limit=discord.text_chunk_limit,
+            max_lines=discord.max_lines_per_message,
+            by_paragraph=discord.streaming.chunk_mode == "newline",
+            suppress_embeds=discord.suppress_embeds,
+            mentions=MentionPolicy(wanted.users, wanted.roles, wanted.everyone),
+            aliases={name.lstrip("@").lower(): user for name, user in discord.mention_aliases.items()},
+            proxied=account.proxy is not None,
+        )
+
+
+def plan_of(request: SendRequest, settings: DeliverySettings) -> list[str]:
+    """The contents of the messages to send, in order; empty if there is nothing to send at all."""
+    if request.flags & IS_COMPONENTS_V2:
+        return [""] if request.components else []
+    text = request.text.replace("\r\n", "\n")
+    if not request.plain:
+        text = with_prefix(text.strip(), request.prefix)
+        text = _resolve_aliases(text, settings.aliases)
+    parts = chunk_text(
+        text, limit=settings.limit, max_lines=settings.max_lines, by_paragraph=settings.by_paragraph
+    )
+    rest = request.embeds or request.files or request.components or request.sticker_ids or request.poll
+    return parts or ([""] if rest else [])
+
+
+def with_prefix(text: str, prefix: str | None) -> str:
+    """``<prefix> <text>``, once; not on nothing, on ``HEARTBEAT_OK``, or on a text that begins with it."""
+    if not prefix or not text or text == _HEARTBEAT_OK or text.startswith(prefix):
+        return text
+    return f"{prefix} {text}"
+
+
+def message_fields(
+    request: SendRequest, settings: DeliverySettings, plan: list[str], part: int
+) -> dict[str, Any]:
+    """The fields of one part's create, without nonce, files and reference target."""
+    first, last = part == 0, part == len(plan) - 1
+    v2 = bool(request.flags & IS_COMPONENTS_V2)
+    fields: dict[str, Any] = {
+        "allowed_mentions": allowed_for(
+            settings.mentions, request.allowed_mentions, is_reply=replies(request, part)
+        )
+    }
+    if plan[part] and not v2:
+        fields["content"] = plan[part]
+    embeds = list(request.embeds) if first and not v2 else []
+    if embeds:
+        fields["embeds"] = embeds
+    if last and request.components:
+        fields["components"] = list(request.components)
+    if first and not v2 and request.sticker_ids:
+        fields["sticker_ids"] = list(request.sticker_ids)
+    if first and not v2 and request.poll is not None:
+        fields["poll"] = request.poll
+    flags = request.flags
+    if request.silent:
+        flags |= SUPPRESS_NOTIFICATIONS
+    if settings.suppress_embeds and not embeds and not v2:
+        flags |= SUPPRESS_EMBEDS
+    if flags:
+        fields["flags"] = flags
+    return fields
+
+
+def replies(request: SendRequest, part: int) -> bool:
+    """Whether this part carries the reference (``spec/outbound.md`` 3.9)."""
+    return request.reply_to is not None and (part == 0 or request.reply_scope == "all")
+
+
+def _resolve_aliases(text: str, aliases: dict[str, str]) -> str:
+    """``@handle`` as ``<@id>`` for configured aliases, outside code. Unknown handles stay as typed."""
+    if not aliases or "@" not in text:
+        return text
+
+    def mention(hit: re.Match[str]) -> str:
+        handle = hit.group(1).lower()
+        for name in (handle, handle.partition("#")[0], handle.rstrip(".-_")):
+            if name in aliases and name not in ("everyone", "here"):
+                tail = hit.group(1)[len(name) :] if name == handle.rstrip(".-_") else ""
+                return f"<@{aliases[name]}>{tail}"
+        return hit.group(0)
+
+    parts = _CODE.split(text)
+    return "".join(part if index % 2 else _ALIAS.sub(mention, part) for index, part in enumerate(parts))

@@ -1,0 +1,365 @@
+"""Sending: from the head of a delivery lane to messages on Discord, each created once.
+
+    plan (journalled) ─▶ for each part: receipt? ─▶ lease? ─▶ in doubt? look ─▶ create ─▶ receipt
+                                                                        the last one: with the commit
+
+A part that has its receipt is never sent again. A part that was about to be sent when its
+holder died may exist: inside Discord's nonce window it is sent again under the same nonce,
+which returns the message that is there; past the window the channel is looked at first. So
+promise 4 holds without knowing which of the two happened.
+
+What can go wrong is sorted once, in :func:`_sort`:
+
+* not now (rate limits)                  yield, no try
+* it may pass (network, 5xx, token)      infrastructure, no try, bounded by ``max_age_s``
+* Discord refuses (4xx)                  journalled; the record dies without another request
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from shoal.base.clock import Clock, SystemClock
+from shoal.base.errors import ShoalError
+from shoal.base.logging import get_logger
+from shoal.discord.errors import (
+    BadRequest,
+    CloudflareBlocked,
+    DiscordError,
+    RateLimited,
+    RateWait,
+    TooLarge,
+    Unauthorized,
+)
+from shoal.discord.limiter import Priority
+from shoal.discord.rest import Rest
+from shoal.discord.transport import File
+from shoal.state.effects import Effect, Expire, Note, Outcome, Receipt, Wake
+from shoal.state.records import Failure, Grant
+from shoal.state.store import Store
+from workers.delivery.progress import (
+    NONCE_WINDOW_MS,
+    Entry,
+    Progress,
+    find_sent,
+    nonce_of,
+    read_progress,
+)
+from workers.delivery.records import PartReceipt, SendRequest, decode_receipt, decode_send, encode
+from workers.delivery.render import DeliverySettings, message_fields, plan_of, replies
+
+__all__ = ["DeliveryDeps", "DeliveryResult", "Done", "Failed", "Yielded", "deliver"]
+
+log = get_logger(__name__)
+
+TOO_LARGE_NOTICE = "[Attachment skipped: Discord rejected the file as too large.]"
+LOOK_BACK = 50
+"""Messages of the channel that are looked through for a part whose fate is unknown."""
+TOKEN_PAUSE_MS = 30_000
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryDeps:
+    """What deliveries of one process share.
+
+    Attributes:
+        store: lanes, receipts and blobs.
+        rest: REST calls of an account with ``max_wait`` ≤ 0.05 s and a single try (the lane is the retry).
+        settings: delivery settings of an account.
+        bot_id: our user id on an account, for finding our own messages.
+        clock: wall clock for ages.
+    """
+
+    store: Store
+    rest: Callable[[str], Rest]
+    settings: Callable[[str], DeliverySettings]
+    bot_id: Callable[[str], str | None]
+    clock: Clock = field(default_factory=SystemClock)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Commit these effects. ``summary`` is for Flower: no content."""
+
+    effects: list[Effect]
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class Yielded:
+    """Give the lane back for ``delay_ms``: a rate limit."""
+
+    delay_ms: int
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """``Lanes.fail`` with these; ``delay_ms`` ``None`` is the lane's own back-off."""
+
+    failure: Failure
+    code: str
+    reason: str
+    delay_ms: int | None = None
+
+
+DeliveryResult = Done | Yielded | Failed
+
+
+def deliver(grant: Grant, deps: DeliveryDeps, alive: Callable[[], None]) -> DeliveryResult:
+    """Send what the head of a delivery lane asks for.
+
+    Args:
+        grant: on a head of kind ``send``.
+        deps: see :class:`DeliveryDeps`.
+        alive: returns while the lease holds and the process may go on; raises otherwise (asked before
+            every request, rule R14).
+
+    Raises:
+        StaleGrant: the lane is somebody else's now.
+        StoreUnavailable: Redis is away. Whatever ``alive`` raises.
+    """
+    try:
+        request = decode_send(grant.head.body)
+        progress = read_progress(grant.journal)
+    except msgspec.DecodeError as error:  # includes ValidationError
+        return Failed(Failure.HANDLED, "send-unreadable", f"The record is no send request: {error}")
+    return _Delivery(grant, request, progress, deps, alive).run()
+
+
+class _Rejected(Exception):
+    """Discord will never take this."""
+
+    def __init__(self, code: str, why: str) -> None:
+        self.code = code
+        self.why = why
+        super().__init__(code)
+
+
+class _Delivery:
+    """One head, one holder."""
+
+    def __init__(
+        self,
+        grant: Grant,
+        request: SendRequest,
+        progress: Progress,
+        deps: DeliveryDeps,
+        alive: Callable[[], None],
+    ) -> None:
+        self.grant = grant
+        self.request = request
+        self.progress = progress
+        self.deps = deps
+        self.alive = alive
+        self.settings = deps.settings(request.account)
+        self.rest = deps.rest(request.account)
+        self.step = grant.step
+        self.began: dict[int, int] = dict(progress.started or {})
+        self.sent: dict[int, PartReceipt] = {}
+        self.log = log.bind(account=request.account, channel=request.channel_id, cause=request.cause)
+
+    def run(self) -> DeliveryResult:
+        """The parts that are missing, in order."""
+        if self.progress.rejected:
+            return Failed(Failure.HANDLED, self.progress.rejected, self.progress.why, delay_ms=0)
+        stored = self.deps.store.receipts.receipt(self.request.identity)
+        self.sent = {part: decode_receipt(value) for part, value in stored.items()}
+        if self._now_ms() - self.grant.head.born > self.request.max_age_s * 1000:
+            return self._expired()
+        plan = self.progress.plan
+        if plan is None:
+            plan = plan_of(self.request, self.settings)
+            if not plan:
+                return Done(self._closing("empty"), "nothing to send")
+            self._checkpoint(Entry(plan=plan, at=self._begin(0)))
+        try:
+            return self._parts(plan)
+        except _Rejected as rejected:
+            return self._rejected(rejected)
+        except ShoalError as error:
+            result = _sort(error)
+            if isinstance(result, _Rejected):
+                return self._rejected(result)
+            if result is None:
+                raise
+            if isinstance(result, Failed):
+                self.log.warning(f"discord final reply failed: {error}", code=result.code)
+            return result
+
+    def _parts(self, plan: list[str]) -> DeliveryResult:
+        missing = [part for part in range(len(plan)) if part not in self.sent]
+        for part in missing:
+            self.alive()
+            receipt = self._find(plan, part) or self._create(plan, part)
+            self.sent[part] = receipt
+            effect = Receipt(self.request.identity, part, encode(receipt))
+            if part == missing[-1]:
+                return Done([effect, *self._closing("sent")], f"sent · {len(plan)} parts")
+            self._checkpoint(Entry(next=part + 1, at=self._begin(part + 1)), effect)
+        # every part had its receipt: the commit was lost, not the work
+        return Done(self._closing("sent"), f"sent · {len(plan)} parts")
+
+    def _find(self, plan: list[str], part: int) -> PartReceipt | None:
+        """A part that may exist and whose nonce Discord may have forgotten: look before sending."""
+        began = self.began.get(part)
+        if began is None or self._now_ms() - began <= NONCE_WINDOW_MS:
+            return None
+        found = find_sent(
+            self.rest.get_messages(self.request.channel_id, limit=LOOK_BACK),
+            nonce=nonce_of(self.request, part),
+            content=plan[part],
+            bot_id=self.deps.bot_id(self.request.account),
+            since_ms=began,
+            taken=frozenset(receipt.message_id for receipt in self.sent.values()),
+        )
+        if found is not None:
+            self.log.info("found a part that was sent before", part=part, message_id=found)
+            return PartReceipt(found, self.request.channel_id, found=True)
+        # it is sent anew: this try has its own window
+        self._checkpoint(Entry(next=part, at=self._begin(part)))
+        self.alive()
+        return None
+
+    def _create(self, plan: list[str], part: int) -> PartReceipt:
+        request = self.request
+        fields = message_fields(request, self.settings, plan, part)
+        files = self._files() if part == 0 else []
+        reply_to = request.reply_to if replies(request, part) else None
+        if self.settings.proxied:
+            self.log.info("Sending reply via REST (proxied)", part=part)
+        else:
+            self.log.info("Sending reply via REST", part=part)
+        try:
+            message = self._call(part, reply_to, files, fields)
+        except DiscordError as error:
+            if reply_to is not None and _reference_refused(error):
+                message = self._call(part, None, files, fields)
+            elif files and isinstance(error, TooLarge):
+                text = f"{fields.get('content', '')}\n\n{TOO_LARGE_NOTICE}".strip()
+                short = {**fields, "content": text[:2000]}
+                message = self._call(part, reply_to, [], short)
+            else:
+                raise
+        self.log.info("Reply sent successfully (200 OK)", part=part, message_id=str(message["id"]))
+        return PartReceipt(str(message["id"]), request.channel_id)
+
+    def _call(
+        self, part: int, reply_to: str | None, files: Sequence[File], fields: dict[str, Any]
+    ) -> dict[str, Any]:
+        background = self.request.priority == "background"
+        return self.rest.create_message(
+            self.request.channel_id,
+            nonce=nonce_of(self.request, part),
+            reply_to=reply_to,
+            files=files,
+            priority=Priority.BACKGROUND if background else Priority.INTERACTIVE,
+            **fields,
+        )
+
+    def _files(self) -> list[File]:
+        """Attachments of the first part.
+
+        Raises:
+            _Rejected: the bytes of one are gone.
+        """
+        found = []
+        for item in self.request.files:
+            data = self.deps.store.blobs.get(item.blob)
+            if data is None:
+                raise _Rejected("blob-gone", f"The file {item.filename} waited too long and is gone.")
+            more = {"description": item.description} if item.description else {}
+            kind = item.content_type or "application/octet-stream"
+            found.append(File(item.filename, data, content_type=kind, attachment=more))
+        return found
+
+    # -- endings ---------------------------------------------------------------------------------
+
+    def _closing(self, word: str) -> list[Effect]:
+        """What goes with the end of a send, however it ended: wakes, outcomes, the story, blobs."""
+        request, head = self.request, self.grant.head
+        effects: list[Effect] = [Wake(key) for key in request.wake]
+        effects += [
+            Outcome(request.account, note.message_id, note.outcome, note.reason) for note in request.outcomes
+        ]
+        if head.account and head.message_id:
+            ids = ",".join(self.sent[part].message_id for part in sorted(self.sent))
+            line = f"{word} {request.identity} {ids}".strip()
+            effects.append(Note(head.account, head.message_id, "delivery", line))
+        effects += [Expire(item.blob) for item in request.files]
+        return effects
+
+    def _expired(self) -> Done:
+        """Too old to be of use. What is out stays out; nothing more follows."""
+        request, head = self.request, self.grant.head
+        self.log.warning("discord final reply failed: it is too old to be sent", age_s=request.max_age_s)
+        effects: list[Effect] = [Wake(key) for key in request.wake]
+        for note in request.outcomes:
+            effects.append(Outcome(request.account, note.message_id, "expired", "delivery-too-old"))
+        if head.account and head.message_id:
+            effects.append(Outcome(head.account, head.message_id, "expired", "delivery-too-old"))
+            effects.append(Note(head.account, head.message_id, "delivery", f"expired {request.identity}"))
+        effects += [Expire(item.blob) for item in request.files]
+        return Done(effects, "expired")
+
+    def _rejected(self, rejected: _Rejected) -> Failed:
+        """Remember the refusal, tell who waits, and let the record die without another request."""
+        self.log.error(f"discord final reply failed: {rejected.why}", code=rejected.code)
+        effects: list[Effect] = [Wake(key) for key in self.request.wake]
+        head = self.grant.head
+        if head.account and head.message_id:
+            line = f"rejected {self.request.identity} {rejected.code}"
+            effects.append(Note(head.account, head.message_id, "delivery", line))
+        self._checkpoint(Entry(rejected=rejected.code, why=rejected.why[:400]), *effects)
+        return Failed(Failure.HANDLED, rejected.code, rejected.why, delay_ms=0)
+
+    # -- small things ----------------------------------------------------------------------------
+
+    def _checkpoint(self, entry: Entry, *effects: Effect) -> None:
+        self.deps.store.lanes.checkpoint(
+            self.grant, self.step + 1, effects, journal=msgspec.json.encode(entry)
+        )
+        self.step += 1
+
+    def _begin(self, part: int) -> int:
+        self.began[part] = self._now_ms()
+        return self.began[part]
+
+    def _now_ms(self) -> int:
+        return int(self.deps.clock.now() * 1000)
+
+
+def _reference_refused(error: DiscordError) -> bool:
+    """The message answered to is gone or cannot be read: it is better sent without the reference."""
+    if error.json_code in (10008, 160002):
+        return True
+    return isinstance(error, BadRequest) and any("message_reference" in path for path, _, _ in error.fields)
+
+
+def _sort(error: ShoalError) -> Yielded | Failed | _Rejected | None:
+    """What an error means for the lane; ``None``: it is not about Discord."""
+    if isinstance(error, RateWait | RateLimited):
+        wait = error.retry_after if error.retry_after is not None else 1.0
+        return Yielded(max(50, int(wait * 1000) + 1), "rate limit")
+    if isinstance(error, Unauthorized):
+        wait_ms = max(TOKEN_PAUSE_MS, int((error.retry_after or 0) * 1000))
+        return Failed(Failure.INFRASTRUCTURE, error.code, str(error), delay_ms=wait_ms)
+    if isinstance(error, CloudflareBlocked):
+        wait_ms = int((error.retry_after or 60) * 1000)
+        return Failed(Failure.INFRASTRUCTURE, error.code, str(error), delay_ms=wait_ms)
+    if isinstance(error, DiscordError) or error.code in ("transport", "proxy"):
+        if error.retryable:
+            retry_after = getattr(error, "retry_after", None)
+            delay = int(retry_after * 1000) if retry_after else None
+            return Failed(Failure.INFRASTRUCTURE, error.code, str(error), delay_ms=delay)
+        return _Rejected(_rejection_code(error), str(error))
+    return None
+
+
+def _rejection_code(error: ShoalError) -> str:
+    number = getattr(error, "json_code", 0)
+    return f"{error.code}-{number}" if number else error.code

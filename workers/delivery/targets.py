@@ -1,0 +1,125 @@
+"""Where to: the grammar of targets, and the channel a target means (``spec/outbound.md`` 2).
+
+A delivery lane is named by a *resolved* channel, so a target is resolved before the push:
+``user:1`` and ``channel:<its DM>`` are one place and must be one lane (rule R20). Opening a
+DM is one request, and its result is kept with the facts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol
+
+from shoal.base.errors import ShoalError
+from shoal.state.facts import Facts
+
+__all__ = ["DmOpener", "Target", "TargetError", "parse_target", "resolve_channel"]
+
+_MENTION = re.compile(r"<@!?(\d{1,20})>")
+_CHANNEL = re.compile(r"<#(\d{1,20})>")
+_NAMED = re.compile(r"(?:discord:)?(user|channel):(.+)", re.IGNORECASE)
+
+
+class TargetError(ShoalError):
+    """The target cannot be understood or reached; the text says how to write it."""
+
+    code: ClassVar[str] = "bad-target"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A user or a channel, by id."""
+
+    kind: Literal["user", "channel"]
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.id}"
+
+
+def parse_target(
+    text: str, *, default: Literal["user", "channel"] | None = None, allow_from: Iterable[str] = ()
+) -> Target:
+    """Read a target.
+
+    Args:
+        text: ``channel:<id>``, ``user:<id>``, ``discord:…``, ``<@id>``, ``<#id>``, ``@<id>`` or a bare id.
+        default: kind of a bare id that is not in ``allow_from``; ``None`` refuses it as ambiguous.
+        allow_from: the account's effective allow list: a bare id on it is a user.
+
+    Raises:
+        TargetError: empty, ambiguous, or no id.
+    """
+    given = text.strip()
+    if not given:
+        raise TargetError(
+            "Discord recipient is required.",
+            fix='Use "channel:<id>" for channels or "user:<id>" for DMs.',
+        )
+    if mention := _MENTION.fullmatch(given):
+        return Target("user", mention.group(1))
+    if channel := _CHANNEL.fullmatch(given):
+        return Target("channel", channel.group(1))
+    if named := _NAMED.fullmatch(given):
+        kind: Literal["user", "channel"] = "user" if named.group(1).lower() == "user" else "channel"
+        return Target(kind, _id(named.group(2), given))
+    if given.lower().startswith("discord:"):
+        return Target("user", _id(given[8:], given))
+    if given.startswith("@"):
+        if given[1:].isdigit():
+            return Target("user", given[1:])
+        raise TargetError(
+            f"{given} is no user id.", fix="Discord DMs require a user id: use user:<id> or a <@id> mention."
+        )
+    if given.isascii() and given.isdigit():
+        if given in {_bare(entry) for entry in allow_from}:
+            return Target("user", given)
+        if default is not None:
+            return Target(default, given)
+        raise TargetError(
+            f'Ambiguous Discord recipient "{given}".',
+            fix=f'For DMs use "user:{given}" or "<@{given}>"; for channels use "channel:{given}".',
+        )
+    raise TargetError(f"{given!r} is no Discord target.", fix='Use "channel:<id>" or "user:<id>".')
+
+
+def _id(text: str, given: str) -> str:
+    found = text.strip()
+    if not (found.isascii() and found.isdigit() and len(found) <= 20):
+        raise TargetError(f"{given!r} has no id.", fix='Use "channel:<id>" or "user:<id>" with digits.')
+    return found
+
+
+def _bare(entry: str) -> str:
+    text = str(entry).strip().lower()
+    if mention := _MENTION.fullmatch(text):
+        return mention.group(1)
+    for prefix in ("discord:", "user:"):
+        text = text.removeprefix(prefix)
+    return text
+
+
+class DmOpener(Protocol):
+    """The one call of ``shoal.discord.rest.Rest`` that is needed here."""
+
+    def create_dm(self, user_id: str) -> dict[str, Any]:
+        """Open (or find) the DM channel with a user."""
+        ...
+
+
+def resolve_channel(target: Target, *, account: str, facts: Facts, rest: DmOpener) -> str:
+    """The channel id of a target; a DM is opened once and then known.
+
+    Raises:
+        DiscordError, TransportError, RateWait: from opening a DM.
+    """
+    if target.kind == "channel":
+        return target.id
+    known = facts.dm_channel(account, target.id)
+    if known:
+        return known
+    channel_id = str(rest.create_dm(target.id)["id"])
+    facts.put_dm_channel(account, target.id, channel_id)
+    return channel_id
