@@ -14,9 +14,10 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import socket
 import sys
 
-__all__ = ["die_with_parent", "hide_memory"]
+__all__ = ["die_with_parent", "hide_memory", "host_name"]
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
@@ -52,3 +53,9 @@ def die_with_parent(parent: int | None = None, *, sig: int = signal.SIGKILL) -> 
 def hide_memory() -> bool:
     """Make environment, memory and descriptors of this process unreadable to its own user."""
     return _prctl(_PR_SET_DUMPABLE, 0)
+
+
+def host_name() -> str:
+    """Short name of this host, fit for node names and keys: ``[a-z0-9-]``, at most 60 characters."""
+    name = socket.gethostname().split(".")[0].lower()
+    return "".join(c if c.isascii() and c.isalnum() else "-" for c in name)[:60] or "localhost"

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
-
 import typer
 
 from shoal.cli.commands import configuration, demo, fleet, inspect, processes, simulator
@@ -30,10 +27,6 @@ def main() -> None:
     """Entry point: run a command, turn an error into one line and an exit code."""
     try:
         app()
-    except BrokenPipeError:
-        # whoever read our output has enough; keep the interpreter from complaining at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(0) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except Exception as error:  # noqa: BLE001 - the last net: everything becomes a line and a code

@@ -9,14 +9,13 @@
 from __future__ import annotations
 
 import os
-import platform
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shoal.base.errors import ShoalError
-from shoal.base.process import die_with_parent, hide_memory
+from shoal.base.process import die_with_parent, hide_memory, host_name
 from shoal.cli.exits import CONFIG, exit_code
 from shoal.cli.fleet.layout import FLEET_DIR, PROCESS_NAME, SUPERVISOR_PID, Layout, private_dir
 
@@ -61,7 +60,7 @@ def enter(kind: str, *, config: Path | None, state_dir: Path | None, index: int 
     loaded: Loaded = configuration.load(config, state_dir=state_dir)
     name = kind if index == 1 else f"{kind}.{index}"
     setup_logging(
-        f"{name}@{platform.node()}",
+        f"{name}@{host_name()}",
         level=os.environ.get("SHOAL_LOG_LEVEL") or "INFO",
         state_dir=private_dir(loaded.state_dir),
         json=os.environ.get("SHOAL_LOG_FORMAT") == "json",

@@ -25,19 +25,19 @@ def opened(loaded: Loaded) -> Iterator[Store]:
     from shoal.state.embedded import EmbeddedServer
     from shoal.state.store import Store
 
-    url = loaded.redis_url
-    embedded = url is None
-    store = Store.open(
-        url or EmbeddedServer(loaded.state_dir).url(), password=loaded.redis.password, client_name="shoal-cli"
-    )
+    url, nobody = loaded.redis_url, None
+    if url is None:
+        nobody = StoreUnavailable(f"No fleet runs on {loaded.state_dir}.", fix="Start it with `shoal up`.")
+        server = EmbeddedServer(loaded.state_dir)
+        if not server.socket_path.exists():
+            raise nobody
+        url = server.url()
+    store = Store.open(url, password=loaded.redis.password, client_name="shoal-cli")
     try:
-        store.redis.ping()
+        try:
+            store.redis.ping()
+        except StoreUnavailable as error:
+            raise (nobody or error) from error
         yield store
-    except (StoreUnavailable, ConnectionError, OSError) as error:
-        if not embedded:
-            raise
-        raise StoreUnavailable(
-            f"No fleet runs on {loaded.state_dir}.", fix="Start it with `shoal up`."
-        ) from error
     finally:
         store.close()

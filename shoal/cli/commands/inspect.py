@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shoal.base.errors import ProcessError
+from shoal.base.process import host_name
 from shoal.cli.options import AsJson, ConfigPath, StateDir
 
 if TYPE_CHECKING:
@@ -34,7 +35,14 @@ def register(app: typer.Typer) -> None:
     app.command()(version)
 
 
-def status(config: ConfigPath = None, state_dir: StateDir = None, as_json: AsJson = False) -> None:
+def status(
+    here: Annotated[
+        bool, typer.Option("--here", help="Exit code 1 unless a process on this host is alive.")
+    ] = False,
+    config: ConfigPath = None,
+    state_dir: StateDir = None,
+    as_json: AsJson = False,
+) -> None:
     """Who is alive, what waits, what has failed."""
     import config as configuration
     from shoal.cli.status import collect, render
@@ -44,6 +52,8 @@ def status(config: ConfigPath = None, state_dir: StateDir = None, as_json: AsJso
     with opened(loaded) as store:
         report = collect(loaded, store)
     print(json.dumps(report, ensure_ascii=False) if as_json else render(report))
+    if here and host_name() not in {process["host"] for process in report["processes"]}:
+        raise ProcessError(f"No process of the fleet on {host_name()} is alive.")
 
 
 def explain(

@@ -52,14 +52,20 @@ def beat(config: ConfigPath = None, state_dir: StateDir = None) -> None:
     sys.exit(body.run(loaded))
 
 
-def flower(config: ConfigPath = None, state_dir: StateDir = None) -> None:
-    """Run Flower, the page that shows workers and tasks, on this machine only and with a password."""
+def flower(
+    address: Annotated[str, typer.Option(help="Address to listen on; others than loopback need a guard.")] = (
+        "127.0.0.1"
+    ),
+    config: ConfigPath = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Run Flower, the page that shows workers and tasks, behind a password."""
     from shoal.cli.prologue import enter
 
     loaded = enter("flower", config=config, state_dir=state_dir)
     from tasks import flower as body
 
-    sys.exit(body.run(loaded, port=loaded.root.fleet.flower.port))
+    sys.exit(body.run(loaded, port=loaded.root.fleet.flower.port, address=address))
 
 
 def redis(config: ConfigPath = None, state_dir: StateDir = None) -> None:

@@ -18,6 +18,7 @@ from shoal.base.redact import redactor
 __all__ = ["Follower", "Line", "render_line"]
 
 _SUPERVISOR = re.compile(r"^\d{4}-\d\d-\d\d (?P<time>[\d:]{8}),\d+ (?P<level>[A-Z]+) (?P<text>.*)$")
+_REDIS = re.compile(r"^\d+:[A-Z] \d+ \w+ \d{4} (?P<time>[\d:.]+) (?P<level>[.\-*#]) (?P<text>.*)$")
 _COLOURS = (36, 32, 35, 34, 33, 96, 92, 95, 94, 93)
 _LEVEL_COLOURS = {"warning": 33, "error": 31, "critical": 31, "debug": 90}
 _HIDDEN_KEYS = frozenset({"event", "level", "logger", "process", "timestamp", "exception"})
@@ -94,6 +95,11 @@ def _parse(process: str, raw: str, last: str) -> Iterator[Line]:
         text = match["text"] if match else raw
         if not text.startswith(_QUIET_SUPERVISOR) and (match is None or match["level"] != "CRIT"):
             yield Line(process, match["time"] if match else last, "info", text)
+        return
+    if process == "redis" and (match := _REDIS.match(raw)):
+        # its notices fill a screen; the file has them all
+        if match["level"] == "#" or match["text"].startswith("Ready to accept"):
+            yield Line(process, match["time"], "warning" if match["level"] == "#" else "info", match["text"])
         return
     fields: object = None
     if raw.startswith("{"):

@@ -1,0 +1,120 @@
+"""The command itself: quick help, versions, links, exit codes."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from shoal import __version__
+from shoal.base.errors import ConfigError, ProcessError, StoreUnavailable, StoreUnsuitable
+from shoal.cli.exits import exit_code
+from shoal.cli.links import message_id
+from tests.cli.helpers import Shoal
+
+COMMANDS = [
+    *("up", "demo", "gateway", "worker", "beat", "flower", "redis"),
+    *("status", "explain", "dead", "config", "simulator", "version"),
+]
+
+
+def test_help_is_quick_and_lists_every_command(shoal: Shoal) -> None:
+    shoal.run("--help")  # writes the byte code
+    took = []
+    for _ in range(5):
+        started = time.monotonic()
+        done = shoal.run("--help")
+        took.append(time.monotonic() - started)
+    assert done.returncode == 0
+    for command in COMMANDS:
+        assert re.search(rf"^  {command} ", done.stdout, re.M), f"{command} is not in the help"
+    assert min(took) <= 0.3, f"--help took {min(took):.2f} s"
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "start", "gateway run", "dead list", "config validate"])
+def test_every_command_has_help(shoal: Shoal, command: str) -> None:
+    done = shoal.run(*command.split(), "--help")
+    assert done.returncode == 0, done.stderr
+    assert "Usage: " in done.stdout
+
+
+def test_version(shoal: Shoal) -> None:
+    assert shoal.run("version").stdout.startswith(f"shoal {__version__} ")
+    assert json.loads(shoal.run("version", "--json").stdout)["shoal"] == __version__
+
+
+def test_no_arguments_show_the_help_and_fail(shoal: Shoal) -> None:
+    done = shoal.run()
+    assert done.returncode == 2
+    assert "Commands:" in done.stdout + done.stderr
+
+
+def test_an_unknown_command_is_a_usage_error(shoal: Shoal) -> None:
+    done = shoal.run("swim")
+    assert done.returncode == 2
+    assert "swim" in done.stderr
+
+
+def test_an_unknown_worker_kind_names_the_known_ones(shoal: Shoal) -> None:
+    done = shoal.run("worker", "sharks")
+    assert done.returncode == 2
+    assert done.stderr == "error: There is no worker kind 'sharks'. Use one of: front, back, turns, chores.\n"
+
+
+def test_a_closed_pipe_is_no_traceback(shoal: Shoal) -> None:
+    process = shoal.start("--help")
+    assert process.stdout is not None
+    process.stdout.close()
+    process.wait(30)
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("112233445566778899", "112233445566778899"),
+        ("https://discord.com/channels/1122334455/2233445566/3344556677", "3344556677"),
+        ("https://discord.com/channels/@me/2233445566/3344556677", "3344556677"),
+        ("https://ptb.discord.com/channels/1122334455/2233445566/3344556677/", "3344556677"),
+        (" 2233445566-3344556677 ", "3344556677"),
+    ],
+)
+def test_message_links(text: str, wanted: str) -> None:
+    assert message_id(text) == wanted
+
+
+@pytest.mark.parametrize("text", ["", "hello", "12", "https://example.com/channels/1/2/3344556677", "1;2"])
+def test_what_is_no_message_is_refused(text: str) -> None:
+    with pytest.raises(ProcessError) as caught:
+        message_id(text)
+    assert caught.value.exit_code == 2
+
+
+def test_exit_codes() -> None:
+    assert exit_code(ConfigError("x")) == 78
+    assert exit_code(StoreUnsuitable("x")) == 78
+    assert exit_code(StoreUnavailable("x")) == 69
+    assert exit_code(ProcessError("x", exit_code=75)) == 75
+    assert exit_code(KeyError("x")) == 70
+
+
+def test_nothing_of_the_working_folder_is_imported(shoal: Shoal) -> None:
+    """A folder with a ``tasks`` package of its own, as an agent's workspace may have (rule R31)."""
+    for name in ("tasks", "config", "celery", "celeryconfig"):
+        (shoal.home / f"{name}.py").write_text("raise SystemExit('imported from the working folder')")
+    done = shoal.run("config", "file")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(shoal.state_dir / "shoal.json")
+
+
+def test_the_console_script_is_the_same_command(shoal: Shoal) -> None:
+    import sys
+
+    script = Path(sys.executable).with_name("shoal")
+    done = subprocess.run([script, "version"], capture_output=True, text=True, check=False, cwd=shoal.home)
+    assert done.stdout.startswith(f"shoal {__version__}")
