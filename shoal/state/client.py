@@ -48,7 +48,7 @@ class Client(redis.Redis):
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """Run one command."""
         try:
-            return super().execute_command(*args, **options)
+            return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
         except _LOST as error:
             raise _map(error) from error
 
@@ -113,7 +113,8 @@ def _sentinel(url: str, options: dict[str, Any]) -> Client:
         host, _, port = address.rpartition(":") if ":" in address else (address, "", "26379")
         if not host or not port.isdigit():
             raise StoreUnsuitable(
-                f"{address!r} is no sentinel address.", fix="Write sentinel://host:26379,host2:26379/0?service=name."
+                f"{address!r} is no sentinel address.",
+                fix="Write sentinel://host:26379,host2:26379/0?service=name.",
             )
         addresses.append((host, int(port)))
     if "service" not in query:
@@ -132,7 +133,7 @@ def _sentinel(url: str, options: dict[str, Any]) -> Client:
     sentinel_options: dict[str, Any] = {"socket_timeout": CONNECT_TIMEOUT_S}
     if "sentinel_password" in query:
         sentinel_options["password"] = query["sentinel_password"]
-    sentinel = Sentinel(addresses, sentinel_kwargs=sentinel_options)
+    sentinel: Any = Sentinel(addresses, sentinel_kwargs=sentinel_options)  # type: ignore[no-untyped-call]
     client: Client = sentinel.master_for(query["service"], redis_class=Client, **options)
     return client
 
@@ -143,7 +144,8 @@ def is_local(url: str) -> bool:
     if parts.scheme == "unix":
         return True
     if parts.scheme == "sentinel":
-        hosts = [address.rpartition(":")[0] or address for address in parts.netloc.rpartition("@")[2].split(",")]
+        addresses = parts.netloc.rpartition("@")[2].split(",")
+        hosts = [address.rpartition(":")[0] or address for address in addresses]
         return all(_loopback(host) for host in hosts)
     return _loopback(parts.hostname or "")
 

@@ -173,13 +173,12 @@ def _encode(effect: Effect) -> list[bytes | str | int]:
         case Expire(blob_id):
             return ["expire", check_name(blob_id, "blob id")]
         case SessionPut(session_key, fields):
-            gone = [name for name, value in fields.items() if value is None]
+            gone = [name for name, text in fields.items() if text is None]
             kept: list[bytes | str | int] = []
-            for name, value in fields.items():
-                if value is not None:
-                    kept.extend((check_name(name, "session field"), value))
-            for name in gone:
+            for name, text in fields.items():
                 check_name(name, "session field")
+                if text is not None:
+                    kept.extend((name, text))
             check_name(session_key, "session key")
             return ["session", session_key, len(kept) // 2, *kept, len(gone), *gone]
 

@@ -62,13 +62,13 @@ class Facts:
             fresh = [*guild["channels"], *(guild.get("threads") or ())]
             members = self._store.keys.guild_channels(account, guild_id)
             known: set[bytes] = self._store.redis.smembers(members)
-            ids = {str(channel["id"]) for channel in fresh if isinstance(channel, Mapping) and "id" in channel}
+            fresh = [channel for channel in fresh if isinstance(channel, Mapping) and "id" in channel]
+            ids = {str(channel["id"]) for channel in fresh}
             gone = [name for name in known if name.decode() not in ids]
             if gone:
                 pipeline.hdel(self._store.keys.facts(account, "channel"), *gone).srem(members, *gone)
             for channel in fresh:
-                if isinstance(channel, Mapping) and "id" in channel:
-                    self._channel(pipeline, account, guild_id, channel)
+                self._channel(pipeline, account, guild_id, channel)
         pipeline.execute()
 
     def guild(self, account: str, guild_id: str) -> Fact | None:

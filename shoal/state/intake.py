@@ -124,7 +124,7 @@ class Intake:
         return self._holder("renew", account, token, ttl_ms, False)
 
     def holder_release(self, account: str, token: str) -> bool:
-        """Give the account up; False if it was not ours."""
+        """Give the account up; False if it is somebody else's."""
         return self._holder("release", account, token, 0, False)
 
     def holder(self, account: str) -> str | None:

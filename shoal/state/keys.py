@@ -72,63 +72,67 @@ def _x(name: str, pattern: str, kind: str, ttl: str, cap: str, size: int, note: 
     return Family(name, pattern, kind, "derived", ttl, cap, size, False, True, note)
 
 
+# fmt: off
 FAMILIES: tuple[Family, ...] = (
     # lanes
-    _w("lane", "lane:<lane>", "hash", "with the lane", "one per lane that is not empty", 250, "state of a lane"),
+    _w("lane", "lane:<lane>", "hash", "with the lane", "one per live lane", 250, "state of a lane"),
     _w("order", "order:<lane>", "list", "with the lane", "records of the lane", 30, "identities in order"),
     _w("records", "rec:<lane>", "hash", "with the lane", "256 kB per record", 500, "identity → frame"),
     _w("journal", "jrn:<lane>", "list", "with the head", "4 MB per head", 500, "journal of the head"),
     _w("due", "due:<class>", "zset", "none", "one entry per lane", 100, "lane → when to look at it"),
     _w("ready", "ready:<route>", "zset", "none", "one entry per ready lane", 100, "lane → ready since"),
-    _w("did", "did:<token>", "string", "60 s", "one per ended grant", 150, "answer of the call that ended a grant"),
-    _w("done", "done:<page>", "set", "15 min", "200,000 per page of 5 min", 100, "lane|identity that left a lane"),
+    _w("did", "did:<token>", "string", "60 s", "one per ended grant", 150, "how the grant ended"),
+    _w("done", "done:<page>", "set", "15 min", "200,000 per 5 min", 100, "lane|identity that left"),
     _w("slot", "slot:<lane>|<slot>", "string", "1 h", "one per preview", 200, "version and record of a slot"),
     _w("wake", "wake:<key>", "set", "park deadline + 60 s", "64 lanes", 100, "lanes parked on a key"),
-    _w("woken", "woken:<key>", "string", "10 min", "one per fired key", 100, "a wake that may precede its park"),
-    _w("stop", "stop:<lane>", "hash", "10 min", "one per stopped session", 150, "stop bound (born, id)"),
+    _w("woken", "woken:<key>", "string", "10 min", "one per key", 100, "a wake that came before its park"),
+    _w("stop", "stop:<lane>", "hash", "10 min", "one per session", 150, "stop bound (born, id)"),
     _w("limit", "limit:<name>", "zset", "leases", "the cap", 120, "lane → lease end, for concurrency limits"),
     _w("hints", "hints", "hash", "none", "one per route", 1500, "route → queue key and message template"),
     _w("homes", "homes", "hash", "none", "one per agent", 60, "agent → home host"),
     _d("dead", "dead", "zset", "30 days", "10,000", 100, "dead records by time"),
     _d("dead-record", "dead:<dead id>", "hash", "30 days", "10,000", 900, "one dead record with its reason"),
-    _w("dead-new", "deadnew", "zset", "30 days", "10,000", 100, "dead records nobody has been told of"),
+    _w("dead-new", "deadnew", "zset", "30 days", "10,000", 100, "those nobody has been told of"),
     # intake
-    _w("holder", "holder:<account>", "string", "lease", "one per account", 150, "gateway that owns the account"),
+    _w("holder", "holder:<account>", "string", "lease", "one per account", 150, "gateway that owns it"),
     _w("cursor", "cursor:<account>:<shard>", "hash", "none", "one per shard", 400, "session, url, sequence"),
     _w("dedup-id", "seen:<account>:<page>", "set", "25 h", "intset page of 4 s", 8, "snowflakes taken in"),
     _w("dedup", "dup:<account>:<page>", "set", "15 min", "page of 5 min", 60, "other identities taken in"),
     _w("last", "last:<account>", "hash", "none", "one field per channel", 60, "channel → newest message id"),
     _w("commands", "cmd:<account>", "list", "none", "1,000", 200, "gateway commands to send"),
-    _w("ack", "ack:<interaction id>", "string", "15 min", "one per interaction", 120, "who acknowledged it"),
+    _w("identify", "ident:<account>:<key>", "string", "5 s", "one per key", 80, "an IDENTIFY a moment ago"),
+    _w("echo", "echo:<account>:<digest>", "string", "1 h", "one per message sent", 150, "our nonce → message"),
+    _w("ack", "ack:<interaction id>", "string", "15 min", "one each", 120, "who acknowledged it"),
     # what happened
-    _w("receipts", "rcpt:<identity>", "hash", "24 h", "parts of one answer", 150, "part → what Discord answered"),
-    _d("decisions", "out:<account>:<page>", "hash", "7 days", "page of 10 s, 50 chatter drops/s", 25, "outcomes"),
+    _w("receipts", "rcpt:<identity>", "hash", "24 h", "parts of one answer", 150, "part → Discord's answer"),
+    _d("decisions", "out:<account>:<page>", "hash", "7 days", "page of 10 s, 50 drops/s", 25, "outcomes"),
     _d("trail", "trail:<account>:<page>", "hash", "7 days", "4 kB per message", 200, "story of a message"),
     _x("chatter", "chat:<account>", "hash", "2 s", "one per account", 150, "drops written this second"),
-    _d("counters", "count:<account>:<day>", "hash", "90 days", "one field per outcome", 30, "outcomes per day"),
+    _d("counters", "count:<account>:<day>", "hash", "90 days", "one per outcome", 30, "outcomes per day"),
     # sessions and bodies
     _d("session", "ses:<session key>", "hash", "none", "one per conversation", 400, "session record"),
-    _d("sessions", "sessions", "zset", "none", "one entry per session", 120, "session key → updated at"),
-    _d("transcript", "tr:<session id>", "list", "none", "2 MB hot, older archived", 700, "transcript entries"),
-    _d("transcript-meta", "trm:<session id>", "hash", "none", "one per transcript", 120, "bytes, count, archived"),
-    _d("archive", "tra:<session id>:<number>", "string", "none", "1 MB", 200_000, "zstd of older entries"),
-    _w("blob", "blob:<blob id>", "string", "given, ≤ 1 day", "25 MiB", 100_000, "bodies too large for a record"),
+    _d("sessions", "sessions", "zset", "none", "one per session", 120, "session key → updated at"),
+    _d("transcript", "tr:<session id>", "list", "none", "2 MB hot", 700, "transcript entries"),
+    _d("transcript-meta", "trm:<session id>", "hash", "none", "one each", 120, "bytes, count, archives"),
+    _d("archive", "tra:<session id>:<number>", "string", "none", "1 MB", 200_000, "older entries, zstd"),
+    _w("blob", "blob:<blob id>", "string", "≤ 1 day", "25 MiB", 100_000, "bodies too large for records"),
     # facts
-    _x("facts", "facts:<account>:<kind>", "hash", "none", "what Discord has", 700, "guilds, channels, roles, …"),
-    _x("members", "in:<account>:<guild id>", "set", "none", "channels of a guild", 40, "channels of a guild"),
+    _x("facts", "facts:<account>:<kind>", "hash", "none", "Discord's", 700, "guilds, channels, roles, …"),
+    _x("members", "in:<account>:<guild id>", "set", "none", "the guild", 40, "channels of a guild"),
     # fleet
     _w("epoch", "epoch", "string", "none", "one", 100, "random id of this store's history"),
     _w("clock", "clock", "hash", "none", "one", 150, "newest time seen, last jump"),
-    _w("forced", "forced", "hash", "none", "one per class", 50, "last hint sent beyond the sweeper's bound"),
+    _w("forced", "forced", "hash", "none", "one per class", 50, "last hint beyond the sweeper's bound"),
     _x("process", "proc:<process>", "hash", "heartbeat", "one per process", 400, "heartbeat of a process"),
-    _x("processes", "procs", "zset", "heartbeat", "one entry per process", 80, "process → heartbeat ends"),
+    _x("processes", "procs", "zset", "heartbeat", "one each", 80, "process → heartbeat ends"),
     # models
-    _x("model-rest", "mrest:<scope>", "string", "the rest", "one per model", 100, "a model that is not asked"),
-    _x("model-fails", "mfail:<scope>", "string", "24 h", "one per model", 90, "failures of a model in a row"),
+    _x("model-rest", "mrest:<scope>", "string", "the rest", "one per model", 100, "model not asked"),
+    _x("model-fails", "mfail:<scope>", "string", "24 h", "one per model", 90, "failures in a row"),
     # Discord's limits (scripts limiter_*.lua) and Celery
     _w("limiter", "rl:<…>", "any", "minutes", "buckets in use", 200, "rate limits; see the limiter"),
     _w("celery", "q:<…>", "any", "Celery", "Celery", 1000, "queues and bookkeeping of Celery"),
 )
+# fmt: on
 
 _HOLE = re.compile(r"<[^>]+>")
 
@@ -287,6 +291,14 @@ class Keys:
     def processes(self) -> str:
         """Process → heartbeat end (zset)."""
         return self._make("procs")
+
+    def identify(self, account: str, key: int) -> str:
+        """Exists for five seconds after an IDENTIFY with this rate-limit key (string)."""
+        return self._make("ident", account, str(int(key)))
+
+    def echo(self, account: str, digest: str) -> str:
+        """Channel and id of the message that came back with one of our nonces (string)."""
+        return self._make("echo", account, digest)
 
     def model_rest(self, scope: str) -> str:
         """Exists while a model or provider is not to be asked (string: code of the error)."""

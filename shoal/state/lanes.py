@@ -170,9 +170,7 @@ class Lanes(LaneViews):
         if names:
             self._fenced("lane_absorb", grant, len(names), *names)
 
-    def commit(
-        self, grant: Grant, effects: Sequence[Effect] = (), *, take_next: bool = True
-    ) -> Grant | None:
+    def commit(self, grant: Grant, effects: Sequence[Effect] = (), *, take_next: bool = True) -> Grant | None:
         """Pop the head and what it absorbed, apply ``effects``, drop the journal.
 
         Args:

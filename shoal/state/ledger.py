@@ -81,7 +81,8 @@ class Ledger:
         """Write an outcome outside a lane (back-fill that is too old, …); False if there is one already."""
         check_name(account, "account")
         check_name(message_id, "message id")
-        reply = self._store.script("ledger_close")(account, message_id, str(outcome), " ".join(reason.split()))
+        script = self._store.script("ledger_close")
+        reply = script(account, message_id, str(outcome), " ".join(reason.split())[:400])
         if reply[0] == b"conflict":
             raise StateConflict(reply[1].decode(), "ledger_close")
         return bool(reply[0] == b"new")

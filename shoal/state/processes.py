@@ -43,7 +43,9 @@ class Processes:
     def name(kind: str, host: str, pid: int) -> str:
         """``kind.host.pid`` with what keys do not allow replaced by ``-``."""
         raw = f"{kind}.{host}.{pid}".lower()
-        return check_name("".join(c if c.isalnum() and c.isascii() or c in ".-_" else "-" for c in raw)[:200])
+        return check_name(
+            "".join(c if (c.isalnum() and c.isascii()) or c in ".-_" else "-" for c in raw)[:200]
+        )
 
     def announce(
         self,

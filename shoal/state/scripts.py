@@ -53,9 +53,9 @@ class Script:
             StoreUnavailable: Redis did not answer; the script may have run.
         """
         try:
-            return self._client.evalsha(self.sha, 0, self._prefix, *args)  # type: ignore[no-untyped-call]
+            return self._client.evalsha(self.sha, 0, self._prefix, *args)
         except redis.exceptions.NoScriptError:
-            return self._client.eval(self.source, 0, self._prefix, *args)  # type: ignore[no-untyped-call]
+            return self._client.eval(self.source, 0, self._prefix, *args)
 
     def queue(self, pipeline: Any, *args: Argument) -> None:
         """Add a call to a pipeline; :meth:`load` must have been called since the server started."""

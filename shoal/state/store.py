@@ -54,11 +54,13 @@ class Store:
     """A connection and a prefix. Thread-safe; one per process is enough."""
 
     def __init__(self, client: Client, url: str, *, prefix: str = PREFIX, insecure: bool = False) -> None:
-        self.redis: redis.Redis = client
-        self.url = mask_url(url)
+        self.redis: Any = client
+        """A ``redis.Redis``, bytes in and out. Any: its stubs leave bytes and str open."""
+        self.url = mask_url(url).partition("?")[0]
         self.keys = Keys(prefix)
         self._local = is_local(url)
-        self._tls = url.startswith("rediss:") or parse_qs(urlsplit(url).query).get("tls") == ["1"]
+        tls = parse_qs(urlsplit(url).query).get("tls", ["0"])[-1]
+        self._tls = url.startswith("rediss:") or tls in ("1", "true")
         self._insecure = insecure
         self._scripts: dict[str, Script] = {}
         self._lock = Lock()
@@ -84,10 +86,13 @@ class Store:
             StoreUnsuitable: the URL cannot be used.
         """
         secret = password.get_secret_value() if password else None
-        for value in (secret, urlsplit(url).password):
+        query = parse_qs(urlsplit(url).query)
+        for value in (secret, urlsplit(url).password, *query.get("sentinel_password", ())):
             if value:
                 redactor.register(value)
-        return cls(connect(url, password=secret, client_name=client_name), url, prefix=prefix, insecure=insecure)
+        return cls(
+            connect(url, password=secret, client_name=client_name), url, prefix=prefix, insecure=insecure
+        )
 
     # -- parts -----------------------------------------------------------------------------------
 
@@ -201,7 +206,9 @@ class Store:
             )
         pool = self.redis.connection_pool
         if not pool.connection_kwargs.get("password"):
-            raise StoreUnsuitable(f"{self.url} is on another machine and has no password.", fix="Set requirepass.")
+            raise StoreUnsuitable(
+                f"{self.url} is on another machine and has no password.", fix="Set requirepass."
+            )
 
     def _check_script(self) -> None:
         try:
@@ -222,7 +229,7 @@ class Store:
         elif fsync not in ("always", "unknown"):
             warnings.append(f"appendfsync is {fsync}: up to 2 s may be lost when the server is killed.")
         if int(info.get("connected_slaves") or 0) and self._setting("min-replicas-to-write") == "0":
-            warnings.append("Replicas without min-replicas-to-write 1: a fail-over may lose the newest writes.")
+            warnings.append("min-replicas-to-write is 0: a fail-over may lose the newest writes.")
         used, most = int(info.get("used_memory") or 0), int(info.get("maxmemory") or 0)
         if most and used > most * 0.8:
             warnings.append(f"Redis uses {used * 100 // most} % of its memory.")

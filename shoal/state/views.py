@@ -45,8 +45,9 @@ class LaneViews:
         frames = heads.execute()
         found = []
         for index, (lane, due) in enumerate(lanes):
-            state, depth, head = rows[3 * index : 3 * index + 3]
-            found.append(_info(lane, due, dict(zip(_STATE, state, strict=True)), depth, head, frames[index], now))
+            values, depth, head = rows[3 * index : 3 * index + 3]
+            state = dict(zip(_STATE, values, strict=True))
+            found.append(_info(lane, due, state, depth, head, frames[index], now))
         return found
 
     def counts(self) -> dict[str, tuple[int, int]]:
@@ -100,9 +101,8 @@ class LaneViews:
         pipeline = self._store.redis.pipeline(transaction=False)
         for dead_id in ids:
             pipeline.hgetall(self._store.keys.dead_record(dead_id.decode()))
-        return [
-            _dead_record(dead_id.decode(), raw) for dead_id, raw in zip(ids, pipeline.execute(), strict=True) if raw
-        ]
+        found = zip(ids, pipeline.execute(), strict=True)
+        return [_dead_record(dead_id.decode(), raw) for dead_id, raw in found if raw]
 
 
 def _dead_record(dead_id: str, raw: dict[bytes, bytes]) -> DeadRecord:

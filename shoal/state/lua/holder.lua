@@ -7,7 +7,8 @@ return B.run(function()
   local ttl = B.count(ARGV[5], 'lease', 600000)
   local held = redis.call('GET', key)
   if verb == 'release' then
-    if held ~= token then return { 'no' } end
+    if held and held ~= token then return { 'no' } end
+    if not held then return { 'ok' } end
     B.write()
     redis.call('DEL', key)
     return { 'ok' }
