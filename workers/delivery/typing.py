@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -11,7 +11,7 @@ from shoal.base.errors import ShoalError
 from shoal.base.logging import get_logger
 from shoal.discord.errors import Forbidden, NotFound
 
-__all__ = ["TypingApi", "show_typing"]
+__all__ = ["TypingApi", "typing_indicator"]
 
 log = get_logger(__name__)
 
@@ -30,8 +30,8 @@ class TypingApi(Protocol):
 
 
 @contextmanager
-def show_typing(
-    rest: Callable[[], TypingApi],
+def typing_indicator(
+    rest: TypingApi,
     channel_id: str,
     *,
     interval_s: float = INTERVAL_S,
@@ -43,7 +43,7 @@ def show_typing(
     they will not pass (no permission, channel gone), end the asking.
 
     Args:
-        rest: gives the calls; asked in the thread.
+        rest: the calls of the account.
         interval_s: seconds between two requests (``typingIntervalSeconds``).
         hard_stop_s: seconds after which it ends although the block runs on.
     """
@@ -53,7 +53,7 @@ def show_typing(
     def ask() -> None:
         for _ in range(rounds):
             try:
-                rest().trigger_typing(channel_id)
+                rest.trigger_typing(channel_id)
             except (Forbidden, NotFound) as error:
                 log.info("typing is not possible here", channel=channel_id, code=error.code)
                 return

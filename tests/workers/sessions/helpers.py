@@ -1,0 +1,112 @@
+"""Events and views for admission tests."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from shoal.state.records import InboundEvent
+from workers.access.settings import AccessSettings
+from workers.sessions.routing import Routing
+from workers.sessions.view import Settings
+
+BOT, ANN, BOB, GUILD, CHANNEL, DM = "900", "101", "102", "500", "600", "700"
+NOW = 1_457_536_551_830_421_524
+"""A message id of January 2026."""
+
+
+def reference() -> Path:
+    """Folder of the reference data; a test that needs it fails where it is missing."""
+    default = Path(__file__).parents[4] / "shared" / "discord"
+    folder = Path(os.environ.get("SHOAL_DISCORD_REFERENCE", default))
+    assert folder.is_dir(), f"reference data about Discord is missing: {folder} (SHOAL_DISCORD_REFERENCE)"
+    return folder
+
+
+def recordings() -> dict[str, Any]:
+    """What Discord really sent."""
+    loaded: dict[str, Any] = json.loads((reference() / "recorded" / "replay-2026-01.json").read_text())
+    return loaded
+
+
+class View:
+    """A view without a store: facts and depths as given."""
+
+    def __init__(
+        self,
+        section: Mapping[str, Any] | None = None,
+        *,
+        bot_id: str | None = BOT,
+        guilds: Mapping[str, Any] | None = None,
+        channels: Mapping[str, Any] | None = None,
+        depths: Mapping[str, int] | None = None,
+        commands: Mapping[str, Any] | None = None,
+        account: str = "default",
+        **more: Any,
+    ) -> None:
+        self.settings = Settings(
+            account=account, access=AccessSettings.read(account, section or {}, commands), **more
+        )
+        self.bot_id = bot_id
+        self.guilds = dict(guilds or {})
+        self.channels = dict(channels or {})
+        self.depths = dict(depths or {})
+
+    @property
+    def facts(self) -> View:
+        return self
+
+    def guild(self, guild_id: str) -> Mapping[str, Any] | None:
+        return self.guilds.get(guild_id)
+
+    def channel(self, channel_id: str) -> Mapping[str, Any] | None:
+        return self.channels.get(channel_id)
+
+    def depth(self, lane: str) -> int:
+        return self.depths.get(lane, 0)
+
+
+def event(data: Mapping[str, Any], name: str = "MESSAGE_CREATE", account: str = "default") -> InboundEvent:
+    """A dispatch as the gateway stores it."""
+    return InboundEvent(account, 0, name, 1_767_574_193_900, msgspec.Raw(json.dumps(data).encode()))
+
+
+def message(content: str = "hello", author: str = ANN, **fields: Any) -> dict[str, Any]:
+    """A DM, as Discord sends it; with ``guild_id`` a guild message."""
+    data: dict[str, Any] = {
+        "id": str(NOW),
+        "channel_id": DM,
+        "channel_type": 1,
+        "author": {"id": author, "username": f"user{author}", "global_name": None, "discriminator": "0"},
+        "content": content,
+        "type": 0,
+        "mentions": [],
+        "mention_roles": [],
+        "mention_everyone": False,
+        "attachments": [],
+        "embeds": [],
+        "timestamp": "2026-01-05T00:49:53.676000+00:00",
+        "edited_timestamp": None,
+    }
+    if "guild_id" in fields:
+        data |= {"channel_id": CHANNEL, "channel_type": 0, "member": {"roles": [], "nick": None}}
+    return data | fields
+
+
+def in_guild(
+    content: str = "hello", author: str = ANN, *, mention: bool = True, **fields: Any
+) -> dict[str, Any]:
+    """A guild message that mentions the bot."""
+    named = [{"id": BOT, "username": "shoal", "bot": True}] if mention else []
+    text = f"<@{BOT}> {content}" if mention else content
+    return message(text, author, **{"guild_id": GUILD, "mentions": named, **fields})
+
+
+def routing(*bindings: Mapping[str, Any], agents: tuple[str, ...] = ("main", "helper")) -> Routing:
+    """Compiled bindings."""
+    return Routing.read(bindings, agents)
