@@ -57,12 +57,16 @@ class Actions:
         entry = self._nonces.get((author_id, str(nonce)))
         return entry[1] if entry is not None and nonce is not None else None
 
-    def store_files(self, channel_id: str, files: Sequence[tuple[str, str, bytes]], notes: list[Json]) -> list[Attachment]:
+    def store_files(
+        self, channel_id: str, files: Sequence[tuple[str, str, bytes]], notes: list[Json]
+    ) -> list[Attachment]:
         """Keep uploads (name, content type, bytes) with what ``attachments`` says of them."""
         stored = []
         for index, (name, kind, data) in enumerate(files):
             note = next((n for n in notes if str(n.get("id")) == str(index)), {})
-            fields = {k: note[k] for k in ("title", "description", "duration_secs", "waveform") if k in note}
+            fields: Json = {
+                k: note[k] for k in ("title", "description", "duration_secs", "waveform") if k in note
+            }
             if note.get("is_spoiler") or name.startswith("SPOILER_"):
                 fields["flags"] = 8
             filename = str(note.get("filename") or name)
@@ -112,7 +116,8 @@ class Actions:
 
     def _embeds(self, embeds: list[Json]) -> list[Json]:
         return [
-            {**embed, "type": "rich", "id": self.world.new_id(), "content_scan_version": 0} for embed in embeds
+            {**embed, "type": "rich", "id": self.world.new_id(), "content_scan_version": 0}
+            for embed in embeds
         ]
 
     def _refer(self, channel: Channel, message: Message, body: Json) -> None:
@@ -136,7 +141,16 @@ class Actions:
 
     def _snapshot(self, target: Message) -> Json:
         full = self.events.payloads.message(target, nested=True)
-        keys = ("type", "content", "embeds", "attachments", "timestamp", "edited_timestamp", "flags", "mentions")
+        keys = (
+            "type",
+            "content",
+            "embeds",
+            "attachments",
+            "timestamp",
+            "edited_timestamp",
+            "flags",
+            "mentions",
+        )
         return {key: full[key] for key in (*keys, "mention_roles", "components")}
 
     def _mention(
@@ -172,7 +186,12 @@ class Actions:
             self.events.thread_members(channel, [message.author_id], [])
 
     def edit(
-        self, message: Message, body: Json, *, files: Sequence[tuple[str, str, bytes]] = (), silent: bool = False
+        self,
+        message: Message,
+        body: Json,
+        *,
+        files: Sequence[tuple[str, str, bytes]] = (),
+        silent: bool = False,
     ) -> Message:
         """Change a message; ``silent`` keeps ``edited_timestamp`` (a first answer to a deferral)."""
         channel = self.world.channel(message.channel_id)
@@ -291,6 +310,8 @@ class Actions:
             self.events.thread_delete(channel)
         else:
             self.events.channel("CHANNEL_DELETE", channel)
-            for thread in [c for c in self.world.channels.values() if c.parent_id == channel.id and c.is_thread]:
+            for thread in [
+                c for c in self.world.channels.values() if c.parent_id == channel.id and c.is_thread
+            ]:
                 self.world.channels.pop(thread.id)
         self.world.channels.pop(channel.id, None)

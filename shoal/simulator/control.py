@@ -84,7 +84,9 @@ class Control:
         """Change a role (name, permissions, mentionable)."""
         return self._one("PATCH", f"/guilds/{guild}/roles/{role}", **fields)
 
-    def add_member(self, guild: str, user: str, *, roles: Iterable[str] = (), nick: str | None = None) -> Json:
+    def add_member(
+        self, guild: str, user: str, *, roles: Iterable[str] = (), nick: str | None = None
+    ) -> Json:
         """Put a user or bot into a guild."""
         return self._one("POST", f"/guilds/{guild}/members", user=user, roles=list(roles), nick=nick)
 
@@ -104,7 +106,9 @@ class Control:
         self, channel: str, name: str, *, user: str | None = None, message: str | None = None, **fields: Any
     ) -> Json:
         """Start a thread as a user; ``fields``: type, content (first message of a forum post)."""
-        return self._one("POST", f"/channels/{channel}/threads", name=name, user=user, message=message, **fields)
+        return self._one(
+            "POST", f"/channels/{channel}/threads", name=name, user=user, message=message, **fields
+        )
 
     # -- acting as a person ----------------------------------------------------------------------
 
@@ -161,7 +165,13 @@ class Control:
         return self._one("POST", f"/channels/{channel}/typing", user=user)
 
     def click(
-        self, channel: str, message: str, custom_id: str, *, user: str | None = None, values: Sequence[str] = ()
+        self,
+        channel: str,
+        message: str,
+        custom_id: str,
+        *,
+        user: str | None = None,
+        values: Sequence[str] = (),
     ) -> Json:
         """Press a button, or choose ``values`` in a select; returns the interaction (id, token, state)."""
         return self._one(
@@ -173,9 +183,18 @@ class Control:
         )
 
     def command(
-        self, channel: str, name: str, options: Mapping[str, Any] | None = None, *, user: str | None = None, **more: Any
+        self,
+        channel: str,
+        name: str,
+        options: Mapping[str, Any] | None = None,
+        *,
+        user: str | None = None,
+        **more: Any,
     ) -> Json:
-        """Use a slash command (``"vc join"`` for a sub-command). ``more``: bot, locale, focused (autocomplete), target."""
+        """Use a slash command (``"vc join"`` for a sub-command).
+
+        ``more``: bot, locale, focused (name of the option being completed), target.
+        """
         return self._one(
             "POST", f"/channels/{channel}/commands", name=name, options=dict(options or {}), user=user, **more
         )
@@ -222,7 +241,7 @@ class Control:
         timeout: float = 10.0,
         count: int = 1,
     ) -> Json:
-        """The ``count``-th message after ``after`` by ``author`` (default: any bot) that holds ``contains``."""
+        """The ``count``-th message after ``after`` by ``author`` (any bot) that holds ``contains``."""
 
         def look() -> Json | None:
             found = self.messages(channel, after=after, author=author, contains=contains)
@@ -234,7 +253,7 @@ class Control:
         return self.wait_until(look, timeout=timeout, what=wanted)
 
     def requests(self, *, route: str | None = None, after: int = 0, **filters: Any) -> list[Json]:
-        """Requests made to REST, CDN: ``{n, time, method, path, route, status, body, answer, source, bot, …}``.
+        """Requests to REST and CDN: ``{n, time, method, path, route, status, body, answer, source, bot, …}``.
 
         ``route`` is ``"POST /channels/{channel_id}/messages"`` or a part of it; ``after`` a number ``n``.
         """

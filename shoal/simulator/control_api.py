@@ -1,4 +1,4 @@
-"""The server side of ``/control``: play the people, read what happened, switch faults. See ``docs/simulator.md``."""
+"""The server side of ``/control``: people, readings, faults. See ``docs/simulator.md``."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class ControlHandler(RequestHandler):
         self.set_header("Content-Type", "application/json")
         self.finish(orjson.dumps(answer))
 
-    get = post = patch = delete = serve  # type: ignore[assignment]
+    get = post = patch = delete = serve
 
     def compute_etag(self) -> str | None:
         """No caching here."""
@@ -98,10 +98,12 @@ class ControlHandler(RequestHandler):
         body = orjson.loads(raw) if raw else {}
         query = {key: values[-1].decode() for key, values in self.request.query_arguments.items()}
         for method, names, serve in _SERVED:
-            if method == self.request.method and len(names) == len(words):
-                if all(n in ("*", w) for n, w in zip(names, words, strict=True)):
-                    variable = [url_unescape(w, plus=False) for n, w in zip(names, words, strict=True) if n == "*"]
-                    return serve(Ask(self.core, variable, body, query))
+            if method != self.request.method or len(names) != len(words):
+                continue
+            pairs = list(zip(names, words, strict=True))
+            if all(name in ("*", word) for name, word in pairs):
+                variable = [url_unescape(word, plus=False) for name, word in pairs if name == "*"]
+                return serve(Ask(self.core, variable, body, query))
         raise ControlError(f"No control call {self.request.method} /control/{path}.", status=404)
 
 
@@ -182,7 +184,9 @@ def _gateway(ask: Ask) -> Json:
     kinds = {"close": "gateway_close", "cut": "gateway_cut", "reconnect": "gateway_reconnect",
              "invalidate": "gateway_invalid_session", "stall": "gateway_stall"}  # fmt: skip
     if action not in kinds:
-        raise ControlError(f"No gateway action {action!r}.", status=400, fix=f"Known: forget, {', '.join(kinds)}.")
+        raise ControlError(
+            f"No gateway action {action!r}.", status=400, fix=f"Known: forget, {', '.join(kinds)}."
+        )
     fields = {"code": 4000, "resumable": False, "seconds": 5.0, **ask.body}
     for socket in list(ask.core.sockets):
         if bot is None or (socket.session is not None and socket.session.bot_id == bot):
@@ -393,7 +397,11 @@ def unpack_files(files: list[Json]) -> list[tuple[str, str, bytes]]:
         return [
             (
                 str(file["filename"]),
-                str(file.get("content_type") or mimetypes.guess_type(file["filename"])[0] or "application/octet-stream"),
+                str(
+                    file.get("content_type")
+                    or mimetypes.guess_type(file["filename"])[0]
+                    or "application/octet-stream"
+                ),
                 base64.b64decode(file["data"], validate=True),
             )
             for file in files

@@ -67,7 +67,7 @@ def _message(ask: Ask) -> Json:
 
 @on("PATCH", "channels/*/messages/*")
 def _edit(ask: Ask) -> Json:
-    fields = {key: ask.body[key] for key in ("content", "embeds") if key in ask.body}
+    fields: Json = {key: ask.body[key] for key in ("content", "embeds") if key in ask.body}
     return _shown(ask, ask.core.actions.edit(ask.message(), fields))
 
 
@@ -97,7 +97,10 @@ def _thread(ask: Ask) -> Json:
     channel, user_id = ask.channel(), ask.user()
     start = ask.body.get("message")
     message = ask.core.world.message(channel.id, start) if start else None
-    body = {"type": None if message or channel.is_forum else 11, **{k: v for k, v in ask.body.items() if v is not None}}
+    body = {
+        "type": None if message or channel.is_forum else 11,
+        **{k: v for k, v in ask.body.items() if v is not None},
+    }
     thread = ask.core.actions.start_thread(channel, user_id, body, message=message)
     if ask.body.get("content"):
         ask.core.actions.create(thread, user_id, {"content": ask.body["content"]})
@@ -107,7 +110,9 @@ def _thread(ask: Ask) -> Json:
 @on("POST", "channels/*/messages/*/click")
 def _click(ask: Ask) -> Json:
     values = [str(value) for value in ask.body.get("values") or ()]
-    made = ask.core.interactions.click(ask.channel(), ask.message(), ask.user(), str(ask.body["custom_id"]), values)
+    made = ask.core.interactions.click(
+        ask.channel(), ask.message(), ask.user(), str(ask.body["custom_id"]), values
+    )
     return ask.core.interactions.describe(made)
 
 
@@ -141,4 +146,6 @@ def _submit(ask: Ask) -> Json:
     if opened is None:
         raise ControlError(f"No interaction {ask.words[0]}.", status=404)
     user_id = ask.user() if ask.body.get("user") else opened.user_id
-    return ask.core.interactions.describe(ask.core.interactions.submit(opened, user_id, ask.body.get("values") or {}))
+    return ask.core.interactions.describe(
+        ask.core.interactions.submit(opened, user_id, ask.body.get("values") or {})
+    )

@@ -66,7 +66,11 @@ def unknown(what: str) -> ApiError:
 
 def forbidden(code: int = 50013) -> ApiError:
     """403: 50013 a permission is missing, 50001 the place cannot be seen at all."""
-    messages = {50013: "Missing Permissions", 50001: "Missing Access", 50007: "Cannot send messages to this user"}
+    messages = {
+        50013: "Missing Permissions",
+        50001: "Missing Access",
+        50007: "Cannot send messages to this user",
+    }
     return ApiError(403, code, messages.get(code, "Forbidden"))
 
 

@@ -253,13 +253,18 @@ class Events:
 
     def role(self, event: str, guild: Guild, role: Role) -> None:
         """GUILD_ROLE_CREATE, _UPDATE, _DELETE."""
-        key: Json = {"role_id": role.id} if event == "GUILD_ROLE_DELETE" else {"role": self.payloads.role(role)}
+        key: Json = (
+            {"role_id": role.id} if event == "GUILD_ROLE_DELETE" else {"role": self.payloads.role(role)}
+        )
         self._to_guild(event, guild, {"guild_id": guild.id, **key})
 
     def interaction(self, interaction: Interaction, data: Json) -> None:
         """INTERACTION_CREATE to the application's sessions; without one it is lost, as with Discord."""
         self.hub.broadcast(
-            "INTERACTION_CREATE", lambda _: data, guild_id=interaction.guild_id, only=interaction.application_id
+            "INTERACTION_CREATE",
+            lambda _: data,
+            guild_id=interaction.guild_id,
+            only=interaction.application_id,
         )
 
     # -- audience --------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """Faults: what goes wrong on purpose, where, how often.
 
-A fault has a kind, a pattern of where it strikes (``route``, ``bot``, ``event``, ``at``, ``body``), and may be
-limited: ``skip`` matching moments pass first, then it strikes ``count`` times (default 1, null for ever), each
-time with ``probability``. Kinds and their own fields stand in :data:`KINDS` and in ``docs/simulator.md``.
+A fault has a kind, a pattern of where it strikes (``route``, ``bot``, ``event``, ``at``, ``contains``), and
+may be limited: ``skip`` matching moments pass first, then it strikes ``count`` times (default 1, null for
+ever), each time with ``probability``. The kinds with their own fields are :data:`KINDS`.
 """
 
 from __future__ import annotations
@@ -98,7 +98,9 @@ class Faults:
         except (OSError, ValueError) as error:
             raise SimulatorError(f"Fault file {path} cannot be read: {error}.") from error
         if not isinstance(specs, list):
-            raise SimulatorError(f"Fault file {path} holds no list.", fix='Write [{"kind": "drop_answer", …}].')
+            raise SimulatorError(
+                f"Fault file {path} holds no list.", fix='Write [{"kind": "drop_answer", …}].'
+            )
         for spec in specs:
             self.add(spec)
 

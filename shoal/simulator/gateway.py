@@ -20,6 +20,7 @@ from shoal.simulator import commands
 from shoal.simulator.codec import Codec, make_codec
 from shoal.simulator.hub import Session
 from shoal.simulator.model import Application, Json
+from shoal.simulator.rest.web import cut
 
 if TYPE_CHECKING:
     from tornado.web import Application as WebApplication
@@ -55,7 +56,7 @@ class GatewaySocket(WebSocketHandler):
         """Given by the route table."""
         self.core = core
 
-    def check_origin(self, origin: str) -> bool:
+    def check_origin(self, _origin: str) -> bool:
         """Bots send no origin; any is fine on loopback."""
         return True
 
@@ -65,14 +66,14 @@ class GatewaySocket(WebSocketHandler):
         if fault is not None:
             self.core.log.write("fault", fault=fault.kind, id=fault.id)
             if not int(fault.fields["status"]):
-                self.request.connection.stream.close()  # type: ignore[attr-defined]
+                cut(self.request)
                 return
             self.set_status(int(fault.fields["status"]))
             self.finish()
             return
         await super().get(*args, **kwargs)
 
-    def open(self, *args: str, **kwargs: str) -> None:
+    def open(self, *_args: str, **_kwargs: str) -> None:
         """Check the query and say HELLO."""
         self.set_nodelay(True)
         version, encoding = self.get_argument("v", "6"), self.get_argument("encoding", "json")
@@ -88,7 +89,9 @@ class GatewaySocket(WebSocketHandler):
         self.core.sockets.add(self)
         if self._strike_at("connect"):
             return
-        self._send({"t": None, "s": None, "op": 10, "d": {"heartbeat_interval": self._interval, "_trace": []}})
+        self._send(
+            {"t": None, "s": None, "op": 10, "d": {"heartbeat_interval": self._interval, "_trace": []}}
+        )
         self._watch()
 
     @property
@@ -131,8 +134,9 @@ class GatewaySocket(WebSocketHandler):
         """End the TCP connection without a word."""
         self._note("cut", by="server")
         self._gone()
-        if self.ws_connection is not None:
-            self.ws_connection.stream.close()  # type: ignore[attr-defined]
+        stream = getattr(self.ws_connection, "stream", None)
+        if stream is not None:
+            stream.close()
 
     def strike(self, kind: str, fields: Json) -> None:
         """A fault of the connection; see :data:`shoal.simulator.faults.KINDS`."""
@@ -237,7 +241,7 @@ class GatewaySocket(WebSocketHandler):
         if self._strike_at("identify"):
             return
         self.compress_payload = bool(data.get("compress"))
-        self.session = self.core.hub.open(bot, int(intents), pair, self)
+        self.session = self.core.hub.open(bot, int(intents or 0), pair, self)
         self.core.events.start(self.session, self.core.gateway_url)
 
     def _identify_problem(self, application: Application, intents: Any, shard: Any) -> tuple[int, str] | None:
@@ -261,7 +265,9 @@ class GatewaySocket(WebSocketHandler):
             return
         bot = self.core.world.tokens.get(str(data.get("token")).removeprefix("Bot "))
         session = self.core.hub.live(str(data.get("session_id")))
-        self._note("resume", bot=bot, session=data.get("session_id"), seq=data["seq"], known=session is not None)
+        self._note(
+            "resume", bot=bot, session=data.get("session_id"), seq=data["seq"], known=session is not None
+        )
         if bot is None:
             self.end(4004, "Authentication failed.")
             return

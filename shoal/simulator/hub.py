@@ -107,10 +107,10 @@ class Hub:
         session = self.sessions.get(session_id)
         if session is None:
             return None
-        if session.detached_at is not None:
-            if time.monotonic() - session.detached_at > self.settings.resume_window_s:
-                del self.sessions[session_id]
-                return None
+        gone = session.detached_at
+        if gone is not None and time.monotonic() - gone > self.settings.resume_window_s:
+            del self.sessions[session_id]
+            return None
         return session
 
     def detach(self, session: Session, socket: Socket) -> None:
@@ -126,7 +126,9 @@ class Hub:
 
     def of_bot(self, bot_id: str) -> list[Session]:
         """Sessions of a bot that are not too old."""
-        return [s for s in [self.live(i) for i in list(self.sessions)] if s is not None and s.bot_id == bot_id]
+        return [
+            s for s in [self.live(i) for i in list(self.sessions)] if s is not None and s.bot_id == bot_id
+        ]
 
     def broadcast(
         self,
@@ -165,7 +167,12 @@ class Hub:
         else:
             self._push(session, frames)
         strike = self.faults.take(
-            "gateway_close", "gateway_cut", "gateway_reconnect", "gateway_invalid_session", "gateway_stall", **facts
+            "gateway_close",
+            "gateway_cut",
+            "gateway_reconnect",
+            "gateway_invalid_session",
+            "gateway_stall",
+            **facts,
         )
         if strike is not None and session.socket is not None:
             session.socket.strike(strike.kind, strike.fields)

@@ -1,4 +1,4 @@
-"""Interactions: a person presses, chooses, types a command or sends a modal, and the bot has three seconds."""
+"""Interactions: a person presses, chooses, types a command or sends a modal; the bot has three seconds."""
 
 from __future__ import annotations
 
@@ -45,9 +45,17 @@ class Interactions:
         proof = f"interaction:{identity}:{secrets.token_urlsafe(48)}".encode()
         token = base64.urlsafe_b64encode(proof).decode().rstrip("=")
         interaction = Interaction(
-            identity, application_id, kind, token, channel.id, channel.guild_id, user_id, data, time.monotonic(),
+            identity,
+            application_id,
+            kind,
+            token,
+            channel.id,
+            channel.guild_id,
+            user_id,
+            data,
+            time.monotonic(),
             message_id=message.id if message is not None else None,
-        )  # fmt: skip
+        )
         self.world.interactions[identity] = interaction
         self.events.interaction(interaction, self._payload(interaction, channel, message, locale))
         return interaction
@@ -137,7 +145,9 @@ class Interactions:
 
     # -- what people do --------------------------------------------------------------------------
 
-    def click(self, channel: Channel, message: Message, user_id: str, custom_id: str, values: list[str]) -> Interaction:
+    def click(
+        self, channel: Channel, message: Message, user_id: str, custom_id: str, values: list[str]
+    ) -> Interaction:
         """Press a button or choose in a select.
 
         Raises:
@@ -192,7 +202,7 @@ class Interactions:
         name, *subs = words.split()
         registered = self.world.applications[application_id].commands
         known = [*registered.get(channel.guild_id, []), *registered.get(None, [])]
-        command = next((c for c in known if words in (c["name"], ) or c["name"] == name), None)
+        command = next((c for c in known if words in (c["name"],) or c["name"] == name), None)
         if command is None:
             raise ControlError(f"Command {name!r} is not registered.", status=404)
         shape, given = command.get("options") or [], []

@@ -1,4 +1,4 @@
-"""Who a text mentions, after ``allowed_mentions``: the arrays ``mentions`` and ``mention_roles`` of a message."""
+"""Who a text mentions, after ``allowed_mentions``: ``mentions`` and ``mention_roles`` of a message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The things of the simulated Discord as plain records. No behaviour: see ``world`` (lookup) and ``actions``."""
+"""The things of the simulated Discord as plain records; for behaviour see ``world`` and ``actions``."""
 
 from __future__ import annotations
 

@@ -6,7 +6,18 @@ Fields that Discord sends as null are null here, and not left out: parsers diffe
 from __future__ import annotations
 
 from shoal.simulator.cdn import Signer
-from shoal.simulator.model import Application, Attachment, Channel, Guild, Json, Member, Message, Role, User, Webhook
+from shoal.simulator.model import (
+    Application,
+    Attachment,
+    Channel,
+    Guild,
+    Json,
+    Member,
+    Message,
+    Role,
+    User,
+    Webhook,
+)
 from shoal.simulator.world import World, iso
 
 __all__ = ["Payloads"]

@@ -98,7 +98,9 @@ class RateLimits:
         if renames:
             wait = self._rename(major, now)
             if wait is not None:
-                return Limited(self._headers(name, size, size - window.used, window.ends - now), wait, "shared")
+                return Limited(
+                    self._headers(name, size, size - window.used, window.ends - now), wait, "shared"
+                )
         window.used += 1
         return Limited(self._headers(name, size, size - window.used, window.ends - now))
 

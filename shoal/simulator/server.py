@@ -20,7 +20,6 @@ from types import TracebackType
 from typing import Any
 
 from tornado.httpserver import HTTPServer
-from tornado.httputil import HTTPServerRequest
 from tornado.iostream import IOStream
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
@@ -67,9 +66,20 @@ class CdnHandler(RequestHandler):
         good = self.core.signer.check(channel_id, file_id, query["ex"], query["is"], query["hm"])
         status = 200 if found is not None and good else 404
         self.core.log.write(
-            "request", method="GET", path=self.request.path, query="", route="GET /cdn/attachments", bot="",
-            source=str(self.request.remote_ip), body=None, files=[], status=status, answer=None, lost="", seconds=0.0,
-        )  # fmt: skip
+            "request",
+            method="GET",
+            path=self.request.path,
+            query="",
+            route="GET /cdn/attachments",
+            bot="",
+            source=str(self.request.remote_ip),
+            body=None,
+            files=[],
+            status=status,
+            answer=None,
+            lost="",
+            seconds=0.0,
+        )
         if found is None or not good:
             self.set_status(404)
             self.set_header("Content-Type", "text/plain;charset=UTF-8")

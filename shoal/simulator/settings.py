@@ -1,4 +1,4 @@
-"""What of the simulated Discord can be turned: limits, windows, intervals. Changed at run time by the control API."""
+"""What of the simulated Discord can be turned, also at run time: limits, windows, intervals."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ class Settings:
         for name, value in values.items():
             kind = kinds.get(name)
             if kind is None:
-                raise ControlError(f"No setting {name!r}.", status=400, fix=f"Known: {', '.join(sorted(kinds))}.")
+                raise ControlError(
+                    f"No setting {name!r}.", status=400, fix=f"Known: {', '.join(sorted(kinds))}."
+                )
             number = isinstance(value, int | float) and not isinstance(value, bool)
             if (kind is bool and not isinstance(value, bool)) or (kind is not bool and not number):
                 raise ControlError(f"Setting {name} wants {kind.__name__}, not {value!r}.", status=400)

@@ -99,12 +99,22 @@ class World:
         return user
 
     def add_bot(
-        self, username: str, *, owner_id: str | None = None, bot_id: str | None = None, disallowed_intents: int = 0
+        self,
+        username: str,
+        *,
+        owner_id: str | None = None,
+        bot_id: str | None = None,
+        disallowed_intents: int = 0,
     ) -> Application:
         """A new bot user with its application and token."""
         identity = bot_id or self.new_id()
         self.users[identity] = User(
-            identity, username, None, bot=True, discriminator=f"{int(identity) % 9000 + 1000}", public_flags=524288
+            identity,
+            username,
+            None,
+            bot=True,
+            discriminator=f"{int(identity) % 9000 + 1000}",
+            public_flags=524288,
         )
         owner = owner_id or next((user.id for user in self.users.values() if not user.bot), identity)
         application = Application(identity, username, owner, make_token(identity), disallowed_intents)
@@ -112,7 +122,9 @@ class World:
         self.tokens[application.token] = identity
         return application
 
-    def add_guild(self, name: str, owner_id: str, members: Iterable[str], *, guild_id: str | None = None) -> Guild:
+    def add_guild(
+        self, name: str, owner_id: str, members: Iterable[str], *, guild_id: str | None = None
+    ) -> Guild:
         """A guild with ``@everyone``; the owner and ``members`` are in it."""
         guild = Guild(guild_id or self.new_id(), name, owner_id)
         guild.roles[guild.id] = Role(guild.id, guild.id, "@everyone", EVERYONE_PERMISSIONS, 0)
@@ -128,7 +140,13 @@ class World:
         guild.members[user_id] = member
         if user.bot and user_id in self.applications:
             role = Role(
-                self.new_id(), guild.id, user.username, 0, len(guild.roles), managed=True, tags={"bot_id": user_id}
+                self.new_id(),
+                guild.id,
+                user.username,
+                0,
+                len(guild.roles),
+                managed=True,
+                tags={"bot_id": user_id},
             )
             guild.roles[role.id] = role
             member.roles.append(role.id)
@@ -242,8 +260,13 @@ class World:
                     "id": g.id,
                     "name": g.name,
                     "owner_id": g.owner_id,
-                    "roles": [{"id": r.id, "name": r.name, "permissions": str(r.permissions)} for r in g.roles.values()],
-                    "members": [{"id": m.user_id, "roles": m.roles, "nick": m.nick} for m in g.members.values()],
+                    "roles": [
+                        {"id": r.id, "name": r.name, "permissions": str(r.permissions)}
+                        for r in g.roles.values()
+                    ],
+                    "members": [
+                        {"id": m.user_id, "roles": m.roles, "nick": m.nick} for m in g.members.values()
+                    ],
                 }
                 for g in self.guilds.values()
             ],

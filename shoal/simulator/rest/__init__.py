@@ -1,1 +1,1 @@
-"""The REST side: routes by resource, each a function from a :class:`~shoal.simulator.rest.router.Call` to an answer."""
+"""The REST side: routes by resource, each a function from a call to an answer (see ``router``)."""

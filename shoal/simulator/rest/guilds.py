@@ -89,7 +89,9 @@ def members(call: Call) -> Answer:
     if call.bot is not None and call.bot.disallowed_intents & 1 << 1:
         raise forbidden(50001)
     after, limit = int(call.arg("after") or 0), call.number("limit", 1, 1, 1000)
-    listed = sorted((m for m in found.members.values() if int(m.user_id) > after), key=lambda m: int(m.user_id))
+    listed = sorted(
+        (m for m in found.members.values() if int(m.user_id) > after), key=lambda m: int(m.user_id)
+    )
     return Answer(200, [call.core.payloads.member(entry) for entry in listed[:limit]])
 
 
@@ -104,14 +106,18 @@ def search_members(call: Call) -> Answer:
         for m in found.members.values()
         if users[m.user_id].username.lower().startswith(prefix) or (m.nick or "").lower().startswith(prefix)
     ]
-    return Answer(200, [call.core.payloads.member(entry) for entry in hits[: call.number("limit", 1, 1, 1000)]])
+    return Answer(
+        200, [call.core.payloads.member(entry) for entry in hits[: call.number("limit", 1, 1, 1000)]]
+    )
 
 
 @route("PATCH", "/guilds/{guild_id}/members/{user_id}")
 def edit_member(call: Call) -> Answer:
     """Change a member: nick, roles, timeout."""
     found = _guild(call)
-    target: Member = call.core.world.member(found.id, call.me if call.params["user_id"] == "@me" else call.params["user_id"])
+    target: Member = call.core.world.member(
+        found.id, call.me if call.params["user_id"] == "@me" else call.params["user_id"]
+    )
     body = validate(MEMBER, call.fields())
     if "communication_disabled_until" in body:
         _guild_bits(call, found, MODERATE_MEMBERS)
@@ -182,13 +188,18 @@ def create_role(call: Call) -> Answer:
     return Answer(200, call.core.payloads.role(role))
 
 
+CHANGEABLE = (
+    "name topic position nsfw rate_limit_per_user parent_id available_tags flags archived locked invitable "
+    "auto_archive_duration applied_tags"
+).split()
+
+
 # -- channels ------------------------------------------------------------------------------------
 
 
 def apply_channel(channel: Channel, body: Json) -> None:
     """Put the given fields of a checked body into a channel or thread."""
-    for key in ("name", "topic", "position", "nsfw", "rate_limit_per_user", "parent_id", "available_tags", "flags",
-                "archived", "locked", "invitable", "auto_archive_duration", "applied_tags"):  # fmt: skip
+    for key in CHANGEABLE:
         if key in body and (body[key] is not None or key in ("topic", "parent_id")):
             setattr(channel, key, body[key])
     if body.get("permission_overwrites") is not None:
@@ -298,9 +309,13 @@ def create_thread(call: Call) -> Answer:
 def active_threads(call: Call) -> Answer:
     """All active threads the bot can see."""
     world, found = call.core.world, _guild(call)
-    seen = [t for t in world.channels_of(found.id, threads=True) if not t.archived and can_see(world, t, call.me)]
+    seen = [
+        t for t in world.channels_of(found.id, threads=True) if not t.archived and can_see(world, t, call.me)
+    ]
     mine = [call.core.payloads.thread_member(t, call.me) for t in seen if call.me in t.members]
-    return Answer(200, {"threads": [call.core.payloads.thread(t) for t in seen], "members": mine, "has_more": False})
+    return Answer(
+        200, {"threads": [call.core.payloads.thread(t) for t in seen], "members": mine, "has_more": False}
+    )
 
 
 @route("PUT", "/channels/{channel_id}/thread-members/@me")

@@ -71,7 +71,10 @@ def _allowed(interaction: Interaction, kind: int) -> None:
         9: interaction.type in (2, 3),
     }
     if not fits.get(kind, False):
-        problem = {"code": "INTERACTION_APPLICATION_INVALID_CALLBACK", "message": "Invalid callback type for this interaction"}
+        problem = {
+            "code": "INTERACTION_APPLICATION_INVALID_CALLBACK",
+            "message": "Invalid callback type for this interaction",
+        }
         raise invalid_form({"type": {"_errors": [problem]}})
 
 
@@ -158,7 +161,11 @@ def execute(call: Call) -> Answer:
         webhook_name=body.get("username") or owner.name,
         application_id=owner.application_id,
     )
-    return Answer(200, core.payloads.message(message)) if call.arg("wait") in ("true", "True", "1") else Answer(204)
+    return (
+        Answer(200, core.payloads.message(message))
+        if call.arg("wait") in ("true", "True", "1")
+        else Answer(204)
+    )
 
 
 def _forum_post(call: Call, forum: Channel, body: Json, webhook: Webhook) -> Channel:
@@ -222,12 +229,21 @@ def create_webhook(call: Call) -> Answer:
     """Make a webhook."""
     channel = call.channel()
     require(call, channel, MANAGE_WEBHOOKS)
-    body = validate(obj({"name": Field(text(1, 80), required=True), "avatar": Field(text(), nullable=True)}), call.fields())
+    body = validate(
+        obj({"name": Field(text(1, 80), required=True), "avatar": Field(text(), nullable=True)}),
+        call.fields(),
+    )
     if any(word in body["name"].lower() for word in ("clyde", "discord")):
         problem = {"code": "USERNAME_INVALID_CONTAINS", "message": 'Username cannot contain "discord"'}
         raise invalid_form({"name": {"_errors": [problem]}})
     webhook = Webhook(
-        call.core.world.new_id(), channel.id, channel.guild_id, body["name"], secrets.token_urlsafe(51), call.me, call.me
+        call.core.world.new_id(),
+        channel.id,
+        channel.guild_id,
+        body["name"],
+        secrets.token_urlsafe(51),
+        call.me,
+        call.me,
     )
     call.core.world.webhooks[webhook.id] = webhook
     return Answer(200, call.core.payloads.webhook(webhook))

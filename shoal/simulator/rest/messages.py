@@ -56,7 +56,9 @@ def check_sendable(call: Call, channel: Channel, body: Json) -> None:
         bits.append(READ_HISTORY)
     require(call, channel, *bits)
     if channel.is_forum:
-        raise ApiError(400, 40058, "Cannot message this thread until after the post author has sent an initial message.")
+        raise ApiError(
+            400, 40058, "Cannot message this thread until after the post author has sent an initial message."
+        )
     if channel.is_thread and channel.locked:
         raise ApiError(400, 160005, "This thread is locked")
     if reference and reference.get("fail_if_not_exists", True):
@@ -162,7 +164,12 @@ def bulk_delete(call: Call) -> Answer:
     body = validate(obj({"messages": Field(list_of(snowflake), required=True)}), call.fields())
     ids = list(dict.fromkeys(body["messages"]))
     if not 2 <= len(ids) <= 100:
-        raise ApiError(400, 50016, "Provided too few or too many messages to delete. Must provide at least 2 and at most 100 messages to delete.")
+        raise ApiError(
+            400,
+            50016,
+            "Provided too few or too many messages to delete. "
+            "Must provide at least 2 and at most 100 messages to delete.",
+        )
     newest = int(call.core.world.new_id())
     if any((newest >> 22) - (int(i) >> 22) > FORTNIGHT_MS for i in ids):
         raise ApiError(400, 50034, "A message provided was too old to bulk delete")
@@ -264,7 +271,9 @@ def pins(call: Call) -> Answer:
     channel = call.channel()
     require(call, channel, READ_HISTORY)
     pinned = [m for m in call.core.world.messages[channel.id].values() if m.pinned]
-    items = [{"pinned_at": iso(), "message": call.core.payloads.message(m, call.me)} for m in reversed(pinned)]
+    items = [
+        {"pinned_at": iso(), "message": call.core.payloads.message(m, call.me)} for m in reversed(pinned)
+    ]
     return Answer(200, {"items": items[: call.number("limit", 50, 1, 50)], "has_more": False})
 
 

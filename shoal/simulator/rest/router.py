@@ -1,7 +1,8 @@
 """Which function serves which route.
 
 A handler is ``def handler(call: Call) -> Answer`` under ``@route("GET", "/channels/{channel_id}")``. Among
-routes that fit a path the one with literal words further left wins (``/users/@me`` before ``/users/{user_id}``).
+routes that fit a path the one with literal words further left wins (``/users/@me``, not
+``/users/{user_id}``).
 """
 
 from __future__ import annotations

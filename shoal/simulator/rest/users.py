@@ -8,7 +8,13 @@ from shoal.simulator.wire.forms import Field, obj, snowflake, text, validate
 
 __all__: list[str] = []
 
-_ME = obj({"username": Field(text(2, 32)), "avatar": Field(text(), nullable=True), "banner": Field(text(), nullable=True)})
+_ME = obj(
+    {
+        "username": Field(text(2, 32)),
+        "avatar": Field(text(), nullable=True),
+        "banner": Field(text(), nullable=True),
+    }
+)
 _DM = obj({"recipient_id": Field(snowflake, required=True)})
 
 

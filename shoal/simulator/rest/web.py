@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RestHandler", "cut"]
 
-HTML = "<!DOCTYPE html><html><head><title>Error</title></head><body><center><h1>{status}</h1></center></body></html>"
+HTML = "<!DOCTYPE html><html><head><title>Error</title></head><body><h1>{status}</h1></body></html>"
 
 
 def cut(request: HTTPServerRequest) -> None:
@@ -59,7 +59,7 @@ class RestHandler(RequestHandler):
 
     async def serve(self, version: str, path: str) -> None:
         """Any method."""
-        status, body, headers = 500, None, {}
+        headers: dict[str, str] = {}
         try:
             route, params = self._route(version, path)
         except ApiError as error:
@@ -76,7 +76,7 @@ class RestHandler(RequestHandler):
             status, body = error.status, error.body()
         await self._after(status, body, headers)
 
-    get = post = put = patch = delete = serve  # type: ignore[assignment]
+    get = post = put = patch = delete = serve
 
     def _route(self, version: str, path: str) -> tuple[Route, dict[str, str]]:
         if version not in ("9", "10"):
@@ -106,7 +106,9 @@ class RestHandler(RequestHandler):
             return 429, body, {**limited.headers, **headers}
         query = {key: [v.decode() for v in values] for key, values in self.request.query_arguments.items()}
         reason = self.request.headers.get("X-Audit-Log-Reason")
-        call = Call(self.core, bot, params, query, self.parsed, self.uploads, unquote(reason) if reason else None)
+        call = Call(
+            self.core, bot, params, query, self.parsed, self.uploads, unquote(reason) if reason else None
+        )
         try:
             answer = route.handler(call)
         except ApiError as error:
@@ -136,7 +138,9 @@ class RestHandler(RequestHandler):
         raw = payload[0] if payload else files["payload_json"][0].body if "payload_json" in files else None
         try:
             self.parsed = (
-                {key: values[0].decode() for key, values in arguments.items()} if raw is None else orjson.loads(raw)
+                {key: values[0].decode() for key, values in arguments.items()}
+                if raw is None
+                else orjson.loads(raw)
             )
         except orjson.JSONDecodeError as error:
             raise ApiError(400, 50109, "The request body contains invalid JSON.") from error
@@ -214,7 +218,9 @@ class RestHandler(RequestHandler):
             self.set_header("Content-Type", "text/html")
             self.finish(HTML.format(status=status))
             return
-        self._answer(status, given if given is not None else {"message": f"{status}: Error", "code": 0}, {}, done=done)
+        self._answer(
+            status, given if given is not None else {"message": f"{status}: Error", "code": 0}, {}, done=done
+        )
 
     def _note_fault(self, fault: Fault) -> None:
         self.core.log.write("fault", fault=fault.kind, id=fault.id, route=self.route_name)
@@ -247,7 +253,10 @@ class RestHandler(RequestHandler):
             user_agent=self.request.headers.get("User-Agent", ""),
             proxied=self.request.headers.get("Via") is not None,
             body=self.parsed if self.parsed is not None else _text(self.request.body),
-            files=[{"filename": name, "content_type": kind, "size": len(data)} for name, kind, data in self.uploads],
+            files=[
+                {"filename": name, "content_type": kind, "size": len(data)}
+                for name, kind, data in self.uploads
+            ],
             status=status,
             answer=body,
             lost=lost,

@@ -29,6 +29,13 @@ OVERWRITE = obj(
         "deny": Field(_BITS, nullable=True),
     }
 )
+_TAG = obj(
+    {
+        "id": Field(snowflake, nullable=True),
+        "name": Field(text(0, 20), required=True),
+        "moderated": Field(boolean),
+    }
+)
 _CHANNEL_FIELDS = {
     "name": Field(text(1, 100)),
     "type": Field(integer(choices=(0, 2, 4, 5, 13, 15, 16))),
@@ -38,8 +45,7 @@ _CHANNEL_FIELDS = {
     "rate_limit_per_user": Field(integer(0, 21_600), nullable=True),
     "parent_id": Field(snowflake, nullable=True),
     "permission_overwrites": Field(list_of(OVERWRITE, 1000), nullable=True),
-    "available_tags": Field(list_of(obj({"id": Field(snowflake, nullable=True), "name": Field(text(0, 20), required=True),
-                                         "moderated": Field(boolean)}), 20)),
+    "available_tags": Field(list_of(_TAG, 20)),
     "flags": Field(integer(0)),
 }  # fmt: skip
 CHANNEL = obj(
@@ -190,7 +196,9 @@ def commands(value: Any, problems: Problems) -> list[Json]:
         key = (int(command.get("type") or 1), str(command.get("name")))
         counts[key[0]] = counts.get(key[0], 0) + 1
         if key in seen:
-            problems.at(index).add("APPLICATION_COMMANDS_DUPLICATE_NAME", "Application command names must be unique")
+            problems.at(index).add(
+                "APPLICATION_COMMANDS_DUPLICATE_NAME", "Application command names must be unique"
+            )
         seen.add(key)
     for kind, most in ((1, 100), (2, 15), (3, 15), (4, 1)):
         if counts.get(kind, 0) > most:

@@ -1,6 +1,7 @@
 """Rules of message components: legacy rows and components v2.
 
-Legacy messages: up to five action rows of one to five buttons, or of one select. With the V2 flag: up to forty
+Legacy messages: up to five action rows of one to five buttons, or of one select. With the V2 flag: up to
+forty
 components in all, nested ones counted. ``custom_id`` and ``id`` are unique in a message.
 """
 
@@ -146,7 +147,9 @@ def check_components(value: Any, problems: Problems, *, v2: bool) -> list[Json]:
     allowed = TOP_LEVEL_V2 if v2 else frozenset({1})
     cleaned = [_component(item, problems.at(index), allowed, seen) for index, item in enumerate(value)]
     if v2 and seen.count > MAX_V2:
-        problems.add("COMPONENT_MAX_TOTAL_COMPONENTS_EXCEEDED", f"A message can have at most {MAX_V2} components.")
+        problems.add(
+            "COMPONENT_MAX_TOTAL_COMPONENTS_EXCEEDED", f"A message can have at most {MAX_V2} components."
+        )
     if seen.characters > MAX_TEXT:
         problems.add(
             "COMPONENT_DISPLAYABLE_TEXT_SIZE_EXCEEDED",
@@ -165,7 +168,7 @@ def _component(value: Any, problems: Problems, allowed: frozenset[int], seen: _S
         return {}
     if kind not in allowed or isinstance(kind, bool):
         shown = ", ".join(str(k) for k in sorted(allowed))
-        problems.at("type").add("UNION_TYPE_CHOICES", f"Value of field \"type\" must be one of ({shown}).")
+        problems.at("type").add("UNION_TYPE_CHOICES", f'Value of field "type" must be one of ({shown}).')
         return {}
     seen.count += 1
     if kind == 1:
@@ -286,7 +289,9 @@ def _button(button: Json, problems: Problems) -> None:
             )
     if style == 6:
         for other in sorted({"label", "emoji"} & has):
-            problems.at(other).add("BUTTON_COMPONENT_FIELD_NOT_ALLOWED", f"A premium button cannot have {other}")
+            problems.at(other).add(
+                "BUTTON_COMPONENT_FIELD_NOT_ALLOWED", f"A premium button cannot have {other}"
+            )
     elif not has & {"label", "emoji"}:
         problems.at("label").add("BUTTON_COMPONENT_INVALID", "A button must have a label or an emoji")
 

@@ -99,7 +99,7 @@ def validate(check: Check, value: Any) -> Any:
     return cleaned
 
 
-def anything(value: Any, problems: Problems) -> Any:
+def anything(value: Any, _problems: Problems) -> Any:
     """Everything passes."""
     return value
 
@@ -209,7 +209,7 @@ def list_of(inner: Check, high: int | None = None, low: int = 0) -> Check:
 
 
 def obj(fields: Mapping[str, Field]) -> Check:
-    """An object. Unknown keys are left out, as Discord does; a null for a key that may be absent is absent."""
+    """An object. Unknown keys are left out, as Discord does; a null where none may be counts as absent."""
 
     def check(value: Any, problems: Problems) -> Any:
         if not isinstance(value, dict):

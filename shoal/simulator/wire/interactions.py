@@ -45,7 +45,8 @@ _INPUTS: dict[int, Check] = {
         }
     ),
     **dict.fromkeys((5, 6, 7), obj({**_SELECT, "default_values": Field(list_of(anything, 25))})),
-    8: obj({**_SELECT, "default_values": Field(list_of(anything, 25)), "channel_types": Field(list_of(integer()))}),
+    8: obj({**_SELECT, "default_values": Field(list_of(anything, 25)),
+            "channel_types": Field(list_of(integer()))}),
     19: obj({**_INPUT_COMMON, "min_values": Field(integer(0, 10)), "max_values": Field(integer(1, 10)),
              "file_types": Field(list_of(text(1, 20), 10))}),
     21: obj({**_INPUT_COMMON, "options": Field(list_of(_OPTION, 10, 2), required=True)}),
@@ -63,12 +64,16 @@ _DATA = obj(
 _CHOICES = obj(
     {
         "choices": Field(
-            list_of(obj({"name": Field(text(1, 100), required=True), "value": Field(anything, required=True)}), 25),
+            list_of(
+                obj({"name": Field(text(1, 100), required=True), "value": Field(anything, required=True)}), 25
+            ),
             required=True,
         )
     }
 )
-_ENVELOPE = obj({"type": Field(integer(choices=(1, 4, 5, 6, 7, 8, 9, 12)), required=True), "data": Field(anything)})
+_ENVELOPE = obj(
+    {"type": Field(integer(choices=(1, 4, 5, 6, 7, 8, 9, 12)), required=True), "data": Field(anything)}
+)
 
 
 def check_callback(body: Any) -> Json:
@@ -120,7 +125,9 @@ def _part(part: Any, problems: Problems, seen: set[str]) -> Json:
             place.at("label").add("BASE_TYPE_REQUIRED")
         return {"type": 1, "components": [child]}
     if kind == 18:
-        cleaned: Json = obj({"label": Field(text(1, 45), required=True), "description": Field(text(0, 100))})(part, problems)
+        cleaned: Json = obj({"label": Field(text(1, 45), required=True), "description": Field(text(0, 100))})(
+            part, problems
+        )
         child = _input(part.get("component"), problems.at("component"), seen, frozenset(_INPUTS))
         if "label" in child:
             problems.at("component", "label").add("BASE_TYPE_BAD_FIELD", "An input in a Label has no label")

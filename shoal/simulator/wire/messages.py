@@ -221,7 +221,8 @@ def _mention_rules(allowed: Json | None, problems: Problems) -> None:
     for key in ("users", "roles"):
         if key in parse and (allowed or {}).get(key):
             problems.at("allowed_mentions").add(
-                "MESSAGE_ALLOWED_MENTIONS_PARSE_EXCLUSIVE", f'parse:["{key}"] and {key}: [ids...] are mutually exclusive.'
+                "MESSAGE_ALLOWED_MENTIONS_PARSE_EXCLUSIVE",
+                f'parse:["{key}"] and {key}: [ids...] are mutually exclusive.',
             )
 
 
@@ -230,7 +231,12 @@ def _file_rules(cleaned: Json, problems: Problems, files: Sequence[str]) -> None
         raise ApiError(400, 30015, "Maximum number of attachments reached (10)")
     for index, attachment in enumerate(cleaned.get("attachments") or []):
         number = str(attachment.get("id", ""))
-        if len(number) < 15 and number.isdigit() and int(number) >= len(files) and not attachment.get("uploaded_filename"):
+        if (
+            len(number) < 15
+            and number.isdigit()
+            and int(number) >= len(files)
+            and not attachment.get("uploaded_filename")
+        ):
             problems.at("attachments", index, "id").add(
                 "ATTACHMENT_NOT_FOUND", "An attachment without a file was provided"
             )
@@ -253,5 +259,10 @@ def has_substance(cleaned: Json, files: int) -> None:
     filled = any(cleaned.get(key) for key in ("embeds", "components", "sticker_ids", "poll"))
     uploads = files or any(a.get("uploaded_filename") for a in cleaned.get("attachments") or [])
     reference = cleaned.get("message_reference") or {}
-    if not filled and not uploads and not (cleaned.get("content") or "").strip() and reference.get("type") != 1:
+    if (
+        not filled
+        and not uploads
+        and not (cleaned.get("content") or "").strip()
+        and reference.get("type") != 1
+    ):
         raise empty_message()

@@ -1,0 +1,179 @@
+"""Scripts of the model server: which answer a request gets.
+
+A script is a list of rules, tried in order; the first that fits and is not used up answers. A rule:
+
+``match``        regular expression, searched in the user message the request ends with
+``after_tool``   regular expression, searched in the tool results at the end of the request
+``model``        name of the model asked for
+``times``        how often the rule may answer; default: for ever with ``match`` or ``after_tool``, else once
+``text``         the answer, or a list of chunks; ``{last}`` is the last user message
+``tool_calls``   ``[{"name", "arguments", "id"?}]``; arguments: an object, or text sent as it is
+``delay``        seconds before the first byte
+``chunk_delay``  seconds between chunks
+``error``        ``{"status", "message"?, "type"?, "retry_after"?}``
+``hang``         true: never answers; a number: seconds until the connection is cut
+``cut_after``    cut the connection after so many chunks
+``finish``       finish reason other than stop or tool calls
+``usage``        ``[prompt tokens, completion tokens]``
+
+A rule with neither ``match`` nor ``after_tool`` is a step: steps are used up one after the other. When
+nothing fits, the model answers ``You said: {last}``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from shoal.simulator.errors import SimulatorError
+
+__all__ = ["Asked", "Reply", "Script"]
+
+KEYS = frozenset(
+    [
+        "match",
+        "after_tool",
+        "model",
+        "times",
+        "text",
+        "tool_calls",
+        "delay",
+        "chunk_delay",
+        "error",
+        "hang",
+        "cut_after",
+        "finish",
+        "usage",
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request ends with, whatever API it came by."""
+
+    model: str
+    last_user: str
+    tool_results: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer of a rule."""
+
+    chunks: tuple[str, ...] = ()
+    tool_calls: tuple[dict[str, str], ...] = ()
+    delay: float = 0.0
+    chunk_delay: float = 0.0
+    error: Mapping[str, Any] | None = None
+    hang: float | None = None
+    cut_after: int | None = None
+    finish: str | None = None
+    usage: tuple[int, int] = (10, 5)
+
+
+@dataclass(slots=True)
+class _Rule:
+    spec: Mapping[str, Any]
+    left: int | None
+
+
+@dataclass(slots=True)
+class Script:
+    """Rules with what is left of them.
+
+    Raises:
+        SimulatorError: a rule is no object, or has an unknown key or a wrong expression.
+    """
+
+    rules: list[_Rule] = field(default_factory=list)
+    made: int = 0
+
+    @classmethod
+    def of(cls, source: Path | Sequence[Mapping[str, Any]] | None) -> Script:
+        """A script from a list of rules or a JSON file with one."""
+        if isinstance(source, Path):
+            try:
+                rules = json.loads(source.read_text(encoding="utf-8"))
+            except (OSError, ValueError) as error:
+                raise SimulatorError(f"Model script cannot be read: {error}.") from error
+        else:
+            rules = source or ()
+        script = cls()
+        for spec in rules:
+            script.add(spec)
+        return script
+
+    def add(self, spec: Mapping[str, Any]) -> None:
+        """Append a rule."""
+        strange = set(spec) - KEYS
+        if strange:
+            raise SimulatorError(
+                f"A rule has no {', '.join(sorted(strange))}.", fix=f"Known: {', '.join(sorted(KEYS))}."
+            )
+        for key in ("match", "after_tool"):
+            if key in spec:
+                try:
+                    re.compile(str(spec[key]))
+                except re.error as error:
+                    raise SimulatorError(f"{key} {spec[key]!r} is no regular expression: {error}.") from error
+        free = "match" in spec or "after_tool" in spec
+        times = spec.get("times", None if free else 1)
+        self.rules.append(_Rule(spec, None if times is None else int(times)))
+
+    def answer(self, asked: Asked) -> Reply:
+        """The reply to a request; uses its rule up."""
+        for rule in self.rules:
+            if rule.left == 0 or not _fits(rule.spec, asked):
+                continue
+            if rule.left is not None:
+                rule.left -= 1
+            return self._reply(rule.spec, asked)
+        return self._reply({"text": "You said: {last}"}, asked)
+
+    def _reply(self, spec: Mapping[str, Any], asked: Asked) -> Reply:
+        text = spec.get("text", ())
+        chunks = _pieces(text) if isinstance(text, str) else [str(part) for part in text]
+        calls = []
+        for call in spec.get("tool_calls") or ():
+            self.made += 1
+            arguments = call.get("arguments", {})
+            calls.append(
+                {
+                    "id": str(call.get("id") or f"call_{self.made:04d}"),
+                    "name": str(call["name"]),
+                    "arguments": arguments if isinstance(arguments, str) else json.dumps(arguments),
+                }
+            )
+        hang = spec.get("hang")
+        usage = spec.get("usage") or (10, 5)
+        return Reply(
+            tuple(chunk.replace("{last}", asked.last_user) for chunk in chunks),
+            tuple(calls),
+            float(spec.get("delay", 0)),
+            float(spec.get("chunk_delay", 0)),
+            spec.get("error"),
+            None if not hang else (86_400.0 if hang is True else float(hang)),
+            spec.get("cut_after"),
+            spec.get("finish"),
+            (int(usage[0]), int(usage[1])),
+        )
+
+
+def _fits(spec: Mapping[str, Any], asked: Asked) -> bool:
+    if "model" in spec and spec["model"] != asked.model:
+        return False
+    if "after_tool" in spec:
+        return any(re.search(str(spec["after_tool"]), result, re.DOTALL) for result in asked.tool_results)
+    if "match" in spec:
+        return not asked.tool_results and bool(re.search(str(spec["match"]), asked.last_user, re.DOTALL))
+    return True
+
+
+def _pieces(text: str) -> list[str]:
+    """A text in word-sized chunks, as models stream it; nothing is lost."""
+    return re.findall(r"\S*\s*", text)[:-1] if text else []
