@@ -19,7 +19,7 @@ from workers.agent.providers.base import (
     RateLimitError,
 )
 
-__all__ = ["is_chinese", "model_failure", "notice_text", "say"]
+__all__ = ["is_chinese", "model_failure", "say"]
 
 _HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
 _KANA = re.compile(r"[\u3040-\u30ff]")
@@ -70,10 +70,6 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "My model gave an empty answer. Please try again.",
         "模型返回了空回答，请重试。",
     ),
-    "stopped": (
-        "Stopped.",
-        "已停止。",
-    ),
     "silent": (
         "Noted; I have nothing to add.",
         "收到，我没有要补充的。",
@@ -89,16 +85,6 @@ def say(name: str, *, like: str) -> str:
     """
     english, chinese = _TEXTS[name]
     return chinese if is_chinese(like) else english
-
-
-def notice_text(name: str, *, language: str) -> str:
-    """The text called ``name`` in a language, ``en`` or ``zh``.
-
-    Raises:
-        KeyError: there is no such text.
-    """
-    english, chinese = _TEXTS[name]
-    return chinese if language == "zh" else english
 
 
 def model_failure(error: ModelError, *, like: str) -> str:

@@ -75,7 +75,7 @@ class MessageTool:
     """
 
     name = "message"
-    aliases = ("discord",)
+    aliases: tuple[str, ...] = ("discord",)
     idempotent = True
     limit_s = 30.0
 

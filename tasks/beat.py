@@ -1,0 +1,39 @@
+"""Beat: celery-redbeat with one reconciling tick a minute.
+
+Announcements never hang on beat: a fire is a delayed lane record. The tick only reseeds
+what a crash may have cut, so the seconds a standby needs to take over move nothing. Several
+beats may run; one holds redbeat's lock.
+"""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+
+from celery.beat import Service
+
+from config import Loaded
+from shoal.base.logging import get_logger
+from tasks.registry import PERIODIC
+from tasks.runtime import open_runtime
+
+__all__ = ["run"]
+
+log = get_logger(__name__)
+
+
+def run(loaded: Loaded) -> int:
+    """Run until SIGTERM or SIGINT; returns the exit code."""
+    runtime = open_runtime(loaded, "beat")
+    runtime.app.conf.beat_schedule = PERIODIC
+    service = Service(app=runtime.app, scheduler_cls="redbeat.RedBeatScheduler")
+
+    def stop(_signum: int, _frame: FrameType | None) -> None:
+        service.stop()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    log.info("beat is ready", ticks=sorted(PERIODIC))
+    service.start()
+    runtime.close()
+    return 0

@@ -1,0 +1,69 @@
+"""``interaction.ack``: answers a click or command within Discord's three seconds.
+
+The answer is sent first and noted afterwards: if this process dies in between, the gateway's
+back-stop sends a deferral, and Discord refuses whichever comes second (40060), which both
+sides read as success (rule R10).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from shoal.discord.wire import InteractionCallbackType, InteractionType, MessageFlags
+
+from shoal.discord.errors import BadRequest
+from shoal.state.records import Grant, decode_event
+from tasks.drain import Commit, Step
+from tasks.runtime import Runtime
+from workers.agent.context import TurnContext
+from workers.delivery.notices import TEXTS
+
+__all__ = ["ack_lane"]
+
+ALREADY_ACKNOWLEDGED = 40060
+UNKNOWN_INTERACTION = 10062
+
+
+class _Interaction(msgspec.Struct):
+    id: str
+    token: str
+    type: int
+    locale: str = ""
+
+
+def ack_lane(runtime: Runtime, lane: str) -> str:
+    """Answer the interaction at the head of its lane."""
+
+    def handle(grant: Grant, _context: TurnContext) -> Step:
+        event = decode_event(grant.head.body)
+        interaction = msgspec.json.decode(event.data, type=_Interaction)
+        summary = _answer(runtime, event.account, interaction)
+        runtime.store.intake.ack(interaction.id, "front")
+        return Commit((), summary)
+
+    return runtime.drain.run(lane, handle)
+
+
+def _answer(runtime: Runtime, account: str, interaction: _Interaction) -> str:
+    kind, data = _reply(interaction)
+    try:
+        runtime.rest(account).create_interaction_response(
+            interaction.id, interaction.token, type=kind, data=data
+        )
+    except BadRequest as error:
+        if error.json_code == ALREADY_ACKNOWLEDGED:
+            return "acknowledged by the gateway"
+        raise
+    return "answered"
+
+
+def _reply(interaction: _Interaction) -> tuple[int, dict[str, Any] | None]:
+    """Nothing of ours that lives any more made this: say so, to the one who clicked."""
+    if interaction.type == InteractionType.APPLICATION_COMMAND_AUTOCOMPLETE:
+        return InteractionCallbackType.APPLICATION_COMMAND_AUTOCOMPLETE_RESULT, {"choices": []}
+    language = "zh" if interaction.locale.startswith("zh") else "en"
+    return InteractionCallbackType.CHANNEL_MESSAGE_WITH_SOURCE, {
+        "content": TEXTS["interaction-expired"][language],
+        "flags": int(MessageFlags.EPHEMERAL),
+    }

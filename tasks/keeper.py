@@ -1,0 +1,128 @@
+"""Keeps the leases of this process alive, but only while their work moves (rule R24).
+
+One thread renews every held token in one call. A turn whose progress stamp is older than
+the step it named allows is not renewed: its lane passes to another worker. A thread lost
+that way cannot be killed; after ``LEAKED_THREADS_MAX`` of them the process asks to stop.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from shoal.base.errors import StoreUnavailable
+from shoal.base.logging import get_logger
+from shoal.state.lanes import Lanes
+
+__all__ = ["LEASE_MS", "Held", "Keeper"]
+
+LEASE_MS = 5_000
+"""How long a grant lives without renewal."""
+
+RENEW_EVERY_S = LEASE_MS / 1000 / 3
+LEAKED_THREADS_MAX = 2
+
+log = get_logger(__name__)
+
+
+class Held(Protocol):
+    """What the keeper wants to know of the work under a grant."""
+
+    def progressing(self) -> bool:
+        """Whether the step in hand is still within the time it asked for."""
+        ...
+
+    def lose(self) -> None:
+        """The lease is gone: stop at the next point where that is possible."""
+        ...
+
+    def renewed(self) -> None:
+        """The lease was extended just now."""
+        ...
+
+
+@dataclass
+class _Entry:
+    token: str
+    held: Held
+    leaked: bool = False
+
+
+class Keeper:
+    """The renewal thread of one process."""
+
+    def __init__(self, lanes: Lanes, *, on_leak: Callable[[], None]) -> None:
+        self._lanes = lanes
+        self._on_leak = on_leak
+        self._lock = threading.Lock()
+        self._held: dict[str, _Entry] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
+
+    def start(self) -> None:
+        """Begin renewing."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; leases then run out by themselves."""
+        self._stop.set()
+
+    @contextmanager
+    def holding(self, lane: str, token: str, held: Held) -> Iterator[None]:
+        """Renew ``lane`` for as long as the block runs."""
+        entry = _Entry(token, held)
+        with self._lock:
+            self._held[lane] = entry
+        try:
+            yield
+        finally:
+            with self._lock:
+                if self._held.get(lane) is entry:
+                    del self._held[lane]
+
+    def lanes(self) -> list[str]:
+        """The lanes held now; for ``turns`` remote control and diagnostics."""
+        with self._lock:
+            return sorted(self._held)
+
+    def _run(self) -> None:
+        while not self._stop.wait(RENEW_EVERY_S):
+            try:
+                self.renew_once()
+            except StoreUnavailable as error:
+                # infrastructure: the leases may end; every holder also watches its own clock
+                log.warning("leases could not be renewed", error=error)
+
+    def renew_once(self) -> None:
+        """One round: drop what stands still, renew the rest, tell the losers."""
+        with self._lock:
+            entries = dict(self._held)
+        moving = {}
+        for lane, entry in entries.items():
+            if entry.leaked:
+                continue
+            if entry.held.progressing():
+                moving[lane] = entry.token
+            else:
+                self._give_up(lane, entry)
+        if not moving:
+            return
+        lost = self._lanes.renew(moving)
+        for lane in moving:
+            if lane in lost:
+                log.warning("lease lost", lane=lane)
+                entries[lane].held.lose()
+            else:
+                entries[lane].held.renewed()
+
+    def _give_up(self, lane: str, entry: _Entry) -> None:
+        entry.leaked = True
+        entry.held.lose()
+        with self._lock:
+            leaked = sum(1 for other in self._held.values() if other.leaked)
+        log.error("no progress: lease is left to run out", lane=lane, leaked_threads=leaked)
+        if leaked >= LEAKED_THREADS_MAX:
+            self._on_leak()

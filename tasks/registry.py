@@ -1,0 +1,58 @@
+"""Every task of the fleet and its name. Thin on purpose: the work is in ``workers``.
+
+Tasks take one lane name and nothing else: a forged message can only knock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from celery import Celery
+
+from shoal.state.queues import check_lane
+from tasks.delivery import send_lane
+from tasks.inbound import admit_lane
+from tasks.interaction import ack_lane
+from tasks.runtime import Runtime
+from tasks.session import turn_lane
+from tasks.upkeep import reconcile
+
+__all__ = ["LANE_TASKS", "PERIODIC", "register"]
+
+LANE_TASKS: dict[str, Callable[[Runtime, str], str]] = {
+    "inbound.admit": admit_lane,
+    "interaction.ack": ack_lane,
+    "session.turn": turn_lane,
+    "delivery.send": send_lane,
+}
+"""Task name → body. The body returns one line without content, which Flower shows."""
+
+PERIODIC: dict[str, dict[str, Any]] = {
+    "reconcile": {
+        "task": "upkeep.reconcile",
+        "schedule": 60.0,
+        "options": {"queue": "upkeep", "expires": 55},
+    },
+}
+"""What beat ticks."""
+
+
+def register(app: Celery, runtime: Callable[[], Runtime]) -> None:
+    """Add every task to ``app``; ``runtime`` gives the process's parts when a task runs."""
+    for name, body in LANE_TASKS.items():
+        app.task(name=name)(_lane_task(name, body, runtime))
+
+    @app.task(name="upkeep.reconcile", acks_late=True)
+    def _reconcile() -> str:
+        return reconcile(runtime())
+
+
+def _lane_task(
+    name: str, body: Callable[[Runtime, str], str], runtime: Callable[[], Runtime]
+) -> Callable[[str], str]:
+    def task(lane: str) -> str:
+        return body(runtime(), check_lane(lane))
+
+    task.__name__ = name.replace(".", "_")
+    return task

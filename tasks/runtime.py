@@ -1,0 +1,195 @@
+"""What one process of the fleet is made of: config, store, app, lanes, transports.
+
+The only place where the parts are put together. Everything below gets what it needs as an
+argument; nothing is global.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from celery import Celery
+
+from config import Loaded
+from shoal.base.clock import Clock, SystemClock
+from shoal.base.errors import StoreUnavailable
+from shoal.base.logging import get_logger
+from shoal.discord.rest import Rest
+from shoal.discord.retry import RetryPolicy
+from shoal.state.embedded import EmbeddedServer
+from shoal.state.store import Store
+from tasks.app import build_app
+from tasks.drain import READS, Drain
+from tasks.keeper import Keeper
+from tasks.stopping import Stopping
+from tasks.transports import Transports
+from workers.agent.models import Cooldowns, Models
+from workers.agent.profiles import profile_of
+from workers.agent.providers.pool import ProviderPool
+from workers.agent.results import TurnDeps
+from workers.agent.tools.message import MessageTool
+from workers.agent.tools.registry import ToolRegistry
+from workers.delivery.render import DeliverySettings
+from workers.delivery.send import DeliveryDeps
+from workers.delivery.typing import show_typing
+from workers.sessions.records import TurnRequest
+from workers.sessions.view import Settings, settings_of
+
+__all__ = ["Runtime", "host_name", "open_runtime"]
+
+ANNOUNCE_EVERY_S = 5.0
+ANNOUNCE_TTL_S = 15.0
+DELIVERY_MAX_WAIT_S = 0.05
+"""A longer rate-limit wait goes back to the lane, so that it blocks no thread (design 2)."""
+
+log = get_logger(__name__)
+
+
+@dataclass
+class Runtime:
+    """One process.
+
+    Attributes:
+        loaded: the config in force.
+        store: Redis.
+        app: Celery.
+        kind: ``front``, ``back``, …
+        index: number among several of one kind on this host.
+        home: the name of this host, for agents whose files live here.
+        stopping: the process's wish to leave.
+    """
+
+    loaded: Loaded
+    store: Store
+    app: Celery
+    kind: str
+    index: int
+    home: str
+    stopping: Stopping
+    clock: Clock = field(default_factory=SystemClock)
+    _settings: dict[str, Settings] = field(default_factory=dict)
+
+    @property
+    def node_name(self) -> str:
+        """Celery node name, ``kind@host``; ``kind.2@host`` for the second of a kind."""
+        kind = self.kind if self.index == 1 else f"{self.kind}.{self.index}"
+        return f"{kind}@{self.home}"
+
+    @cached_property
+    def keeper(self) -> Keeper:
+        """Renews the leases held here; asks the process to leave when threads leak."""
+        return Keeper(self.store.lanes, on_leak=self.stopping.request)
+
+    @cached_property
+    def drain(self) -> Drain:
+        """Works lanes off."""
+        return Drain(self.store.lanes, self.keeper, self.stopping, quarantine=self.kind == "chores")
+
+    @cached_property
+    def transports(self) -> Transports:
+        """The one way out, per account."""
+        return Transports(self.loaded, self.store, self.clock)
+
+    def rest(self, account_id: str) -> Rest:
+        """REST calls of one account."""
+        return self.transports.rest(account_id)
+
+    def admission_settings(self, account_id: str) -> Settings:
+        """What admission needs of the config, compiled once per account."""
+        settings = self._settings.get(account_id)
+        if settings is None:
+            settings = self._settings[account_id] = settings_of(self.loaded, account_id)
+        return settings
+
+    @cached_property
+    def turn_deps(self) -> TurnDeps:
+        """What turns share: providers, tools, profiles, typing."""
+        return TurnDeps(
+            store=self.store,
+            models=Models(ProviderPool(lambda: self.loaded), Cooldowns(self.store), clock=self.clock),
+            tools=ToolRegistry.of([MessageTool(react=self._react)]),
+            profile=lambda request: profile_of(self.loaded, request),
+            typing=self._typing,
+        )
+
+    @cached_property
+    def delivery_deps(self) -> DeliveryDeps:
+        """What deliveries share. One try and hardly any wait per request: the lane is the retry."""
+        once = RetryPolicy(attempts=1)
+        return DeliveryDeps(
+            store=self.store,
+            rest=lambda account: self.rest(account).limited(max_wait=DELIVERY_MAX_WAIT_S, retry=once),
+            settings=lambda account: DeliverySettings.of(self.loaded.account(account)),
+            bot_id=self._bot_id,
+            clock=self.clock,
+        )
+
+    def _bot_id(self, account: str) -> str | None:
+        me = self.store.facts.me(account)
+        return str(me["id"]) if me and me.get("id") else None
+
+    def _react(self, account: str, channel_id: str, message_id: str, emoji: str, remove: bool) -> None:
+        rest = self.rest(account)
+        act = rest.delete_own_reaction if remove else rest.create_reaction
+        act(channel_id, message_id, emoji)
+
+    def _typing(self, request: TurnRequest) -> AbstractContextManager[None]:
+        return show_typing(lambda: self.rest(request.account), request.channel_id)
+
+    def start(self) -> None:
+        """Begin to renew leases and to announce this process."""
+        self.keeper.start()
+        threading.Thread(target=self._announce, name="announce", daemon=True).start()
+
+    def close(self) -> None:
+        """Leave in good order."""
+        self.stopping.request()
+        self.keeper.stop()
+        try:
+            self.store.processes.leave(self.kind, self.home, os.getpid())
+        except StoreUnavailable as error:
+            log.warning("could not say good-bye; the entry ends by itself", error=error)
+        self.store.close()
+
+    def _announce(self) -> None:
+        while True:
+            try:
+                self.store.processes.announce(
+                    self.kind, self.home, os.getpid(), READS, {"index": self.index}, ANNOUNCE_TTL_S
+                )
+            except StoreUnavailable as error:
+                log.warning("could not announce this process", error=error)
+            if self.stopping.wait(ANNOUNCE_EVERY_S):
+                return
+
+
+def open_runtime(loaded: Loaded, kind: str, *, index: int = 1, app: Celery | None = None) -> Runtime:
+    """Connect this process to its store and build what it needs.
+
+    Raises:
+        StoreUnavailable, StoreUnsuitable: Redis is away or must not be used as it is.
+    """
+    url = loaded.redis_url or EmbeddedServer(loaded.state_dir).url()
+    store = Store.open(url, password=loaded.redis.password, client_name=f"shoal-{kind}")
+    for warning in store.check().warnings:
+        log.warning(warning)
+    return Runtime(
+        loaded=loaded,
+        store=store,
+        app=app or build_app(url, loaded.redis.password),
+        kind=kind,
+        index=index,
+        home=host_name(),
+        stopping=Stopping(),
+    )
+
+
+def host_name() -> str:
+    """Short name of this host as node names and homes use it: ``[a-z0-9-]``, at most 60."""
+    name = socket.gethostname().split(".")[0].lower()
+    return "".join(c if c.isascii() and c.isalnum() else "-" for c in name)[:60] or "localhost"

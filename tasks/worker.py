@@ -1,0 +1,132 @@
+"""Runs one worker process in code: never through ``celery …``, which would import a
+``tasks`` folder of whatever directory it is started in (rule R31).
+
+    front    interactive, inbound      threads   quick: acks, admission
+    back     delivery, upkeep          threads   sending; rate waits go back to the lane
+    turns    turns, turns.<home>       threads   agent turns
+    chores   chores                    prefork   exec, media, quarantine: limits are real there
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from celery import Celery, signals
+from celery.worker import WorkController
+from kombu.entity import Queue
+
+from config import Loaded
+from shoal.base.errors import ProcessError
+from shoal.base.logging import get_logger
+from tasks.app import QUEUE_PREFIX
+from tasks.hints import install_hints
+from tasks.registry import register
+from tasks.runtime import Runtime, open_runtime
+from tasks.sweeper import Sweeper
+from tasks.watchdog import Watchdog
+
+__all__ = ["KINDS", "WorkerKind", "run"]
+
+CHORES_TIME_LIMIT_S = 3600
+CHORES_MAX_TASKS = 200
+CHORES_MAX_MEMORY_KB = 1_000_000
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerKind:
+    """Queues and pool of one kind of worker; ``home`` adds the queue of this host."""
+
+    name: str
+    queues: tuple[str, ...]
+    pool: str
+    concurrency: int
+    home: bool = False
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        WorkerKind("front", ("interactive", "inbound"), "threads", 8),
+        WorkerKind("back", ("delivery", "upkeep"), "threads", 16),
+        WorkerKind("turns", ("turns",), "threads", 32, home=True),
+        WorkerKind("chores", ("chores",), "prefork", 1),
+    )
+}
+
+
+def run(kind_name: str, loaded: Loaded, *, index: int = 1, concurrency: int | None = None) -> int:
+    """Run a worker until SIGTERM; returns the exit code.
+
+    Args:
+        kind_name: one of :data:`KINDS`.
+        loaded: the config.
+        index: tells several workers of one kind on one host apart.
+        concurrency: tasks at once; none takes the kind's own.
+
+    Raises:
+        ProcessError: no such kind.
+        StoreUnavailable, StoreUnsuitable: Redis is away or must not be used as it is.
+    """
+    kind = KINDS.get(kind_name)
+    if kind is None:
+        raise ProcessError(f"There is no worker kind {kind_name!r}.", fix=f"Use one of: {', '.join(KINDS)}.")
+    runtime = open_runtime(loaded, kind.name, index=index)
+    queues = [*kind.queues, *([f"turns.{runtime.home}"] if kind.home else [])]
+    slots = concurrency or kind.concurrency
+    current = [runtime]
+    _declare_queues(runtime.app, queues)
+    if kind.pool == "prefork":
+        _reopen_in_children(current, loaded, kind, index)
+    register(runtime.app, lambda: current[0])
+    install_hints(runtime.app, runtime.store, homes=[runtime.home])
+    runtime.start()
+    Sweeper(runtime.store, runtime.stopping).start()
+    if kind.pool == "threads":
+        Watchdog(runtime.store, [QUEUE_PREFIX + name for name in queues], slots).start()
+    signals.worker_shutting_down.connect(lambda **_: runtime.stopping.request(), weak=False)
+    worker = _controller(runtime.app, kind, queues, slots, runtime.node_name)
+    log.info("worker is ready", kind=kind.name, queues=queues, concurrency=slots)
+    worker.start()
+    runtime.close()
+    return int(worker.exitcode or 0)
+
+
+def _declare_queues(app: Celery, queues: list[str]) -> None:
+    app.conf.task_queues = [Queue(name, routing_key=name) for name in queues]
+
+
+def _controller(
+    app: Celery, kind: WorkerKind, queues: list[str], slots: int, node_name: str
+) -> WorkController:
+    limits = {}
+    if kind.pool == "prefork":
+        limits = {
+            "time_limit": CHORES_TIME_LIMIT_S,
+            "max_tasks_per_child": CHORES_MAX_TASKS,
+            "max_memory_per_child": CHORES_MAX_MEMORY_KB,
+        }
+    return app.Worker(
+        hostname=node_name,
+        pool_cls=kind.pool,
+        concurrency=slots,
+        queues=queues,
+        without_gossip=True,
+        without_mingle=True,
+        task_events=True,
+        loglevel="WARNING",
+        quiet=True,
+        **limits,
+    )
+
+
+def _reopen_in_children(current: list[Runtime], loaded: Loaded, kind: WorkerKind, index: int) -> None:
+    """Sockets and threads do not survive a fork: each child opens its own."""
+
+    def reopen(**_: object) -> None:
+        runtime = open_runtime(loaded, kind.name, index=index, app=current[0].app)
+        runtime.start()
+        current[0] = runtime
+
+    signals.worker_process_init.connect(reopen, weak=False)

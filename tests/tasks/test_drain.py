@@ -1,0 +1,169 @@
+"""The drain loop on a real Valkey: what each ending of a handler does to its lane."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from shoal.base.errors import ShoalError, StaleGrant
+from shoal.base.ids import new_token
+from shoal.state.effects import Push
+from shoal.state.records import Grant, Record
+from shoal.state.store import Store
+from tasks.drain import Commit, Drain, Fail, Failure, Park, Step, Yield
+from tasks.keeper import Keeper
+from tasks.stopping import Stopping
+from workers.agent.context import LeaseLost, TurnContext
+
+LANE = "inbound:default:1"
+
+
+def record(identity: str) -> Record:
+    return Record(identity=identity, kind="test", body=b"{}")
+
+
+@pytest.fixture
+def drain(store: Store) -> Drain:
+    stopping = Stopping(leave=lambda _code: None)
+    return Drain(store.lanes, Keeper(store.lanes, on_leak=stopping.request), stopping)
+
+
+def fill(store: Store, *identities: str) -> None:
+    for identity in identities:
+        store.lanes.push(LANE, record(identity))
+
+
+def test_works_off_in_order_up_to_the_batch(store: Store, drain: Drain) -> None:
+    fill(store, "a", "b", "c")
+    seen: list[str] = []
+
+    def handler(grant: Grant, _context: TurnContext) -> Step:
+        seen.append(grant.head.identity)
+        return Commit((), "admitted")
+
+    assert drain.run(LANE, handler, max_records=2) == "2 records: 2 × admitted"
+    assert seen == ["a", "b"]
+    assert store.lanes.depth(LANE) == 1
+    assert drain.run(LANE, handler, max_records=2) == "admitted"
+    assert drain.run(LANE, handler) == "nothing to do: empty"
+
+
+def test_effects_come_with_the_commit(store: Store, drain: Drain) -> None:
+    fill(store, "a")
+    other = "delivery:default:1"
+    drain.run(LANE, lambda _g, _c: Commit([Push(other, record("x"))]))
+    assert store.lanes.depth(other) == 1
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        Yield(60_000, "later"),
+        Park(("receipt.x",), 60_000, "parked"),
+        Fail(Failure.INFRASTRUCTURE, "proxy", "The proxy is away."),
+        Fail(Failure.HANDLED, "internal", "A bug."),
+    ],
+)
+def test_what_is_not_committed_stays_at_the_head(store: Store, drain: Drain, step: Step) -> None:
+    fill(store, "a", "b")
+    drain.run(LANE, lambda _g, _c: step)
+    assert store.lanes.depth(LANE) == 2
+
+
+def test_handled_failures_end_in_dead_after_three_tries(store: Store, drain: Drain) -> None:
+    fill(store, "a")
+
+    def broken(_grant: Grant, _context: TurnContext) -> Step:
+        raise ShoalError("This record cannot be handled.")
+
+    said = []
+    for _ in range(200):
+        said.append(drain.run(LANE, broken))
+        if store.lanes.depth(LANE) == 0:
+            break
+        threading.Event().wait(0.05)
+    assert said[-1] == "dead: error"
+    assert sum(1 for line in said if not line.startswith("nothing")) == 3
+
+
+def test_a_bug_is_a_try_and_its_text_stays_inside(store: Store, drain: Drain) -> None:
+    fill(store, "a")
+
+    def bug(_grant: Grant, _context: TurnContext) -> Step:
+        raise RuntimeError("secret-content-of-a-message")
+
+    assert drain.run(LANE, bug) == "retried: internal"
+
+
+@pytest.mark.parametrize("error", [StaleGrant(LANE), LeaseLost("gone")])
+def test_a_lost_lane_is_left_alone(store: Store, drain: Drain, error: Exception) -> None:
+    fill(store, "a")
+
+    def loser(_grant: Grant, _context: TurnContext) -> Step:
+        raise error
+
+    assert drain.run(LANE, loser) == "lost"
+    assert store.lanes.depth(LANE) == 1
+
+
+def test_a_stale_holder_cannot_commit(store: Store, drain: Drain) -> None:
+    fill(store, "a")
+
+    def overtaken(grant: Grant, _context: TurnContext) -> Step:
+        store.lanes.yield_(grant)
+        assert isinstance(store.lanes.acquire(LANE, new_token()), Grant)
+        return Commit((), "stolen")
+
+    assert drain.run(LANE, overtaken) == "lost"
+    assert store.lanes.depth(LANE) == 1
+
+
+def test_shutdown_gives_the_lane_back_at_once(store: Store, drain: Drain) -> None:
+    fill(store, "a", "b")
+    steps: list[str] = []
+
+    def handler(grant: Grant, context: TurnContext) -> Step:
+        steps.append(grant.head.identity)
+        drain.stopping.request(grace_s=60)
+        context.check()
+        return Commit()
+
+    assert drain.run(LANE, handler, max_records=10) == "shutdown"
+    assert steps == ["a"]
+    assert isinstance(store.lanes.acquire(LANE, new_token()), Grant)
+
+
+def test_the_keeper_renews_only_what_moves(store: Store) -> None:
+    leaks: list[bool] = []
+    keeper = Keeper(store.lanes, on_leak=lambda: leaks.append(True))
+    lanes = [f"inbound:default:{number}" for number in (1, 2, 3)]
+    grants: list[Grant] = []
+    for lane in lanes:
+        store.lanes.push(lane, record("a"))
+        grant = store.lanes.acquire(lane, new_token(), ttl_ms=60_000)
+        assert isinstance(grant, Grant)
+        grants.append(grant)
+
+    class Work:
+        def __init__(self, moving: Callable[[], bool]) -> None:
+            self.progressing = moving
+            self.events: list[str] = []
+
+        def lose(self) -> None:
+            self.events.append("lost")
+
+        def renewed(self) -> None:
+            self.events.append("renewed")
+
+    moving, stuck, stuck_too = Work(lambda: True), Work(lambda: False), Work(lambda: False)
+    with (
+        keeper.holding(lanes[0], grants[0].token, moving),
+        keeper.holding(lanes[1], grants[1].token, stuck),
+        keeper.holding(lanes[2], "0" * 32, stuck_too),
+    ):
+        keeper.renew_once()
+        assert moving.events == ["renewed"]
+        assert stuck.events == ["lost"]
+        assert leaks, "two stuck threads must ask the process to leave"
