@@ -1,37 +1,81 @@
-"""Dialling: every TCP connection to Discord is opened here, through the proxy if there is one."""
+"""Dialling: every TCP connection to Discord is opened here, through the proxy if there is one.
+
+REST connections, downloads and websockets all come from :func:`dial`. With a proxy, the only
+address this process ever connects to is the proxy's; the target's name is handed to the proxy
+and not resolved here (rule R34). There is no fallback to a direct connection: a proxy that
+cannot be used is a :class:`~shoal.base.errors.ProxyError` that says which leg failed.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
+import time
 from pathlib import Path
 from typing import Protocol
 
+import certifi
 from pydantic import SecretStr
 
+from shoal.base.errors import ConfigError, ProxyError, TransportError
 from shoal.base.proxy import Proxy, parse_proxy
+from shoal.discord.bridge import bridge
+from shoal.discord.handshakes import HandshakeFailed, http_connect, socks5_connect
+from shoal.discord.troubles import trouble_for
 
-__all__ = ["Proxy", "ProxyLike", "dial", "parse_proxy", "tls_context"]
+__all__ = ["Proxy", "ProxyLike", "dial", "parse_proxy", "proxy_for", "tls_context"]
 
 
 class ProxyLike(Protocol):
-    """What dialling needs to know of a proxy; ``shoal.base.proxy.Proxy`` has it."""
+    """What dialling needs to know of a proxy; :class:`shoal.base.proxy.Proxy` has it."""
 
     @property
-    def scheme(self) -> str: ...
+    def scheme(self) -> str:
+        """``http``, ``https``, ``socks5`` or ``socks5h``."""
+        ...
+
     @property
-    def host(self) -> str: ...
+    def host(self) -> str:
+        """Name or address."""
+        ...
+
     @property
-    def port(self) -> int: ...
+    def port(self) -> int:
+        """TCP port."""
+        ...
+
     @property
-    def username(self) -> str | None: ...
+    def username(self) -> str | None:
+        """Decoded user name."""
+        ...
+
     @property
-    def password(self) -> SecretStr | None: ...
+    def password(self) -> SecretStr | None:
+        """Decoded password."""
+        ...
+
     @property
-    def source(self) -> str: ...
+    def source(self) -> str:
+        """``config:<path>`` or ``env:<NAME>``."""
+        ...
+
     @property
-    def no_proxy(self) -> tuple[str, ...]: ...
-    def masked(self) -> str: ...
+    def no_proxy(self) -> tuple[str, ...]:
+        """Hosts that go direct."""
+        ...
+
+    def masked(self) -> str:
+        """The URL without credentials."""
+        ...
+
+
+def proxy_for(host: str, port: int, proxy: ProxyLike | None) -> ProxyLike | None:
+    """The proxy for this host: None where ``no_proxy`` of the environment exempts it (decision 19)."""
+    if proxy is None or not proxy.no_proxy:
+        return proxy
+    rules = Proxy(scheme="http", host="-", port=1, no_proxy=proxy.no_proxy)
+    return None if rules.exempts(host, port) else proxy
 
 
 def tls_context(ca_file: str | Path | None = None) -> ssl.SSLContext:
@@ -40,7 +84,18 @@ def tls_context(ca_file: str | Path | None = None) -> ssl.SSLContext:
     Raises:
         ConfigError: the file cannot be read or holds no certificate.
     """
-    raise NotImplementedError
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_verify_locations(certifi.where())
+    if ca_file:
+        try:
+            context.load_verify_locations(str(ca_file))
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(
+                f"channels.discord.proxyCaFile: {str(ca_file)!r} cannot be used ({error}).",
+                fix="Give a readable PEM file with the certificate of the authority.",
+            ) from None
+    return context
 
 
 def dial(
@@ -50,18 +105,162 @@ def dial(
     *,
     tls: ssl.SSLContext | None = None,
     timeout: float = 10.0,
-    ca_file: str | Path | None = None,
+    proxy_tls: ssl.SSLContext | None = None,
 ) -> socket.socket:
     """A connected socket to ``host:port``, through ``proxy`` unless that is None. Never direct otherwise.
 
     Args:
         tls: wrap the connection with this context; None gives the plain tunnel.
         timeout: seconds for all of it; stays set on the socket.
-        ca_file: besides certifi for an ``https`` proxy's own certificate.
+        proxy_tls: verifies an ``https`` proxy's own certificate; ``tls`` or the usual authorities if None.
 
     Raises:
-        ProxyError: ``leg`` says where: ``proxy-dns``, ``proxy-connect``, ``proxy-tls``, ``proxy-auth``,
-            ``proxy-refused``, ``proxy-protocol``.
-        TransportError: direct connection or TLS with the host: ``dns``, ``connect``, ``tls``.
+        ProxyError: ``leg`` says where: ``proxy-dns``, ``proxy-connect``, ``proxy-connect-timeout``,
+            ``proxy-tls``, ``proxy-auth``, ``proxy-refused``, ``proxy-protocol``, ``dns`` (only ``socks5``).
+        TransportError: a direct connection (``dns``, ``connect``, ``connect-timeout``) or TLS with the
+            host (``tls``).
     """
-    raise NotImplementedError
+    deadline = time.monotonic() + timeout
+    if proxy is None:
+        sock = _connect(host, port, deadline, None, f"{host}:{port}")
+    else:
+        sock = _tunnel(host, port, proxy, deadline, proxy_tls or tls)
+    try:
+        if tls is not None:
+            sock.settimeout(_left(deadline))
+            sock = _wrap(sock, host, port, tls, proxy)
+        sock.settimeout(timeout)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _left(deadline: float) -> float:
+    return max(0.001, deadline - time.monotonic())
+
+
+def _fail(proxy: ProxyLike | None, leg: str, message: str, *, fix: str = "") -> TransportError:
+    row = trouble_for(leg)
+    fix = fix or (row.fix if row else "")
+    if proxy is None:
+        return TransportError(message, leg=leg, fix=fix)
+    place = proxy.source.split(":", 1)[-1]
+    return ProxyError(message, leg=leg, fix=f"{fix} The proxy comes from {place}." if place else fix)
+
+
+def _connect(host: str, port: int, deadline: float, proxy: ProxyLike | None, name: str) -> socket.socket:
+    """TCP to the proxy, or to the host where there is none. IPv4 first: broken IPv6 is common."""
+    prefix = "proxy-" if proxy else ""
+    what = f"the proxy {name}" if proxy else name
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise _fail(
+            proxy, f"{prefix}dns", f"The name of {what} cannot be resolved (ENOTFOUND: {error})."
+        ) from None
+    found.sort(key=lambda entry: entry[0] != socket.AF_INET)
+    last: OSError | None = None
+    for index, (family, kind, protocol, _, address) in enumerate(found):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(_left(deadline) / (len(found) - index))
+            sock.connect(address)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            return sock
+        except OSError as error:
+            sock.close()
+            last = error
+        except BaseException:
+            sock.close()
+            raise
+    if isinstance(last, ConnectionRefusedError):
+        raise _fail(proxy, f"{prefix}connect", f"Nothing listens at {what} (ECONNREFUSED).") from None
+    if isinstance(last, TimeoutError):
+        raise _fail(
+            proxy, f"{prefix}connect-timeout", f"{what[:1].upper()}{what[1:]} did not answer (ETIMEDOUT)."
+        ) from None
+    raise _fail(proxy, f"{prefix}connect", f"No connection to {what} ({last}).") from None
+
+
+def _tunnel(
+    host: str, port: int, proxy: ProxyLike, deadline: float, proxy_tls: ssl.SSLContext | None
+) -> socket.socket:
+    """A tunnel to ``host:port`` that the proxy opened."""
+    name = proxy.masked()
+    target = host if proxy.scheme != "socks5" else _resolve_here(host, port, proxy)
+    sock = _connect(proxy.host, proxy.port, deadline, proxy, name)
+    try:
+        sock.settimeout(_left(deadline))
+        if proxy.scheme == "https":
+            sock = _wrap_proxy(sock, proxy, proxy_tls or tls_context())
+        if proxy.scheme in ("http", "https"):
+            http_connect(sock, target, port, proxy)
+        else:
+            socks5_connect(sock, target, port, proxy)
+        if isinstance(sock, ssl.SSLSocket):
+            sock = bridge(sock)
+    except HandshakeFailed as error:
+        sock.close()
+        raise _fail(proxy, error.leg, f"The proxy {name} {error}.") from None
+    except TimeoutError:
+        sock.close()
+        raise _fail(
+            proxy, "proxy-connect-timeout", f"The proxy {name} opened no tunnel to {host}:{port} in time."
+        ) from None
+    except UnicodeError:
+        sock.close()
+        raise _fail(proxy, "proxy-protocol", f"{host!r} is no host name.") from None
+    except OSError as error:
+        sock.close()
+        raise _fail(
+            proxy, "proxy-protocol", f"The proxy {name} broke off while opening a tunnel ({error})."
+        ) from None
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _resolve_here(host: str, port: int, proxy: ProxyLike) -> str:
+    """``socks5`` without h: the operator asked for names to resolve on this machine."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise _fail(proxy, "dns", f"The name {host} cannot be resolved here (ENOTFOUND: {error}).") from None
+    return str(found[0][4][0])
+
+
+def _wrap_proxy(sock: socket.socket, proxy: ProxyLike, context: ssl.SSLContext) -> ssl.SSLSocket:
+    try:
+        return context.wrap_socket(sock, server_hostname=proxy.host)
+    except TimeoutError:
+        raise
+    except (ssl.SSLError, OSError) as error:
+        raise _fail(
+            proxy,
+            "proxy-tls",
+            f"TLS with the proxy {proxy.masked()} failed ({_tls_reason(error)}).",
+            fix=""
+            if isinstance(error, ssl.SSLCertVerificationError)
+            else "Is it an http proxy? Then write http://.",
+        ) from None
+
+
+def _wrap(
+    sock: socket.socket, host: str, port: int, context: ssl.SSLContext, proxy: ProxyLike | None
+) -> socket.socket:
+    through = f" through the proxy {proxy.masked()}" if proxy else ""
+    try:
+        return context.wrap_socket(sock, server_hostname=host)
+    except (ssl.SSLError, OSError) as error:
+        with contextlib.suppress(OSError):
+            sock.close()
+        raise _fail(proxy, "tls", f"TLS with {host}:{port}{through} failed ({_tls_reason(error)}).") from None
+
+
+def _tls_reason(error: OSError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate verify failed: {error.verify_message}"
+    return str(getattr(error, "reason", None) or error) or type(error).__name__

@@ -3,61 +3,81 @@
 REST, uploads, downloads and the sockets of the gateway are all dialled by
 :func:`shoal.discord.proxy.dial`; there is no other path to a connection, so there is none
 that could forget the proxy. The environment is never read here (``trust_env`` is off).
+
+One request is: reserve (limiter) → send → settle → retry or not. A failure after which the
+request may have worked is *ambiguous*, and stays so on the error that is raised in the end,
+whatever a later try answered (spec: outbound 1.4).
 """
 
 from __future__ import annotations
 
+import binascii
+import hashlib
+import re
 import socket
+from base64 import urlsafe_b64decode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 
-from shoal.base.clock import Clock
-from shoal.discord.limiter import LimiterLike, Priority
-from shoal.discord.proxy import ProxyLike
-from shoal.discord.retry import RetryPolicy, Safety
+import shoal
+from shoal.base.clock import Clock, SystemClock
+from shoal.base.errors import ShoalError, TransportError
+from shoal.base.logging import get_logger
+from shoal.base.redact import redactor
+from shoal.discord.bodies import Download, Exchange, File, Prepared, Raw, Response, prepare
+from shoal.discord.connections import make_session
+from shoal.discord.errors import (
+    BadRequest,
+    CloudflareBlocked,
+    DiscordError,
+    RateLimited,
+    RateWait,
+    error_from,
+)
+from shoal.discord.limiter import Answer, LimiterLike, Priority, Scope
+from shoal.discord.origins import API_URL, Endpoint, Origins
+from shoal.discord.proxy import ProxyLike, dial, proxy_for, tls_context
+from shoal.discord.retry import RetryPolicy, Safety, may_retry
 from shoal.discord.routes import Route
 
-__all__ = ["API_URL", "Download", "File", "Response", "Transport"]
+__all__ = ["API_URL", "USER_AGENT", "Download", "File", "Response", "Transport", "bot_id_of"]
 
-API_URL = "https://discord.com/api/v10"
+USER_AGENT = f"DiscordBot (https://pypi.org/project/shoal/, {shoal.__version__}) Shoal"
+"""The shape Discord demands; anything else may be refused (40333)."""
 
+MAX_BODY = 8 * 1024 * 1024
+NONCE_WINDOW_S = 120.0
+"""How long after a doubtful try a create may be repeated under its nonce (spec: fleet 4)."""
 
-@dataclass(frozen=True, slots=True)
-class File:
-    """A file to upload, whole in memory so that a retry sends the same bytes.
-
-    Attributes:
-        attachment: further fields of its ``attachments`` entry: ``description``, ``duration_secs``, ``waveform``.
-    """
-
-    filename: str
-    data: bytes = field(repr=False)
-    content_type: str = "application/octet-stream"
-    attachment: Mapping[str, Any] = field(default_factory=dict)
+_RATE_ROUNDS = 5
+_log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
-    """An answer that is no error. ``data`` is parsed JSON, text, or None for an empty body."""
+def bot_id_of(token: str) -> str | None:
+    """The bot user id in a token's first part, or None if the token has another shape."""
+    head = token.split(".", 1)[0]
+    try:
+        decoded = urlsafe_b64decode(head + "=" * (-len(head) % 4)).decode("ascii")
+    except (binascii.Error, ValueError):
+        return None
+    return decoded if re.fullmatch(r"\d{1,20}", decoded) else None
 
-    status: int
-    data: Any
-    headers: Mapping[str, str]
-    elapsed_s: float
-    attempts: int
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Download:
-    """A file from the CDN."""
+@dataclass(slots=True)
+class _Tries:
+    """What happened so far to one request."""
 
-    data: bytes = field(repr=False)
-    content_type: str
-    url: str
+    attempts: int = 0
+    rate_rounds: int = 0
+    doubtful_since: float | None = None
 
 
 class Transport:
@@ -65,9 +85,10 @@ class Transport:
 
     Attributes:
         account_id: whose transport it is.
-        api_url: REST base without a trailing slash.
+        origins: the addresses it may use.
         proxied: traffic goes through a proxy.
         proxy_label: the proxy without credentials, for logs; empty without a proxy.
+        scope: whose rate limits its requests meet.
     """
 
     def __init__(
@@ -88,15 +109,37 @@ class Transport:
 
         Args:
             token: bot token; a leading ``Bot `` is dropped.
+            limiter: :class:`~shoal.discord.limiter.Limiter`; ``Unlimited()`` where there is no Redis yet.
             api_url: another Discord-compatible server (decision 55); https, or http on loopback.
             ca_file: PEM bundle trusted besides the usual authorities (``proxyCaFile``).
             threads: connections kept per host.
             bot_id: bot user id, where the token does not say it.
 
         Raises:
-            ConfigError: ``api_url``, ``ca_file`` or the proxy cannot be used.
+            ConfigError: ``api_url`` or ``ca_file`` cannot be used.
         """
-        raise NotImplementedError
+        secret = re.sub(r"(?i)^bot\s+", "", token.get_secret_value().strip())
+        redactor.register(secret)
+        self.account_id = account_id
+        self.origins = Origins(api_url)
+        self._limiter = limiter
+        self._proxy = proxy
+        self._tls = tls_context(ca_file)
+        self._retry = retry or RetryPolicy()
+        self._clock = clock or SystemClock()
+        self._authorization = f"Bot {secret}"
+        way = proxy_for(self.origins.host, self.origins.port, proxy)
+        self.proxied = way is not None
+        self.proxy_label = way.masked() if way else ""
+        self.scope = Scope(
+            bot=bot_id or bot_id_of(secret) or f"t{_digest(secret)}",
+            egress=_digest(way.masked() if way else f"direct {socket.gethostname()}"),
+            token=_digest(secret),
+        )
+        self._session = make_session(self._dial, threads, {"User-Agent": USER_AGENT})
+        self._exchange = Exchange(self._session, self._clock, self._way)
+
+    # -- REST --------------------------------------------------------------------------------
 
     def request(
         self,
@@ -115,21 +158,124 @@ class Transport:
         """Send one request, waiting for the rate limit and retrying as its safety class allows.
 
         Args:
-            json: body; with ``files`` it becomes ``payload_json``.
+            json: body; with ``files`` it becomes ``payload_json``, and each file gets its ``attachments`` entry.
             reason: for the audit log.
             timeout: seconds for connecting and for each silence of the server; a whole answer may take twice.
-            max_wait: longest rate-limit wait in seconds before :class:`RateWait`; None waits up to the retry
-                policy's ``max_delay_ms`` for a 429 and as long as it takes otherwise.
+            max_wait: longest wait for the rate limit in seconds, else :class:`RateWait`. None waits as long as
+                the limiter asks, and up to the retry policy's ``max_delay_ms`` after a 429.
             retry: instead of the account's policy.
 
         Raises:
-            RateWait: the rate limit asks for more than ``max_wait``; not sent.
+            RateWait: the rate limit asks for more than ``max_wait``; nothing was sent (in this try).
             DiscordError: an answer that is an error, after the tries.
             TransportError: no answer; ``ambiguous`` if the request may have worked.
             ProxyError: the proxy cannot be used; nothing went out.
             StoreUnavailable: the limiter's Redis does not answer.
         """
-        raise NotImplementedError
+        headers = {} if route.tokenless else {"Authorization": self._authorization}
+        prepared = prepare(
+            route.method,
+            self.origins.base + route.path,
+            headers,
+            json=json,
+            files=files,
+            query=query,
+            reason=reason,
+        )
+        tries = _Tries()
+        started = self._clock.monotonic()
+        policy = retry or self._retry
+        while True:
+            try:
+                raw = self._once(route, prepared, priority, timeout, self._patience(max_wait, safety, tries))
+            except ShoalError as error:
+                self._again_or_raise(error, route, safety, policy, max_wait, tries)
+                continue
+            elapsed = self._clock.monotonic() - started
+            return Response(raw.status, raw.data(), raw.headers, elapsed, tries.attempts + 1)
+
+    def _patience(self, max_wait: float | None, safety: Safety, tries: _Tries) -> float | None:
+        """The rate-limit wait allowed now: a doubtful create must be repeated inside the nonce window."""
+        if safety is not Safety.NONCE_CREATE or tries.doubtful_since is None:
+            return max_wait
+        left = max(0.0, NONCE_WINDOW_S - (self._clock.monotonic() - tries.doubtful_since))
+        return left if max_wait is None else min(left, max_wait)
+
+    def _once(
+        self, route: Route, prepared: Prepared, priority: Priority, timeout: float, max_wait: float | None
+    ) -> Raw:
+        """One try: reserve, send, settle. Raises what it came to."""
+        booking = self._limiter.acquire(self.scope, route, priority, max_wait=max_wait)
+        answer = Answer(0, {})
+        try:
+            raw = self._exchange.send(prepared, str(route), timeout=timeout, max_bytes=MAX_BODY)
+            answer = Answer(raw.status, raw.headers, authorized=not route.tokenless)
+            if raw.status >= 300:
+                error = error_from(raw.status, raw.headers, raw.body, str(route))
+                answer = _answer_of(error, raw, authorized=not route.tokenless)
+                raise error
+            return raw
+        except TransportError as error:
+            answer = Answer(0 if error.ambiguous else -1, {})
+            raise
+        finally:
+            self._limiter.settle(self.scope, route, priority, booking, answer)
+
+    def _again_or_raise(
+        self,
+        error: ShoalError,
+        route: Route,
+        safety: Safety,
+        policy: RetryPolicy,
+        max_wait: float | None,
+        tries: _Tries,
+    ) -> None:
+        """Wait before the next try, or raise ``error`` with what earlier tries left in doubt."""
+        if error.ambiguous and tries.doubtful_since is None:
+            tries.doubtful_since = self._clock.monotonic()
+        if tries.doubtful_since is not None:
+            error.ambiguous = True
+        if not isinstance(error, DiscordError | TransportError):
+            raise error
+        wait = self._wait_before_next(error, safety, policy, tries)
+        if wait is None:
+            raise error
+        if isinstance(error, RateLimited) and max_wait is not None and wait > max_wait:
+            late = RateWait(wait, reason=error.scope, route=str(route))
+            late.ambiguous = error.ambiguous
+            raise late from error
+        _log.warning(
+            "discord request is tried again",
+            account=self.account_id,
+            route=str(route),
+            error=error.code,
+            status=getattr(error, "status", 0),
+            leg=getattr(error, "leg", ""),
+            attempt=tries.attempts,
+            wait_s=round(wait, 2),
+        )
+        self._clock.sleep(wait)
+
+    def _wait_before_next(
+        self, error: DiscordError | TransportError, safety: Safety, policy: RetryPolicy, tries: _Tries
+    ) -> float | None:
+        """Seconds until the next try, or None if there is none."""
+        if policy.attempts <= 1:
+            return None
+        if isinstance(error, RateLimited):  # not a try, but not for ever either
+            tries.rate_rounds += 1
+            return (
+                None if tries.rate_rounds > _RATE_ROUNDS else policy.server_delay_s(error.retry_after or 1.0)
+            )
+        tries.attempts += 1
+        # what this try left in doubt decides, not what an earlier one did: that was decided then
+        if tries.attempts >= policy.attempts or not may_retry(error, safety):
+            return None
+        if isinstance(error, DiscordError) and error.retry_after is not None:
+            return policy.server_delay_s(error.retry_after)
+        return policy.delay_s(tries.attempts)
+
+    # -- files -------------------------------------------------------------------------------
 
     def download(self, url: str, *, max_bytes: int, timeout: float = 15.0) -> Download:
         """Fetch a file from Discord's CDN (or the configured server's origin), at most ``max_bytes``.
@@ -138,7 +284,51 @@ class Transport:
             BadRequest: the address is not Discord's, or the file is larger.
             DiscordError, TransportError: as for :meth:`request`.
         """
-        raise NotImplementedError
+        if not self.origins.is_cdn(url):
+            raise BadRequest(
+                "Only files on Discord's own servers are fetched this way.", status=0, route="GET cdn"
+            )
+        raw = self._file(prepare("GET", url, {}), "GET cdn", max_bytes, timeout)
+        return Download(raw.body, raw.headers.get("content-type", ""), url)
+
+    def upload(self, url: str, data: bytes, *, content_type: str, timeout: float = 60.0) -> None:
+        """PUT bytes to a signed upload address that Discord gave. Idempotent.
+
+        Raises:
+            BadRequest: the address is not Discord's.
+            DiscordError, TransportError: as for :meth:`request`.
+        """
+        if not self.origins.is_upload(url):
+            raise BadRequest(
+                "Files are uploaded to Discord's own storage only.", status=0, route="PUT upload"
+            )
+        prepared = prepare("PUT", url, {"Content-Type": content_type}, data=data)
+        self._file(prepared, "PUT upload", MAX_BODY, timeout)
+
+    def _file(self, prepared: Prepared, name: str, max_bytes: int, timeout: float) -> Raw:
+        """One transfer with retries; the bot's rate limits do not apply to files."""
+        tries = _Tries()
+        while True:
+            try:
+                raw = self._exchange.send(prepared, name, timeout=timeout, max_bytes=max_bytes)
+                if raw.status < 300:
+                    return raw
+                raise error_from(raw.status, raw.headers, raw.body, name)
+            except (DiscordError, TransportError) as error:
+                wait = self._wait_before_next(error, Safety.IDEMPOTENT, self._retry, tries)
+                if wait is None:
+                    raise
+                self._clock.sleep(wait)
+
+    # -- sockets -----------------------------------------------------------------------------
+
+    def gateway_endpoint(self, url: str) -> Endpoint:
+        """Host, port, TLS and path of a gateway or resume address (decision 55).
+
+        Raises:
+            ConfigError: the address is not this server's.
+        """
+        return self.origins.gateway(url)
 
     def open_socket(self, host: str, port: int, *, tls: bool = True, timeout: float = 10.0) -> socket.socket:
         """A connected socket through the proxy, for a websocket client; ``timeout`` stays set on it.
@@ -146,8 +336,33 @@ class Transport:
         Raises:
             ProxyError, TransportError: which leg failed and what to do.
         """
-        raise NotImplementedError
+        return self._dial(host, port, tls=tls, timeout=timeout)
+
+    def _dial(self, host: str, port: int, *, tls: bool, timeout: float) -> socket.socket:
+        return dial(
+            host,
+            port,
+            proxy_for(host, port, self._proxy),
+            tls=self._tls if tls else None,
+            timeout=timeout,
+            proxy_tls=self._tls,
+        )
+
+    def _way(self) -> str:
+        return f"through the proxy {self.proxy_label}" if self.proxied else "without a proxy"
 
     def close(self) -> None:
         """Close idle connections."""
-        raise NotImplementedError
+        self._session.close()
+
+
+def _answer_of(error: DiscordError, raw: Raw, *, authorized: bool) -> Answer:
+    blocked = isinstance(error, CloudflareBlocked) and error.retry_after is not None
+    return Answer(
+        raw.status,
+        raw.headers,
+        retry_after=error.retry_after or 0.0,
+        scope=error.scope if isinstance(error, RateLimited) else "",
+        cloudflare=blocked,
+        authorized=authorized,
+    )
