@@ -1,0 +1,158 @@
+"""What a message says; and that nothing a server sends breaks the reader."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.workers.sessions.helpers import BOT, NOW, View, event, message
+from workers.sessions.aborts import normal_phrase
+from workers.sessions.admission import admit
+from workers.sessions.text import attachments_of, message_text
+from workers.sessions.wire import WireMessage, read_message
+
+IMAGE = {"id": "1", "filename": "a.png", "url": "https://cdn/a.png", "size": 10, "content_type": "image/png"}
+PDF = {
+    "id": "2",
+    "filename": "b.pdf",
+    "url": "https://cdn/b.pdf",
+    "size": 20,
+    "content_type": "application/pdf",
+}
+STICKER = {"id": "3", "name": "wave", "format_type": 1}
+
+
+def read(**fields: Any) -> WireMessage:
+    return read_message(msgspec.json.encode(message(**fields)))
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"content": "  two\nlines "}, "two\nlines"),
+        ({"content": "look", "attachments": [IMAGE]}, "look"),
+        ({"content": "", "attachments": [IMAGE]}, "<media:image> (1 image)"),
+        ({"content": "", "attachments": [IMAGE, IMAGE]}, "<media:image> (2 images)"),
+        ({"content": "", "attachments": [IMAGE, PDF]}, "<media:document> (2 files)"),
+        ({"content": "", "sticker_items": [STICKER]}, "<media:sticker> (1 sticker)"),
+        (
+            {"content": "", "attachments": [PDF], "sticker_items": [STICKER]},
+            "<media:document> (1 file)\n<media:sticker> (1 sticker)",
+        ),
+        ({"content": "", "embeds": [{"title": "T", "description": "D"}, {"title": "X"}]}, "T\nD"),
+        ({"content": "", "embeds": [{"description": "D"}]}, "D"),
+        (
+            {
+                "content": "",
+                "components": [
+                    {
+                        "type": 17,
+                        "components": [{"type": 10, "content": "one"}, {"type": 10, "content": "two"}],
+                    }
+                ],
+            },
+            "one\ntwo",
+        ),
+        (
+            {
+                "content": "",
+                "poll": {"question": {"text": "Tea?"}, "answers": [{"poll_media": {"text": "yes"}}, {}]},
+            },
+            "[Poll] Tea?\n- yes",
+        ),
+        (
+            {"content": "hi <@5> and <@!6> and <@&7> <#8>", "mentions": [{"id": "5", "username": "eve"}]},
+            "hi @eve and <@!6> and <@&7> <#8>",
+        ),
+        (
+            {"content": "<@!5>", "mentions": [{"id": "5", "username": "eve", "global_name": "Eve E"}]},
+            "@Eve E",
+        ),
+        (
+            {"content": "", "message_snapshots": [{"message": {"content": "quoted"}}]},
+            "[Forwarded message]\nquoted",
+        ),
+        (
+            {"content": "see", "message_snapshots": [{"message": {"content": "", "attachments": [IMAGE]}}]},
+            "see\n[Forwarded message]\n<media:image> (1 image)",
+        ),
+        (
+            {
+                "content": "",
+                "message_reference": {"type": 1},
+                "referenced_message": message("theirs", "9"),
+            },
+            "[Forwarded message from @user9]\ntheirs",
+        ),
+        ({"content": "   "}, ""),
+    ],
+)
+def test_the_text_of_a_message(fields: dict[str, Any], text: str) -> None:
+    assert message_text(read(**fields)) == text
+
+
+def test_attachments_are_listed_and_not_fetched() -> None:
+    forwarded = [{"message": {"content": "", "attachments": [PDF]}}]
+    found = attachments_of(
+        read(content="x", attachments=[IMAGE], sticker_items=[STICKER], message_snapshots=forwarded)
+    )
+    assert [item.filename for item in found] == ["a.png", "wave.png", "b.pdf"]
+    assert [(item.sticker, item.forwarded) for item in found] == [
+        (False, False),
+        (True, False),
+        (False, True),
+    ]
+    voice = read(content="", flags=8192, attachments=[{"id": "4", "duration_secs": 2.5}])
+    assert (voice.body.attachments[0].content_type, voice.body.attachments[0].duration_s) == (
+        "audio/ogg",
+        2.5,
+    )
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**60), 2**60)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+FIELDS = st.sampled_from(sorted(message(guild_id="500", referenced_message=None, message_reference=None)))
+
+
+@given(changed=st.dictionaries(FIELDS, JSON, max_size=6))
+def test_a_message_of_any_shape_gets_an_outcome_or_a_turn(changed: dict[str, Any]) -> None:
+    view = View({"allowFrom": ["*"], "dmPolicy": "open", "groupPolicy": "open"})
+    admission = admit(event({**message(guild_id="500"), **changed}), view)
+    if not admission.effects:
+        assert "malformed" in admission.summary
+        assert "id" in changed
+
+
+@given(data=st.binary(max_size=60) | JSON.map(msgspec.json.encode))
+def test_no_bytes_break_admission(data: bytes) -> None:
+    view = View({})
+    for name in ("MESSAGE_CREATE", "MESSAGE_UPDATE", "MESSAGE_DELETE", "MESSAGE_DELETE_BULK", "X"):
+        found = msgspec.structs.replace(event({}, name), data=msgspec.Raw(data))
+        admit(found, view)
+
+
+@pytest.mark.parametrize(
+    ("content", "phrase"),
+    [
+        (f"<@{BOT}> STOP!", "stop"),
+        (f"stop <@!{BOT}>", "stop"),
+        ("  Stop   the  agent。。。", "stop the agent"),
+        ("don’t", "don't"),
+        ("(stop)", "(stop"),
+        ("<@5> stop", "<@5> stop"),
+    ],
+)
+def test_phrases(content: str, phrase: str) -> None:
+    assert normal_phrase(content, BOT) == phrase
+    assert NOW
