@@ -97,7 +97,12 @@ def test_tool_calls_are_put_together_from_fragments(chat_server: Start) -> None:
         (403, {"message": "no access"}, AuthError, False),
         (402, {"message": "pay"}, BillingError, False),
         (429, {"message": "slow down"}, RateLimitError, True),
-        (429, {"message": "You exceeded your current quota", "code": "insufficient_quota"}, BillingError, False),
+        (
+            429,
+            {"message": "You exceeded your current quota", "code": "insufficient_quota"},
+            BillingError,
+            False,
+        ),
         (400, {"message": "x", "code": "context_length_exceeded"}, ContextOverflowError, False),
         (400, {"message": "temperature is not supported"}, BadRequestError, False),
         (404, {"message": "no such model"}, BadRequestError, False),

@@ -193,7 +193,9 @@ class CountingProxy:
             data += more
         head, _, rest = data.partition(b"\r\n\r\n")
         line, *headers = head.decode().split("\r\n")
-        self.auth += [h.split(":", 1)[1].strip() for h in headers if h.lower().startswith("proxy-authorization")]
+        self.auth += [
+            h.split(":", 1)[1].strip() for h in headers if h.lower().startswith("proxy-authorization")
+        ]
         method, target, _ = line.split(" ")
         self.targets.append(target)
         if method == "CONNECT":
