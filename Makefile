@@ -51,7 +51,7 @@ lint: $(VENV)/.installed-dev ## ruff, types, layers
 	$(BIN)/lint-imports
 
 docs: $(VENV)/.installed ## write the parts of docs/ that are made from the code
-	$(BIN)/python -m shoal.cli.reference docs/cli.md docs/configuration.md docs/state.md
+	$(BIN)/python -m shoal.cli.reference docs
 
 lock: ## resolve the dependencies anew (needs uv)
 	command -v $(UV) >/dev/null || { echo "error: make lock needs uv; see https://docs.astral.sh/uv, or: make lock UV=/path/to/uv" >&2; exit 1; }

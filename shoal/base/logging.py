@@ -109,12 +109,15 @@ def setup_logging(
     for old in list(root.handlers):
         root.removeHandler(old)
     plain = structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0)
+    # the console renderer writes tracebacks itself, JSON needs them as text
+    tracebacks: list[Any] = [structlog.processors.format_exc_info] if json else []
     for index, handler in enumerate(handlers):
         handler.setFormatter(
             _MaskedFormatter(
                 foreign_pre_chain=shared,
                 processors=[
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    *(tracebacks if index == 0 else []),
                     renderer if index == 0 else plain,
                 ],
             )

@@ -49,15 +49,23 @@ def exit_code(error: BaseException) -> int:
     return BUG
 
 
-def report(error: BaseException) -> None:
-    """Say on stderr what happened, where, and what to do. No traceback unless it is our bug."""
-    if isinstance(error, ShoalError):
-        print(f"error: {redactor.mask(str(error))}", file=sys.stderr)
+def report(error: BaseException, *, logged: bool = False) -> None:
+    """Say on stderr what happened, where, and what to do. No traceback unless it is our bug and wanted.
+
+    Args:
+        error: what ended the command.
+        logged: this is a process of the fleet: its log is the place to say it, tracebacks included.
+    """
+    bug = not isinstance(error, ShoalError)
+    text = f"unexpected {type(error).__name__}: {error}. This is a bug in Shoal." if bug else str(error)
+    if logged:
+        from shoal.base.logging import get_logger
+
+        get_logger(__name__).error(
+            redactor.mask(text), exit_code=exit_code(error), exc_info=error if bug else None
+        )
         return
-    if os.environ.get("SHOAL_DEBUG"):
+    if bug and os.environ.get("SHOAL_DEBUG"):
         print(redactor.mask("".join(traceback.format_exception(error))), file=sys.stderr)
-    print(
-        redactor.mask(f"error: unexpected {type(error).__name__}: {error}. This is a bug in Shoal.")
-        + " Run it again with SHOAL_DEBUG=1 to see where, and please report it.",
-        file=sys.stderr,
-    )
+    hint = " Run it again with SHOAL_DEBUG=1 to see where, and please report it." if bug else ""
+    print(f"error: {redactor.mask(text)}{hint}", file=sys.stderr)

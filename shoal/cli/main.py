@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+
 import typer
 
 from shoal.cli.commands import configuration, demo, fleet, inspect, processes, simulator
 from shoal.cli.exits import exit_code, report
-from shoal.cli.prologue import leave_word
+from shoal.cli.prologue import leave_word, supervised
 
 __all__ = ["app", "main"]
 
@@ -30,6 +32,6 @@ def main() -> None:
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except Exception as error:  # noqa: BLE001 - the last net: everything becomes a line and a code
-        report(error)
+        report(error, logged=supervised() and bool(logging.getLogger().handlers))
         leave_word(error)
         raise SystemExit(exit_code(error)) from None

@@ -22,7 +22,7 @@ from shoal.cli.fleet.layout import FLEET_DIR, PROCESS_NAME, SUPERVISOR_PID, Layo
 if TYPE_CHECKING:
     from config import Loaded
 
-__all__ = ["enter", "leave_word", "tie"]
+__all__ = ["enter", "leave_word", "supervised", "tie"]
 
 FREE_STARTS = 15
 """Starts within a minute that cost no wait."""
@@ -67,6 +67,11 @@ def enter(kind: str, *, config: Path | None, state_dir: Path | None, index: int 
     )
     os.chdir(private_dir(loaded.paths.run))
     return loaded
+
+
+def supervised() -> bool:
+    """Whether this process was started by ``shoal up``."""
+    return bool(os.environ.get(FLEET_DIR) and os.environ.get(PROCESS_NAME))
 
 
 def leave_word(error: BaseException) -> None:

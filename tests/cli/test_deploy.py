@@ -1,4 +1,4 @@
-"""Compose file, systemd units, documents: what they start exists, and is never the ``celery`` command (R31)."""
+"""Compose file, systemd units, documents: what they start exists, never the ``celery`` command (R31)."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def schema() -> None:
     """Print the JSON schema of the config file."""
     import config as configuration
 
-    print(json.dumps(configuration.schema(), indent=2, ensure_ascii=False))
+    print(json.dumps(configuration.json_schema(), indent=2, ensure_ascii=False))
 
 
 @config_app.command()

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -30,18 +27,11 @@ def simulator(
     ] = None,
 ) -> None:
     """Run a local Discord: gateway, REST, CDN and a control API, with one server, one person, one bot."""
-    from shoal.simulator.server import Simulator
+    from shoal.simulator.server import Simulator, run
 
-    server = Simulator(port=port, log=log, faults=faults)
-    server.start()
-    ended = threading.Event()
+    def announce(server: Simulator) -> None:
+        print(f"Discord simulator: {server.url} (REST {server.api_url}, control {server.url}/control)")
+        print(f"Bot token: {server.token}")
+        print("Ctrl-C stops it.", flush=True)
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        ended.set()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    print(f"Discord simulator: {server.url} (REST {server.url}/api/v10, control {server.url}/control)")
-    print("Ctrl-C stops it.", flush=True)
-    ended.wait()
-    server.stop()
+    run(port, log, faults, ready=announce)

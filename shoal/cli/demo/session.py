@@ -130,7 +130,6 @@ class _Demo:
 
     def start(self) -> None:
         """Bring everything up; returns when the bot is online."""
-        from shoal.simulator.control import Control
         from shoal.simulator.server import Simulator
 
         self._note("Starting a Discord of your own and the whole fleet ...")
@@ -140,17 +139,14 @@ class _Demo:
         simulator = Simulator(port=0, log=self._folder / "simulator.jsonl")
         simulator.start()
         self._stack.callback(simulator.stop)
-        self.control: Control = Control(simulator.url)
+        self.control: Control = simulator.control
         state = self.control.state()
-        bot = state["bots"][0]
-        human = next(user for user in state["users"] if not user.get("bot"))
-        self.person = str(human["id"])
+        human = next(user for user in state["users"] if user["id"] == simulator.user_id)
+        self.person = simulator.user_id
         self.person_name = str(human.get("global_name") or human["username"])
         config = self._folder / "shoal.json"
         config.write_text(json.dumps(demo_config(state, self.person, flower_port=self.flower_port), indent=2))
-        env = demo_env(
-            os.environ, state_dir=self._folder, api_url=f"{simulator.url}/api/v10", token=bot["token"]
-        )
+        env = demo_env(os.environ, state_dir=self._folder, api_url=simulator.api_url, token=simulator.token)
         layout = Layout(self._folder)
         layout.prepare()
         programs = plan(["default"], workers={"turns": self._workers})
@@ -159,7 +155,7 @@ class _Demo:
         self._stack.callback(self._fleet.stop)
         if self._verbose:
             self._follow(layout.out, max(len(program.name) for program in programs))
-        self._wait_until_online(str(bot["id"]))
+        self._wait_until_online(simulator.bot_id)
         self._note("Ready.")
 
     def alive(self) -> None:
