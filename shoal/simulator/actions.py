@@ -9,12 +9,12 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from shoal.simulator.components_out import finish_components
 from shoal.simulator.errors import ApiError, unknown
 from shoal.simulator.events import Events
 from shoal.simulator.mentions import find_mentions, spoken_text
 from shoal.simulator.model import Attachment, Channel, Json, Message
 from shoal.simulator.settings import Settings
-from shoal.simulator.wire.components import number_components
 from shoal.simulator.world import World, iso
 
 __all__ = ["Actions", "parse_emoji"]
@@ -102,7 +102,7 @@ class Actions:
         message.flags = int(body.get("flags") or 0)
         message.nonce = body.get("nonce")
         message.embeds = self._embeds(body.get("embeds") or [])
-        message.components = number_components(body.get("components") or [])
+        message.components = finish_components(body.get("components") or [])
         message.attachments = self.store_files(channel.id, files, body.get("attachments") or [])
         for name, value in fields.items():
             setattr(message, name, value)
@@ -200,7 +200,7 @@ class Actions:
         if "embeds" in body:
             message.embeds = self._embeds(body["embeds"] or [])
         if "components" in body:
-            message.components = number_components(body["components"] or [])
+            message.components = finish_components(body["components"] or [])
         if "flags" in body:
             message.flags = int(body["flags"])
         notes = body.get("attachments")

@@ -77,7 +77,7 @@ class OpenAI:
             if role == "tool":
                 if message.get("tool_call_id") not in waiting:
                     raise Refused(
-                        "messages with role 'tool' must be a response to a preceding message with 'tool_calls'"
+                        "messages with role 'tool' must respond to a preceding message with 'tool_calls'"
                     )
                 waiting.discard(str(message["tool_call_id"]))
                 continue

@@ -6,6 +6,8 @@ Fields that Discord sends as null are null here, and not left out: parsers diffe
 from __future__ import annotations
 
 from shoal.simulator.cdn import Signer
+from shoal.simulator.components_out import resolve_media
+from shoal.simulator.guild_fields import GUILD_CONSTANTS
 from shoal.simulator.model import (
     Application,
     Attachment,
@@ -152,53 +154,12 @@ class Payloads:
     def guild(self, guild: Guild) -> Json:
         """A guild as REST answers it; GUILD_CREATE adds to it."""
         return {
+            **GUILD_CONSTANTS,
             "id": guild.id,
             "name": guild.name,
-            "icon": None,
-            "description": None,
-            "home_header": None,
-            "splash": None,
-            "discovery_splash": None,
-            "features": [],
-            "banner": None,
             "owner_id": guild.owner_id,
-            "application_id": None,
-            "region": "us-west",
-            "afk_channel_id": None,
-            "afk_timeout": 300,
-            "system_channel_id": None,
-            "system_channel_flags": 0,
-            "widget_enabled": False,
-            "widget_channel_id": None,
-            "verification_level": 0,
             "roles": [self.role(role) for role in guild.roles.values()],
-            "default_message_notifications": 0,
-            "mfa_level": 0,
-            "explicit_content_filter": 0,
-            "max_presences": None,
-            "max_members": 500_000,
-            "max_stage_video_channel_users": 50,
-            "max_video_channel_users": 25,
-            "vanity_url_code": None,
-            "premium_tier": 0,
-            "premium_subscription_count": 0,
             "preferred_locale": guild.preferred_locale,
-            "rules_channel_id": None,
-            "safety_alerts_channel_id": None,
-            "public_updates_channel_id": None,
-            "hub_type": None,
-            "premium_progress_bar_enabled": False,
-            "premium_progress_bar_enabled_user_updated_at": None,
-            "latest_onboarding_question_id": None,
-            "nsfw": False,
-            "nsfw_level": 0,
-            "owner_configured_content_level": None,
-            "emojis": [],
-            "stickers": [],
-            "incidents_data": None,
-            "inventory_settings": None,
-            "embed_enabled": False,
-            "embed_channel_id": None,
         }
 
     def channel(self, channel: Channel, viewer: str | None = None) -> Json:
@@ -332,19 +293,20 @@ class Payloads:
 
     def message(self, message: Message, viewer: str | None = None, *, nested: bool = False) -> Json:
         """A message as REST answers it; ``nested`` leaves out what a referenced message lacks."""
+        hidden = bool(message.flags & 64)
+        attachments = [self.attachment(file, ephemeral=hidden) for file in message.attachments]
+        files = {str(attachment["filename"]): attachment for attachment in attachments}
         payload: Json = {
             "type": message.type,
             "content": message.content,
             "mentions": [self.user(self.world.users[m]) for m in message.mentions],
             "mention_roles": list(message.mention_roles),
-            "attachments": [
-                self.attachment(file, ephemeral=bool(message.flags & 64)) for file in message.attachments
-            ],
-            "embeds": [dict(embed) for embed in message.embeds],
+            "attachments": attachments,
+            "embeds": [_embed(embed, files) for embed in message.embeds],
             "timestamp": message.timestamp,
             "edited_timestamp": message.edited_timestamp,
             "flags": message.flags,
-            "components": message.components,
+            "components": resolve_media(message.components, files),
             "id": message.id,
             "channel_id": message.channel_id,
             "author": self.author(message),
@@ -405,3 +367,14 @@ class Payloads:
         if with_user:
             payload["user"] = self.user(self.world.users[webhook.creator_id])
         return payload
+
+
+def _embed(embed: Json, files: dict[str, Json]) -> Json:
+    """An embed with its ``attachment://`` images as addresses."""
+    copy = dict(embed)
+    for key in ("image", "thumbnail"):
+        if key in copy:
+            url = str(copy[key]["url"])
+            address = files.get(url.removeprefix("attachment://"), {}).get("url", url)
+            copy[key] = {"url": address, "proxy_url": address, "width": 0, "height": 0, "flags": 0}
+    return copy

@@ -24,7 +24,7 @@ from tornado.iostream import IOStream
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
-from shoal.simulator import control_people
+from shoal.simulator import control_people, control_world
 from shoal.simulator.control import Control
 from shoal.simulator.control_api import ControlHandler
 from shoal.simulator.core import Core
@@ -42,7 +42,7 @@ from shoal.simulator.world import (
 
 __all__ = ["Simulator", "run"]
 
-REGISTERED = (commands, control_people, guilds, interactions, messages, users)
+REGISTERED = (commands, control_people, control_world, guilds, interactions, messages, users)
 """Modules whose import fills the route tables."""
 
 MAX_BODY = 30 * 1024 * 1024

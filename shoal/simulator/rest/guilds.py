@@ -189,9 +189,20 @@ def create_role(call: Call) -> Answer:
 
 
 CHANGEABLE = (
-    "name topic position nsfw rate_limit_per_user parent_id available_tags flags archived locked invitable "
-    "auto_archive_duration applied_tags"
-).split()
+    "name",
+    "topic",
+    "position",
+    "nsfw",
+    "rate_limit_per_user",
+    "parent_id",
+    "available_tags",
+    "flags",
+    "archived",
+    "locked",
+    "invitable",
+    "auto_archive_duration",
+    "applied_tags",
+)
 
 
 # -- channels ------------------------------------------------------------------------------------

@@ -210,7 +210,13 @@ def read(call: Call) -> Answer:
 def edit(call: Call) -> Answer:
     """Change such a message; the first change of a deferred answer fills it in."""
     owner, message = _target(call)
-    body = check_message(call.body or {}, "edit", files=_files(call), old_flags=message.flags)
+    body = check_message(
+        call.body or {},
+        "edit",
+        files=_files(call),
+        kept=[a.filename for a in message.attachments],
+        old_flags=message.flags,
+    )
     if isinstance(owner, Interaction) and message.flags & LOADING:
         return _fill(call, owner, message, body)
     edited = call.core.actions.edit(message, body, files=call.files)

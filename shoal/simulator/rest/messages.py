@@ -126,7 +126,13 @@ def edit(call: Call) -> Answer:
     if message.flags & 1 << 13:
         raise ApiError(400, 50162, "Voice messages cannot be edited.")
     names = [name for name, _, _ in call.files]
-    body = check_message(call.body or {}, "edit", files=names, old_flags=message.flags)
+    body = check_message(
+        call.body or {},
+        "edit",
+        files=names,
+        kept=[a.filename for a in message.attachments],
+        old_flags=message.flags,
+    )
     after: Json = {
         "content": body.get("content", message.content),
         "embeds": body.get("embeds", message.embeds),

@@ -24,7 +24,7 @@ from shoal.simulator.wire.forms import (
     url,
 )
 
-__all__ = ["check_components", "number_components"]
+__all__ = ["check_components"]
 
 BUTTON, STRING_SELECT, TEXT_INPUT = 2, 3, 4
 SELECTS = frozenset({3, 5, 6, 7, 8})
@@ -294,27 +294,3 @@ def _button(button: Json, problems: Problems) -> None:
             )
     elif not has & {"label", "emoji"}:
         problems.at("label").add("BUTTON_COMPONENT_INVALID", "A button must have a label or an emoji")
-
-
-def number_components(components: list[Json]) -> list[Json]:
-    """Give each component without an id (or with 0) the next free one, in reading order, as Discord does."""
-    used: set[int] = set()
-
-    def collect(parts: list[Json]) -> None:
-        for part in parts:
-            if part.get("id"):
-                used.add(part["id"])
-            collect(part.get("components", []))
-            collect([part["accessory"]] if "accessory" in part else [])
-
-    def fill(parts: list[Json]) -> None:
-        for part in parts:
-            if not part.get("id"):
-                part["id"] = next(n for n in range(1, 10_000) if n not in used)
-                used.add(part["id"])
-            fill(part.get("components", []))
-            fill([part["accessory"]] if "accessory" in part else [])
-
-    collect(components)
-    fill(components)
-    return components

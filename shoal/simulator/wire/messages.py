@@ -154,13 +154,16 @@ _FLAGS = {
 """Flags a client may set; the others are dropped without a word, as Discord does."""
 
 
-def check_message(body: Any, kind: str, *, files: Sequence[str] = (), old_flags: int = 0) -> Json:
+def check_message(
+    body: Any, kind: str, *, files: Sequence[str] = (), old_flags: int = 0, kept: Sequence[str] = ()
+) -> Json:
     """The cleaned body of a message.
 
     Args:
         body: the JSON body.
         kind: create, edit, webhook or interaction.
         files: names of the uploaded files, in order, for ``attachment://`` references.
+        kept: names of files that are on the message already.
         old_flags: flags of the message being edited; the V2 flag stays for ever.
 
     Raises:
@@ -169,8 +172,8 @@ def check_message(body: Any, kind: str, *, files: Sequence[str] = (), old_flags:
     problems = Problems()
     cleaned: Json = _SHAPES[kind](body, problems)
     settable = _FLAGS[kind]
-    kept = old_flags if "flags" not in cleaned else old_flags & ~settable
-    flags = cleaned.get("flags", 0) & settable | kept | old_flags & V2
+    lasting = old_flags if "flags" not in cleaned else old_flags & ~settable
+    flags = cleaned.get("flags", 0) & settable | lasting | old_flags & V2
     v2 = bool(flags & V2)
     if isinstance(body, dict) and body.get("components") is not None:
         cleaned["components"] = check_components(body["components"], problems.at("components"), v2=v2)
@@ -184,7 +187,7 @@ def check_message(body: Any, kind: str, *, files: Sequence[str] = (), old_flags:
         _no_legacy(cleaned, problems)
     _totals(cleaned.get("embeds") or [], problems)
     _mention_rules(cleaned.get("allowed_mentions"), problems)
-    _file_rules(cleaned, problems, files)
+    _file_rules(cleaned, problems, files, kept)
     tree = problems.tree()
     if tree:
         raise invalid_form(tree)
@@ -226,7 +229,7 @@ def _mention_rules(allowed: Json | None, problems: Problems) -> None:
             )
 
 
-def _file_rules(cleaned: Json, problems: Problems, files: Sequence[str]) -> None:
+def _file_rules(cleaned: Json, problems: Problems, files: Sequence[str], kept: Sequence[str] = ()) -> None:
     if len(files) > 10:
         raise ApiError(400, 30015, "Maximum number of attachments reached (10)")
     for index, attachment in enumerate(cleaned.get("attachments") or []):
@@ -240,6 +243,12 @@ def _file_rules(cleaned: Json, problems: Problems, files: Sequence[str]) -> None
             problems.at("attachments", index, "id").add(
                 "ATTACHMENT_NOT_FOUND", "An attachment without a file was provided"
             )
+    notes = cleaned.get("attachments") or []
+    known = {*files, *kept, *(str(note["filename"]) for note in notes if note.get("filename"))}
+    _references(cleaned.get("components") or [], problems.at("components"), known)
+    for index, embed in enumerate(cleaned.get("embeds") or []):
+        for key in ("image", "thumbnail"):
+            _reference(embed.get(key), problems.at("embeds", index, key), known)
     if cleaned.get("flags", 0) & VOICE:
         voice = (cleaned.get("attachments") or [{}])[0]
         if cleaned.get("content") or cleaned.get("embeds") or cleaned.get("components"):
@@ -248,6 +257,28 @@ def _file_rules(cleaned: Json, problems: Problems, files: Sequence[str]) -> None
             raise ApiError(400, 50160, "Voice messages must have a single audio attachment.")
         if "duration_secs" not in voice or "waveform" not in voice:
             raise ApiError(400, 50161, "Voice messages must have supporting metadata.")
+
+
+def _references(parts: list[Json], problems: Problems, known: set[str]) -> None:
+    """Every ``attachment://name`` needs its file."""
+    for index, part in enumerate(parts):
+        here = problems.at(index)
+        _references(part.get("components", []), here.at("components"), known)
+        if "accessory" in part:
+            _reference(part["accessory"].get("media"), here.at("accessory", "media"), known)
+        for key in ("media", "file"):
+            _reference(part.get(key), here.at(key), known)
+        for place, item in enumerate(part.get("items", [])):
+            _reference(item.get("media"), here.at("items", place, "media"), known)
+
+
+def _reference(media: Json | None, problems: Problems, known: set[str]) -> None:
+    url = str((media or {}).get("url", ""))
+    if url.startswith("attachment://") and url.removeprefix("attachment://") not in known:
+        problems.at("url").add(
+            "UNFURLED_MEDIA_ITEM_REFERENCED_ATTACHMENT_NOT_FOUND",
+            f"The referenced attachment {url.removeprefix('attachment://')!r} was not found",
+        )
 
 
 def has_substance(cleaned: Json, files: int) -> None:
