@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from config.accounts import Account, AccountState, TokenSource
     from config.agents import AgentSettings, ModelRef, ProviderConfig
-    from config.jsonschema import schema
-    from config.load import load, validate_file
+    from config.jsonschema import json_schema
     from config.loaded import Loaded, RedisSettings
+    from config.loading import load, validate_file
     from config.paths import Paths
     from config.proxy import ProxySettings
     from config.schema.discord import DiscordConfig
@@ -37,9 +37,9 @@ _HOMES = {
     "RedisSettings": "config.loaded",
     "Root": "config.schema.root",
     "TokenSource": "config.accounts",
-    "load": "config.load",
-    "schema": "config.jsonschema",
-    "validate_file": "config.load",
+    "json_schema": "config.jsonschema",
+    "load": "config.loading",
+    "validate_file": "config.loading",
 }
 
 __all__ = [
@@ -55,8 +55,8 @@ __all__ = [
     "RedisSettings",
     "Root",
     "TokenSource",
+    "json_schema",
     "load",
-    "schema",
     "validate_file",
 ]
 

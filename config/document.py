@@ -46,12 +46,14 @@ class Document:
         files: every file that was read.
         digest: hash of all their texts.
         lines: where values stand, ``"shoal.json line 12"`` by path; of merged values the last.
+        long_numbers: numbers that would lose digits, as written, by path.
     """
 
     data: dict[str, Any] = field(default_factory=dict)
     files: list[Path] = field(default_factory=list)
     digest: str = ""
     lines: dict[KeyPath, str] = field(default_factory=dict)
+    long_numbers: dict[KeyPath, str] = field(default_factory=dict)
     issues: list[ConfigIssue] = field(default_factory=list)
     warnings: list[ConfigIssue] = field(default_factory=list)
 
@@ -149,8 +151,11 @@ class _DocumentReader:
                 self.place(item, path, text, (*at, index), chain) for index, item in enumerate(node.items)
             ]
         if isinstance(node, Scalar):
-            self.check_number(node, at)
-            return node.value
+            value = node.value
+            if isinstance(value, int) and abs(value) > SAFE_INTEGER:
+                digits = self.document.long_numbers[at] = node.raw.lstrip("+")
+                return digits
+            return value
         assert isinstance(node, Object)
         result: dict[str, Any] = {}
         first: dict[str, int] = {}
@@ -175,18 +180,6 @@ class _DocumentReader:
             return result
         directive = next(member for member in reversed(node.members) if member.key == "$include")
         return self.include(directive.value, result, path, at, chain)
-
-    def check_number(self, node: Scalar, at: KeyPath) -> None:
-        value = node.value
-        if isinstance(value, bool) or not isinstance(value, int) or abs(value) <= SAFE_INTEGER:
-            return
-        digits = node.raw.lstrip("+")
-        self.issue(
-            at,
-            "this id is too long to be a number and would lose its last digits",
-            found=digits[:40],
-            hint=f'put it in quotes: "{digits[:40]}"',
-        )
 
     def include(
         self, directive: Node, siblings: dict[str, Any], path: Path, at: KeyPath, chain: tuple[Path, ...]

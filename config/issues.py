@@ -14,39 +14,29 @@ from typing import Any
 from pydantic_core import ErrorDetails
 
 from config.places import KeyPath, show_path
+from config.schema.base import names
 from config.schema.walk import is_secret, known_keys, places_of
 from shoal.base.errors import ConfigIssue
 from shoal.base.redact import MASK, mask_url, redactor
 
-__all__ = ["Findings", "describe", "nearest", "show_value"]
+__all__ = ["MISSING", "Findings", "as_written", "describe", "nearest", "show_value", "unknown_key"]
 
 Lines = Mapping[KeyPath, str]
 
-_ACCESS_WORDS = frozenset(
-    {
-        "users", "roles", "allowFrom", "approvers", "deny", "allow", "alsoAllow", "enabled", "policy", "dmPolicy",
-        "groupPolicy", "groupChannels", "security", "ask", "ownerAllowFrom", "allowedUsers", "proxy", "token",
-    }
-)  # fmt: skip
+MISSING = "this key is required"
+
+_ACCESS_WORDS = names(
+    """
+    users roles allowFrom approvers deny allow alsoAllow enabled policy dmPolicy groupPolicy
+    groupChannels security ask ownerAllowFrom allowedUsers proxy token
+    """
+)
 """Keys whose writer wanted to keep something out. In a wrong place they are an error, not a warning."""
 
-_COMMON_WORDS = frozenset(
-    {
-        "id",
-        "name",
-        "type",
-        "mode",
-        "model",
-        "provider",
-        "source",
-        "env",
-        "path",
-        "to",
-        "channel",
-        "host",
-        "port",
-        "url",
-    }
+_COMMON_WORDS = names(
+    """
+    id name type mode model provider source env path to channel host port url
+    """
 )
 """Keys so common that standing elsewhere says nothing about where this one belongs."""
 
@@ -67,11 +57,12 @@ _ALLOWED = {
 
 
 class Findings:
-    """Issues and warnings of one validation."""
+    """Issues and warnings of one validation; ``paths`` is where they stand in the validated data."""
 
     def __init__(self) -> None:
         self.issues: list[ConfigIssue] = []
         self.warnings: list[ConfigIssue] = []
+        self.paths: list[KeyPath] = []
 
 
 def nearest(key: str, known: Sequence[str]) -> str | None:
@@ -120,19 +111,21 @@ def describe(
     for error, path in located:
         grouped.setdefault(path, []).append(error)
     for path, group in grouped.items():
+        keys = str((group[0].get("ctx") or {}).get("keys", "")).split()
+        findings.paths.extend([(*path, key) for key in keys] or [path])
         whole = (*base, *path)
-        written = _as_written(whole, moved or {})
+        written = as_written(whole, moved or {})
         where = _line(written, lines or {})
         value = _value_at(data, path)
         if any(error["type"] == "extra_forbidden" for error in group):
             _unknown_key(findings, whole, written, value, where)
             continue
-        allowed, message, hint = _words(group, value, whole)
+        allowed, message, hint = _words(group, value)
         findings.issues.append(
             ConfigIssue(
                 show_path(written),
                 message,
-                found="" if group[0]["type"] == "missing" else show_value(value, whole),
+                found="" if keys or group[0]["type"] == "missing" else show_value(value, whole),
                 allowed=allowed,
                 hint=_join(hint, where),
             )
@@ -144,7 +137,8 @@ def _join(*parts: str) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def _as_written(path: KeyPath, moved: Mapping[KeyPath, KeyPath]) -> KeyPath:
+def as_written(path: KeyPath, moved: Mapping[KeyPath, KeyPath]) -> KeyPath:
+    """The path as it stands in the file, for a value that was moved."""
     for end in range(len(path), 0, -1):
         old = moved.get(path[:end])
         if old is not None:
@@ -197,7 +191,7 @@ def _value_at(data: Any, path: KeyPath) -> Any:
     return data
 
 
-def _words(group: list[ErrorDetails], value: Any, path: KeyPath) -> tuple[str, str, str]:
+def _words(group: list[ErrorDetails], value: Any) -> tuple[str, str, str]:
     """What is allowed, what is wrong, what to do — of all errors of one place together."""
     allowed: list[str] = []
     message = ""
@@ -215,7 +209,7 @@ def _words(group: list[ErrorDetails], value: Any, path: KeyPath) -> tuple[str, s
     kind = group[0]["type"]
     if not message:
         if kind == "missing":
-            message = "this key is required"
+            message = MISSING
         elif kind in {"union_tag_invalid", "literal_error", "union_tag_not_found"}:
             message = "this value is not known"
         elif kind.endswith("_type") or kind == "int_from_float":
@@ -264,34 +258,47 @@ def _allowed(error: ErrorDetails, context: Mapping[str, Any]) -> str:
     return "" if kind in {"missing", "extra_forbidden"} else str(error["msg"])
 
 
-def _unknown_key(findings: Findings, path: KeyPath, written: KeyPath, value: Any, where: str) -> None:
+def unknown_key(
+    findings: Findings, path: KeyPath, value: Any, lines: Lines, *, known: Sequence[str], strict: bool = False
+) -> bool:
+    """Judge a key of an open object (the root, ``channels``).
+
+    Args:
+        strict: the key cannot be anything foreign, so it must be known.
+
+    Returns:
+        Whether it was reported; otherwise it is foreign and kept.
+    """
     key = str(path[-1])
-    known = known_keys(path[:-1])
+    if not strict and nearest(key, known) is None and (not places_of(key, ()) or key in _COMMON_WORDS):
+        return False
+    _unknown_key(findings, path, path, value, _line(path, lines), known)
+    return True
+
+
+def _unknown_key(
+    findings: Findings,
+    path: KeyPath,
+    written: KeyPath,
+    value: Any,
+    where: str,
+    known: Sequence[str] | None = None,
+) -> None:
+    """A key in a wrong place is a warning, unless it was meant to keep something out; others are errors."""
+    key = str(path[-1])
+    known = known_keys(path[:-1]) if known is None else known
     close = nearest(key, known)
-    places = [place for place in places_of(key, path[:-1]) if key not in _COMMON_WORDS]
+    places = [] if key in _COMMON_WORDS or close else places_of(key, path[:-1])
     shown = show_path(written)
-    best = ", ".join(places[:2])
-    if places and close is None and key not in _ACCESS_WORDS:
+    found = show_value(value, path)
+    place = f"its place is {' or '.join(places[:2])}" if places else ""
+    if places and key not in _ACCESS_WORDS:
         findings.warnings.append(
-            ConfigIssue(
-                shown,
-                "this key has no effect here",
-                found=show_value(value, path),
-                hint=_join(f"its place is {best}", where),
-            )
+            ConfigIssue(shown, "this key has no effect here", found=found, hint=_join(place, where))
         )
         return
-    if places and close is None:
-        hint = f"its place is {best}"
-    else:
-        hint = f"did you mean {close}?" if close else ""
+    hint = f"did you mean {close}?" if close else place
     allowed = "" if close or len(known) > 12 else ", ".join(known)
     findings.issues.append(
-        ConfigIssue(
-            shown,
-            "this key is not known",
-            found=show_value(value, path),
-            allowed=allowed,
-            hint=_join(hint, where),
-        )
+        ConfigIssue(shown, "this key is not known", found=found, allowed=allowed, hint=_join(hint, where))
     )

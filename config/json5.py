@@ -294,7 +294,7 @@ class _Reader:
         if match and not _is_id(self.text[match.end() : match.end() + 1]):
             self.at = match.end()
             return Scalar(start, self.at, _number(match.group()), match.group())
-        self.no_value()
+        return self.no_value()
 
     def no_value(self) -> NoReturn:
         char = self.peek()

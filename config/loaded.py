@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -12,6 +12,8 @@ from config.accounts import Account, AccountState
 from config.agents import AgentSettings, ProviderConfig
 from config.paths import Paths
 from config.schema.root import Root
+from config.schema.secrets import SecretRef
+from config.secrets import Secrets
 from shoal.base.errors import ConfigError, ConfigIssue
 
 __all__ = ["Loaded", "RedisSettings"]
@@ -19,11 +21,19 @@ __all__ = ["Loaded", "RedisSettings"]
 
 @dataclass(frozen=True, slots=True)
 class RedisSettings:
-    """Where Redis is. ``url`` is ``None`` when the embedded server is meant."""
+    """Where Redis is. ``url`` is ``None`` when the embedded server is meant.
 
-    url: str | None
+    Attributes:
+        url: may hold credentials; never log it as it is.
+        password: beside the URL, if given on its own.
+        source: ``env:<NAME>``, ``config:fleet.redis.url`` or ``embedded``.
+        ca_file: CA bundle for ``rediss``.
+    """
+
+    url: str | None = field(repr=False)
     password: SecretStr | None
     source: str
+    ca_file: str | None = None
 
 
 @dataclass(frozen=True)
@@ -31,12 +41,14 @@ class Loaded:
     """The config in force in this process. Immutable; a reload makes a new one.
 
     Attributes:
-        root: the validated file.
+        root: the validated file, in its present form.
         path: the file, or ``None`` when there is none and defaults apply.
-        revision: hash of what was loaded; equal texts have equal revisions.
+        files: the file and all it includes; what a watcher watches.
+        revision: hash of what was read; equal texts have equal revisions.
         warnings: what loads but should be looked at.
         legacy: old shapes that were read as their present form.
-        env: the environment with the ``.env`` files under it.
+        unserved: root sections and keys that load without effect, as paths.
+        env: the environment with the ``.env`` files and ``env`` of the file under it.
     """
 
     root: Root
@@ -45,7 +57,7 @@ class Loaded:
     revision: str
     warnings: tuple[ConfigIssue, ...]
     legacy: tuple[ConfigIssue, ...]
-    env: Mapping[str, str]
+    env: Mapping[str, str] = field(repr=False)
     redis: RedisSettings
     accounts: tuple[Account, ...]
     account_states: tuple[AccountState, ...]
@@ -53,6 +65,9 @@ class Loaded:
     providers: Mapping[str, ProviderConfig]
     default_account_id: str
     default_agent_id: str
+    files: tuple[Path, ...] = ()
+    unserved: tuple[str, ...] = ()
+    secrets: Secrets | None = field(default=None, repr=False)
 
     @property
     def state_dir(self) -> Path:
@@ -79,12 +94,18 @@ class Loaded:
                 return account
         for state in self.account_states:
             if state.id == account_id:
-                raise ConfigError(f"Discord account {account_id!r} cannot run: {state.reason}")
+                raise ConfigError(
+                    f"Discord account {account_id!r} cannot run: {state.reason}.", fix=state.fix
+                )
         known = ", ".join(state.id for state in self.account_states) or "none"
         raise ConfigError(f"There is no Discord account {account_id!r}; configured: {known}.")
 
     def agent(self, agent_id: str | None = None) -> AgentSettings:
-        """Effective settings of an agent; of the default agent without an id. Raises ConfigError if unknown."""
+        """Effective settings of an agent; of the default agent without an id.
+
+        Raises:
+            ConfigError: there is no such agent.
+        """
         wanted = agent_id or self.default_agent_id
         try:
             return self.agents[wanted]
@@ -93,7 +114,11 @@ class Loaded:
             raise ConfigError(f"There is no agent {wanted!r}; configured: {known}.") from None
 
     def model_provider(self, provider_id: str) -> ProviderConfig:
-        """How to reach a model provider. Raises ConfigError if it is not configured."""
+        """How to reach a model provider.
+
+        Raises:
+            ConfigError: it is not configured.
+        """
         try:
             return self.providers[provider_id]
         except KeyError:
@@ -102,3 +127,13 @@ class Loaded:
                 f"There is no model provider {provider_id!r}; known: {known}.",
                 fix=f"Add models.providers.{provider_id} with baseUrl and apiKey.",
             ) from None
+
+    def secret(self, value: SecretStr | SecretRef | None) -> SecretStr | None:
+        """The secret behind a field that takes plain text or a reference (speech keys, webhooks, …).
+
+        Raises:
+            SecretUnavailable: the reference does not resolve.
+        """
+        if self.secrets is None:
+            raise ConfigError("This config was made without a secret store.")
+        return self.secrets.plain(value)

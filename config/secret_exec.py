@@ -31,7 +31,7 @@ def run_exec_provider(
     """Values by id, and for ids without one the program's reason.
 
     Raises:
-        ConfigError: the program may not be run, failed, was too slow, or answered nonsense. Never shows output.
+        ConfigError: the program may not be run, failed, was too slow, or answered nonsense.
     """
     command = _check_command(provider)
     output = _run(provider, command, request, _child_env(provider, env))
@@ -99,7 +99,8 @@ def _run(provider: ExecProvider, command: Path, request: bytes, env: dict[str, s
 
 def _talk(provider: ExecProvider, process: subprocess.Popen[bytes], request: bytes) -> bytes:
     """Write the request and read the answer, within deadline, silence limit and size limit."""
-    assert process.stdin is not None and process.stdout is not None
+    assert process.stdin is not None
+    assert process.stdout is not None
     deadline = time.monotonic() + provider.timeout_ms / 1000
     silence = (provider.no_output_timeout_ms or provider.timeout_ms) / 1000
     for stream in (process.stdin, process.stdout):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from config.schema.base import Duration, NonNegative, Positive, Section, Text, fault
+from config.schema.base import Duration, NonNegative, Positive, Section, Text, fault, names
 from config.schema.messages import GroupChat
 from config.schema.tools import AgentTools
 from config.schema.voice import Tts
@@ -53,7 +53,10 @@ class ActiveHours(Section):
         for name, value in (("start", self.start), ("end", self.end)):
             if value is not None and (not _CLOCK.fullmatch(value) or (name == "start" and value == "24:00")):
                 raise fault(
-                    "clock", f"{name} is no time of day", allowed='"HH:MM", 24 hours; end may be "24:00"'
+                    "clock",
+                    f"{name} is no time of day",
+                    allowed='"HH:MM", 24 hours; end may be "24:00"',
+                    keys=name,
                 )
         return self
 
@@ -132,13 +135,13 @@ class SilentRewrite(Section):
 class Compaction(Section):
     """When and how a long transcript is shortened."""
 
-    KEPT: ClassVar[frozenset[str]] = frozenset(
-        {
-            "provider", "recentTurnsPreserve", "qualityGuard", "postIndexSync", "postCompactionSections",
-            "identifierPolicy", "identifierInstructions", "midTurnPrecheck", "truncateAfterCompaction",
-            "maxActiveTranscriptBytes", "notifyUser", "memoryFlush", "thinking",
-        }
-    )  # fmt: skip
+    KEPT: ClassVar[frozenset[str]] = names(
+        """
+        provider recentTurnsPreserve qualityGuard postIndexSync postCompactionSections
+        identifierPolicy identifierInstructions midTurnPrecheck truncateAfterCompaction
+        maxActiveTranscriptBytes notifyUser memoryFlush thinking
+        """
+    )
 
     mode: Literal["default", "safeguard"] | None = None
     reserve_tokens: NonNegative | None = None
@@ -185,17 +188,18 @@ class Runtime(Section):
 class AgentCommon(Section):
     """What ``agents.defaults`` and an entry of ``agents.list`` both know."""
 
-    KEPT: ClassVar[frozenset[str]] = frozenset(
-        {
-            "agentDir", "agentRuntime", "cliBackends", "contextInjection", "contextLimits", "contextPruning",
-            "elevatedDefault", "embeddedAgent", "embeddedHarness", "embeddedPi", "experimental", "fastModeDefault",
-            "imageGenerationModel", "imageMaxDimensionPx", "imageModel", "imageQuality", "mediaGenerationAutoProviderFallback",
-            "mediaMaxMb", "memory", "memorySearch", "modelPolicy", "musicGenerationModel", "pdfMaxBytesMb", "pdfMaxPages",
-            "pdfModel", "plugins", "promptOverlays", "reasoningDefault", "repoRoot", "runRetries", "sandbox",
-            "skillsLimits", "skipOptionalBootstrapFiles", "startupContext", "systemPromptOverride", "utilityModel",
-            "videoGenerationModel", "voiceModel", "bootstrapPromptTruncationWarning", "llm",
-        }
-    )  # fmt: skip
+    KEPT: ClassVar[frozenset[str]] = names(
+        """
+        agentDir agentRuntime cliBackends contextInjection contextLimits contextPruning
+        elevatedDefault embeddedAgent embeddedHarness embeddedPi experimental fastModeDefault
+        imageGenerationModel imageMaxDimensionPx imageModel imageQuality
+        mediaGenerationAutoProviderFallback mediaMaxMb memory memorySearch modelPolicy
+        musicGenerationModel pdfMaxBytesMb pdfMaxPages pdfModel plugins promptOverlays
+        reasoningDefault repoRoot runRetries sandbox skillsLimits skipOptionalBootstrapFiles
+        startupContext systemPromptOverride utilityModel videoGenerationModel voiceModel
+        bootstrapPromptTruncationWarning llm
+        """
+    )
 
     workspace: str | None = None
     home: str | None = None

@@ -41,15 +41,29 @@ __all__ = [
     "Snowflake",
     "Text",
     "fault",
+    "names",
 ]
 
 SAFE_INTEGER = 2**53 - 1
 """Largest integer that survives JavaScript; Discord's ids are larger."""
 
 
-def fault(kind: str, message: str, *, allowed: str = "", hint: str = "") -> PydanticCustomError:
-    """A validation error with a sentence for people; becomes one ``ConfigIssue``."""
-    return PydanticCustomError(kind, "{sentence}", {"sentence": message, "allowed": allowed, "hint": hint})
+def names(text: str) -> frozenset[str]:
+    """Words of a text as a set; for long lists of keys."""
+    return frozenset(text.split())
+
+
+def fault(
+    kind: str, message: str, *, allowed: str = "", hint: str = "", keys: str = ""
+) -> PydanticCustomError:
+    """A validation error with a sentence for people; becomes one ``ConfigIssue``.
+
+    Args:
+        keys: where an object is wrong as a whole, the keys (as written) whose values do not fit together.
+    """
+    return PydanticCustomError(
+        kind, "{sentence}", {"sentence": message, "allowed": allowed, "hint": hint, "keys": keys}
+    )
 
 
 class Section(BaseModel):

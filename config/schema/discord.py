@@ -157,12 +157,18 @@ class DiscordConfig(Section):
 
     @model_validator(mode="after")
     def _presence_fits(self) -> Self:
+        keys = "activityType activityUrl"
         if self.activity is None and (self.activity_type is not None or self.activity_url is not None):
-            raise fault("activity", "activityType and activityUrl need an activity", hint='add activity: "…"')
+            raise fault(
+                "activity",
+                "activityType and activityUrl need an activity",
+                hint='add activity: "…"',
+                keys=keys,
+            )
         if self.activity_type == 1 and self.activity_url is None:
-            raise fault("activity_url", "activityType 1 (streaming) needs activityUrl")
+            raise fault("activity_url", "activityType 1 (streaming) needs activityUrl", keys=keys)
         if self.activity_url is not None and self.activity_type != 1:
-            raise fault("activity_url", "activityUrl goes with activityType 1 (streaming) only")
+            raise fault("activity_url", "activityUrl goes with activityType 1 (streaming) only", keys=keys)
         return self
 
 

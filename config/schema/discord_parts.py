@@ -210,5 +210,9 @@ class AutoPresence(Section):
     def _update_within_interval(self) -> Self:
         both = {"interval_ms", "min_update_interval_ms"} <= self.model_fields_set
         if both and self.min_update_interval_ms > self.interval_ms:
-            raise fault("presence_interval", "minUpdateIntervalMs must not exceed intervalMs")
+            raise fault(
+                "presence_interval",
+                "minUpdateIntervalMs must not exceed intervalMs",
+                keys="intervalMs minUpdateIntervalMs",
+            )
         return self

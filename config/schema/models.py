@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, SecretStr
 
-from config.schema.base import Number, Open, Positive, Section, Text
+from config.schema.base import Number, Open, Positive, Section, Text, names
 from config.schema.secrets import SecretInput
 
 __all__ = ["ModelDefinition", "ModelProvider", "ModelsConfig", "ProviderRequest"]
@@ -52,8 +52,10 @@ class ProviderRequest(Section):
 class ModelProvider(Section):
     """One provider. Without ``api`` it speaks OpenAI chat completions."""
 
-    KEPT: ClassVar[frozenset[str]] = frozenset(
-        {"auth", "injectNumCtxForOpenAICompat", "authHeader", "region", "localService", "agentRuntime"}
+    KEPT: ClassVar[frozenset[str]] = names(
+        """
+        auth injectNumCtxForOpenAICompat authHeader region localService agentRuntime
+        """
     )
 
     base_url: Text | None = None

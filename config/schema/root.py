@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from config.schema.agents import AgentsConfig, SilentReply, SilentRewrite
-from config.schema.base import NonNegative, Open, Positive, Section
+from config.schema.base import NonNegative, Open, Positive, Section, names
 from config.schema.bindings import AccessGroup, Binding
 from config.schema.commands import CommandsConfig
 from config.schema.cron import CronConfig
@@ -22,13 +22,12 @@ from config.schema.tools import ToolsConfig
 
 __all__ = ["UNSERVED", "Approvals", "Channels", "Gateway", "Root"]
 
-UNSERVED = frozenset(
-    {
-        "acp", "audio", "auth", "broadcast", "browser", "canvasHost", "cli", "crestodian", "discovery", "hooks",
-        "logging", "mcp", "media", "memory", "meta", "nodeHost", "plugins", "proxy", "skills", "talk", "transcripts",
-        "ui", "update", "web", "wizard",
-    }
-)  # fmt: skip
+UNSERVED = names(
+    """
+    acp audio auth broadcast browser canvasHost cli crestodian discovery hooks logging mcp media
+    memory meta nodeHost plugins proxy skills talk transcripts ui update web wizard
+    """
+)
 """Root sections of OpenClaw that load and have no effect here."""
 
 QUIET = frozenset({"meta", "wizard"})
@@ -80,12 +79,12 @@ class Reload(Section):
 class Gateway(Section):
     """``gateway``: of OpenClaw's gateway section, what has a meaning here."""
 
-    KEPT: ClassVar[frozenset[str]] = frozenset(
-        {
-            "port", "mode", "bind", "customBindHost", "controlUi", "auth", "trustedProxies", "allowRealIpFallback",
-            "tools", "webchat", "tailscale", "remote", "tls", "http", "push", "nodes", "handshakeTimeoutMs",
-        }
-    )  # fmt: skip
+    KEPT: ClassVar[frozenset[str]] = names(
+        """
+        port mode bind customBindHost controlUi auth trustedProxies allowRealIpFallback tools webchat
+        tailscale remote tls http push nodes handshakeTimeoutMs
+        """
+    )
 
     reload: Reload = Reload()
     channel_health_check_minutes: NonNegative = 5

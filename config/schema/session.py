@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from config.schema.base import Id, NonNegative, Number, Positive, Section
+from config.schema.base import Id, NonNegative, Number, Positive, Section, names
 
 __all__ = ["SessionConfig", "SessionReset", "SessionThreadBindings"]
 
@@ -64,8 +64,10 @@ class SendPolicy(Section):
 class SessionConfig(Section):
     """``session``. ``main_key`` is read and ignored, as in OpenClaw: it is always ``main``."""
 
-    KEPT: ClassVar[frozenset[str]] = frozenset(
-        {"agentToAgent", "maintenance", "store", "writeLock", "transcriptRetentionDays", "maxRecentTurns"}
+    KEPT: ClassVar[frozenset[str]] = names(
+        """
+        agentToAgent maintenance store writeLock transcriptRetentionDays maxRecentTurns
+        """
     )
 
     scope: Literal["per-sender", "global"] | None = None

@@ -1,4 +1,4 @@
-"""``tools``: what agents may use, exec policy, media understanding (spec: outbound 6.9, 7.5; decisions 23, 50)."""
+"""``tools``: what agents may use, exec policy, media understanding (spec: outbound 6.9, 7.5)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from config.schema.base import Id, NonNegative, Positive, Section
+from config.schema.base import Id, NonNegative, Positive, Section, names
 from config.schema.guilds import ToolPolicy
 from config.schema.secrets import SecretInput
 
@@ -35,8 +35,10 @@ class SafeBinProfile(Section):
 class ExecTool(Section):
     """Commands. ``security`` is ``deny`` unless the file says otherwise (decision 50)."""
 
-    KEPT: ClassVar[frozenset[str]] = frozenset(
-        {"applyPatch", "reviewer", "cleanupMs", "approvalRunningNoticeMs", "commandHighlighting"}
+    KEPT: ClassVar[frozenset[str]] = names(
+        """
+        applyPatch reviewer cleanupMs approvalRunningNoticeMs commandHighlighting
+        """
     )
 
     host: Literal["auto", "sandbox", "gateway", "node"] = "auto"
@@ -133,8 +135,11 @@ class MediaModel(Section):
 class MediaUnderstanding(MediaModel):
     """Speech to text is ``tools.media.audio``."""
 
-    KEPT: ClassVar[frozenset[str]] = MediaModel.KEPT | {"scope", "attachments"}
-
+    KEPT: ClassVar[frozenset[str]] = MediaModel.KEPT | names(
+        """
+        scope attachments
+        """
+    )
     enabled: bool | None = None
     models: list[MediaModel] = []
     echo_transcript: bool = False
@@ -154,7 +159,7 @@ class MediaTools(Section):
 
 
 class FsTools(Section):
-    """``workspace_only`` keeps file tools inside the workspace; here they never leave it for our own files."""
+    """``workspace_only`` keeps file tools inside the workspace; our own files are out of reach anyway."""
 
     workspace_only: bool = True
 
@@ -162,8 +167,10 @@ class FsTools(Section):
 class WebFetch(Section):
     """Fetching pages."""
 
-    KEPT: ClassVar[frozenset[str]] = frozenset(
-        {"provider", "firecrawl", "readability", "useTrustedEnvProxy", "ssrfPolicy", "maxCharsCap"}
+    KEPT: ClassVar[frozenset[str]] = names(
+        """
+        provider firecrawl readability useTrustedEnvProxy ssrfPolicy maxCharsCap
+        """
     )
 
     enabled: bool = True
@@ -186,12 +193,12 @@ class WebTools(Section):
 class LoopDetection(Section):
     """Stops turns that call the same tool again and again."""
 
-    KEPT: ClassVar[frozenset[str]] = frozenset(
-        {
-            "historySize", "warningThreshold", "criticalThreshold", "unknownToolThreshold",
-            "globalCircuitBreakerThreshold", "detectors", "postCompactionGuard",
-        }
-    )  # fmt: skip
+    KEPT: ClassVar[frozenset[str]] = names(
+        """
+        historySize warningThreshold criticalThreshold unknownToolThreshold
+        globalCircuitBreakerThreshold detectors postCompactionGuard
+        """
+    )
 
     enabled: bool = True
 
@@ -218,10 +225,12 @@ class AgentTools(ToolSettings):
 class ToolsConfig(ToolSettings):
     """``tools``."""
 
-    KEPT: ClassVar[frozenset[str]] = ToolSettings.KEPT | {
-        "links", "sessions", "toolSearch", "agentToAgent", "subagents", "sessions_spawn", "experimental", "skills",
-        "bash", "updatePlan",
-    }  # fmt: skip
+    KEPT: ClassVar[frozenset[str]] = ToolSettings.KEPT | names(
+        """
+        links sessions toolSearch agentToAgent subagents sessions_spawn experimental skills bash
+        updatePlan
+        """
+    )
 
     web: WebTools = WebTools()
     media: MediaTools = MediaTools()

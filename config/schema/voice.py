@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from config.schema.base import NonNegative, Open, Positive, Section, Snowflake
+from config.schema.base import NonNegative, Open, Positive, Section, Snowflake, names
 from config.schema.secrets import SecretInput
 
 __all__ = ["AutoJoin", "Tts", "TtsProvider", "Voice"]
@@ -72,16 +72,10 @@ class Voice(Section):
     ``proxy: "direct"`` sends voice UDP around an http proxy, which cannot carry it; nothing else may.
     """
 
-    KEPT: ClassVar[frozenset[str]] = frozenset(
-        {
-            "mode",
-            "agentSession",
-            "realtime",
-            "followUsers",
-            "followUsersEnabled",
-            "allowedChannels",
-            "joinTimeoutMs",
-        }
+    KEPT: ClassVar[frozenset[str]] = names(
+        """
+        mode agentSession realtime followUsers followUsersEnabled allowedChannels joinTimeoutMs
+        """
     )
 
     enabled: bool = True

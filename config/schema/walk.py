@@ -73,7 +73,7 @@ def is_secret(path: KeyPath) -> bool:
         part = path[end - 1]
         if isinstance(part, str):
             word = part.lower().replace("_", "").replace("-", "")
-            if word.endswith(_SECRET_WORDS) or word == "env" and end > 1:
+            if word.endswith(_SECRET_WORDS) or (word == "env" and end > 1):
                 return True
         if any(kind is SecretStr for kind in _annotations_at(path[:end])):
             return True
@@ -122,4 +122,6 @@ def places_of(key: str, near: KeyPath) -> list[str]:
             common += 1
         return (-common, len(parts), place)
 
-    return sorted(_index().get(key, ()), key=distance)
+    in_account = "accounts" in near
+    places = [place for place in _index().get(key, ()) if in_account or ".accounts.*." not in place]
+    return sorted(places, key=distance)

@@ -1,0 +1,42 @@
+"""The JSON schema of the config file, for ``shoal config schema`` and for editors.
+
+It is made from the models, so it cannot lag behind them. Keys that are kept without effect
+are in it, marked ``x-served: false``; old shapes are not, so that an editor shows the
+present form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from config.schema.base import Section
+from config.schema.root import UNSERVED, Root
+
+__all__ = ["json_schema"]
+
+
+def json_schema() -> dict[str, Any]:
+    """A new copy of the schema (JSON Schema 2020-12)."""
+    result = Root.model_json_schema(by_alias=True, mode="validation")
+    result["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    result["title"] = "Shoal configuration"
+    definitions = result.get("$defs", {})
+    for model in _models(Section):
+        target = definitions.get(model.__name__)
+        if isinstance(target, dict) and model.KEPT:
+            _add_kept(target, model.KEPT)
+    _add_kept(result, UNSERVED)
+    return result
+
+
+def _add_kept(target: dict[str, Any], keys: frozenset[str]) -> None:
+    properties = target.setdefault("properties", {})
+    for key in sorted(keys):
+        properties.setdefault(key, {"description": "Kept as it is; has no effect here.", "x-served": False})
+
+
+def _models(base: type[Section]) -> Iterator[type[Section]]:
+    for model in base.__subclasses__():
+        yield model
+        yield from _models(model)

@@ -1,0 +1,130 @@
+"""Model providers: the built-in ones, and what ``models.providers`` says of them and of others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pydantic import SecretStr
+
+from config.agents import ProviderConfig
+from config.places import KeyPath, show_path
+from config.proxy import ProxySettings
+from config.schema.models import ModelProvider
+from config.schema.root import Root
+from config.schema.secrets import SecretRef
+from config.secrets import Secrets, SecretUnavailable
+from shoal.base.errors import ConfigError, ConfigIssue
+from shoal.base.proxy import parse_proxy
+
+__all__ = ["BUILT_IN", "Providers", "resolve_providers"]
+
+BUILT_IN = {"openai": "openai-completions", "anthropic": "anthropic-messages"}
+"""Providers that need no entry: a key in the environment is enough."""
+
+SILENCE_SECONDS = 120.0
+
+
+@dataclass
+class Providers:
+    """What came of the providers."""
+
+    providers: dict[str, ProviderConfig] = field(default_factory=dict)
+    issues: list[ConfigIssue] = field(default_factory=list)
+    warnings: list[ConfigIssue] = field(default_factory=list)
+
+
+def resolve_providers(root: Root, env: Mapping[str, str], secrets: Secrets) -> Providers:
+    """All providers. A key that does not resolve is a warning: only turns that need it fail."""
+    result = Providers()
+    written = root.models.providers
+    names = dict.fromkeys([*([] if root.models.mode == "replace" else BUILT_IN), *written])
+    secrets.prefetch(
+        value
+        for provider in written.values()
+        for value in (provider.api_key, *provider.headers.values(), *provider.request.headers.values())
+        if isinstance(value, SecretRef)
+    )
+    for name in names:
+        result.providers[name] = _provider(
+            name, written.get(name) or ModelProvider(), root, env, secrets, result
+        )
+    return result
+
+
+def _provider(
+    name: str, written: ModelProvider, root: Root, env: Mapping[str, str], secrets: Secrets, result: Providers
+) -> ProviderConfig:
+    path: KeyPath = ("models", "providers", name)
+    stem = name.upper().replace("-", "_").replace(".", "_")
+    problem = ""
+    key: SecretStr | None = None
+    try:
+        key = secrets.plain(written.api_key)
+        if key is None and written.api_key is None:
+            key = secrets.plain(SecretStr(env.get(f"{stem}_API_KEY", "")))
+    except SecretUnavailable as error:
+        problem = error.message
+        result.warnings.append(ConfigIssue(show_path((*path, "apiKey")), error.message, hint=error.fix))
+    headers: dict[str, SecretStr] = {}
+    for header, value in {**written.headers, **written.request.headers}.items():
+        try:
+            text = secrets.plain(value)
+        except SecretUnavailable as error:
+            problem = problem or error.message
+            result.warnings.append(
+                ConfigIssue(show_path((*path, "headers", header)), error.message, hint=error.fix)
+            )
+            continue
+        if text is not None:
+            headers[header] = text
+    base_url = written.base_url
+    if base_url is None and name in BUILT_IN:
+        base_url = env.get(f"{stem}_BASE_URL", "").strip() or None
+    if base_url is None and name not in BUILT_IN:
+        result.issues.append(
+            ConfigIssue(
+                show_path(path),
+                "a provider that is not built in needs baseUrl",
+                allowed='like "https://host/v1"',
+            )
+        )
+    elif base_url is not None and not base_url.startswith(("http://", "https://")):
+        result.issues.append(
+            ConfigIssue(
+                show_path((*path, "baseUrl")),
+                "this is no http or https URL",
+                allowed='like "https://host/v1"',
+            )
+        )
+    api = written.api or next((model.api for model in written.models if model.api), None)
+    return ProviderConfig(
+        id=name,
+        api=api or BUILT_IN.get(name, "openai-completions"),
+        base_url=base_url.rstrip("/") if base_url else None,
+        api_key=key,
+        headers=headers,
+        timeout_seconds=written.timeout_seconds or SILENCE_SECONDS,
+        models=tuple(model.id for model in written.models),
+        proxy=_proxy(written, root, path, result),
+        problem=problem,
+    )
+
+
+def _proxy(written: ModelProvider, root: Root, path: KeyPath, result: Providers) -> ProxySettings | None:
+    for url, place in (
+        (written.request.proxy, (*path, "request", "proxy")),
+        (root.models.proxy, ("models", "proxy")),
+    ):
+        text = url.get_secret_value().strip() if url is not None else ""
+        if not text:
+            continue
+        shown = show_path(place)
+        try:
+            return parse_proxy(text, source=f"config:{shown}")
+        except ConfigError as error:
+            issue = ConfigIssue(shown, error.message.removeprefix(f"{shown}: ").rstrip("."), hint=error.fix)
+            if str(issue) not in {str(known) for known in result.issues}:
+                result.issues.append(issue)
+            return None
+    return None
