@@ -1,0 +1,110 @@
+"""Targets, DMs, typing and our own notices."""
+
+from __future__ import annotations
+
+import time
+from typing import Literal
+
+import pytest
+
+from shoal.state.store import Store
+from tests.workers.delivery.conftest import PostOffice
+from workers.delivery.notices import TEXTS, notice_push
+from workers.delivery.records import decode_send
+from workers.delivery.targets import Target, TargetError, parse_target, resolve_channel
+from workers.delivery.typing import typing_indicator
+from workers.sessions.admission import Notice
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ("channel:5", Target("channel", "5")),
+        ("user:5", Target("user", "5")),
+        ("discord:channel:5", Target("channel", "5")),
+        ("Discord:User:5", Target("user", "5")),
+        ("discord:5", Target("user", "5")),
+        ("<@5>", Target("user", "5")),
+        ("<@!5>", Target("user", "5")),
+        ("<#5>", Target("channel", "5")),
+        ("@5", Target("user", "5")),
+        ("  channel: 5 ", Target("channel", "5")),
+    ],
+)
+def test_grammar(text: str, target: Target) -> None:
+    assert parse_target(text) == target
+    assert parse_target(str(target)) == target
+
+
+@pytest.mark.parametrize(
+    "text", ["", "  ", "5", "@ann", "channel:", "channel:general", "user:ann", "general", "user:٣"]
+)
+def test_what_is_no_target_says_how_to_write_one(text: str) -> None:
+    with pytest.raises(TargetError) as caught:
+        parse_target(text)
+    assert "user:" in str(caught.value) or "channel:" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("default", "allow_from", "kind"),
+    [
+        ("channel", [], "channel"),
+        ("user", [], "user"),
+        ("channel", ["5"], "user"),
+        ("channel", ["<@5>"], "user"),
+        ("channel", ["discord:user:5"], "user"),
+        ("channel", ["*", "ann"], "channel"),
+    ],
+)
+def test_bare_ids(default: Literal["user", "channel"], allow_from: list[str], kind: str) -> None:
+    assert parse_target("5", default=default, allow_from=allow_from).kind == kind
+
+
+def test_a_dm_is_opened_once_and_is_one_place(post: PostOffice, store: Store) -> None:
+    user = post.simulator.user_id
+    first = resolve_channel(Target("user", user), account="default", facts=store.facts, rest=post.rest)
+    before = len(post.control.requests(route="POST /users/@me/channels"))
+    again = resolve_channel(Target("user", user), account="default", facts=store.facts, rest=post.rest)
+    assert first == again
+    assert len(post.control.requests(route="POST /users/@me/channels")) == before
+    assert (
+        resolve_channel(Target("channel", "5"), account="default", facts=store.facts, rest=post.rest) == "5"
+    )
+
+
+def test_a_notice_is_a_send_in_the_users_language(post: PostOffice) -> None:
+    notice = Notice("default", post.channel, None, "1", f"{post.cause}", "stopped", "zh")
+    push = notice_push(notice)
+    request = decode_send(push.record.body)
+    assert (push.lane, request.text) == (request.lane, TEXTS["stopped"]["zh"])
+    assert request.max_age_s == 300
+    post.store.lanes.push(push.lane, push.record)
+    post.work()
+    assert post.sent() == [TEXTS["stopped"]["zh"]]
+
+
+def typings(post: PostOffice) -> int:
+    requests = post.control.requests(route="POST /channels/{channel_id}/typing")
+    return sum(1 for request in requests if post.channel in request["path"])
+
+
+def test_typing_is_shown_while_a_block_runs_and_not_after(post: PostOffice) -> None:
+    with typing_indicator(post.rest, post.channel, interval_s=0.05):
+        deadline = time.monotonic() + 10
+        while typings(post) < 3:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    time.sleep(0.1)
+    after = typings(post)
+    time.sleep(0.3)
+    assert typings(post) == after
+
+
+def test_typing_ends_by_itself_and_where_it_is_refused(post: PostOffice) -> None:
+    with typing_indicator(post.rest, post.channel, interval_s=0.02, hard_stop_s=0.04):
+        time.sleep(0.4)
+    assert typings(post) == 2
+    post.control.delete_channel(post.channel)
+    with typing_indicator(post.rest, post.channel, interval_s=0.02):
+        time.sleep(0.4)
+    assert typings(post) == 3
