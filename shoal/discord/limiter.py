@@ -27,15 +27,23 @@ Guards
 from __future__ import annotations
 
 import enum
+import hashlib
+import math
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from shoal.base.clock import Clock, SystemClock
+from shoal.base.errors import StateConflict, StoreUnavailable
+from shoal.base.logging import get_logger
+from shoal.discord.errors import RateWait, TokenLatched
 from shoal.discord.routes import Route
 
 __all__ = [
+    "DEFAULT_MAX_WAIT_S",
+    "GLOBAL_LIMIT",
     "LIMITER_FAMILIES",
     "Answer",
     "Booking",
@@ -46,6 +54,14 @@ __all__ = [
     "Scripts",
     "Unlimited",
 ]
+
+
+GLOBAL_LIMIT = 50
+"""Requests per second and bot (Discord's documented default)."""
+
+DEFAULT_MAX_WAIT_S = 60.0
+
+_log = get_logger(__name__)
 
 
 class Priority(enum.IntEnum):
@@ -59,6 +75,15 @@ class Priority(enum.IntEnum):
     """Edits of streamed text: only the newest counts."""
     BACKGROUND = 3
     """Announcements, back-fill, housekeeping."""
+
+
+_HORIZON_MS = {
+    Priority.CALLBACK: 400,
+    Priority.INTERACTIVE: 400,
+    Priority.EDIT: 120,
+    Priority.BACKGROUND: 120,
+}
+"""How far ahead a slot may be booked: far for people who wait, near for what can come back later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +106,6 @@ class Booking:
     """A reserved request. Give it back to :meth:`Limiter.settle`."""
 
     request_id: str
-    bucket: str
     wait_s: float
 
 
@@ -133,12 +157,25 @@ class LimiterLike(Protocol):
 class Limiter:
     """The fleet's limiter. One per process, shared by all transports; thread-safe."""
 
-    def __init__(self, store: Scripts, *, clock: Clock | None = None, virtual: bool = False) -> None:
-        """``virtual`` sends the clock's time to the scripts instead of Redis' own; for tests only."""
+    def __init__(
+        self,
+        store: Scripts,
+        *,
+        clock: Clock | None = None,
+        virtual: bool = False,
+        global_limit: int = GLOBAL_LIMIT,
+    ) -> None:
+        """See the class.
+
+        Args:
+            virtual: send the clock's time to the scripts instead of using Redis' own; for tests only.
+            global_limit: requests per second of a bot; Discord grants large bots more.
+        """
         self._reserve = store.script("limiter_reserve")
         self._settle = store.script("limiter_settle")
         self._clock = clock or SystemClock()
         self._virtual = virtual
+        self._global_limit = global_limit
 
     def acquire(
         self, scope: Scope, route: Route, priority: Priority, *, max_wait: float | None = None
@@ -146,35 +183,118 @@ class Limiter:
         """Wait until the request may be sent, and book it.
 
         Args:
-            max_wait: longest wait in seconds, else as long as it takes. 0 means "only if at once".
+            max_wait: longest wait in seconds, else 60. 0 means "only if at once".
 
         Raises:
             RateWait: the wait would be longer than ``max_wait``; nothing is booked.
             TokenLatched: the token was refused not long ago.
             StoreUnavailable: Redis does not answer (callbacks pass without a booking then).
         """
-        raise NotImplementedError
+        patience = DEFAULT_MAX_WAIT_S if max_wait is None else max_wait
+        request_id = secrets.token_hex(8)
+        started = self._clock.monotonic()
+        while True:
+            left = patience - (self._clock.monotonic() - started)
+            kind, wait, reason = self._ask(scope, route, priority, request_id, left)
+            if kind == "latched":
+                raise TokenLatched(str(route), wait)
+            if kind != "booked" and wait > left:
+                raise RateWait(wait, reason=reason, route=str(route))
+            self._clock.sleep(wait)
+            if kind == "booked":
+                return Booking(request_id, wait)
+
+    def _ask(
+        self, scope: Scope, route: Route, priority: Priority, request_id: str, left: float
+    ) -> tuple[str, float, str]:
+        """One reserve: kind, seconds, reason."""
+        horizon = max(0, min(_HORIZON_MS[priority], int(left * 1000)))
+        common = self._common(scope, route, priority, request_id)
+        try:
+            answer = self._reserve(*common, scope.token, horizon, self._global_limit)
+        except StoreUnavailable:
+            if priority is not Priority.CALLBACK:
+                raise
+            # three seconds are all there are, and callbacks have no limit worth losing them for
+            _log.warning("the rate limiter cannot be asked; an interaction is answered without it")
+            return "booked", 0.0, ""
+        kind, *rest = (part.decode() if isinstance(part, bytes) else str(part) for part in answer)
+        if kind not in ("booked", "wait", "latched"):
+            raise StateConflict(" ".join(rest), "limiter_reserve")
+        return kind, int(rest[0]) / 1000, rest[1] if len(rest) > 1 else ""
 
     def settle(
         self, scope: Scope, route: Route, priority: Priority, booking: Booking, answer: Answer
     ) -> None:
         """Learn from an answer and give the booking back. Never raises for a missing Redis."""
-        raise NotImplementedError
+        headers = answer.headers
+        arguments = (
+            *self._common(scope, route, priority, booking.request_id),
+            scope.token if answer.authorized else "",
+            answer.status,
+            _bucket_name(headers.get("x-ratelimit-bucket", "")),
+            _whole(headers.get("x-ratelimit-limit"), 1),
+            _whole(headers.get("x-ratelimit-remaining"), 1),
+            _whole(headers.get("x-ratelimit-reset-after"), 1000),
+            _whole(str(answer.retry_after), 1000),
+            answer.scope,
+            1 if answer.cloudflare else 0,
+        )
+        try:
+            result = self._settle(*arguments)
+        except StoreUnavailable as error:
+            # the booking expires by itself; what was to be learned comes with the next answer
+            _log.warning("an answer could not be booked with the rate limiter", error=str(error))
+            return
+        if result[0] != b"ok":
+            raise StateConflict(str(result[1:]), "limiter_settle")
+
+    def _common(
+        self, scope: Scope, route: Route, priority: Priority, request_id: str
+    ) -> tuple[str | int, ...]:
+        now = int(self._clock.now() * 1000) if self._virtual else ""
+        exempt = 1 if route.exempt else 0
+        return now, scope.bot, scope.egress, route.key, route.major, int(priority), exempt, request_id
+
+
+def _whole(value: str | None, scale: int) -> int | str:
+    """A header's number times ``scale``, rounded up; empty where it is missing or no number."""
+    try:
+        number = float(value or "")
+    except ValueError:
+        return ""
+    if not 0 <= number * scale <= 999_999_999 or (scale == 1 and number > 1_000_000):
+        return ""
+    return math.ceil(number * scale)
+
+
+def _bucket_name(value: str) -> str:
+    """Discord's bucket hash as part of a key."""
+    if not value:
+        return ""
+    if re.fullmatch(r"[a-z0-9_-]{1,64}", value):
+        return value
+    return hashlib.blake2b(value.encode(), digest_size=16).hexdigest()
 
 
 class Unlimited:
     """No limiter: for ``doctor`` and set-up, which send a handful of requests without Redis."""
 
-    def acquire(
-        self, scope: Scope, route: Route, priority: Priority, *, max_wait: float | None = None
-    ) -> Booking:
+    def acquire(self, *_request: object, max_wait: float | None = None) -> Booking:  # noqa: ARG002
         """Always at once."""
-        return Booking(secrets.token_hex(8), "", 0.0)
+        return Booking(secrets.token_hex(8), 0.0)
 
-    def settle(
-        self, scope: Scope, route: Route, priority: Priority, booking: Booking, answer: Answer
-    ) -> None:
+    def settle(self, *_request: object) -> None:
         """Nothing to learn."""
 
 
-LIMITER_FAMILIES: tuple[tuple[str, str, str, str], ...] = ()
+LIMITER_FAMILIES: tuple[tuple[str, str, str, str, str, int, str], ...] = (
+    ("limiter-routes", "rl:<bot>:routes", "hash", "7 days", "one field per route", 70, "route → bucket"),
+    ("limiter-bucket", "rl:<bot>:b:<bucket>:<major>", "hash", "60 s", "buckets in use", 250, "a bucket"),
+    ("limiter-log", "rl:<bot>:log", "list", "60 s", "64", 16, "last grants, for the global limit"),
+    ("limiter-state", "rl:<bot>:state", "hash", "1 h", "one per bot", 200, "global block, pace, latch"),
+    ("limiter-booking", "rl:<bot>:rq:<request>", "string", "120 s", "one per request", 120, "a booking"),
+    ("limiter-bad", "rl:e.<egress>:bad", "hash", "12 min", "11 fields", 20, "refused requests per minute"),
+    ("limiter-block", "rl:e.<egress>:block", "string", "the block", "one", 80, "Cloudflare's block"),
+)
+"""Key families: name, pattern after the prefix, type, TTL, cap, bytes per entry, note. All *working*."""

@@ -158,11 +158,11 @@ class Transport:
         """Send one request, waiting for the rate limit and retrying as its safety class allows.
 
         Args:
-            json: body; with ``files`` it becomes ``payload_json``, and each file gets its ``attachments`` entry.
+            json: body; with ``files`` it becomes ``payload_json`` and gets their ``attachments`` entries.
             reason: for the audit log.
             timeout: seconds for connecting and for each silence of the server; a whole answer may take twice.
-            max_wait: longest wait for the rate limit in seconds, else :class:`RateWait`. None waits as long as
-                the limiter asks, and up to the retry policy's ``max_delay_ms`` after a 429.
+            max_wait: longest wait for the rate limit in seconds, else :class:`RateWait`. None waits as long
+                as the limiter asks, and up to the retry policy's ``max_delay_ms`` after a 429.
             retry: instead of the account's policy.
 
         Raises:
@@ -231,11 +231,11 @@ class Transport:
         tries: _Tries,
     ) -> None:
         """Wait before the next try, or raise ``error`` with what earlier tries left in doubt."""
-        if error.ambiguous and tries.doubtful_since is None:
+        answered = isinstance(error, DiscordError | TransportError)
+        if answered and error.ambiguous and tries.doubtful_since is None:
             tries.doubtful_since = self._clock.monotonic()
-        if tries.doubtful_since is not None:
-            error.ambiguous = True
-        if not isinstance(error, DiscordError | TransportError):
+        error.ambiguous = tries.doubtful_since is not None
+        if not isinstance(error, DiscordError | TransportError):  # the limiter's: this try sent nothing
             raise error
         wait = self._wait_before_next(error, safety, policy, tries)
         if wait is None:

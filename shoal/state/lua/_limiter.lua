@@ -1,0 +1,61 @@
+-- _limiter: what limiter_reserve and limiter_settle share. The theory is in shoal/discord/limiter.py.
+--
+-- Arguments of both: 2 now in ms ('' = Redis' clock; tests give their own), 3 bot, 4 egress, 5 route key,
+--   6 major, 7 class 0-3, 8 outside the global limit 0|1, 9 request id.
+-- Keys
+--   rl:<bot>:routes            hash    route key → 'h.<bucket> <limit>' or 'free <until ms>' (no headers seen)
+--   rl:<bot>:b:<bucket>:<major> hash   limit, left, reset (ms, 0 = not known), flying (booked, not settled),
+--                                      until (flying ends), window (ms), block (shared 429 until),
+--                                      rb.<route> (sub-limit until), q and qr (queue number for the reset qr)
+--   rl:<bot>:log               list    '<slot ms> <class>' of the last 64 grants, newest first
+--   rl:<bot>:state             hash    block (global 429 until), pace (next background slot), latch (fingerprint
+--                                      of a refused token), latched (until)
+--   rl:<bot>:rq:<request id>   string  '<slot ms> <bucket key part>' of a booking, 'done' once settled
+--   rl:e.<egress>:bad          hash    minute → answers of 401, 403, 429 (R29)
+--   rl:e.<egress>:block        string  until ms: blocked by Cloudflare
+
+local L = { KEEP_MS = 60000, BOOKING_MS = 120000 }
+
+function L.open()
+  local c = {}
+  c.now = B.now
+  if ARGV[2] ~= '' then c.now = B.count(ARGV[2], 'now', 9e15) end
+  c.bot, c.egress = B.name(ARGV[3], 'bot'), B.name(ARGV[4], 'egress')
+  c.route, c.major = B.name(ARGV[5], 'route'), B.name(ARGV[6], 'major')
+  c.class = B.count(ARGV[7], 'class', 3)
+  c.exempt = ARGV[8] == '1'
+  local head = PREFIX .. 'rl:' .. c.bot
+  c.routes = B.need(head .. ':routes', 'hash')
+  c.log = B.need(head .. ':log', 'list')
+  c.state = B.need(head .. ':state', 'hash')
+  c.booking = B.need(head .. ':rq:' .. B.name(ARGV[9], 'request id'), 'string')
+  c.bad = B.need(PREFIX .. 'rl:e.' .. c.egress .. ':bad', 'hash')
+  c.eblock = B.need(PREFIX .. 'rl:e.' .. c.egress .. ':block', 'string')
+  c.minute = math.floor(c.now / 60000)
+  return c
+end
+
+function L.bucket_key(c, bucket)
+  return B.need(PREFIX .. 'rl:' .. c.bot .. ':b:' .. bucket .. ':' .. c.major, 'hash')
+end
+
+-- The state of a bucket as numbers; left is nil when nothing is known of the present window.
+function L.bucket(c, key)
+  local v = redis.call('HMGET', key, 'limit', 'left', 'reset', 'flying', 'until', 'window', 'block',
+    'rb.' .. c.route, 'q', 'qr')
+  local b = {
+    limit = tonumber(v[1] or ''), left = tonumber(v[2] or ''), reset = tonumber(v[3] or '') or 0,
+    flying = tonumber(v[4] or '') or 0, window = tonumber(v[6] or '') or 0,
+    block = tonumber(v[7] or '') or 0, rblock = tonumber(v[8] or '') or 0,
+    q = tonumber(v[9] or '') or 0, qr = tonumber(v[10] or '') or 0,
+  }
+  if (tonumber(v[5] or '') or 0) <= c.now then b.flying = 0 end
+  if b.reset > 0 and b.reset <= c.now then b.left, b.reset = nil, 0 end
+  if b.reset == 0 and b.flying == 0 then b.left = nil end
+  return b
+end
+
+function L.keep(c, key, b)
+  local last = math.max(b.reset, b.block, b.rblock, c.now)
+  redis.call('PEXPIRE', key, B.int(math.min(last - c.now, 3600000) + L.KEEP_MS))
+end

@@ -1,0 +1,128 @@
+-- limiter_reserve: book one request to Discord, or say when to ask again. Arriving twice it books once (R4).
+-- Arguments after the common ones (_limiter): 10 fingerprint of the token, 11 horizon ms (how far ahead a
+--   slot may be booked), 12 global limit per second.
+-- Answer: {'booked', wait ms} | {'wait', ms, reason} | {'latched', ms}
+-- Keys: see _limiter.
+-- include: _base
+-- include: _limiter
+
+local WINDOW_MS, FLYING_MS, BURST_MS = 1040, 15000, 80
+local BREAK_BACKGROUND, BREAK_ALL = 5000, 8000
+
+-- Things that stop a request whatever its bucket. Returns an answer or nil.
+local function guarded(c, token, state)
+  local latched = tonumber(state.latched or '') or 0
+  if state.latch == token and latched > c.now then return { 'latched', B.int(latched - c.now) } end
+  local until_ms = tonumber(redis.call('GET', c.eblock) or '') or 0
+  if until_ms > c.now then return { 'wait', B.int(until_ms - c.now), 'cloudflare' } end
+  local bad, counts = 0, redis.call('HGETALL', c.bad)
+  for i = 1, #counts, 2 do
+    if tonumber(counts[i]) > c.minute - 10 then bad = bad + tonumber(counts[i + 1]) end
+  end
+  if bad >= BREAK_ALL or (bad >= BREAK_BACKGROUND and c.class >= 2) then
+    return { 'wait', B.int(60000 - c.now % 60000), 'breaker' }
+  end
+  local block = tonumber(state.block or '') or 0
+  if block > c.now and not c.exempt then return { 'wait', B.int(block - c.now), 'global' } end
+  return nil
+end
+
+-- The bucket of the route: name and limit as far as learned; nil name for a route without limits.
+local function bucket_of(c)
+  local mapped = redis.call('HGET', c.routes, c.route)
+  if mapped then
+    local name, number = string.match(mapped, '^(%S+) (%d+)$')
+    if name == 'free' then
+      if tonumber(number) > c.now then return nil end
+    elseif name then
+      return name, tonumber(number)
+    end
+  end
+  return 'r.' .. c.route, 1
+end
+
+-- The slot in the sliding log of all requests, and what pacing adds for background work.
+local function global_slot(c, state, limit)
+  local log = redis.call('LRANGE', c.log, 0, 63)
+  local slot, used, urgent = c.now, 0, 0
+  for i, entry in ipairs(log) do
+    local at, class = string.match(entry, '^(%d+) (%d)$')
+    at = tonumber(at)
+    if i == 1 and at > slot then slot = at end
+    if i == limit then slot = math.max(slot, at + WINDOW_MS) end
+    if at > c.now - WINDOW_MS then
+      used = used + 1
+      if tonumber(class) < 2 then urgent = urgent + 1 end
+    end
+  end
+  if c.class < 2 or used < limit * 0.8 then return slot, nil, 'global' end
+  local pace = tonumber(state.pace or '') or 0
+  local paced = math.max(slot, pace - BURST_MS)
+  local step = WINDOW_MS / math.max(1, limit - urgent - 1)
+  return paced, math.max(pace, paced) + step, paced > slot and 'pace' or 'global'
+end
+
+-- Waiting for a reset: the k-th waiter of a window asks 3 ms after the one before, or a window later.
+local function queue_up(c, key, b, limit)
+  local q = b.qr == b.reset and b.q or 0
+  B.write()
+  redis.call('HSET', key, 'q', B.int(q + 1), 'qr', B.int(b.reset))
+  local window = math.max(b.window, 100)
+  local wait = b.reset - c.now + math.floor(q / limit) * window + (q % limit) * 3
+  return { 'wait', B.int(math.ceil(wait)), 'bucket' }
+end
+
+return B.run(function()
+  local c = L.open()
+  local token = B.name(ARGV[10], 'token')
+  local horizon, most = B.count(ARGV[11], 'horizon', 60000), B.count(ARGV[12], 'limit', 60)
+  local booked = redis.call('GET', c.booking)
+  if booked then
+    local slot = tonumber(string.match(booked, '^(%d+) ') or '') or c.now
+    return { 'booked', B.int(math.max(0, slot - c.now)) }
+  end
+  local v = redis.call('HMGET', c.state, 'latch', 'latched', 'block', 'pace')
+  local state = { latch = v[1], latched = v[2], block = v[3], pace = v[4] }
+  local refused = guarded(c, token, state)
+  if refused then return refused end
+
+  local bucket, hint = bucket_of(c)
+  local key, b, limit
+  if bucket then
+    key = L.bucket_key(c, bucket)
+    b = L.bucket(c, key)
+    limit = b.limit or hint
+    if b.block > c.now then return { 'wait', B.int(b.block - c.now), 'shared' } end
+    if b.rblock > c.now then return { 'wait', B.int(b.rblock - c.now), 'route' } end
+    b.left = b.left or (limit - b.flying)
+    if b.left < 1 then
+      if b.reset > c.now then return queue_up(c, key, b, limit) end
+      return { 'wait', '25', 'probe' }
+    end
+  end
+
+  local slot, pace, why = c.now, nil, 'global'
+  if not c.exempt then slot, pace, why = global_slot(c, state, most) end
+  if slot - c.now > horizon then
+    return { 'wait', B.int(math.max(5, math.ceil(slot - c.now - horizon / 2))), why }
+  end
+  slot = math.ceil(slot)
+
+  B.write()
+  if bucket then
+    redis.call('HSET', key, 'limit', B.int(limit), 'left', B.int(b.left - 1), 'reset', B.int(b.reset),
+      'flying', B.int(b.flying + 1), 'until', B.int(c.now + FLYING_MS))
+    L.keep(c, key, b)
+  end
+  if not c.exempt then
+    redis.call('LPUSH', c.log, B.int(slot) .. ' ' .. B.int(c.class))
+    redis.call('LTRIM', c.log, 0, 63)
+    redis.call('PEXPIRE', c.log, L.KEEP_MS)
+  end
+  if pace then
+    redis.call('HSET', c.state, 'pace', B.int(pace))
+    redis.call('PEXPIRE', c.state, 3600000)
+  end
+  redis.call('SET', c.booking, B.int(slot) .. ' ' .. (bucket or '-'), 'PX', L.BOOKING_MS)
+  return { 'booked', B.int(slot - c.now) }
+end)
