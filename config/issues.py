@@ -112,6 +112,7 @@ def describe(
         grouped.setdefault(path, []).append(error)
     for path, group in grouped.items():
         keys = str((group[0].get("ctx") or {}).get("keys", "")).split()
+        keys = [key for key in keys if _value_at(data, (*path, key)) is not None]
         findings.paths.extend([(*path, key) for key in keys] or [path])
         whole = (*base, *path)
         written = as_written(whole, moved or {})

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from config.accounts import Account, AccountState
 from config.agents import AgentSettings, ProviderConfig
 from config.paths import Paths
+from config.schema.discord import DiscordConfig
 from config.schema.root import Root
 from config.schema.secrets import SecretRef
 from config.secrets import Secrets
@@ -47,6 +48,7 @@ class Loaded:
         revision: hash of what was read; equal texts have equal revisions.
         warnings: what loads but should be looked at.
         legacy: old shapes that were read as their present form.
+        discord_settings: effective settings of every configured account, whether it can run or not.
         unserved: root sections and keys that load without effect, as paths.
         env: the environment with the ``.env`` files and ``env`` of the file under it.
     """
@@ -65,6 +67,7 @@ class Loaded:
     providers: Mapping[str, ProviderConfig]
     default_account_id: str
     default_agent_id: str
+    discord_settings: Mapping[str, DiscordConfig] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
     unserved: tuple[str, ...] = ()
     secrets: Secrets | None = field(default=None, repr=False)

@@ -328,6 +328,7 @@ def _assemble(
         providers=providers.providers,
         default_account_id=accounts.default_id,
         default_agent_id=agents.default_id,
+        discord_settings=accounts.settings,
         files=tuple(document.files),
         unserved=tuple(state.unserved),
         secrets=secrets,

@@ -46,6 +46,7 @@ class Accounts:
 
     ready: list[Account] = field(default_factory=list)
     states: list[AccountState] = field(default_factory=list)
+    settings: dict[str, DiscordConfig] = field(default_factory=dict)
     default_id: str = "default"
     issues: list[ConfigIssue] = field(default_factory=list)
     warnings: list[ConfigIssue] = field(default_factory=list)
@@ -109,6 +110,7 @@ class _Resolver:
                 tokens[account_id] = self.token(account_id, account)
                 self.check_dm(account_id, account, config)
                 self.proxies[account_id] = self.proxy(config, self.path(account_id, account, "proxy"))
+        self.result.settings = configs
         owners = _owners(tokens)
         for account_id, config in configs.items():
             state = self.state(account_id, config, tokens.get(account_id), owners)
