@@ -1,0 +1,394 @@
+"""The writer: takes items from the buffer and stores them in Redis, as a chain (R3).
+
+Every item names the sequence it follows. Up to ``maxConcurrency`` are pipelined at once;
+after a refusal the writer sends again from there. What a refusal can mean:
+
+* ``holder``   another gateway has the account: stop, keep the session
+* ``session``, or a cursor before what was confirmed: the store went back (R2). Everything
+  in hand is dropped and the connection RESUMEs from the stored cursor; Discord replays.
+* ``error``    this event alone cannot be stored: sent again alone, then skipped with its
+  reason to the dead letters, which is the only other way the cursor moves.
+
+While Redis is away the writer waits and the buffer fills; heartbeats have their own thread.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Protocol, TypeVar
+
+from redis.exceptions import ResponseError
+
+from gateway.buffer import Buffer, Item
+from gateway.events import Kept, Malformed
+from gateway.facts import apply_fact
+from gateway.session import SessionState
+from shoal.base.errors import InvalidName, ProcessError, ShoalError, StateConflict, StoreUnavailable
+from shoal.base.logging import get_logger
+from shoal.state.intake import Cursor, IntakeEvent, IntakeResult
+from shoal.state.store import Store
+
+__all__ = ["EXIT_BUSY", "Listener", "StoreWentBack", "Writer", "is_passing", "state_of"]
+
+log = get_logger(__name__)
+
+SLOW_S = 30.0
+"""From frame to durable record; beyond it the well-known line is written."""
+IDLE_S = 2.0
+"""How often an idle writer looks whether the store went back."""
+EXIT_BUSY = 75
+
+Answer = TypeVar("Answer")
+
+
+class StoreWentBack(ShoalError):
+    """The store is behind what it had confirmed: RESUME from what is stored."""
+
+    code = "store-went-back"
+
+
+class _GaveUp(ShoalError):
+    """Shutting down and Redis is away: what is not stored will be replayed."""
+
+    code = "gave-up"
+
+
+class Listener(Protocol):
+    """Whom the writer tells."""
+
+    def restore(self, state: SessionState | None) -> None:
+        """RESUME from ``state``; the writer has dropped everything it had."""
+        ...
+
+
+class Holder(Protocol):
+    """The account's lock as the writer sees it."""
+
+    token: str
+
+    def reacquire(self) -> bool:
+        """Take the lock again if it only ran out; False if somebody else has it."""
+        ...
+
+
+class Writer:
+    """One shard's way into Redis. :meth:`run` is the body of its thread.
+
+    Args:
+        confirmed: the stored cursor at the start, or ``None`` before the first session.
+        me: our own user id, as far as it is known.
+        concurrency: events pipelined at once.
+        budget_s: seconds from frame to record beyond which the slow line is due.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        account: str,
+        shard: int,
+        holder: Holder,
+        buffer: Buffer,
+        listener: Listener,
+        *,
+        confirmed: Cursor | None,
+        me: str | None,
+        concurrency: int,
+        budget_s: float,
+    ) -> None:
+        self._store = store
+        self._account = account
+        self._shard = shard
+        self._holder = holder
+        self._buffer = buffer
+        self._listener = listener
+        self._concurrency = concurrency
+        self._slow_s = min(SLOW_S, budget_s)
+        self._give_up = threading.Event()
+        self._slow_said = 0.0
+        self.confirmed = confirmed
+        self.me = me
+        self.stored = 0
+        self.skipped = 0
+        self.last_event = 0.0
+        self.away_since: float | None = None
+
+    # -- the thread ------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Write until the buffer is closed and empty, or :meth:`abandon` is called.
+
+        Raises:
+            ProcessError: somebody else has the account.
+            StateConflict: the store refuses what must not be refused.
+        """
+        try:
+            while not (self._buffer.closed and not len(self._buffer)):
+                items = self._buffer.take(self._concurrency, IDLE_S)
+                try:
+                    self._write(items) if items else self._look()
+                except StoreWentBack as error:
+                    self._restore(error)
+        except _GaveUp as error:
+            log.warning("intake given up; Discord replays the rest", account=self._account, error=error)
+        finally:
+            self._buffer.drop()  # nobody takes any more: the reader must not wait for room
+
+    def abandon(self) -> None:
+        """Do not wait for Redis any longer."""
+        self._give_up.set()
+
+    def _restore(self, error: StoreWentBack) -> None:
+        dropped = self._buffer.drop()
+        cursor = self._patient(lambda: self._store.intake.cursor(self._account, self._shard), check=False)
+        log.warning("store went back; resuming from its cursor", account=self._account, error=error,
+                    dropped=dropped, seq=cursor.seq if cursor else None)  # fmt: skip
+        self.confirmed = cursor if cursor and cursor.session_id else None
+        self._listener.restore(state_of(cursor))
+
+    def _look(self) -> None:
+        """Nothing to write: has the store gone back meanwhile?"""
+        if self.confirmed is not None and not self._buffer.closed:
+            self._patient(lambda: None, check=True, look=True)
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    def _write(self, items: Sequence[Item]) -> None:
+        """Store items in order; runs of ordinary ones go out pipelined."""
+        run: list[Item] = []
+        for item in items:
+            if item.begin is None and not item.lost and item.fact is None and item.bad is None:
+                run.append(item)
+                continue
+            self._chain(run)
+            run = []
+            self._special(item)
+        self._chain(run)
+
+    def _special(self, item: Item) -> None:
+        if item.fact is not None:
+            fact = item.fact
+            try:
+                self._patient(
+                    lambda: apply_fact(self._store.facts, self._account, item.event, fact, self.me),
+                    check=item.begin is None,
+                )
+            except (Malformed, StateConflict) as error:
+                item.bad, item.payload = error.message, bytes(fact)
+        if item.lost:
+            self._patient(
+                lambda: self._store.intake.forget_session(self._account, self._shard, token=self._token()),
+                check=False,
+            )
+            self.confirmed = None
+        elif item.begin is not None:
+            self._begin(item, item.begin)
+        elif item.bad is not None:
+            self._skip(item, item.bad)
+        else:
+            self._chain([item])
+
+    def _begin(self, item: Item, state: SessionState) -> None:
+        def store() -> Cursor:
+            return self._store.intake.begin_session(
+                self._account, self._shard, state.session_id, state.resume_url, item.seq, token=self._token()
+            )
+
+        self.confirmed = self._held(store)
+        self._done(item)
+
+    def _chain(self, run: Sequence[Item]) -> None:
+        """Store a run of items; sends again from the first refusal until none is left."""
+        rest = list(run)
+        alone = False
+        while rest:
+            batch = rest[:1] if alone else rest
+            events = self._encode(batch)
+            if len(events) < len(batch):  # one cannot be a key or a record: those before it, then it
+                if not events:
+                    self._skip(rest.pop(0), "it cannot be stored under a key")
+                    continue
+                batch = batch[: len(events)]
+            result = self._patient(partial(self._apply, events))
+            for item in rest[: result.applied]:
+                self._done(item)
+            del rest[: result.applied]
+            if result.refused is None:
+                alone = False
+            elif is_passing(result.refused):
+                self._pause(result.refused)
+            elif result.refused.startswith("error"):
+                if alone or len(batch) == 1:
+                    self._skip(rest.pop(0), result.refused)
+                alone = not alone
+            else:
+                self._refused(result.refused, result.cursor, rest)
+
+    def _apply(self, events: Sequence[IntakeEvent]) -> IntakeResult:
+        return self._store.intake.apply(events, token=self._token())
+
+    def _encode(self, batch: Sequence[Item]) -> list[IntakeEvent]:
+        """The events of a batch up to the first that cannot be encoded."""
+        events = []
+        for item in batch:
+            event = self._event(item)
+            try:
+                event.encode()
+            except (InvalidName, ValueError):
+                break
+            events.append(event)
+        return events
+
+    def _event(self, item: Item) -> IntakeEvent:
+        kept = item.kept
+        place = (self._account, self._shard, item.session_id, item.follows, item.seq)
+        if kept is None:
+            return IntakeEvent(*place)
+        return IntakeEvent(
+            *place, dedup=kept.dedup, lane=kept.lane, record=kept.record, seen=kept.seen, outcome=kept.outcome
+        )
+
+    def _refused(self, why: str, cursor: int, rest: list[Item]) -> None:
+        if why == "holder":
+            self._take_back()
+            return
+        if why == "session":
+            raise StoreWentBack("Another session is stored than the one in use.")
+        confirmed = self.confirmed.seq if self.confirmed else -1
+        if cursor < confirmed or not rest:
+            raise StoreWentBack(f"The stored cursor is {cursor}, confirmed was {confirmed}.")
+        ahead = [item for item in rest if item.seq <= cursor]
+        if not ahead and rest[0].follows != cursor:
+            raise StoreWentBack(f"The stored cursor {cursor} fits nothing in hand.")
+        for item in ahead:  # stored by a call whose answer was lost
+            rest.remove(item)
+            self._done(item)
+
+    def _skip(self, item: Item, reason: str) -> None:
+        """Move the cursor past an event that cannot be stored; its payload goes to the dead letters."""
+        self.skipped += 1
+        log.error("event skipped", account=self._account, event_name=item.event, seq=item.seq, reason=reason)
+        event = IntakeEvent(self._account, self._shard, item.session_id, item.follows, item.seq)
+        payload = item.payload or (item.kept.record.body if item.kept and item.kept.record else b"")
+
+        def skip() -> None:
+            self._store.intake.skip(event, reason, token=self._token(), payload=payload)
+
+        try:
+            self._held(skip)
+        except StateConflict as error:
+            stored = self._patient(lambda: self._store.intake.cursor(self._account, self._shard))
+            if stored is None or stored.session_id != item.session_id or stored.seq < item.seq:
+                raise StoreWentBack(f"An event could not be skipped ({error.reason}).") from error
+        self._done(item)
+
+    def _held(self, call: Callable[[], Answer]) -> Answer:
+        """A call that may be refused because the lock ran out while Redis was away."""
+        try:
+            return self._patient(call, check=False)
+        except StateConflict as error:
+            if error.reason != "holder":
+                raise
+            self._take_back()
+            return self._patient(call, check=False)
+
+    def _take_back(self) -> None:
+        if not self._patient(self._holder.reacquire, check=False):
+            raise ProcessError(
+                f"Another gateway has taken account {self._account}.",
+                fix="Run one gateway for each account, or take it back with --force.",
+                exit_code=EXIT_BUSY,
+            )
+
+    def _done(self, item: Item) -> None:
+        """An item is durable: remember it, say it, and notice if that took long."""
+        self.stored += 1
+        now = time.monotonic()
+        if self.confirmed is not None:
+            known = self.confirmed
+            self.confirmed = Cursor(known.session_id, known.resume_url, item.seq, known.epoch)
+        if item.event:
+            self.last_event = now
+        if item.kept is not None:
+            self._tell(item.kept)
+        self._slow(item, now)
+
+    def _tell(self, kept: Kept) -> None:
+        if kept.ids:
+            log.info(f"Received: {kept.ids}", account=self._account)
+        if kept.echo is not None:
+            echo = kept.echo
+            self._patient(lambda: self._store.receipts.echo(self._account, *echo), check=False)
+
+    def _slow(self, item: Item, now: float) -> None:
+        took = now - item.received
+        if item.received and took > self._slow_s and now - self._slow_said > 10.0:
+            self._slow_said = now
+            log.warning(
+                f"Slow listener detected: {item.event or 'dispatch'} took {took:.1f} s to become durable",
+                account=self._account,
+                waiting=len(self._buffer),
+            )
+
+    # -- patience --------------------------------------------------------------------------------
+
+    def _token(self) -> str:
+        return self._holder.token
+
+    def _patient(self, call: Callable[[], Answer], *, check: bool = True, look: bool = False) -> Answer:
+        """Call until Redis answers; after an absence see first whether the store went back.
+
+        Args:
+            check: compare the stored cursor with what was confirmed, after an absence.
+            look: compare it now.
+        """
+        pause = 0.1
+        absent = look
+        while True:
+            try:
+                known = self.confirmed
+                if absent and check and known is not None:
+                    self._compare(known)
+                answer = call()
+            except (StoreUnavailable, ResponseError) as error:
+                if isinstance(error, ResponseError) and not is_passing(str(error)):
+                    raise StateConflict(str(error)[:300], "gateway") from error
+                absent = True
+                self._pause(str(error), pause)
+                pause = min(1.0, pause * 2)
+                continue
+            if self.away_since is not None:
+                log.warning("Redis is back", account=self._account, buffered=len(self._buffer))
+                self.away_since = None
+            return answer
+
+    def _compare(self, known: Cursor) -> None:
+        if self._store.intake.behind(self._account, self._shard, known):
+            raise StoreWentBack("The stored cursor is behind what was confirmed.")
+
+    def _pause(self, why: str, seconds: float = 0.5) -> None:
+        """Wait a moment because Redis does not answer, or takes no writes."""
+        if self.away_since is None:
+            self.away_since = time.monotonic()
+            log.warning("Redis is away; events wait in the buffer", account=self._account, error=why)
+        if self._give_up.wait(seconds * random.uniform(0.5, 1.0)):
+            raise _GaveUp("Redis is away and this process is leaving.")
+
+
+def is_passing(refusal: str) -> bool:
+    """Whether an error of Redis is about the server (memory full, fail-over), not about the event."""
+    text = refusal.lower()
+    return any(word in text for word in _PASSING)
+
+
+_PASSING = ("maxmemory", "oom ", "read only replica", "readonly", "misconf", "noreplicas", "masterdown")
+
+
+def state_of(cursor: Cursor | None) -> SessionState | None:
+    """What can be resumed, of a stored cursor."""
+    if cursor is None or not cursor.session_id:
+        return None
+    return SessionState(cursor.session_id, cursor.resume_url, cursor.seq)
