@@ -12,10 +12,12 @@ seconds, not minutes).
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from celery import Celery
+from celery import Celery, signals
+from celery.platforms import SecurityWarning
 from kombu.entity import Queue
 from pydantic import SecretStr
 
@@ -74,6 +76,10 @@ def _with_login(store_url: str, password: SecretStr | None, scheme: str) -> str:
     return f"{scheme}://{login}{address}{parts.path}{query}"
 
 
+def _keep_logging(**_: object) -> None:
+    """Logging is set up by :mod:`shoal.base.logging`."""
+
+
 def build_app(store_url: str, password: SecretStr | None = None) -> Celery:
     """A configured app for this process. Tasks are added by :func:`tasks.registry.register`.
 
@@ -81,6 +87,9 @@ def build_app(store_url: str, password: SecretStr | None = None) -> Celery:
         ProcessError: the URL is none that the task queue speaks.
     """
     broker = broker_url(store_url, password)
+    # a receiver is all Celery wants to see in order to leave logging alone
+    signals.setup_logging.connect(_keep_logging, weak=False)
+    warnings.filterwarnings("ignore", category=SecurityWarning)
     app = Celery("shoal", set_as_current=True)
     options = transport_options()
     app.conf.update(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from shoal.discord.wire import InteractionCallbackType, InteractionType, MessageFlags
+from shoal.discord.wire import InteractionCallback, InteractionType, MessageFlags
 
 from shoal.discord.errors import BadRequest
 from shoal.state.records import Grant, decode_event
@@ -61,9 +61,9 @@ def _answer(runtime: Runtime, account: str, interaction: _Interaction) -> str:
 def _reply(interaction: _Interaction) -> tuple[int, dict[str, Any] | None]:
     """Nothing of ours that lives any more made this: say so, to the one who clicked."""
     if interaction.type == InteractionType.APPLICATION_COMMAND_AUTOCOMPLETE:
-        return InteractionCallbackType.APPLICATION_COMMAND_AUTOCOMPLETE_RESULT, {"choices": []}
+        return InteractionCallback.APPLICATION_COMMAND_AUTOCOMPLETE_RESULT, {"choices": []}
     language = "zh" if interaction.locale.startswith("zh") else "en"
-    return InteractionCallbackType.CHANNEL_MESSAGE_WITH_SOURCE, {
+    return InteractionCallback.CHANNEL_MESSAGE_WITH_SOURCE, {
         "content": TEXTS["interaction-expired"][language],
         "flags": int(MessageFlags.EPHEMERAL),
     }

@@ -36,7 +36,7 @@ from workers.agent.tools.message import MessageTool
 from workers.agent.tools.registry import ToolRegistry
 from workers.delivery.render import DeliverySettings
 from workers.delivery.send import DeliveryDeps
-from workers.delivery.typing import show_typing
+from workers.delivery.typing import typing_indicator
 from workers.sessions.records import TurnRequest
 from workers.sessions.view import Settings, settings_of
 
@@ -139,7 +139,7 @@ class Runtime:
         act(channel_id, message_id, emoji)
 
     def _typing(self, request: TurnRequest) -> AbstractContextManager[None]:
-        return show_typing(lambda: self.rest(request.account), request.channel_id)
+        return typing_indicator(self.rest(request.account), request.channel_id)
 
     def start(self) -> None:
         """Begin to renew leases and to announce this process."""
