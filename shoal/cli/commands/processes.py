@@ -37,9 +37,9 @@ def worker(
     from shoal.cli.prologue import enter
 
     loaded = enter(kind, config=config, state_dir=state_dir, index=index)
-    from tasks import worker as body
+    from tasks.worker import run
 
-    sys.exit(body.run(kind, loaded, index=index))
+    sys.exit(run(kind, loaded, index=index))
 
 
 def beat(config: ConfigPath = None, state_dir: StateDir = None) -> None:
@@ -47,9 +47,9 @@ def beat(config: ConfigPath = None, state_dir: StateDir = None) -> None:
     from shoal.cli.prologue import enter
 
     loaded = enter("beat", config=config, state_dir=state_dir)
-    from tasks import beat as body
+    from tasks.beat import run
 
-    sys.exit(body.run(loaded))
+    sys.exit(run(loaded))
 
 
 def flower(
@@ -63,9 +63,9 @@ def flower(
     from shoal.cli.prologue import enter
 
     loaded = enter("flower", config=config, state_dir=state_dir)
-    from tasks import flower as body
+    from tasks.flower import run
 
-    sys.exit(body.run(loaded, port=loaded.root.fleet.flower.port, address=address))
+    sys.exit(run(loaded, port=loaded.root.fleet.flower.port, address=address))
 
 
 def redis(config: ConfigPath = None, state_dir: StateDir = None) -> None:
@@ -100,6 +100,6 @@ def run_gateway(account: str | None, *, force: bool, config: ConfigPath, state_d
             )
         account = ids[0] if ids else loaded.default_account_id
     loaded.account(account)
-    from gateway import listener as body
+    from gateway.listener import run
 
-    sys.exit(body.run(loaded, account, force=force))
+    sys.exit(run(loaded, account, force=force))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
-from shoal.base.errors import ConfigError, ProcessError
+from shoal.base.errors import ConfigError, ProcessError, StoreUnavailable
 from shoal.cli.exits import CONFIG
 
 if TYPE_CHECKING:
@@ -46,6 +46,12 @@ def check_redis(loaded: Loaded) -> bool:
     store = Store.open(url, password=loaded.redis.password, client_name="shoal-up")
     try:
         store.check()
+    except StoreUnavailable as error:
+        raise StoreUnavailable(
+            f"Redis at {store.url} (from {loaded.redis.source}) cannot be used: {error.message}",
+            fix=error.fix
+            or "Start it, correct the address, or leave it out: Shoal brings a server of its own.",
+        ) from error
     finally:
         store.close()
     return False

@@ -115,7 +115,7 @@ def _parse(process: str, raw: str, last: str) -> Iterator[Line]:
     level = str(fields.get("level", "info"))
     yield Line(process, moment, level, str(fields.get("event", "")), details)
     for part in str(fields.get("exception", "")).splitlines():
-        yield Line(process, moment, level, "  " + part)
+        yield Line(process, moment, "info", "  " + part)
 
 
 def _short(value: object) -> str:
