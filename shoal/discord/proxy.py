@@ -27,6 +27,12 @@ from shoal.discord.troubles import trouble_for
 __all__ = ["Proxy", "ProxyLike", "dial", "parse_proxy", "proxy_for", "tls_context"]
 
 
+_SLOW_FIX = (
+    "Check the proxy's own way out. If it never answers, check the scheme: http:// for an HTTP proxy, "
+    "socks5h:// for a SOCKS proxy."
+)
+
+
 class ProxyLike(Protocol):
     """What dialling needs to know of a proxy; :class:`shoal.base.proxy.Proxy` has it."""
 
@@ -207,7 +213,10 @@ def _tunnel(
     except TimeoutError:
         sock.close()
         raise _fail(
-            proxy, "proxy-connect-timeout", f"The proxy {name} opened no tunnel to {host}:{port} in time."
+            proxy,
+            "proxy-connect-timeout",
+            f"The proxy {name} opened no tunnel to {host}:{port} in time (ETIMEDOUT).",
+            fix=_SLOW_FIX,
         ) from None
     except UnicodeError:
         sock.close()

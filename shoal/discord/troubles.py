@@ -40,8 +40,8 @@ TROUBLES: tuple[Trouble, ...] = (
         "fetch failed",
         "A REST call got no connection while the gateway may be connected. Here both take the same way, so "
         "either both fail or Discord's REST address alone is blocked at the proxy.",
-        "Look at the leg that failed (below), and allow discord.com beside gateway.discord.gg at the proxy.",
-        ("proxy-protocol",),
+        "Look at the leg the error names, and allow discord.com beside gateway.discord.gg at the proxy.",
+        ("rest",),
     ),
     Trouble(
         "refused",
@@ -69,7 +69,7 @@ TROUBLES: tuple[Trouble, ...] = (
         "Failed to connect to Discord gateway",
         "The websocket could not be opened through the same way that REST takes.",
         "Allow CONNECT to gateway.discord.gg:443 (and *.discord.gg for resuming) at the proxy.",
-        ("gateway", "proxy-refused"),
+        ("gateway",),
     ),
     Trouble(
         "closed-1006",
@@ -85,6 +85,21 @@ TROUBLES: tuple[Trouble, ...] = (
         "A request left and no answer came in time: a slow or unstable proxy.",
         "It is tried again and never sent twice; if it stays, try another proxy.",
         ("read", "write"),
+    ),
+    Trouble(
+        "tunnel-refused",
+        "CONNECT refused",
+        "The proxy answers, but opens no tunnel to that host: its rules forbid it, or it cannot get there.",
+        "Allow discord.com, cdn.discordapp.com, gateway.discord.gg and *.discord.gg, port 443, at the proxy.",
+        ("proxy-refused",),
+    ),
+    Trouble(
+        "wrong-scheme",
+        "not a proxy of this kind",
+        "Something listens at the proxy's address but speaks another protocol.",
+        "Check scheme and port: http:// for an HTTP proxy, socks5h:// for a SOCKS proxy, https:// only where "
+        "the connection to the proxy itself is TLS.",
+        ("proxy-protocol",),
     ),
     Trouble(
         "auth",

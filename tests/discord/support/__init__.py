@@ -1,0 +1,1 @@
+"""Small real servers for the tests of ``shoal.discord``: HTTP, TLS, and proxies of every kind."""
