@@ -32,13 +32,11 @@ class Receipts:
     def echo(self, account: str, nonce: str, channel_id: str, message_id: str) -> None:
         """Remember for an hour that the message sent with ``nonce`` exists."""
         value = f"{channel_id} {message_id}"
-        with self._store.guard():
-            self._store.redis.set(self._store.keys.echo(account, _digest(nonce)), value, nx=True, ex=ECHO_S)
+        self._store.redis.set(self._store.keys.echo(account, _digest(nonce)), value, nx=True, ex=ECHO_S)
 
     def echoed(self, account: str, nonce: str) -> tuple[str, str] | None:
         """(channel id, message id) of the message that came back with ``nonce``, or None."""
-        with self._store.guard():
-            raw: bytes | None = self._store.redis.get(self._store.keys.echo(account, _digest(nonce)))
+        raw: bytes | None = self._store.redis.get(self._store.keys.echo(account, _digest(nonce)))
         if raw is None:
             return None
         channel_id, message_id = raw.decode().split(" ", 1)
