@@ -123,7 +123,12 @@ def list_accounts(discord: Json, env: Mapping[str, str]) -> dict[str, Json]:
     """
     written = discord.get("accounts")
     named = written if isinstance(written, dict) else {}
-    accounts = {normalise_id(key): value for key, value in sorted(named.items()) if isinstance(value, dict)}
+    # null is "not written", so that it never takes away what the channel says
+    accounts = {
+        normalise_id(key): {name: item for name, item in value.items() if item is not None}
+        for key, value in sorted(named.items())
+        if isinstance(value, dict)
+    }
     accounts = dict(sorted(accounts.items()))
     implicit = not accounts or bool(discord.get("token")) or bool(env.get("DISCORD_BOT_TOKEN", "").strip())
     if implicit and "default" not in accounts:
