@@ -98,7 +98,7 @@ def setup_logging(
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if json
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)
+        else _console(colors=sys.stderr.isatty())
     )
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if state_dir is not None:
@@ -108,7 +108,7 @@ def setup_logging(
     root = logging.getLogger()
     for old in list(root.handlers):
         root.removeHandler(old)
-    plain = structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0)
+    plain = _console(colors=False)
     # the console renderer writes tracebacks itself, JSON needs them as text
     tracebacks: list[Any] = [structlog.processors.format_exc_info] if json else []
     for index, handler in enumerate(handlers):
@@ -126,6 +126,13 @@ def setup_logging(
     root.setLevel(level.upper())
     for noisy in ("urllib3", "httpx2", "httpcore2", "openai", "anthropic", "tornado.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _console(*, colors: bool) -> structlog.dev.ConsoleRenderer:
+    # a traceback must never show local variables: they hold what people wrote, and secrets
+    return structlog.dev.ConsoleRenderer(
+        colors=colors, pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
+    )
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
