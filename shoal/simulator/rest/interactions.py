@@ -54,6 +54,8 @@ def callback(call: Call) -> Answer:
     elif kind == 9:
         interaction.modal = data
     interaction.callback_type = kind
+    if message is not None:
+        interaction.ephemeral = bool(message.flags & EPHEMERAL)
     interaction.answered_after_ms = (time.monotonic() - interaction.born) * 1000
     if call.arg("with_response") not in ("true", "True", "1"):
         return Answer(204)
@@ -100,7 +102,6 @@ def _speak(call: Call, interaction: Interaction, data: Json) -> Message:
     """A message that answers an interaction; ephemeral ones are seen by its user only."""
     core = call.core
     hidden = bool(int(data.get("flags") or 0) & EPHEMERAL)
-    interaction.ephemeral = hidden
     message = core.actions.create(
         core.world.channel(interaction.channel_id),
         interaction.application_id,
