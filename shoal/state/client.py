@@ -7,7 +7,7 @@ arrive twice. What remains is raised as StoreUnavailable, in single calls and pi
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import redis
@@ -18,28 +18,45 @@ from redis.sentinel import Sentinel
 from shoal.base.errors import StoreUnavailable, StoreUnsuitable
 from shoal.base.redact import mask_url
 
-__all__ = ["CONNECT_TIMEOUT_S", "SOCKET_TIMEOUT_S", "Client", "connect", "is_local"]
+__all__ = ["CONNECT_TIMEOUT_S", "SOCKET_TIMEOUT_S", "Client", "connect", "is_local", "map_error"]
 
 CONNECT_TIMEOUT_S = 2.0
 SOCKET_TIMEOUT_S = 5.0
 _LOST = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError)
 _REFUSED = (redis.exceptions.AuthenticationError, redis.exceptions.AuthenticationWrongNumberOfArgsError)
+_UNFIT = (redis.exceptions.OutOfMemoryError, redis.exceptions.ReadOnlyError, redis.exceptions.MasterDownError)
+_UNFIT_CODES = ("OOM", "READONLY", "MASTERDOWN", "MISCONF", "NOREPLICAS", "BUSY", "LOADING", "TRYAGAIN")
 
 
-def _map(error: Exception) -> Exception:
-    if isinstance(error, _REFUSED):
+def map_error(error: Exception) -> Exception:
+    """The error of ours for one of redis-py's; an error that is about the call itself stays as it is."""
+    if isinstance(error, _REFUSED) or str(error).startswith(("NOAUTH", "WRONGPASS")):
         return StoreUnsuitable(
             "Redis refused the password.", fix="Put the right one into SHOAL_REDIS_URL or the password file."
         )
-    return StoreUnavailable(f"Redis did not answer ({type(error).__name__}).")
+    if isinstance(error, _LOST):
+        return StoreUnavailable(f"Redis did not answer ({type(error).__name__}).")
+    if isinstance(error, _UNFIT) or str(error).partition(" ")[0] in _UNFIT_CODES:
+        return StoreUnavailable(
+            f"Redis takes no writes now: {str(error)[:200]}",
+            fix="See its memory, its disk and its replicas.",
+        )
+    return error
+
+
+def _raise(error: Exception) -> NoReturn:
+    mapped = map_error(error)
+    if mapped is error:
+        raise error
+    raise mapped from error
 
 
 class _Pipeline(redis.client.Pipeline):
     def execute(self, raise_on_error: bool = True) -> Any:
         try:
             return super().execute(raise_on_error)
-        except _LOST as error:
-            raise _map(error) from error
+        except (*_LOST, redis.exceptions.ResponseError) as error:
+            _raise(error)
 
 
 class Client(redis.Redis):
@@ -49,8 +66,8 @@ class Client(redis.Redis):
         """Run one command."""
         try:
             return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
-        except _LOST as error:
-            raise _map(error) from error
+        except (*_LOST, redis.exceptions.ResponseError) as error:
+            _raise(error)
 
     def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> Any:
         """A pipeline with the same mapping of errors."""

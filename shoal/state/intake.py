@@ -17,6 +17,7 @@ import redis
 
 from shoal.base.errors import StateConflict, StoreUnavailable
 from shoal.base.ids import check_name
+from shoal.state.client import map_error
 from shoal.state.queues import check_lane
 from shoal.state.records import Record
 
@@ -277,8 +278,9 @@ def _result(replies: list[Any]) -> IntakeResult:
     duplicates = 0
     for index, reply in enumerate(replies):
         if isinstance(reply, Exception):
-            if isinstance(reply, redis.exceptions.ConnectionError | redis.exceptions.TimeoutError):
-                raise StoreUnavailable("Redis did not answer while events were taken in.") from reply
+            mapped = map_error(reply)
+            if mapped is not reply:
+                raise mapped from reply  # about the server, not about this event
             return IntakeResult(index, f"error: {reply}"[:400], duplicates)
         status = reply[0]
         if status == b"refused":

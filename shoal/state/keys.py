@@ -101,11 +101,11 @@ FAMILIES: tuple[Family, ...] = (
     _w("last", "last:<account>", "hash", "none", "one field per channel", 60, "channel → newest message id"),
     _w("commands", "cmd:<account>", "list", "none", "1,000", 200, "gateway commands to send"),
     _w("identify", "ident:<account>:<key>", "string", "5 s", "one per key", 80, "an IDENTIFY a moment ago"),
-    _w("echo", "echo:<account>:<digest>", "string", "1 h", "one per message sent", 150, "our nonce → message"),
+    _w("echo", "echo:<account>:<digest>", "string", "1 h", "one per message", 150, "our nonce → message"),
     _w("ack", "ack:<interaction id>", "string", "15 min", "one each", 120, "who acknowledged it"),
     # what happened
     _w("receipts", "rcpt:<identity>", "hash", "24 h", "parts of one answer", 150, "part → Discord's answer"),
-    _d("decisions", "out:<account>:<page>", "hash", "7 days", "page of 10 s, 50 drops/s", 25, "outcomes"),
+    _d("decisions", "out:<account>:<page>", "hash", "7 days", "10 s, 50 drops/s", 25, "outcomes"),
     _d("trail", "trail:<account>:<page>", "hash", "7 days", "4 kB per message", 200, "story of a message"),
     _x("chatter", "chat:<account>", "hash", "2 s", "one per account", 150, "drops written this second"),
     _d("counters", "count:<account>:<day>", "hash", "90 days", "one per outcome", 30, "outcomes per day"),

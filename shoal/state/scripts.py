@@ -16,6 +16,8 @@ from typing import Any
 
 import redis
 
+from shoal.base.errors import StateError
+
 __all__ = ["Script", "script_source"]
 
 Argument = bytes | str | int | float
@@ -50,12 +52,16 @@ class Script:
         """Run it and return its answer; loads it when the server does not know it.
 
         Raises:
-            StoreUnavailable: Redis did not answer; the script may have run.
+            StoreUnavailable: Redis did not answer (the script may have run) or takes no writes (it has not).
+            StateError: the script itself failed; it says where.
         """
         try:
-            return self._client.evalsha(self.sha, 0, self._prefix, *args)
-        except redis.exceptions.NoScriptError:
-            return self._client.eval(self.source, 0, self._prefix, *args)
+            try:
+                return self._client.evalsha(self.sha, 0, self._prefix, *args)
+            except redis.exceptions.NoScriptError:
+                return self._client.eval(self.source, 0, self._prefix, *args)
+        except redis.exceptions.ResponseError as error:
+            raise StateError(f"Script {self.name} failed: {error}") from error
 
     def queue(self, pipeline: Any, *args: Argument) -> None:
         """Add a call to a pipeline; :meth:`load` must have been called since the server started."""

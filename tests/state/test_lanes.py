@@ -580,7 +580,9 @@ def test_time_does_not_run_backwards_by_a_little_and_a_lot_changes_the_epoch(sto
 
 
 def test_overview_tells_where_lanes_stand(store: Store) -> None:
-    names = {state: f"session:agent:main:dm:{state}" for state in ("held", "parked", "waiting", "ready", "taken")}
+    names = {
+        state: f"session:agent:main:dm:{state}" for state in ("held", "parked", "waiting", "ready", "taken")
+    }
     for lane in names.values():
         store.lanes.push(lane, record("m:1"))
     store.lanes.hold(names["held"], deadline_ms=60_000)

@@ -53,13 +53,9 @@ return B.run(function()
   local bound = redis.call('HMGET', B.key('stop', lane), 'born', 'id') -- a hash; read by lane_grant_answer
   if S.tok then
     B.write()
-    local what = lane_expire(S, plan)
-    if what ~= 'expired' and not (what == 'quarantined' and alone) then
-      lanes_close()
-      return refused(what == 'dead' and 'waiting' or 'quarantined')
-    end
+    if lane_expire(S, plan) == 'dead' then header = lane_header(S) end
   end
-  local reason = waiting(S, header)
+  local reason = not header and 'empty' or waiting(S, header)
   if not reason and S.q and not alone then reason = 'quarantined' end
   if not reason and (header.v > high or header.v < low) then reason = 'version' end
   if not reason and full then reason = 'limit' end

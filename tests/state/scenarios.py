@@ -1,0 +1,323 @@
+"""One scenario per way through each script: what must be there before, and the call itself.
+
+Used to deliver every script twice, and to make each of its Redis calls fail in turn.
+Everything in a scenario is the same in every run: tokens, identities, births.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from shoal.state.effects import (
+    Effect,
+    Expire,
+    Note,
+    Outcome,
+    Push,
+    Receipt,
+    SessionPut,
+    Slot,
+    Transcript,
+    Wake,
+)
+from shoal.state.intake import IntakeEvent
+from shoal.state.records import Failure, Grant, Limit, Record
+from shoal.state.store import Store
+from tests.state.support import DELIVERY, MESSAGE, SESSION, put_hints, record, token
+
+OTHER = "session:agent:main:discord:channel:2"
+CHAT = "default|1|2|member"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """``prepare`` builds the state, ``act`` is the call under test, ``script`` the script it runs.
+
+    ``answers``: whether the answer to the second delivery must equal the first (a push, for one,
+    honestly says "known" the second time; there the state must be equal and nothing more).
+    """
+
+    name: str
+    script: str
+    prepare: Callable[[Store], Any]
+    act: Callable[[Store, Any], Any]
+    answers: bool = True
+
+
+def fill(store: Store, lane: str = SESSION, count: int = 3) -> None:
+    put_hints(store)
+    for number in range(1, count + 1):
+        store.lanes.push(
+            lane,
+            record(f"m:{number}", born=1000 + number, scope=CHAT, mode="steer" if number > 1 else "",
+                   account="default", message_id=str(int(MESSAGE) + number)),
+        )  # fmt: skip
+
+
+def held(store: Store, count: int = 3, **options: Any) -> Grant:
+    fill(store, count=count)
+    grant = store.lanes.acquire(SESSION, token(1), **options)
+    assert isinstance(grant, Grant)
+    return grant
+
+
+def working(store: Store) -> Grant:
+    """A grant with a journal, an absorbed record and a limit, and lanes and slots around it."""
+    grant = held(store, limit=Limit("turns", 5))
+    store.lanes.checkpoint(grant, 1, [Slot(DELIVERY, "t", 1, b"draft")], journal=b"first")
+    store.lanes.absorb(grant, ["m:2"])
+    store.lanes.push(OTHER, record("m:7"))
+    other = store.lanes.acquire(OTHER, token(2))
+    assert isinstance(other, Grant)
+    store.lanes.park(other, delay_ms=600_000, wake_on=["done:1"])
+    store.redis.set(store.keys.blob("b1"), b"large")
+    return grant
+
+
+def effects() -> list[Effect]:
+    return [
+        Push(DELIVERY, record("m:1.answer")),
+        Push(DELIVERY, record("m:1.answer")),
+        Push(SESSION, record("m:1.again"), delay_ms=60_000),
+        Push(OTHER, record("m:8"), front=True),
+        Transcript("s1", [b"one", b"two"]),
+        Receipt("m:1", 0, b"receipt"),
+        Outcome("default", MESSAGE, "answered", "ok"),
+        Outcome("default", str(int(MESSAGE) + 5), "dropped", "chatter"),
+        Note("default", MESSAGE, "session", SESSION),
+        Wake("done:1"),
+        Slot(DELIVERY, "t", 2, b"better"),
+        Slot(DELIVERY, "u", 1, b"another"),
+        Slot(DELIVERY, "u", 2, None),
+        Expire("b1"),
+        SessionPut("agent:main", {"session_id": b"s1", "old": None}),
+    ]
+
+
+def expired(store: Store, suspects: int, quarantine: bool = False) -> None:
+    """A head whose holder has just died, after ``suspects`` others."""
+    fill(store)
+    for number in range(suspects + 1):
+        grant = store.lanes.acquire(SESSION, token(50 + number), quarantine=quarantine or number > 1)
+        assert isinstance(grant, Grant), grant
+        if number < suspects:
+            store.lanes.fail(grant, Failure.SUSPECT, code="x", reason="y")
+    store.redis.hset(store.keys.lane(SESSION), "until", 1)
+    store.redis.zadd(store.keys.due("session"), {SESSION: 1})
+
+
+def failing(times: int) -> Callable[[Store], Grant]:
+    def prepare(store: Store) -> Grant:
+        grant = working(store)
+        for number in range(times):
+            store.lanes.fail(grant, Failure.HANDLED, code="bad", reason="x", delay_ms=0)
+            again = store.lanes.acquire(SESSION, token(10 + number))
+            assert isinstance(again, Grant)
+            grant = again
+        return grant
+
+    return prepare
+
+
+def died(store: Store) -> str:
+    grant = failing(2)(store)
+    store.lanes.fail(grant, Failure.HANDLED, code="bad", reason="x")
+    return store.lanes.dead_list()[0].id
+
+
+def parked_on(store: Store) -> None:
+    fill(store)
+    grant = store.lanes.acquire(SESSION, token(1))
+    assert isinstance(grant, Grant)
+    store.lanes.park(grant, delay_ms=600_000, wake_on=["k:1", "k:2"])
+
+
+def session_begun(store: Store) -> None:
+    put_hints(store)
+    assert store.intake.holder_acquire("default", token(9), 60_000)
+    store.intake.begin_session("default", 0, "discord-session", "wss://resume", 1, token=token(9))
+
+
+def event(seq: int = 2, **fields: Any) -> IntakeEvent:
+    body = Record("m." + MESSAGE, "MESSAGE_CREATE", b"{}", account="default", message_id=MESSAGE)
+    defaults: dict[str, Any] = {
+        "dedup": f"m:{MESSAGE}",
+        "lane": "inbound:default:1",
+        "record": body,
+        "also": ("fast:default:1", body),
+        "seen": ("1", MESSAGE),
+        "outcome": (MESSAGE, "control", "stop"),
+    }
+    return IntakeEvent("default", 0, "discord-session", seq - 1, seq, **{**defaults, **fields})
+
+
+def long_transcript(store: Store) -> None:
+    grant = held(store)
+    for step in range(1, 13):
+        store.lanes.checkpoint(grant, step, [Transcript("s1", [bytes([step]) * 200_000])])
+
+
+def stopped_clock(store: Store) -> None:
+    """Make the next script write the clock."""
+    store.redis.hset("shoal:1:clock", "seen", store.now_ms() - 1000)
+
+
+def after(prepare: Callable[[Store], Any], then: Callable[[Store], None]) -> Callable[[Store], Any]:
+    def both(store: Store) -> Any:
+        made = prepare(store)
+        then(store)
+        return made
+
+    return both
+
+
+def come_due(store: Store) -> None:
+    for cls in ("session", "delivery"):
+        for lane in store.redis.zrange(store.keys.due(cls), 0, -1):
+            store.redis.zadd(store.keys.due(cls), {lane: 1})
+
+
+NOTHING_KEPT = IntakeEvent("default", 0, "discord-session", 1, 40)
+
+
+def lanes() -> list[Scenario]:
+    def push(lane: str, name: str, **options: Any) -> Callable[[Store, Any], Any]:
+        return lambda store, _: store.lanes.push(lane, record(name), **options)
+
+    def acquire(**options: Any) -> Callable[[Store, Any], Any]:
+        return lambda store, _: timed(store.lanes.acquire(SESSION, token(1), **options))
+
+    return [
+        Scenario("push first", "lane_push", put_hints, push(SESSION, "m:9"), answers=False),
+        Scenario("push behind", "lane_push", fill, push(SESSION, "m:9"), answers=False),
+        Scenario("push in front", "lane_push", fill, push(SESSION, "m:9", front=True), answers=False),
+        Scenario(
+            "push in front of work", "lane_push", working, push(SESSION, "m:9", front=True), answers=False
+        ),
+        Scenario("push delayed", "lane_push", put_hints, push(SESSION, "m:9", delay_ms=9999), answers=False),
+        Scenario("push to parked", "lane_push", parked_on, push(SESSION, "m:9"), answers=False),
+        Scenario(
+            "hold empty", "lane_hold", put_hints, lambda s, _: s.lanes.hold(SESSION, deadline_ms=60_000)
+        ),
+        Scenario("hold", "lane_hold", fill, lambda s, _: s.lanes.hold(SESSION, deadline_ms=60_000)),
+        Scenario("unhold", "lane_hold", holding, lambda s, _: s.lanes.unhold(SESSION)),
+        Scenario("acquire", "lane_acquire", fill, acquire(limit=Limit("turns", 1))),
+        Scenario("acquire empty", "lane_acquire", put_hints, acquire()),
+        Scenario("acquire after a death", "lane_acquire", lambda s: expired(s, 0), acquire()),
+        Scenario("acquire after two", "lane_acquire", lambda s: expired(s, 1), acquire()),
+        Scenario("acquire after proof", "lane_acquire", lambda s: expired(s, 2), acquire()),
+        Scenario(
+            "renew", "lane_renew", working, lambda s, g: s.lanes.renew({SESSION: g.token, OTHER: g.token})
+        ),
+        Scenario("stop", "lane_stop", working, lambda s, _: s.lanes.stop(SESSION, 5000, "7")),
+        Scenario("stop parked", "lane_stop", parked_on, lambda s, _: s.lanes.stop(SESSION, 5000, "7")),
+        Scenario("wake", "lane_wake", parked_on, lambda s, _: s.lanes.wake("k:1"), answers=False),
+        Scenario("sweep hints", "lane_sweep", after(fill, come_due), sweep, answers=False),
+        Scenario("sweep expired", "lane_sweep", lambda s: expired(s, 0), sweep, answers=False),
+        Scenario("sweep quarantine", "lane_sweep", lambda s: expired(s, 1), sweep, answers=False),
+        Scenario("sweep dead", "lane_sweep", lambda s: expired(s, 2), sweep, answers=False),
+        Scenario("sweep parked", "lane_sweep", after(parked_on, unpark), sweep, answers=False),
+        Scenario("dead retry", "lane_dead", died, lambda s, i: s.lanes.dead_retry(i), answers=False),
+        Scenario("dead drop", "lane_dead", died, lambda s, i: s.lanes.dead_drop(i), answers=False),
+    ]
+
+
+def fenced() -> list[Scenario]:
+    def fail(failure: Failure) -> Callable[[Store, Any], Any]:
+        return lambda store, grant: store.lanes.fail(grant, failure, code="bad", reason="why")
+
+    return [
+        Scenario("behind", "lane_behind", working, lambda s, g: s.lanes.behind(g)),
+        Scenario("absorb", "lane_absorb", working, lambda s, g: s.lanes.absorb(g, ["m:3"])),
+        Scenario(
+            "checkpoint", "lane_checkpoint", working,
+            lambda s, g: s.lanes.checkpoint(g, 2, effects(), journal=b"second"),
+        ),
+        Scenario("commit", "lane_commit", working, lambda s, g: timed(s.lanes.commit(g, effects()))),
+        Scenario(
+            "commit and release", "lane_commit", working,
+            lambda s, g: s.lanes.commit(g, effects(), take_next=False),
+        ),
+        Scenario("commit the last", "lane_commit", lambda s: held(s, 1), lambda s, g: s.lanes.commit(g)),
+        Scenario(
+            "park", "lane_park", working,
+            lambda s, g: s.lanes.park(g, delay_ms=60_000, wake_on=["a", "b"]),
+        ),
+        Scenario(
+            "park too late", "lane_park", after(working, lambda s: s.lanes.wake("a") and None),
+            lambda s, g: s.lanes.park(g, delay_ms=60_000, wake_on=["a", "b"]),
+        ),
+        Scenario("move", "lane_move", held, lambda s, g: s.lanes.move(g, "session:elsewhere")),
+        Scenario("move the last", "lane_move", lambda s: held(s, 1), lambda s, g: s.lanes.move(g, OTHER)),
+        Scenario("yield", "lane_yield", working, lambda s, g: s.lanes.yield_(g)),
+        Scenario("yield for a while", "lane_yield", working, lambda s, g: s.lanes.yield_(g, delay_ms=60_000)),
+        Scenario("fail infrastructure", "lane_fail", working, fail(Failure.INFRASTRUCTURE)),
+        Scenario("fail handled", "lane_fail", failing(1), fail(Failure.HANDLED)),
+        Scenario("fail for good", "lane_fail", failing(2), fail(Failure.HANDLED)),
+        Scenario("fail suspect", "lane_fail", working, fail(Failure.SUSPECT)),
+    ]  # fmt: skip
+
+
+def others() -> list[Scenario]:
+    def apply(**fields: Any) -> Callable[[Store, Any], Any]:
+        return lambda store, _: store.intake.apply([event(**fields)], token=token(9))
+
+    def holder(verb: str, *args: Any) -> Callable[[Store, Any], Any]:
+        return lambda store, _: getattr(store.intake, f"holder_{verb}")("default", token(9), *args)
+
+    return [
+        Scenario("intake", "intake", session_begun, apply()),
+        Scenario("intake of another kind", "intake", session_begun,
+                 apply(dedup="reaction.1.2", outcome=None)),
+        Scenario(
+            "intake of a repeat", "intake",
+            after(session_begun, lambda s: s.intake.apply([event(2)], token=token(9)) and None), apply(seq=3),
+            answers=False,
+        ),
+        Scenario("intake of nothing kept", "intake", session_begun,
+                 lambda s, _: s.intake.apply([NOTHING_KEPT], token=token(9))),
+        Scenario("skip", "intake_skip", session_begun,
+                 lambda s, _: s.intake.skip(event(), "bad", token=token(9))),
+        Scenario("begin", "intake_begin", session_begun,
+                 lambda s, _: s.intake.begin_session("default", 0, "new", "wss://r", 1, token=token(9))),
+        Scenario("forget", "intake_begin", session_begun,
+                 lambda s, _: s.intake.forget_session("default", 0, token=token(9))),
+        Scenario("holder acquire", "holder", put_hints, holder("acquire", 60_000)),
+        Scenario("holder renew", "holder", session_begun, holder("renew", 60_000)),
+        Scenario("holder release", "holder", session_begun, holder("release")),
+        Scenario("close", "ledger_close", put_hints,
+                 lambda s, _: s.ledger.close("default", MESSAGE, "dropped", "own message"), answers=False),
+        Scenario("announce", "process_announce", put_hints,
+                 lambda s, _: s.processes.announce("turns", "host", 7, (1, 2), {"a": 1})),
+        Scenario("archive", "transcript_archive", long_transcript, lambda s, _: s.sessions.archive("s1"),
+                 answers=False),
+        Scenario("probe", "probe", stopped_clock, lambda s, _: s.script("probe")()[0]),
+    ]  # fmt: skip
+
+
+def holding(store: Store) -> None:
+    store.lanes.hold(SESSION, deadline_ms=60_000)
+    fill(store)
+
+
+def unpark(store: Store) -> None:
+    store.redis.hset(store.keys.lane(SESSION), "park", 1)
+    store.redis.zadd(store.keys.due("session"), {SESSION: 1})
+
+
+def sweep(store: Store, _: Any) -> Any:
+    return store.lanes.sweep("session")
+
+
+def timed(answer: Any) -> Any:
+    """A grant without the moment it was asked for, so that two can be compared."""
+    if isinstance(answer, Grant):
+        return (answer.lane, answer.token, answer.head.identity, answer.journal, answer.step, answer.tries)
+    return answer
+
+
+def all_scenarios() -> list[Scenario]:
+    """Every scenario."""
+    return [*lanes(), *fenced(), *others()]

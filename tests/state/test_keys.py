@@ -1,0 +1,79 @@
+"""The table of key families holds for what the scripts and the Python side really write."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+
+from shoal.state.keys import CELERY_PREFIX, FAMILIES, PREFIX, Keys, family_of, snowflake_page
+from shoal.state.queues import CLASSES
+from shoal.state.store import Store
+from tests.state.scenarios import all_scenarios
+from tests.state.support import MESSAGE
+
+
+def test_every_scenario_leaves_declared_keys_of_the_declared_type(store: Store) -> None:
+    store.epoch()
+    store.blobs.put(b"x")
+    store.facts.put_guild("default", "1", {"id": "1", "channels": [{"id": "2"}]})
+    store.intake.command("default", b"x")
+    store.intake.ack("5", "front")
+    store.hints.set_home("main", "here")
+    seen = set()
+    for scenario in all_scenarios():
+        prepared = scenario.prepare(store)
+        scenario.act(store, prepared)
+        for key in store.redis.keys("*"):
+            family = family_of(key.decode())
+            assert family is not None, key
+            seen.add(family.name)
+            if family.type != "any":
+                assert store.redis.type(key).decode() == family.type, key
+        store.redis.flushall()
+    ours = {family.name for family in FAMILIES}
+    assert seen <= ours
+
+
+def test_families_are_declared_once_and_complete() -> None:
+    assert len({family.name for family in FAMILIES}) == len(FAMILIES)
+    assert len({family.pattern for family in FAMILIES}) == len(FAMILIES)
+    assert {family.cls for family in FAMILIES} == {"durable", "working", "derived"}
+    assert {family.type for family in FAMILIES} <= {"string", "list", "hash", "set", "zset", "any"}
+    assert all(family.backup == (family.cls == "durable") for family in FAMILIES)
+    assert family_of(f"{CELERY_PREFIX}turns") is not None
+    assert family_of("celery") is None
+    assert family_of(f"{PREFIX}nonsense:1") is None
+
+
+def test_the_key_builders_build_declared_names() -> None:
+    keys = Keys()
+    built = [
+        keys.lane("session:1"), keys.decisions("default", MESSAGE), keys.archive("s1", 3), keys.epoch(),
+        keys.cursor("default", 0), keys.guild_channels("default", "1"), keys.dead_record("ab"), keys.dead(),
+    ]  # fmt: skip
+    assert all(family_of(key) for key in built)
+
+
+def test_lua_and_python_agree_on_classes_and_their_nudges() -> None:
+    text = (resources.files("shoal.state") / "lua" / "_lanes.lua").read_text("utf-8")
+    table = re.search(r"LANE_NUDGE = \{(.*?)\}", text, re.DOTALL)
+    assert table is not None
+    in_lua = {name: int(value) for name, value in re.findall(r"(\w+) = (\d+)", table.group(1))}
+    assert in_lua == {name: lane.nudge_ms for name, lane in CLASSES.items()}
+
+
+def test_lua_and_python_agree_on_pages(store: Store) -> None:
+    for offset in (0, 1, 4_194_303, 4_194_304 * 9_999, 4_194_304 * 10_000 - 1, 4_194_304 * 10_000):
+        message = str(int(MESSAGE) + offset)
+        store.ledger.close("default", message, "event")  # type: ignore[arg-type]
+        assert store.ledger.explain("default", message) is not None, offset
+        assert store.redis.exists(f"shoal:1:out:default:{snowflake_page(message, 10_000)}")
+
+
+def test_every_script_says_what_it_does_and_which_keys_it_has() -> None:
+    for item in (resources.files("shoal.state") / "lua").iterdir():
+        text = item.read_text("utf-8")
+        head = text.split("\n\n")[0] if item.name.startswith("_") else text.split("-- include:")[0]
+        assert text.startswith("-- "), item.name
+        assert "eys" in text[:4000], f"{item.name} names no keys"
+        assert len(head) > 60, item.name
