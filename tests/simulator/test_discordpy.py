@@ -126,9 +126,7 @@ def test_a_conversation(simulator: Simulator, bot: subprocess.Popen[str]) -> Non
         timeout=10,
         what="the edited answer",
     )
-    picked = control.wait_for_interaction(
-        control.click("general", answer["id"], "pick", values=["a"])["id"]
-    )
+    picked = control.wait_for_interaction(control.click("general", answer["id"], "pick", values=["a"])["id"])
     assert picked["callback_type"] == 7
     control.wait_for_message("general", contains="picked a")
 
@@ -150,7 +148,9 @@ def test_threads_and_history(simulator: Simulator, bot: subprocess.Popen[str]) -
     control = simulator.control
     said = control.say("general", "thread")
     inside = control.wait_until(
-        lambda: next(iter(control.messages(said["id"]) if said["id"] in simulator.core.world.channels else []), None),
+        lambda: next(
+            iter(control.messages(said["id"]) if said["id"] in simulator.core.world.channels else []), None
+        ),
         timeout=10,
         what="a message in the thread",
     )

@@ -47,12 +47,22 @@ def test_own_objects_and_lists_fit_the_schema(
         "application_id": simulator.bot_id,
     }
     paths = [
-        "/users/@me", "/users/{user_id}", "/users/@me/guilds", "/applications/@me",
-        "/oauth2/applications/@me", "/gateway/bot", "/channels/{channel_id}", "/guilds/{guild_id}", "/guilds/{guild_id}/channels",
-        "/guilds/{guild_id}/members", "/guilds/{guild_id}/members/{user_id}", "/guilds/{guild_id}/roles",
-        "/guilds/{guild_id}/threads/active", "/channels/{channel_id}/messages",
+        "/users/@me",
+        "/users/{user_id}",
+        "/users/@me/guilds",
+        "/applications/@me",
+        "/oauth2/applications/@me",
+        "/gateway/bot",
+        "/channels/{channel_id}",
+        "/guilds/{guild_id}",
+        "/guilds/{guild_id}/channels",
+        "/guilds/{guild_id}/members",
+        "/guilds/{guild_id}/members/{user_id}",
+        "/guilds/{guild_id}/roles",
+        "/guilds/{guild_id}/threads/active",
+        "/channels/{channel_id}/messages",
         "/applications/{application_id}/commands",
-    ]  # fmt: skip
+    ]
     for path in paths:
         answer = rest("GET", path.format(**ids))
         assert answer.status_code == 200, (path, answer.text)

@@ -176,7 +176,7 @@ def _forum_post(call: Call, forum: Channel, body: Json, webhook: Webhook) -> Cha
 
 
 def _fill(call: Call, interaction: Interaction, message: Message, body: Json) -> Answer:
-    message.flags = message.flags & ~LOADING | int(body.get("flags") or 0) & ~EPHEMERAL
+    message.flags = message.flags & ~LOADING | int(body.get("flags") or 0) & ~(EPHEMERAL | LOADING)
     interaction.loading = False
     filled = {key: value for key, value in body.items() if key != "flags"}
     edited = call.core.actions.edit(message, filled, files=call.files, silent=True)
