@@ -27,12 +27,16 @@ from workers.agent.texts import model_failure, say
 from workers.agent.transcript import Line, fit
 from workers.agent.visibility import ReplyMode
 from workers.delivery.records import KIND, SendRequest, encode
+from workers.sessions.changes import DELETED_REASON
+from workers.sessions.history import cleared
 from workers.sessions.records import TurnRequest
 
 __all__ = ["Ending"]
 
 TRANSCRIPT_BYTES = 110 * 1024
 """Of one turn; with the answer itself the commit stays below its 256 kB."""
+MAX_SETTLED = 20
+"""Earlier messages of a batch that get an outcome with the commit."""
 FINAL_STEP = "final"
 
 log = get_logger(__name__)
@@ -94,6 +98,15 @@ class Ending:
         """A stop covers this turn: nothing more is sent. ``partial`` is what the model had said so far."""
         self._partial = partial
         return self._commit(None, silent="stopped", length=0, verdict=Verdict.STOPPED)
+
+    def deleted(self) -> Committed:
+        """The message was deleted before its turn began (decision 52)."""
+        request = self.request
+        effects: list[Effect] = [
+            Outcome(request.account, known, str(Verdict.DROPPED), DELETED_REASON)
+            for known in request.all_message_ids[:MAX_SETTLED]
+        ]
+        return Committed(effects, f"dropped · {DELETED_REASON}")
 
     def _tell(self, text: str, code: str) -> Committed:
         # rooms get no boilerplate from a private turn, unless somebody asked for the bot by name
@@ -163,6 +176,8 @@ class Ending:
         effects.append(
             Note(self.request.account, self.request.message_id, "turn", self._note(silent, length))
         )
+        if verdict == Verdict.ANSWERED and not reason and self.request.chat_type != "direct":
+            effects.append(cleared(self.request))  # a turn that failed or was stopped clears nothing (R21)
         if send is not None:
             value = f"{send.lane} {send.identity}"
             effects.append(Note(self.request.account, self.request.message_id, "delivery", value))
@@ -184,7 +199,9 @@ class Ending:
         effects: list[Effect] = [Outcome(account, message_id, str(verdict), reason)]
         earlier = [known for known in self.request.all_message_ids if known != message_id]
         rest = Verdict.STOPPED if verdict == Verdict.STOPPED else Verdict.MERGED
-        effects.extend(Outcome(account, known, str(rest), f"into.{message_id}") for known in earlier[:20])
+        effects.extend(
+            Outcome(account, known, str(rest), f"into.{message_id}") for known in earlier[:MAX_SETTLED]
+        )
         merged = set(self.journal.state.merged)
         for identity, request in self.absorbed.items():
             how = Verdict.MERGED if identity in merged else Verdict.STEERED

@@ -2,6 +2,7 @@
 
 Each entry is one checkpoint of the lane. Their order is the order of the conversation:
 
+    Edited     the message was edited before its turn began; its new text
     Answered   a model's complete answer, with the tools it wants
     Started    a tool is about to run (an effect may follow)
     Waiting    a tool has parked the turn; its state
@@ -30,6 +31,7 @@ from workers.agent.providers.base import Message, ToolCall, Usage
 
 __all__ = [
     "Answered",
+    "Edited",
     "Entry",
     "Finished",
     "Journal",
@@ -42,6 +44,15 @@ __all__ = [
     "decode_entries",
     "replay",
 ]
+
+
+class Edited(msgspec.Struct, frozen=True, tag="edited", omit_defaults=True):
+    """What became of the request through edits and deletions while it waited."""
+
+    at_ms: int
+    text: str
+    message_ids: tuple[str, ...] = ()
+    v: int = 1
 
 
 class Answered(msgspec.Struct, frozen=True, tag="answered", omit_defaults=True):
@@ -112,7 +123,7 @@ class Refused(msgspec.Struct, frozen=True, tag="refused", omit_defaults=True):
     v: int = 1
 
 
-Entry = Answered | Started | Waiting | Finished | Steered | Refused
+Entry = Edited | Answered | Started | Waiting | Finished | Steered | Refused
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(Entry)
@@ -143,6 +154,7 @@ class State:
         results: (name, arguments, result) of every finished call, for loop detection.
         steered: identities the model has read.
         merged: of these, the ones that were there from the start.
+        edited: what edits made of the request before the turn began.
     """
 
     messages: list[Message] = field(default_factory=list)
@@ -161,6 +173,7 @@ class State:
     steered: list[str] = field(default_factory=list)
     merged: list[str] = field(default_factory=list)
     began_ms: int = 0
+    edited: Edited | None = None
 
     def apply(self, entry: Entry) -> None:
         """Take one more entry into account."""
@@ -173,6 +186,8 @@ class State:
             self.waiting, self.started = entry, ""
         elif isinstance(entry, Finished):
             self._finished(entry)
+        elif isinstance(entry, Edited):
+            self.edited = entry
         elif isinstance(entry, Steered):
             self.messages.append(Message("user", text=entry.text))
             self.steered.extend(entry.identities)

@@ -25,6 +25,7 @@ from workers.agent.context import TurnContext, TurnInterrupted, TurnOverdue, Tur
 from workers.agent.finish import Ending
 from workers.agent.journal import (
     Answered,
+    Edited,
     Finished,
     Journal,
     Refused,
@@ -47,6 +48,8 @@ from workers.agent.tools.registry import Park, Tool, ToolContext, ToolError, Too
 from workers.agent.transcript import decode_lines, history_messages
 from workers.agent.visibility import reply_mode
 from workers.agent.workspace import workspace_files
+from workers.sessions.changes import apply_changes
+from workers.sessions.history import pending
 from workers.sessions.records import TurnRequest, decode_turn
 
 __all__ = ["TurnLoop"]
@@ -88,11 +91,14 @@ class TurnLoop:
             request, self.profile, tool_available=any(tool.name == "message" for tool in self.tools)
         )
         self.session = deps.store.sessions.get(request.session_key)
+        edited = self.journal.state.edited
+        if edited is not None:
+            self.request = _with(request, edited)
         self._bound = 0
         self._partial: list[str] = []
         context.limit(self.profile.timeout_s)
         self._ending = Ending(
-            grant, request, self.profile, self.mode, self.session, self.journal, self.requests()
+            grant, self.request, self.profile, self.mode, self.session, self.journal, self.requests()
         )
 
     @property
@@ -112,6 +118,10 @@ class TurnLoop:
         """
         if self.grant.stopped:
             return self._ending.stopped()
+        if self.journal.step == 0 and not self._take_changes():
+            return self._ending.deleted()
+        if self.profile.acp:
+            return self._ending.trouble("acp", code="acp")
         typing = self.deps.typing(self.request) if self.deps.typing else contextlib.nullcontext()
         try:
             with typing:
@@ -124,6 +134,16 @@ class TurnLoop:
             # nothing of that step was written; most likely the journal is full
             log.error("turn cannot go on", session=self.request.session_key, error=error)
             return self._ending.trouble("other", code="state-conflict")
+
+    def _take_changes(self) -> bool:
+        """Edits and deletions from while the message waited; false if nothing of it is left."""
+        changed = apply_changes(self.request, self.deps.store.lanes.behind(self.grant))
+        if changed is None:
+            return False
+        if changed is not self.request:
+            self.journal.write(Edited(self.journal.now_ms(), changed.text, changed.message_ids))
+            self.request = self._ending.request = changed
+        return True
 
     def _run(self) -> TurnResult:
         state = self.journal.state
@@ -228,7 +248,8 @@ class TurnLoop:
         )
 
     def _turn_messages(self) -> list[Message]:
-        messages = [Message("user", text=user_text(self.request, self.profile))]
+        history = pending(self.deps.store.sessions, self.request, self.profile.history_limit)
+        messages = [Message("user", text=user_text(self.request, self.profile, history=history))]
         messages.extend(self.journal.state.messages)
         if self.journal.state.answers >= MAX_ROUNDS:
             messages.append(Message("user", text="[Tool limit reached. Answer now, without tools.]"))
@@ -252,7 +273,13 @@ class TurnLoop:
         state = self.journal.state
         known = {record.identity: record for record in self.grant.absorbed}
         room = MAX_ABSORBED - len(known)
-        fresh = [record for record in self.deps.store.lanes.behind(self.grant) if self._steers(record)][:room]
+        behind = self.deps.store.lanes.behind(self.grant)
+        # a message that was deleted meanwhile stays where it is, and is dropped when its turn comes
+        fresh = [
+            record
+            for record in behind
+            if self._steers(record) and apply_changes(decode_turn(record.body), behind) is not None
+        ][:room]
         if fresh:
             self.deps.store.lanes.absorb(self.grant, [record.identity for record in fresh])
             self.grant.absorbed.extend(fresh)
@@ -260,7 +287,10 @@ class TurnLoop:
         unread = [record for name, record in known.items() if name not in state.steered]
         if not unread:
             return
-        requests = {record.identity: decode_turn(record.body) for record in unread}
+        requests = {}
+        for record in unread:
+            request = decode_turn(record.body)
+            requests[record.identity] = apply_changes(request, behind) or request
         self._ending.absorbed.update(requests)
         text = "\n\n".join(user_text(request, self.profile, brief=True) for request in requests.values())
         self.journal.write(
@@ -343,6 +373,12 @@ class TurnLoop:
             text = f"{text[:RESULT_CHARS]}… [cut, {len(text) - RESULT_CHARS} characters more]"
         sent = tuple(SentRecord(item.channel_id, item.text, item.message_ids) for item in result.sent)
         self.journal.write(Finished(self.journal.now_ms(), call.id, text, result.error, sent))
+
+
+def _with(request: TurnRequest, edited: Edited) -> TurnRequest:
+    return msgspec.structs.replace(
+        request, text=edited.text, message_ids=edited.message_ids, edited=edited.text != request.text
+    )
 
 
 def _error(text: str) -> ToolResult:

@@ -28,8 +28,10 @@ class AgentProfile:
         response_prefix: ``responsePrefix`` after its cascade, or none.
         reply_to_mode: ``off``, ``first``, ``all`` or ``batched``.
         history_turns: how many user turns of the transcript the model sees; none is all that fits.
+        history_limit: how many unanswered messages of the channel are quoted; 0 for none.
         workspace: folder with AGENTS.md and the like, or none.
         timeout_s: longest life of a turn.
+        acp: the agent is a coding agent behind ACP, which is not served here yet.
     """
 
     agent_id: str
@@ -44,5 +46,7 @@ class AgentProfile:
     response_prefix: str | None = None
     reply_to_mode: str = "off"
     history_turns: int | None = None
+    history_limit: int = 20
     workspace: Path | None = None
     timeout_s: float = 172_800.0
+    acp: bool = False

@@ -38,8 +38,10 @@ def profile_of(loaded: Loaded, request: TurnRequest) -> AgentProfile:
         response_prefix=prefix,
         reply_to_mode=discord.reply_to_mode,
         history_turns=_history_turns(discord, request),
+        history_limit=discord.history_limit,
         workspace=agent.workspace,
         timeout_s=float(agent.timeout_seconds),
+        acp=agent.acp,
     )
 
 

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from workers.agent.profile import AgentProfile
 from workers.agent.visibility import ReplyMode
+from workers.sessions.history import HistoryEntry
 from workers.sessions.records import Attachment, TurnRequest
 
 __all__ = ["block", "safe_text", "system_prompt", "user_text"]
@@ -59,8 +60,19 @@ def system_prompt(
     return "\n\n".join(parts)
 
 
-def user_text(request: TurnRequest, profile: AgentProfile, *, brief: bool = False) -> str:
-    """One message with its context blocks. ``brief`` leaves out what an earlier message had said."""
+def user_text(
+    request: TurnRequest,
+    profile: AgentProfile,
+    *,
+    brief: bool = False,
+    history: Sequence[HistoryEntry] = (),
+) -> str:
+    """One message with its context blocks.
+
+    Args:
+        brief: leave out what an earlier message had said.
+        history: what was said in the channel since our last answer, oldest first.
+    """
     blocks = [block("Conversation info (untrusted metadata)", _conversation(request, profile))]
     if not brief:
         blocks.append(block("Sender (untrusted metadata)", _sender(request)))
@@ -73,6 +85,10 @@ def user_text(request: TurnRequest, profile: AgentProfile, *, brief: bool = Fals
         blocks.append(
             block("Channel (untrusted metadata)", {**topic, "payload": {"topic": safe_text(request.topic)}})
         )
+    if history:
+        entries = [_history_entry(entry) for entry in history]
+        heading = "Chat history since last reply (untrusted, for context)"
+        blocks.append(f"{heading}:\n{_fence(_safe(entries))}")
     body = safe_text(request.text, BODY_CHARS, fences=False)
     body = _FAKE_SYSTEM.sub(r"\1\2\3 (untrusted)\4:", body)
     body = _FAKE_HEADER.sub(r"\1(\2\3)", body)
@@ -102,10 +118,12 @@ def _safe(value: Any) -> Any:
         return safe_text(value)
     if isinstance(value, dict):
         return {name: _safe(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_safe(item) for item in value]
     return value
 
 
-def _fence(data: dict[str, Any]) -> str:
+def _fence(data: Any) -> str:
     return f"```json\n{json.dumps(data, ensure_ascii=False, indent=1)}\n```"
 
 
@@ -173,6 +191,16 @@ def _conversation(request: TurnRequest, profile: AgentProfile) -> dict[str, Any]
         "was_mentioned": request.was_mentioned,
         "has_reply_context": request.quoted is not None,
         "has_forwarded_context": request.has_forwarded,
+    }
+
+
+def _history_entry(entry: HistoryEntry) -> dict[str, Any]:
+    return {
+        "message_id": entry.message_id,
+        "sender": entry.sender,
+        "sender_id": entry.sender_id,
+        "timestamp_ms": entry.timestamp_ms,
+        "body": entry.body,
     }
 
 

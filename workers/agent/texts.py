@@ -66,6 +66,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "I stopped because I kept calling tools without getting further.",
         "我反复调用工具却没有进展，所以停了下来。",
     ),
+    "acp": (
+        "This conversation belongs to a coding agent (ACP), which I cannot run yet.",
+        "此会话绑定到 ACP 编程代理，目前尚不支持。",
+    ),
     "empty": (
         "My model gave an empty answer. Please try again.",
         "模型返回了空回答，请重试。",

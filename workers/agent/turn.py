@@ -16,6 +16,7 @@ from shoal.state.records import Failure, Grant
 from workers.agent.context import TurnContext, TurnShutdown
 from workers.agent.loop import TurnLoop
 from workers.agent.results import Committed, Failed, Parked, TurnDeps, TurnResult, Yielded
+from workers.sessions import changes
 from workers.sessions.records import decode_turn
 
 __all__ = ["Committed", "Failed", "Parked", "TurnDeps", "TurnResult", "Yielded", "run_turn"]
@@ -30,6 +31,8 @@ def run_turn(grant: Grant, deps: TurnDeps, context: TurnContext) -> TurnResult:
     """
     context.granted(grant.asked_at, grant.ttl_ms / 1000)
     context.watch_stop(lambda: deps.store.lanes.stopped(grant))
+    if grant.head.kind == changes.KIND:
+        return Committed([], "change: nothing left to change")
     try:
         request = decode_turn(grant.head.body)
         loop = TurnLoop(grant, request, deps, context)

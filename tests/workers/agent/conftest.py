@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import pytest
 
-from tests.workers.agent.support.server import ChatServer, CountingProxy, Reply, Script
+from shoal.simulator.models import ModelServer
+from tests.workers.agent.support.server import CountingProxy
 
 
 @pytest.fixture
-def chat_server() -> Iterator[Callable[[list[Reply] | Script], ChatServer]]:
-    """Starts scripted chat completion servers."""
-    started: list[ChatServer] = []
+def chat_server() -> Iterator[Callable[..., ModelServer]]:
+    """Starts scripted model servers; see :mod:`shoal.simulator.model_script` for the rules."""
+    started: list[ModelServer] = []
 
-    def start(script: list[Reply] | Script) -> ChatServer:
-        started.append(ChatServer(script))
+    def start(rules: Sequence[Mapping[str, Any]], **options: Any) -> ModelServer:
+        started.append(ModelServer(script=rules, **options).start())
         return started[-1]
 
     yield start

@@ -9,10 +9,11 @@ import pytest
 
 from shoal.base.errors import StaleGrant
 from shoal.base.ids import new_token
+from shoal.simulator.models import ModelServer
 from shoal.state.effects import Effect
 from shoal.state.records import Grant, Refused
 from shoal.state.store import Store
-from tests.workers.agent.support.server import ChatServer, Reply
+from tests.workers.agent.support.server import bodies
 from tests.workers.agent.support.turns import (
     LANE,
     CountingTool,
@@ -36,18 +37,23 @@ WRITES = 10
 """Checkpoints of the scenario: three answers, three starts, three results, one wait."""
 
 
+COUNT: dict[str, Any] = {"name": "count", "arguments": {}}
+SEND: dict[str, Any] = {"name": "message", "arguments": {"action": "send", "message": "on it"}}
+
+
 class Killed(BaseException):
     """The process is gone; nothing below may catch it."""
 
 
-def script(body: dict[str, Any]) -> Reply:
-    """First two tools, then (both results in hand) one more, then the answer."""
-    results = sum(1 for message in body["messages"] if message["role"] == "tool")
-    if results == 0:
-        return Reply(calls=[("count", {}), ("message", {"action": "send", "message": "on it"})])
-    if results == 2:
-        return Reply(calls=[("count", {"again": True})])
-    return Reply(text="all done")
+RULES: list[dict[str, Any]] = [
+    {
+        "match": "",
+        "tool_calls": [COUNT, {"name": "message", "arguments": {"action": "send", "message": "on it"}}],
+    },
+    {"after_tool": "messageId", "tool_calls": [{"name": "count", "arguments": {"again": True}}]},
+    {"after_tool": "", "text": "all done"},
+]
+"""First two tools, then (both results in hand) one more, then the answer."""
 
 
 class Dying:
@@ -70,9 +76,9 @@ class Dying:
         monkeypatch.setattr(store.lanes, "checkpoint", checkpoint)
 
 
-def stages(server: ChatServer) -> list[int]:
+def stages(server: ModelServer) -> list[int]:
     """How many tool results each request carried: the stage of the turn it asked for."""
-    return [sum(1 for message in body["messages"] if message["role"] == "tool") for body in server.requests]
+    return [sum(1 for message in body["messages"] if message["role"] == "tool") for body in bodies(server)]
 
 
 def start(store: Store) -> TurnRequest:
@@ -104,13 +110,13 @@ SENT: list[SendRequest] = []
 @pytest.mark.parametrize("at", range(1, WRITES + 2))
 def test_killed_at_every_point_of_the_journal(
     store: Store,
-    chat_server: Callable[..., ChatServer],
+    chat_server: Callable[..., ModelServer],
     monkeypatch: pytest.MonkeyPatch,
     at: int,
     written: bool,
 ) -> None:
     SENT.clear()
-    server = chat_server(script)
+    server = chat_server(RULES)
     tool = CountingTool()
     used = deps(store, server, tool)
     wanted = start(store)
@@ -129,7 +135,7 @@ def test_killed_at_every_point_of_the_journal(
     assert len(repeated) <= (1 if killed and not written else 0), asked
     unknown = [
         message["content"]
-        for message in server.requests[-1]["messages"]
+        for message in bodies(server)[-1]["messages"]
         if message["role"] == "tool" and message["content"] == UNKNOWN_OUTCOME
     ]
     # each call ran once, or its outcome was called unknown: never twice
@@ -146,9 +152,9 @@ def test_killed_at_every_point_of_the_journal(
 
 
 def test_killed_between_the_answer_and_the_commit(
-    store: Store, chat_server: Callable[..., ChatServer]
+    store: Store, chat_server: Callable[..., ModelServer]
 ) -> None:
-    server = chat_server([Reply(text="the answer")])
+    server = chat_server([{"text": "the answer"}])
     used = deps(store, server)
     start(store)
     grant = take(store)
@@ -160,12 +166,14 @@ def test_killed_between_the_answer_and_the_commit(
     again = take(store)
     second = run_turn(again, used, TurnContext())
     settle(store, again, second)
-    assert len(server.requests) == 1
+    assert len(bodies(server)) == 1
     assert [send.text for send in deliver(store)] == ["the answer"]
 
 
-def test_a_zombie_that_wakes_up_changes_nothing(store: Store, chat_server: Callable[..., ChatServer]) -> None:
-    server = chat_server([Reply(calls=[("count", {})]), Reply(text="answer of the second")])
+def test_a_zombie_that_wakes_up_changes_nothing(
+    store: Store, chat_server: Callable[..., ModelServer]
+) -> None:
+    server = chat_server([{"tool_calls": [COUNT]}, {"text": "answer of the second"}])
     start(store)
     frozen = take(store)
 
@@ -183,13 +191,13 @@ def test_a_zombie_that_wakes_up_changes_nothing(store: Store, chat_server: Calla
         run_turn(frozen, used, TurnContext())
     assert tool.runs == 1
     assert [send.text for send in deliver(store)] == ["answer of the second"]
-    assert server.requests[-1]["messages"][-1]["content"] == UNKNOWN_OUTCOME
+    assert bodies(server)[-1]["messages"][-1]["content"] == UNKNOWN_OUTCOME
 
 
 def test_a_shutdown_yields_and_another_worker_goes_on(
-    store: Store, chat_server: Callable[..., ChatServer]
+    store: Store, chat_server: Callable[..., ModelServer]
 ) -> None:
-    server = chat_server([Reply(calls=[("count", {})]), Reply(text="done")])
+    server = chat_server([{"tool_calls": [COUNT]}, {"text": "done"}])
     leaving: list[bool] = []
     tool = CountingTool(lambda: leaving.append(True))
     used = deps(store, server, tool)
@@ -198,18 +206,16 @@ def test_a_shutdown_yields_and_another_worker_goes_on(
     result = run_turn(grant, used, TurnContext(shutting_down=lambda: bool(leaving)))
     assert result.summary == "yielded: shutdown"
     settle(store, grant, result)
-    assert len(server.requests) == 1
+    assert len(bodies(server)) == 1
     drive(store, used)
     assert tool.runs == 1
-    assert server.requests[-1]["messages"][-1]["content"] == "counted 1"
+    assert bodies(server)[-1]["messages"][-1]["content"] == "counted 1"
 
 
 def test_a_send_parks_the_turn_and_its_receipt_gives_the_id(
-    store: Store, chat_server: Callable[..., ChatServer]
+    store: Store, chat_server: Callable[..., ModelServer]
 ) -> None:
-    server = chat_server(
-        [Reply(calls=[("message", {"action": "send", "message": "hey"})]), Reply(text="fin")]
-    )
+    server = chat_server([{"tool_calls": [SEND]}, {"text": "fin"}])
     used = deps(store, server)
     start(store)
     grant = take(store)
@@ -217,7 +223,7 @@ def test_a_send_parks_the_turn_and_its_receipt_gives_the_id(
     assert isinstance(result, Parked)
     settle(store, grant, result)
     assert isinstance(store.lanes.acquire(LANE, "b" * 32), Refused)
-    assert [send.text for send in deliver(store)] == ["hey"]
+    assert [send.text for send in deliver(store)] == ["on it"]
     drive(store, used)
-    tool_message = server.requests[-1]["messages"][-1]
+    tool_message = bodies(server)[-1]["messages"][-1]
     assert '"messageId":"50001"' in tool_message["content"]

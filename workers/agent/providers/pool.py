@@ -1,8 +1,9 @@
 """Providers of one process: made from the config at first use, kept with their connections.
 
-The proxy of a call is the one of the account whose turn it is. A model server on this
-machine (``127.0.0.1``, ``localhost``) is reached directly: no byte leaves the machine, and
-a proxy elsewhere could not reach it.
+The proxy of a call is the provider's own (``request.proxy``, ``models.proxy``), else the one
+of the account whose turn it is. With the account's proxy, a model server on this machine
+(``127.0.0.1``, ``localhost``) is reached directly: no byte leaves the machine, and a proxy
+elsewhere could not reach it.
 """
 
 from __future__ import annotations
@@ -74,6 +75,13 @@ def _make(loaded: Loaded, provider_id: str, account_id: str) -> Provider:
         account = loaded.account(account_id)
     except ConfigError as error:
         raise ProviderMissingError(error.message, provider=provider_id, model="", fix=error.fix) from error
+    if config.problem:
+        raise AuthError(
+            f"The model provider {provider_id} cannot be used: {config.problem}",
+            provider=provider_id,
+            model="",
+            fix="`shoal doctor` shows where the secret comes from.",
+        )
     if config.api_key is None and config.base_url is None:
         variable = f"{provider_id.upper().replace('-', '_')}_API_KEY"
         raise AuthError(
@@ -82,8 +90,8 @@ def _make(loaded: Loaded, provider_id: str, account_id: str) -> Provider:
             model="",
             fix=f"Set {variable} or models.providers.{provider_id}.apiKey.",
         )
-    proxy = account.proxy
-    if proxy is not None and goes_direct(config.base_url, proxy):
+    proxy = config.proxy or account.proxy
+    if config.proxy is None and proxy is not None and goes_direct(config.base_url, proxy):
         proxy = None
     return _build(config, proxy, account.proxy_ca_file)
 
@@ -116,7 +124,8 @@ def _build(config: ProviderConfig, proxy: ProxySettings | None, ca_file: str | N
 
 def goes_direct(base_url: str | None, proxy: ProxySettings) -> bool:
     """Whether this address is on our own machine, or exempted by ``NO_PROXY``."""
-    host = (urlsplit(base_url or "").hostname or "").lower()
+    url = urlsplit(base_url or "")
+    host = (url.hostname or "").lower()
     if not host:
         return False
     if host == "localhost" or host.endswith(".localhost"):
@@ -126,10 +135,4 @@ def goes_direct(base_url: str | None, proxy: ProxySettings) -> bool:
             return True
     except ValueError:
         pass  # a name, not an address
-    for entry in proxy.no_proxy:
-        name = entry.lower().lstrip("*").lstrip(".")
-        if name == "" and entry == "*":
-            return True
-        if name and (host == name or host.endswith(f".{name}")):
-            return True
-    return False
+    return proxy.exempts(host, url.port or (80 if url.scheme == "http" else 443))

@@ -1,142 +1,19 @@
-"""A scripted server that speaks chat completions, and a proxy that counts: real sockets for real SDKs."""
+"""A proxy that counts, and small helpers: real sockets for real SDKs."""
 
 from __future__ import annotations
 
-import json
+import contextlib
 import socket
 import threading
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import urlsplit
+
+from shoal.simulator.models import ModelServer
 
 
-@dataclass
-class Reply:
-    """What the server does with one request: text and/or calls, or an error, or trouble."""
-
-    text: str = ""
-    calls: list[tuple[str, dict[str, Any] | str]] = field(default_factory=list)
-    status: int = 200
-    error: dict[str, Any] = field(default_factory=dict)
-    headers: dict[str, str] = field(default_factory=dict)
-    hang_before: bool = False
-    """No header ever comes."""
-    hang_after: int | None = None
-    """After so many deltas nothing more comes."""
-    cut: bool = False
-    """The stream ends without a finish reason."""
-
-
-Script = Callable[[dict[str, Any]], Reply]
-
-
-class ChatServer:
-    """``script`` is a list of replies in order (the last one repeats) or a function of the request."""
-
-    def __init__(self, script: list[Reply] | Script) -> None:
-        self._script = script
-        self._lock = threading.Lock()
-        self.requests: list[dict[str, Any]] = []
-        self.headers: list[dict[str, str]] = []
-        self.closing = threading.Event()
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *_args: Any) -> None:
-                return
-
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                server.serve(self, body)
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
-        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05})
-        self._thread.daemon = True
-        self._thread.start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_address[1]}/v1"
-
-    def stop(self) -> None:
-        self.closing.set()
-        self._http.shutdown()
-        self._http.server_close()
-
-    def _next(self, body: dict[str, Any], headers: dict[str, str]) -> Reply:
-        with self._lock:
-            self.requests.append(body)
-            self.headers.append(headers)
-            if callable(self._script):
-                return self._script(body)
-            return self._script[min(len(self.requests), len(self._script)) - 1]
-
-    def serve(self, handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
-        reply = self._next(body, {name.lower(): value for name, value in handler.headers.items()})
-        if reply.hang_before:
-            self.closing.wait(60)
-            handler.close_connection = True
-            return
-        if reply.status != 200:
-            data = json.dumps({"error": reply.error}).encode()
-            handler.send_response(reply.status)
-            handler.send_header("content-type", "application/json")
-            handler.send_header("content-length", str(len(data)))
-            for name, value in reply.headers.items():
-                handler.send_header(name, value)
-            handler.end_headers()
-            handler.wfile.write(data)
-            return
-        handler.send_response(200)
-        handler.send_header("content-type", "text/event-stream")
-        handler.send_header("connection", "close")
-        handler.end_headers()
-        handler.close_connection = True
-        for number, chunk in enumerate(chunks(reply, body)):
-            if reply.hang_after is not None and number >= reply.hang_after:
-                handler.wfile.flush()
-                self.closing.wait(60)
-                return
-            handler.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
-            handler.wfile.flush()
-        if not reply.cut:
-            handler.wfile.write(b"data: [DONE]\n\n")
-
-
-def chunks(reply: Reply, body: dict[str, Any]) -> list[dict[str, Any]]:
-    """The answer as chat completion chunks, text in pieces, arguments in two fragments."""
-    out: list[dict[str, Any]] = []
-
-    def add(delta: dict[str, Any], finish: str | None = None) -> None:
-        out.append(
-            {
-                "id": "c1",
-                "object": "chat.completion.chunk",
-                "created": 1,
-                "model": body["model"],
-                "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
-            }
-        )
-
-    add({"role": "assistant", "content": ""})
-    for start in range(0, len(reply.text), 5):
-        add({"content": reply.text[start : start + 5]})
-    for index, (name, arguments) in enumerate(reply.calls):
-        text = arguments if isinstance(arguments, str) else json.dumps(arguments)
-        head = {"index": index, "id": f"call_{index}", "type": "function"}
-        add({"tool_calls": [{**head, "function": {"name": name, "arguments": text[:4]}}]})
-        add({"tool_calls": [{"index": index, "function": {"arguments": text[4:]}}]})
-    if not reply.cut:
-        add({}, "tool_calls" if reply.calls else "stop")
-        usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
-        last = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": body["model"]}
-        out.append({**last, "choices": [], "usage": usage})
-    return out
+def bodies(server: ModelServer) -> list[dict[str, Any]]:
+    """The bodies of all requests so far, oldest first."""
+    return [entry["body"] for entry in server.requests()]
 
 
 class CountingProxy:
@@ -203,8 +80,6 @@ class CountingProxy:
             upstream = self._dial(host, int(port))
             client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
             return upstream, rest
-        from urllib.parse import urlsplit
-
         url = urlsplit(target)
         upstream = self._dial(url.hostname or "", url.port or 80)
         kept = [h for h in headers if not h.lower().startswith("proxy-")]
@@ -240,15 +115,5 @@ def _pump(source: socket.socket, sink: socket.socket) -> None:
         pass
     finally:
         for end in (source, sink):
-            try:
+            with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-
-
-def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Wait for something that another thread does."""
-    ends = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < ends, "did not happen in time"
-        time.sleep(0.01)

@@ -10,10 +10,10 @@ import msgspec
 
 from config.agents import ModelRef
 from shoal.base.ids import new_token, snowflake_at
+from shoal.simulator.models import ModelServer
 from shoal.state.effects import Receipt, Wake
 from shoal.state.records import Grant, Record, Refused
 from shoal.state.store import Store
-from tests.workers.agent.support.server import ChatServer
 from workers.agent.context import TurnContext
 from workers.agent.models import Cooldowns, Models
 from workers.agent.profile import AgentProfile
@@ -102,7 +102,7 @@ class CountingTool:
 
 def deps(
     store: Store,
-    server: ChatServer | None,
+    server: ModelServer | None,
     *tools: Any,
     profile: AgentProfile | None = None,
     providers: Mapping[str, Provider] | None = None,
@@ -110,7 +110,7 @@ def deps(
     """Turn dependencies on a model server; without one the guide answers."""
     known: dict[str, Provider] = {"guide": GuideProvider(), **(providers or {})}
     if server is not None:
-        known["local"] = OpenAIProvider("local", base_url=server.url)
+        known["local"] = OpenAIProvider("local", base_url=server.base_url)
     primary = ModelRef("local", "m1") if server is not None else None
     used = profile or AgentProfile("main", "Shoal", primary=primary, visible_all="automatic")
     return TurnDeps(
