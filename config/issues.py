@@ -291,7 +291,9 @@ def _unknown_key(
     close = nearest(key, known)
     places = [] if key in _COMMON_WORDS or close else places_of(key, path[:-1])
     shown = show_path(written)
-    found = show_value(value, path)
+    # a slip in the name of a secret key must not show the secret
+    meant = (*path[:-1], close) if close else path
+    found = MASK if is_secret(meant) and not isinstance(value, dict | list) else show_value(value, path)
     place = f"its place is {' or '.join(places[:2])}" if places else ""
     if places and key not in _ACCESS_WORDS:
         findings.warnings.append(
