@@ -42,6 +42,8 @@ __all__ = ["Admission", "Notice", "StopBound", "admit", "record_identity"]
 
 ORDINARY = frozenset({0, 19})
 """Message types a person writes: default and reply."""
+MAX_QUOTE = 2_000
+"""Characters kept of the message that is answered to."""
 COMMAND_ECHOES = frozenset({20, 23})
 """What Discord shows of a slash or context-menu command; the interaction itself comes apart."""
 
@@ -320,7 +322,7 @@ def _quoted(message: WireMessage, view: AdmissionView) -> QuotedMessage | None:
         message_id=answered.id,
         author_id=answered.author.id,
         author_name=user_label(answered.author, answered.nick),
-        text=text,
+        text=text[:MAX_QUOTE],
         by_bot=answered.author.id == view.bot_id,
         timestamp_ms=snowflake_ms(answered.id),
     )

@@ -105,4 +105,4 @@ def _conversation(surface: Surface, settings: Settings, user_id: str, roles: fro
 
 def _text(raw: Mapping[str, Any], name: str) -> str:
     value = raw.get(name)
-    return value if isinstance(value, str) else ""
+    return value[:1024] if isinstance(value, str) else ""

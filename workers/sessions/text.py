@@ -18,8 +18,10 @@ __all__ = ["attachments_of", "forwarded", "message_text", "resolve_mentions"]
 
 FORWARD = 1
 TEXT_DISPLAY = 10
-MAX_TEXT = 60_000
-"""Characters kept of one message: more than Discord can send, less than a lane's record may hold."""
+MAX_TEXT = 8_000
+"""Characters kept of one message: more than people can write, less than a lane's record may hold."""
+
+MAX_ATTACHMENTS = 20
 
 _MENTION = re.compile(r"<@!?(\d{1,20})>")
 
@@ -51,7 +53,7 @@ def attachments_of(message: WireMessage) -> tuple[Attachment, ...]:
     found = [*message.body.attachments, *message.body.stickers]
     for snapshot in forwarded(message):
         found.extend(_as_forwarded(item) for item in (*snapshot.attachments, *snapshot.stickers))
-    return tuple(found)
+    return tuple(found[:MAX_ATTACHMENTS])
 
 
 def resolve_mentions(text: str, users: Iterable[User]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from config.loaded import Loaded
@@ -126,11 +127,12 @@ class AdmissionView(Protocol):
 
 
 class StoreView:
-    """The view of a worker: settings and the store."""
+    """The view of a worker for one event: settings and the store. A fact is read once per view."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings = settings
         self._store = store
+        self._channels: dict[str, Mapping[str, Any] | None] = {}
 
     @property
     def settings(self) -> Settings:
@@ -142,7 +144,7 @@ class StoreView:
         """Facts of the account."""
         return self
 
-    @property
+    @cached_property
     def bot_id(self) -> str | None:
         """Our own user id, once a READY told it."""
         me = self._store.facts.me(self._settings.account)
@@ -154,7 +156,9 @@ class StoreView:
 
     def channel(self, channel_id: str) -> Mapping[str, Any] | None:
         """A channel or thread object."""
-        return self._store.facts.channel(self._settings.account, channel_id)
+        if channel_id not in self._channels:
+            self._channels[channel_id] = self._store.facts.channel(self._settings.account, channel_id)
+        return self._channels[channel_id]
 
     def depth(self, lane: str) -> int:
         """Records in a lane."""

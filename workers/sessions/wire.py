@@ -8,6 +8,7 @@ be done without is the id of the message, its channel and its author.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,13 @@ __all__ = [
 ]
 
 IS_VOICE_MESSAGE = 1 << 13
+
+# Bounds above what Discord sends, so that a record always fits into its lane.
+MAX_NAME = 300
+MAX_CONTENT = 8_000
+MAX_URL = 1_000
+MAX_FILES = 10
+MAX_IDS = 500
 
 
 class Malformed(ValueError):
@@ -101,12 +109,9 @@ def read_message(data: msgspec.Raw | bytes) -> WireMessage:
     Raises:
         Malformed: no JSON object, or without id, channel or author.
     """
-    try:
-        decoded = msgspec.json.decode(data)
-    except msgspec.DecodeError as error:
-        raise Malformed("the event is no JSON") from error
-    if not isinstance(decoded, dict):
-        raise Malformed("the event is no object")
+    decoded = _object(data)
+    if decoded is None:
+        raise Malformed("the event is no JSON object")
     return _message(decoded)
 
 
@@ -120,11 +125,8 @@ def read_id(value: Any) -> str:
 
 def read_ids(data: msgspec.Raw | bytes, *names: str) -> list[str]:
     """The ids in the named fields of an event, single or in lists; empty if it is no object."""
-    try:
-        decoded = msgspec.json.decode(data)
-    except msgspec.DecodeError:
-        return []
-    if not isinstance(decoded, dict):
+    decoded = _object(data)
+    if decoded is None:
         return []
     found: list[str] = []
     for name in names:
@@ -133,6 +135,19 @@ def read_ids(data: msgspec.Raw | bytes, *names: str) -> list[str]:
             if known := read_id(entry):
                 found.append(known)
     return found
+
+
+def _object(data: msgspec.Raw | bytes) -> dict[str, Any] | None:
+    """The JSON object in an event. Half an emoji (a lone surrogate) is replaced."""
+    try:
+        decoded = msgspec.json.decode(data)
+    except msgspec.DecodeError:
+        try:
+            loose = json.loads(bytes(data))
+            decoded = json.loads(json.dumps(loose, ensure_ascii=False).encode("utf-8", "replace"))
+        except (ValueError, RecursionError):
+            return None
+    return decoded if isinstance(decoded, dict) else None
 
 
 def _message(raw: Mapping[str, Any]) -> WireMessage:
@@ -164,7 +179,8 @@ def _message(raw: Mapping[str, Any]) -> WireMessage:
         reference_type=(_int(reference.get("type")) or 0) if reference else None,
         referenced=_referenced(raw.get("referenced_message")),
         snapshots=tuple(
-            _snapshot(_map(_map(entry).get("message"))) for entry in _list(raw.get("message_snapshots"))
+            _snapshot(_map(_map(entry).get("message")))
+            for entry in _list(raw.get("message_snapshots"))[:MAX_FILES]
         ),
     )
 
@@ -183,9 +199,11 @@ def _snapshot(raw: Mapping[str, Any]) -> Snapshot:
     voice = bool((_int(raw.get("flags")) or 0) & IS_VOICE_MESSAGE)
     stickers = raw.get("sticker_items") or raw.get("stickers")
     return Snapshot(
-        content=_text(raw.get("content")),
-        attachments=tuple(_attachment(_map(entry), voice) for entry in _list(raw.get("attachments"))),
-        stickers=tuple(_sticker(_map(entry)) for entry in _list(stickers)),
+        content=_text(raw.get("content"), MAX_CONTENT),
+        attachments=tuple(
+            _attachment(_map(entry), voice) for entry in _list(raw.get("attachments"))[:MAX_FILES]
+        ),
+        stickers=tuple(_sticker(_map(entry)) for entry in _list(stickers)[:MAX_FILES]),
         embeds=tuple(_map(entry) for entry in _list(raw.get("embeds"))),
         components=tuple(_map(entry) for entry in _list(raw.get("components"))),
         poll=_map(raw.get("poll")) or None,
@@ -198,7 +216,7 @@ def _attachment(raw: Mapping[str, Any], voice: bool) -> Attachment:
     return Attachment(
         id=read_id(raw.get("id")),
         filename=_text(raw.get("filename")) or "file",
-        url=_text(raw.get("url")),
+        url=_text(raw.get("url"), MAX_URL),
         size=_int(raw.get("size")) or 0,
         content_type=_text(raw.get("content_type")) or ("audio/ogg" if voice else ""),
         width=_int(raw.get("width")),
@@ -243,8 +261,8 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+def _text(value: Any, most: int = MAX_NAME) -> str:
+    return value[:most] if isinstance(value, str) else ""
 
 
 def _int(value: Any) -> int | None:
@@ -254,4 +272,4 @@ def _int(value: Any) -> int | None:
 def _ids(value: Any) -> tuple[str, ...]:
     """Ids of a list of ids, or of a list of objects with one."""
     found = (read_id(entry.get("id") if isinstance(entry, dict) else entry) for entry in _list(value))
-    return tuple(entry for entry in found if entry)
+    return tuple(entry for entry in found if entry)[:MAX_IDS]

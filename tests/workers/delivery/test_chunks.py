@@ -6,7 +6,7 @@ import re
 from itertools import pairwise
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from workers.delivery.chunks import chunk_text, cut_text, units
@@ -22,6 +22,7 @@ WORDS = st.sampled_from(
 TEXTS = st.lists(WORDS | st.text(max_size=12), max_size=120).map("".join)
 
 
+@settings(deadline=None)
 @given(text=TEXTS, limit=st.integers(40, 300), max_lines=st.integers(1, 20))
 @example(text="```\n" + "x" * 200 + "\n```", limit=50, max_lines=17)
 @example(text="```" + "y" * 300 + "\nbody\n```", limit=50, max_lines=3)
@@ -35,6 +36,7 @@ def test_nothing_is_lost_and_nothing_is_too_long(text: str, limit: int, max_line
         assert piece.text.count("\n") + 1 <= max(max_lines, 3 if fenced else 1)
 
 
+@settings(deadline=None)
 @given(text=TEXTS, limit=st.integers(40, 200))
 def test_no_cut_inside_tokens_and_clusters(text: str, limit: int) -> None:
     pieces = cut_text(text, limit=limit, max_lines=50)
@@ -46,6 +48,7 @@ def test_no_cut_inside_tokens_and_clusters(text: str, limit: int) -> None:
         assert not after.body.startswith(("\u200d", "\u0301", "\ufe0f"))
 
 
+@settings(deadline=None)
 @given(lines=st.lists(st.text("ab c", max_size=60), min_size=1, max_size=60), limit=st.integers(50, 300))
 def test_every_chunk_of_a_long_block_is_a_block(lines: list[str], limit: int) -> None:
     text = "\n".join(["intro", "```python", *lines, "```", "outro"])

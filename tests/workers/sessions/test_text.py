@@ -6,12 +6,14 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.workers.sessions.helpers import BOT, NOW, View, event, message
+from shoal.state.effects import Push
+from tests.workers.sessions.helpers import ANN, BOB, BOT, NOW, View, event, message
 from workers.sessions.aborts import normal_phrase
 from workers.sessions.admission import admit
+from workers.sessions.records import decode_turn
 from workers.sessions.text import attachments_of, message_text
 from workers.sessions.wire import WireMessage, read_message
 
@@ -125,6 +127,7 @@ JSON = st.recursive(
 FIELDS = st.sampled_from(sorted(message(guild_id="500", referenced_message=None, message_reference=None)))
 
 
+@settings(deadline=None)
 @given(changed=st.dictionaries(FIELDS, JSON, max_size=6))
 def test_a_message_of_any_shape_gets_an_outcome_or_a_turn(changed: dict[str, Any]) -> None:
     view = View({"allowFrom": ["*"], "dmPolicy": "open", "groupPolicy": "open"})
@@ -134,6 +137,7 @@ def test_a_message_of_any_shape_gets_an_outcome_or_a_turn(changed: dict[str, Any
         assert "id" in changed
 
 
+@settings(deadline=None)
 @given(data=st.binary(max_size=60) | JSON.map(msgspec.json.encode))
 def test_no_bytes_break_admission(data: bytes) -> None:
     view = View({})
@@ -156,3 +160,31 @@ def test_no_bytes_break_admission(data: bytes) -> None:
 def test_phrases(content: str, phrase: str) -> None:
     assert normal_phrase(content, BOT) == phrase
     assert NOW
+
+
+def test_half_an_emoji_costs_a_character_and_not_the_event() -> None:
+    raw = msgspec.json.encode(message("before CUT after")).replace(b"CUT", b"\\ud83d")
+    found = msgspec.structs.replace(event({}), data=msgspec.Raw(raw))
+    admission = admit(found, View({"allowFrom": ["*"], "dmPolicy": "open"}))
+    push = admission.effects[0]
+    assert isinstance(push, Push)
+    assert decode_turn(push.record.body).text == "before ? after"
+
+
+def test_the_largest_message_fits_into_its_lane() -> None:
+    huge = "\x01" * 200_000
+    data = message(
+        huge,
+        author=ANN,
+        type=19,
+        referenced_message=message(huge, BOB),
+        attachments=[{"id": "1", "filename": huge, "url": huge}] * 50,
+        message_snapshots=[{"message": {"content": huge}}] * 20,
+        mentions=[{"id": str(number), "username": huge} for number in range(200)],
+        member={"nick": huge, "roles": [str(number) for number in range(2000)]},
+        guild_id="500",
+    )
+    view = View({"groupPolicy": "open", "guilds": {"500": {"requireMention": False}}})
+    push = admit(event(data), view).effects[0]
+    assert isinstance(push, Push)
+    push.record.frame()
