@@ -12,10 +12,6 @@ __all__ = ["TEXTS", "notice_push"]
 TEXTS: dict[str, dict[str, str]] = {
     "interaction-expired": {"en": "This is no longer active.", "zh": "此操作已失效。"},
     "stopped": {"en": "⚙️ Agent was aborted.", "zh": "⚙️ 已中止。"},
-    "interaction-expired": {
-        "en": "That button or command is no longer available. Please ask again.",
-        "zh": "这个按钮或命令已失效，请重新发起。",
-    },
 }
 """Name → language → text."""
 
