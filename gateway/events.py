@@ -113,7 +113,7 @@ class _Click(msgspec.Struct, gc=False):
     token: str
     type: int
     channel_id: Id | None = None
-    message: msgspec.Raw | None = None
+    message: msgspec.Raw = msgspec.Raw(b"")
 
 
 class _Place(msgspec.Struct, gc=False):
@@ -237,11 +237,12 @@ def _clicked(click: _Click, data: msgspec.Raw, origin: Origin) -> Kept:
     interaction_id = str(click.id)
     identity = f"i:{name_part(interaction_id)}"
     body = _body("INTERACTION_CREATE", data, origin)
+    of_message = bytes(click.message) not in (b"", b"null")
     return Kept(
         lane=f"interaction:{origin.account}:{name_part(interaction_id)}",
         record=Record(identity, "INTERACTION_CREATE", body, born=_born(interaction_id)),
         dedup=identity,
-        interaction=Interaction(interaction_id, click.token, click.type, click.message is not None),
+        interaction=Interaction(interaction_id, click.token, click.type, of_message),
         ids=f"interaction {interaction_id} in channel {click.channel_id or 'none'}",
     )
 

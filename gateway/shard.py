@@ -294,13 +294,14 @@ class ShardRunner:
 
     def _perform(self, actions: Sequence[Action], received: float = 0.0) -> None:
         for action in actions:
+            if isinstance(action, Connect):
+                self._replan(action)  # first: a reader that a Close wakes up must find the plan
+        for action in actions:
             match action:
                 case Dispatch():
                     self._dispatch(action, received)
                 case Send():
                     self._send(action)
-                case Connect():
-                    self._replan(action)
                 case Close():
                     if self._socket is not None:
                         self._socket.close(action.code, action.reason)

@@ -90,8 +90,8 @@ class _Socket(tornado.websocket.WebSocketHandler):
                 for cut in cuts:
                     self.write_message(cut, binary=True)
             elif self.compress == "zstd-stream":
-                flush = self.zstd.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
-                self.write_message(self.zstd.compress(data) + flush, binary=True)
+                piece = self.zstd.compress(data) + self.zstd.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+                self.write_message(piece, binary=True)
             else:
                 self.write_message(data, binary=False)
         except tornado.websocket.WebSocketClosedError:

@@ -1,0 +1,176 @@
+"""Redis away, gone back, or refusing one event: nothing is lost, nothing is skipped in silence."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+from gateway.intake import is_passing
+from shoal.state.store import Store
+from tests.conftest import RedisServer
+from tests.gateway.conftest import ACCOUNT, Start, depth, eventually, inbound
+from tests.gateway.support.server import CHANNEL, ScriptedGateway, message
+
+
+@pytest.fixture
+def own(durable_server: RedisServer) -> Iterator[Store]:
+    """A store on a server that the test may kill."""
+    opened = Store.open(durable_server.url, client_name="test")
+    yield opened
+    opened.close()
+
+
+def ready(server: ScriptedGateway, store: Store) -> None:
+    server.wait_frames(2)
+    eventually(lambda: store.intake.cursor(ACCOUNT, 0))
+
+
+def ids(store: Store) -> list[str]:
+    return [msgspec.json.decode(event.data)["id"] for event in inbound(store)]
+
+
+def test_while_redis_is_away_hearts_beat_and_events_wait(
+    server: ScriptedGateway, own: Store, durable_server: RedisServer, start: Start
+) -> None:
+    server.script.interval_ms = 400
+    start(into=own)
+    ready(server, own)
+    sent = [message(number) for number in range(60)]
+    for one in sent[:20]:
+        server.dispatch("MESSAGE_CREATE", one)
+    eventually(lambda: depth(own) == 20)
+    durable_server.kill()
+    for one in sent[20:]:
+        server.dispatch("MESSAGE_CREATE", one)
+    beats = server.count("frame", 1)
+    server.wait_frames(1, beats + 5)
+    durable_server.restart()
+    eventually(lambda: depth(own) == 60)
+    assert ids(own) == [one["id"] for one in sent]
+    assert server.count("open") == 1
+
+
+def test_a_full_buffer_stops_the_reading_not_the_heart(
+    server: ScriptedGateway, own: Store, durable_server: RedisServer, start: Start
+) -> None:
+    server.script.interval_ms = 300
+    running = start(into=own, discord={"eventQueue": {"maxQueueSize": 10, "maxConcurrency": 5}})
+    ready(server, own)
+    durable_server.kill()
+    sent = [message(number) for number in range(200)]
+    for one in sent:
+        server.dispatch("MESSAGE_CREATE", one)
+    eventually(lambda: not running.gateway.shard.status()["reading"])
+    beats = server.count("frame", 1)
+    server.wait_frames(1, beats + 6)
+    assert len(running.gateway.buffer) <= 10
+    durable_server.restart()
+    eventually(lambda: depth(own) == 200)
+    assert ids(own) == [one["id"] for one in sent]
+    assert server.count("open") == 1
+
+
+def test_a_store_that_went_back_is_filled_again_by_resume(
+    server: ScriptedGateway, store: Store, start: Start
+) -> None:
+    start()
+    ready(server, store)
+    early = [message(number) for number in range(10)]
+    for one in early:
+        server.dispatch("MESSAGE_CREATE", one)
+    eventually(lambda: depth(store) == 10)
+    before = store.redis.dump(store.keys.cursor(ACCOUNT, 0))
+    late = [message(number) for number in range(10, 15)]
+    for one in late:
+        server.dispatch("MESSAGE_CREATE", one)
+    eventually(lambda: depth(store) == 15)
+    # as after a fail-over that lost its tail: the cursor is old, the newest records are gone
+    store.redis.flushdb()
+    store.redis.restore(store.keys.cursor(ACCOUNT, 0), 0, before)
+    [resume] = server.wait_frames(6)
+    assert resume["seq"] == 11
+    eventually(lambda: depth(store) == 5)
+    assert ids(store) == [one["id"] for one in late]
+    assert server.count("frame", 2) == 1
+
+
+def test_a_store_that_lost_everything_gets_a_new_session(
+    server: ScriptedGateway, store: Store, start: Start
+) -> None:
+    start()
+    ready(server, store)
+    server.dispatch("MESSAGE_CREATE", message(1))
+    eventually(lambda: depth(store) == 1)
+    store.redis.flushdb()
+    server.wait_frames(2, 2)
+    server.dispatch("MESSAGE_CREATE", message(2))
+    eventually(lambda: depth(store) == 1)
+
+
+def test_an_event_that_fails_alone_is_skipped_with_its_reason(
+    server: ScriptedGateway, store: Store, start: Start
+) -> None:
+    start()
+    ready(server, store)
+    poisoned = "700000000000000666"
+    store.redis.set(store.keys.lane_order(f"inbound:{ACCOUNT}:{poisoned}"), "not a list")
+    sent = [message(0), message(1, channel=poisoned), message(2), message(3, channel=poisoned), message(4)]
+    for one in sent:
+        server.dispatch("MESSAGE_CREATE", one)
+    eventually(lambda: depth(store) == 3)
+    assert ids(store) == [sent[0]["id"], sent[2]["id"], sent[4]["id"]]
+    dead = store.lanes.dead_list(10)
+    assert len(dead) == 2
+    assert {one.source for one in dead} == {"intake"}
+    assert all(one.reason for one in dead)
+    cursor = store.intake.cursor(ACCOUNT, 0)
+    assert cursor is not None
+    assert cursor.seq == 6
+
+
+def test_memory_full_is_waited_out_not_skipped(
+    server: ScriptedGateway, own: Store, durable_server: RedisServer, start: Start
+) -> None:
+    start(into=own)
+    ready(server, own)
+    own.redis.config_set("maxmemory", "1")
+    sent = [message(number) for number in range(5)]
+    for one in sent:
+        server.dispatch("MESSAGE_CREATE", one)
+    time.sleep(1.5)
+    assert depth(own) == 0
+    own.redis.config_set("maxmemory", "0")
+    eventually(lambda: depth(own) == 5)
+    assert ids(own) == [one["id"] for one in sent]
+    assert own.lanes.dead_list(10) == []
+
+
+def test_errors_of_the_server_are_told_from_errors_of_the_event() -> None:
+    for text in (
+        "error: OOM command not allowed when used memory > 'maxmemory'.",
+        "error: command not allowed when used memory > 'maxmemory'.",
+        "error: READONLY You can't write against a read only replica.",
+        "error: You can't write against a read only replica.",
+        "error: MISCONF Redis is configured to save RDB snapshots",
+    ):
+        assert is_passing(text)
+    for text in ("error: WRONGTYPE Operation against a key", "error: bad lane", "chain", "holder"):
+        assert not is_passing(text)
+
+
+def test_a_late_record_writes_the_slow_line(
+    server: ScriptedGateway, own: Store, durable_server: RedisServer, start: Start,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    start(into=own, discord={"eventQueue": {"listenerTimeout": 300}})
+    ready(server, own)
+    durable_server.kill()
+    server.dispatch("MESSAGE_CREATE", message(1, channel=CHANNEL))
+    time.sleep(1.0)
+    durable_server.restart()
+    eventually(lambda: depth(own) == 1)
+    said = capsys.readouterr()
+    eventually(lambda: "Slow listener detected" in said.out + said.err or "Slow" in capsys.readouterr().out)
