@@ -150,6 +150,14 @@ class Control:
         """Delete a message."""
         return self._one("DELETE", f"/channels/{channel}/messages/{message}")
 
+    def proxy(self, channel: str, message: str, name: str) -> Json:
+        """Let PluralKit replace a message: the webhook copy comes, then the original is deleted."""
+        return self._one("POST", f"/channels/{channel}/messages/{message}/proxy", name=name)
+
+    def restore_guild(self, guild: str) -> Json:
+        """End an outage begun with ``delete_guild(unavailable=True)``."""
+        return self._one("POST", f"/guilds/{guild}/restore")
+
     def react(self, channel: str, message: str, emoji: str, *, user: str | None = None) -> Json:
         """Add a reaction (``"👍"`` or ``"name:id"``)."""
         return self._one("POST", f"/channels/{channel}/messages/{message}/reactions", emoji=emoji, user=user)

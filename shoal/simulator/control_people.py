@@ -6,6 +6,7 @@ from typing import Any
 
 from shoal.simulator.control_api import Ask, on, unpack_files
 from shoal.simulator.errors import ControlError
+from shoal.simulator.mentions import visible_text
 from shoal.simulator.model import Json, Message
 
 __all__: list[str] = []
@@ -56,7 +57,7 @@ def _messages(ask: Ask) -> list[Json]:
         wanted = world.find_user(author).id
         found = [m for m in found if m.author_id == wanted]
     if query.get("contains"):
-        found = [m for m in found if query["contains"] in str(_shown(ask, m))]
+        found = [m for m in found if query["contains"] in visible_text(m)]
     return [_shown(ask, m) for m in found[: int(query.get("limit", 1000))]]
 
 

@@ -6,11 +6,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from shoal.simulator.model import Channel, Json
+from shoal.simulator.model import Channel, Json, Message
 from shoal.simulator.permissions import MENTION_EVERYONE, compute
 from shoal.simulator.world import World
 
-__all__ = ["Mentions", "find_mentions", "spoken_text"]
+__all__ = ["Mentions", "find_mentions", "spoken_text", "visible_text"]
+
+SEEN = frozenset({"title", "description", "name", "value", "text", "content", "label", "placeholder"})
+"""Keys of embeds and components that are shown."""
 
 _USER = re.compile(r"<@!?(\d{1,20})>")
 _ROLE = re.compile(r"<@&(\d{1,20})>")
@@ -73,3 +76,23 @@ def find_mentions(
                 found.roles.append(role_id)
         found.everyone = "everyone" in parse and loud and bool(_EVERYONE.search(text))
     return found
+
+
+def visible_text(message: Message) -> str:
+    """All words a reader sees: content, embeds, text displays, labels, file names."""
+    words = [message.content, *(file.filename for file in message.attachments)]
+
+    def collect(part: object) -> None:
+        if isinstance(part, list):
+            for item in part:
+                collect(item)
+        elif isinstance(part, dict):
+            for key, value in part.items():
+                if isinstance(value, str) and key in SEEN:
+                    words.append(value)
+                elif isinstance(value, list | dict):
+                    collect(value)
+
+    collect(message.embeds)
+    collect(message.components)
+    return "\n".join(words)

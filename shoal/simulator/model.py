@@ -17,6 +17,7 @@ __all__ = [
     "Member",
     "Message",
     "Role",
+    "Upload",
     "User",
     "Webhook",
     "make_token",
@@ -190,6 +191,16 @@ class Message:
     visible_to: str | None = None
     thread_id: str | None = None
     extra: Json = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Upload:
+    """A signed upload; ``data`` is None until it was PUT."""
+
+    channel_id: str
+    filename: str
+    content_type: str
+    data: bytes | None = None
 
 
 @dataclass(slots=True)

@@ -25,12 +25,14 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
 from shoal.simulator import control_people, control_world
+from shoal.simulator.cdn_http import CdnHandler, UploadHandler
 from shoal.simulator.control import Control
 from shoal.simulator.control_api import ControlHandler
 from shoal.simulator.core import Core
 from shoal.simulator.errors import SimulatorError
 from shoal.simulator.gateway import GatewaySocket
-from shoal.simulator.rest import commands, guilds, interactions, messages, users
+from shoal.simulator.pluralkit import PluralKitHandler
+from shoal.simulator.rest import commands, guilds, interactions, messages, uploads, users
 from shoal.simulator.rest.web import RestHandler
 from shoal.simulator.world import (
     DEFAULT_BOT_ID,
@@ -42,58 +44,12 @@ from shoal.simulator.world import (
 
 __all__ = ["Simulator", "run"]
 
-REGISTERED = (commands, control_people, control_world, guilds, interactions, messages, users)
+REGISTERED = (commands, control_people, control_world, guilds, interactions, messages, uploads, users)
 """Modules whose import fills the route tables."""
 
 MAX_BODY = 30 * 1024 * 1024
 
 Faults = Path | Sequence[Mapping[str, Any]] | None
-
-
-class CdnHandler(RequestHandler):
-    """Serves attachments whose address is signed and has not ended."""
-
-    core: Core
-
-    def initialize(self, core: Core) -> None:
-        """Given by the route table."""
-        self.core = core
-
-    def get(self, channel_id: str, file_id: str, _name: str) -> None:
-        """The bytes; 404 with Discord's text when the address is wrong or has ended."""
-        query = {key: self.get_query_argument(key, "") for key in ("ex", "is", "hm")}
-        found = self._find(channel_id, file_id)
-        good = self.core.signer.check(channel_id, file_id, query["ex"], query["is"], query["hm"])
-        status = 200 if found is not None and good else 404
-        self.core.log.write(
-            "request",
-            method="GET",
-            path=self.request.path,
-            query="",
-            route="GET /cdn/attachments",
-            bot="",
-            source=str(self.request.remote_ip),
-            body=None,
-            files=[],
-            status=status,
-            answer=None,
-            lost="",
-            seconds=0.0,
-        )
-        if found is None or not good:
-            self.set_status(404)
-            self.set_header("Content-Type", "text/plain;charset=UTF-8")
-            self.finish("This content is no longer available.")
-            return
-        self.set_header("Content-Type", found[0])
-        self.finish(found[1])
-
-    def _find(self, channel_id: str, file_id: str) -> tuple[str, bytes] | None:
-        for message in self.core.world.messages.get(channel_id, {}).values():
-            for file in message.attachments:
-                if file.id == file_id:
-                    return file.content_type, file.data
-        return None
 
 
 class _Server(HTTPServer):
@@ -250,6 +206,8 @@ class Simulator:
                 (r"/api/v(\d+)(/.*)", RestHandler, core),
                 (r"/gateway/?", GatewaySocket, core),
                 (r"/cdn/attachments/(\d+)/(\d+)/(.*)", CdnHandler, core),
+                (r"/cdn/upload/(.*)", UploadHandler, core),
+                (r"/pluralkit/v2/messages/(\d+)", PluralKitHandler, core),
                 (r"/control/(.*)", ControlHandler, core),
             ],
             log_function=_quiet,

@@ -21,6 +21,7 @@ from shoal.simulator.model import (
     Member,
     Message,
     Role,
+    Upload,
     User,
     Webhook,
     make_token,
@@ -67,6 +68,8 @@ class World:
         self.webhooks: dict[str, Webhook] = {}
         self.interactions: dict[str, Interaction] = {}
         self.tokens: dict[str, str] = {}
+        self.uploads: dict[str, Upload] = {}
+        self.proxied: dict[str, Json] = {}
         self._last_id = 0
 
     @classmethod

@@ -243,7 +243,7 @@ def test_guild_outage_and_removal(simulator: Simulator) -> None:
     with Wire(simulator) as wire:
         simulator.control.delete_guild("Shoal Demo", unavailable=True)
         assert wire.wait("GUILD_DELETE")["d"] == {"id": simulator.guild_id, "unavailable": True}
-        simulator.control._one("POST", "/guilds/Shoal Demo/restore")
+        simulator.control.restore_guild("Shoal Demo")
         assert wire.wait("GUILD_CREATE")["d"]["id"] == simulator.guild_id
         simulator.control.delete_guild("Shoal Demo")
         assert wire.wait("GUILD_DELETE")["d"] == {"id": simulator.guild_id}

@@ -71,11 +71,17 @@ def test_a_plain_answer_and_a_streamed_one(models: ModelServer, client: openai.O
 def test_tools_in_deltas_and_their_results(models: ModelServer, client: openai.OpenAI) -> None:
     models.script(
         [
-            {"match": "weather", "text": "Let me see. ", "tool_calls": [{"name": "look", "arguments": {"city": "Rome"}},
-                                                                       {"name": "look", "arguments": "{broken"}]},
+            {
+                "match": "weather",
+                "text": "Let me see. ",
+                "tool_calls": [
+                    {"name": "look", "arguments": {"city": "Rome"}},
+                    {"name": "look", "arguments": "{broken"},
+                ],
+            },
             {"after_tool": "rain", "text": "Take an umbrella."},
         ]
-    )  # fmt: skip
+    )
     calls: dict[int, dict[str, str]] = {}
     finish = None
     for chunk in ask(client, user("weather?"), tools=TOOLS, stream=True):
@@ -142,9 +148,8 @@ def test_cut_hang_and_leaving(models: ModelServer, client: openai.OpenAI) -> Non
         for chunk in ask(client, user("x"), stream=True):
             got.append(chunk.choices[0].delta.content or "")
 
-    with pytest.raises((openai.APIError, Exception)) as caught:
+    with pytest.raises(openai.APIConnectionError):
         read()
-    assert caught.type.__name__ != "AssertionError"
     assert "".join(got) == "ab"
     with pytest.raises(openai.APITimeoutError):
         ask(client, user("x"), timeout=0.3)

@@ -79,8 +79,23 @@ def create(call: Call) -> Answer:
         if earlier is not None:
             return Answer(200, call.core.payloads.message(earlier, call.me))
     has_substance(body, len(call.files))
-    message = call.core.actions.create(channel, call.me, body, files=call.files)
+    files = [*call.files, *_uploaded(call, body)]
+    message = call.core.actions.create(channel, call.me, body, files=files)
     return Answer(200, call.core.payloads.message(message, call.me))
+
+
+def _uploaded(call: Call, body: Json) -> list[tuple[str, str, bytes]]:
+    """Files that were PUT to a signed address before; 50146 for one that was not."""
+    found = []
+    for note in body.get("attachments") or []:
+        key = note.get("uploaded_filename")
+        if key is None:
+            continue
+        upload = call.core.world.uploads.pop(key, None)
+        if upload is None or upload.data is None:
+            raise ApiError(400, 50146, "Uploaded file not found.")
+        found.append((str(note.get("filename") or upload.filename), upload.content_type, upload.data))
+    return found
 
 
 @route("GET", "/channels/{channel_id}/messages")

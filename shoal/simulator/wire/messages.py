@@ -253,7 +253,7 @@ def _file_rules(cleaned: Json, problems: Problems, files: Sequence[str], kept: S
         voice = (cleaned.get("attachments") or [{}])[0]
         if cleaned.get("content") or cleaned.get("embeds") or cleaned.get("components"):
             raise ApiError(400, 50159, "Voice messages do not support additional content.")
-        if len(files) != 1:
+        if len(files) + ("uploaded_filename" in voice) != 1:
             raise ApiError(400, 50160, "Voice messages must have a single audio attachment.")
         if "duration_secs" not in voice or "waveform" not in voice:
             raise ApiError(400, 50161, "Voice messages must have supporting metadata.")
