@@ -82,15 +82,18 @@ def _read(path: Path, provider: FileProvider) -> bytes:
     try:
         # non-blocking, so that a named pipe is refused and not waited for
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise ConfigError(f"{path} is no regular file.")
+            if not provider.allow_insecure_path:
+                check_private(path, status, readable=False)
+            with os.fdopen(descriptor, "rb", closefd=False) as stream:
+                data = stream.read(provider.max_bytes + 1)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None
-    with os.fdopen(descriptor, "rb") as stream:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise ConfigError(f"{path} is no regular file.")
-        if not provider.allow_insecure_path:
-            check_private(path, status, readable=False)
-        data = stream.read(provider.max_bytes + 1)
     if len(data) > provider.max_bytes:
         raise ConfigError(f"{path} is larger than {provider.max_bytes} bytes.")
     return data
