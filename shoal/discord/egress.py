@@ -29,8 +29,9 @@ import orjson
 from shoal.base.errors import ProcessError, TransportError
 from shoal.base.logging import get_logger
 from shoal.base.proxy import Proxy
+from shoal.discord.proxy import ProxyLike
 
-__all__ = ["EgressGuard", "EgressRefused", "Refusal", "installed_guard"]
+__all__ = ["EgressGuard", "EgressRefused", "Refusal", "install_guard", "installed_guard"]
 
 _EVENTS = frozenset(
     {
@@ -57,9 +58,9 @@ class EgressRefused(TransportError):
         self.what = what
         self.target = target
         super().__init__(
-            f"{what} to {target} was refused: with a proxy configured nothing may go around it.",
+            f"{what} to {target} was refused: with a proxy configured nothing goes around it.",
             leg="egress",
-            fix="Send it through the proxy, or exempt the host with NO_PROXY where the proxy is set by environment.",
+            fix="Send it through the proxy; NO_PROXY exempts hosts if the proxy is the environment's.",
         )
 
 
@@ -102,14 +103,16 @@ class EgressGuard:
         """Allow a host by name or address, at one port (0 = any)."""
         host = host.strip("[]").lower()
         with self._lock:
-            if _address(host) is not None:
-                self._addresses.add((host, port))
+            address = _address(host)
+            if address is not None:
+                self._addresses.add((str(address), port))
             else:
                 self._names.add((host, port))
 
     def allow_no_proxy(self, entries: Iterable[str]) -> None:
         """Allow what ``NO_PROXY`` exempts, in its own notation."""
-        self._exempt = Proxy("http", "-", 1, no_proxy=tuple(entries))
+        before = self._exempt.no_proxy if self._exempt else ()
+        self._exempt = Proxy("http", "-", 1, no_proxy=(*before, *entries))
 
     def install(self) -> None:
         """Watch this process from now on, for ever.
@@ -166,16 +169,15 @@ class EgressGuard:
             return self._knows(host, port) or (self._loopback and host == "localhost")
         if self._loopback and address.is_loopback:
             return True
-        known = self._addresses
-        if (host, port) in known or (host, 0) in known:
+        known, plain = self._addresses, str(address)
+        if (plain, port) in known or (plain, 0) in known:
             return True
-        return self._exempt is not None and self._exempt.exempts(host, port)
+        return self._exempt is not None and self._exempt.exempts(plain, port)
 
     def _knows(self, host: str, port: int = 0) -> bool:
-        if any(
-            (name == host and port in (0, wanted)) or (name, wanted) == (host, 0)
-            for name, wanted in self._names
-        ):
+        """A name that is allowed at this port; at any port if it is 0 (not told)."""
+        names = tuple(self._names)
+        if any(name == host and (port == 0 or wanted in (0, port)) for name, wanted in names):
             return True
         return self._exempt is not None and self._exempt.exempts(host, port)
 
@@ -211,6 +213,32 @@ class EgressGuard:
 
 
 _installed: EgressGuard | None = None
+
+
+def install_guard(
+    proxies: Iterable[ProxyLike | None],
+    services: Iterable[tuple[str, int]] = (),
+    *,
+    record: Path | None = None,
+) -> EgressGuard | None:
+    """Install the guard of a process, once all it serves goes through proxies; else None.
+
+    Args:
+        proxies: of every account this process serves; one None (an account without a proxy) means no guard.
+        services: host and port of Redis and of anything else of ours beyond this machine.
+    """
+    ways = list(proxies)
+    if not ways or any(way is None for way in ways):
+        return None
+    guard = _installed or EgressGuard(record=record)
+    for way in ways:
+        if way is not None:
+            guard.allow(way.host, way.port)
+            guard.allow_no_proxy(way.no_proxy)
+    for host, port in services:
+        guard.allow(host, port)
+    guard.install()
+    return guard
 
 
 def installed_guard() -> EgressGuard | None:

@@ -41,21 +41,24 @@ local function bucket_of(c)
   return 'r.' .. c.route, 1
 end
 
+-- Probes of this very place that left before its bucket was known count into the bucket's first window.
+local function probes(c, bucket, b)
+  if b.limit or string.sub(bucket, 1, 2) == 'r.' then return 0 end
+  return L.bucket(c, L.bucket_key(c, 'r.' .. c.route)).flying
+end
+
 -- The slot in the sliding log of all requests, and what pacing adds for background work.
 local function global_slot(c, state, limit)
   local log = redis.call('LRANGE', c.log, 0, 63)
-  local slot, used, urgent = c.now, 0, 0
+  local slot, urgent = c.now, 0
   for i, entry in ipairs(log) do
     local at, class = string.match(entry, '^(%d+) (%d)$')
     at = tonumber(at)
     if i == 1 and at > slot then slot = at end
     if i == limit then slot = math.max(slot, at + WINDOW_MS) end
-    if at > c.now - WINDOW_MS then
-      used = used + 1
-      if tonumber(class) < 2 then urgent = urgent + 1 end
-    end
+    if at > c.now - WINDOW_MS and tonumber(class) < 2 then urgent = urgent + 1 end
   end
-  if c.class < 2 or used < limit * 0.8 then return slot, nil, 'global' end
+  if c.class < 2 then return slot, nil, 'global' end
   local pace = tonumber(state.pace or '') or 0
   local paced = math.max(slot, pace - BURST_MS)
   local step = WINDOW_MS / math.max(1, limit - urgent - 1)
@@ -94,7 +97,7 @@ return B.run(function()
     limit = b.limit or hint
     if b.block > c.now then return { 'wait', B.int(b.block - c.now), 'shared' } end
     if b.rblock > c.now then return { 'wait', B.int(b.rblock - c.now), 'route' } end
-    b.left = b.left or (limit - b.flying)
+    b.left = b.left or (limit - b.flying - probes(c, bucket, b))
     if b.left < 1 then
       if b.reset > c.now then return queue_up(c, key, b, limit) end
       return { 'wait', '25', 'probe' }
