@@ -86,7 +86,8 @@ def test_variables_come_from_process_then_dotenv_then_file(
     monkeypatch.setenv("C", "process")
     path = tmp_path / "shoal.json"
     path.write_text(
-        '{ env: { vars: { D: "file", E: "file" }, F: "beside" }, messages: { responsePrefix: "${A} ${B} ${C} ${D} ${E} ${F}" } }'
+        '{ env: { vars: { D: "file", E: "file" }, F: "beside" },'
+        ' messages: { responsePrefix: "${A} ${B} ${C} ${D} ${E} ${F}" } }'
     )
     loaded = config.load(path, state_dir=state)
     assert loaded.root.messages.response_prefix == "state here process state file beside"
@@ -99,7 +100,8 @@ def test_variables_come_from_process_then_dotenv_then_file(
 def test_dotenv(tmp_path: Path) -> None:
     path = tmp_path / ".env"
     path.write_text(
-        '# comment\n\nexport A=1\nB = two words # comment\nC="x\\n\\"y\\""\nD=\'raw $X # no\'\nE=a#b\nbad line\nF=\nG="open\n'
+        "# comment\n\nexport A=1\nB = two words # comment\n"
+        'C="x\\n\\"y\\""\nD=\'raw $X # no\'\nE=a#b\nbad line\nF=\nG="open\n'
     )
     values, issues = read_dotenv(path)
     assert values == {
@@ -118,7 +120,8 @@ def test_includes_merge_and_siblings_win(load_text: LoadText, tmp_path: Path) ->
     (tmp_path / "parts" / "deep.json5").write_text('{ historyLimit: 1, guilds: { "10": {} } }')
     (tmp_path / "more.json5").write_text('{ allowFrom: ["2"], guilds: { "20": {} } }')
     loaded = load_text(
-        '{ channels: { discord: { $include: ["./parts/discord.json5", "more.json5"], token: "a.b.c", historyLimit: 9 } } }'
+        '{ channels: { discord: { $include: ["./parts/discord.json5", "more.json5"],'
+        ' token: "a.b.c", historyLimit: 9 } } }'
     )
     found = loaded.account("default").discord
     assert found.history_limit == 9

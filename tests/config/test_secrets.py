@@ -195,7 +195,8 @@ def test_program_is_asked_once_for_all(tmp_path: Path) -> None:
 
 
 def test_program_gets_a_clean_environment_and_no_shell(tmp_path: Path) -> None:
-    body = "print(json.dumps({'protocolVersion': 1, 'values': {'e': json.dumps([dict(os.environ), sys.argv[1:]])}}))"
+    body = "found = json.dumps([dict(os.environ), sys.argv[1:]])\n"
+    body += "print(json.dumps({'protocolVersion': 1, 'values': {'e': found}}))"
     secrets = _exec(
         tmp_path,
         _program(tmp_path, body),
@@ -238,7 +239,8 @@ def test_program_that_fails(tmp_path: Path, body: str, reason: str) -> None:
 
 def test_program_and_its_children_are_ended(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
-    body = f"child = os.fork()\nif child: open({str(pids)!r}, 'w').write(f'{{os.getpid()}} {{child}}')\ntime.sleep(60)"
+    body = "child = os.fork()\n"
+    body += f"if child: open({str(pids)!r}, 'w').write(f'{{os.getpid()}} {{child}}')\ntime.sleep(60)"
     _refused(_exec(tmp_path, _program(tmp_path, body), timeoutMs=2000), _ref("exec", "x"), "in time")
     deadline = time.monotonic() + 10
     for pid in pids.read_text().split():
