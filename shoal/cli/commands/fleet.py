@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
@@ -39,7 +38,7 @@ def up(
     """Run the whole fleet on this machine. Ctrl-C lets it finish what it is doing and stops it."""
     from shoal.cli.fleet.up import run_up
 
-    sys.exit(run_up(workers=workers, flower=not no_flower, force=force, config=config, state_dir=state_dir))
+    run_up(workers=workers, flower=not no_flower, force=force, config=config, state_dir=state_dir)
 
 
 @gateway_app.callback(invoke_without_command=True)

@@ -133,10 +133,16 @@ class Lock:
     stays locked until the supervisor has drained the rest.
     """
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, *, fd: int | None = None) -> None:
         private_dir(state_dir)
         self._path = state_dir / "fleet.lock"
-        self.fd = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        self.fd = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600) if fd is None else fd
+
+    @classmethod
+    def inherited(cls, state_dir: Path, fd: int) -> Lock:
+        """The lock that this process held before it replaced itself; ``fd`` stays out of other programs."""
+        os.set_inheritable(fd, False)
+        return cls(state_dir, fd=fd)
 
     def acquire(self) -> None:
         """Take the lock, write down who has it.
