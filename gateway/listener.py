@@ -30,6 +30,7 @@ from gateway.socket import MAX_PAYLOAD
 from gateway.threads import start_thread
 from shoal.base.errors import ProcessError, ShoalError, StoreUnavailable
 from shoal.base.logging import get_logger
+from shoal.base.redact import redactor
 from shoal.discord.connect import open_transport
 from shoal.discord.limiter import Limiter
 from shoal.discord.rest import Rest
@@ -75,6 +76,8 @@ class Gateway:
         settings = account.discord
         rest = Rest(transport)
         cursor = store.intake.cursor(account.id, SHARD)
+        if cursor and cursor.session_id:
+            redactor.register(cursor.session_id)
         known = store.facts.me(account.id)
         me = str(known["id"]) if known and known.get("id") else account.application_id
         intents = choose_intents(settings)

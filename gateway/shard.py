@@ -44,6 +44,7 @@ from gateway.socket import Closed, Dialler, GatewaySocket, PayloadTooLarge
 from gateway.threads import start_thread
 from shoal.base.errors import ShoalError, StoreUnavailable, TransportError
 from shoal.base.logging import get_logger
+from shoal.base.redact import redactor
 from shoal.discord.errors import DiscordError
 
 __all__ = ["Facilities", "ShardRunner"]
@@ -258,7 +259,7 @@ class ShardRunner:
                 frame = decode_frame(data)
                 with self._lock:
                     if self._plan is not None or self._stopping:
-                        return
+                        continue  # being closed; what comes now will be replayed
                     if isinstance(frame, BadFrame):
                         actions = self._machine.bad_frame(frame)
                     else:
@@ -363,10 +364,11 @@ class ShardRunner:
         if self._writer is not None:
             self._writer.me = self.me
         self._session_id = action.state.session_id
+        redactor.register(self._session_id)  # with the token it is all that a RESUME needs
         ready = Item(self._session_id, 0, action.state.seq, "READY", received, begin=action.state)
         ready.fact = action.frame.d
         self._put(ready)
-        self._said("session began", session=self._session_id[:8])
+        self._said("session began")
         if self._with.presence is not None:
             body = encode_frame(Op.PRESENCE, self._with.presence)
             try:
@@ -375,11 +377,10 @@ class ShardRunner:
             except PayloadTooLarge as error:
                 self._log.error("presence not sent", error=error)
 
-    def _said(self, what: str, **fields: object) -> None:
-        if self._with.proxy:
-            self._log.info("Discord gateway connected via proxy", state=what, **fields)
-        else:
-            self._log.info("Discord gateway ready", state=what, **fields)
+    def _said(self, what: str) -> None:
+        self._log.info(
+            f"Discord gateway {'connected via proxy' if self._with.proxy else 'ready'}", state=what
+        )
 
     def _dispatch(self, action: Dispatch, received: float) -> None:
         frame = action.frame
