@@ -142,9 +142,15 @@ class Control:
         """Write to a bot in private."""
         return self.say(str(self.open_dm(user, bot)["id"]), content, user=user, **fields)
 
-    def edit(self, channel: str, message: str, content: str) -> Json:
-        """Edit a message as its author."""
-        return self._one("PATCH", f"/channels/{channel}/messages/{message}", content=content)
+    def edit(self, channel: str, message: str, content: str | None = None, **fields: Any) -> Json:
+        """Edit a message as its author.
+
+        ``fields``: embeds, and ``silent=True`` for what Discord changes by itself (a link's embed): then
+        MESSAGE_UPDATE comes without a new ``edited_timestamp``.
+        """
+        if content is not None:
+            fields["content"] = content
+        return self._one("PATCH", f"/channels/{channel}/messages/{message}", **fields)
 
     def delete(self, channel: str, message: str) -> Json:
         """Delete a message."""

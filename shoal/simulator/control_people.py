@@ -69,7 +69,7 @@ def _message(ask: Ask) -> Json:
 @on("PATCH", "channels/*/messages/*")
 def _edit(ask: Ask) -> Json:
     fields: Json = {key: ask.body[key] for key in ("content", "embeds") if key in ask.body}
-    return _shown(ask, ask.core.actions.edit(ask.message(), fields))
+    return _shown(ask, ask.core.actions.edit(ask.message(), fields, silent=bool(ask.body.get("silent"))))
 
 
 @on("DELETE", "channels/*/messages/*")

@@ -141,6 +141,11 @@ class Events:
         data: Json = {"ids": ids, "channel_id": channel.id}
         self._to_channel("MESSAGE_DELETE_BULK", channel, lambda _: _with_guild(data, channel))
 
+    def pins(self, channel: Channel) -> None:
+        """CHANNEL_PINS_UPDATE."""
+        data: Json = {"channel_id": channel.id, "last_pin_timestamp": channel.last_pin_timestamp}
+        self._to_channel("CHANNEL_PINS_UPDATE", channel, lambda _: _with_guild(data, channel))
+
     def reaction(self, event: str, message: Message, emoji: Json | None, user_id: str | None) -> None:
         """MESSAGE_REACTION_ADD, _REMOVE, _REMOVE_ALL and _REMOVE_EMOJI."""
         channel = self.world.channel(message.channel_id)

@@ -32,6 +32,7 @@ SIZES: dict[str, tuple[int, float]] = {
 DEFAULT = (10, 5.0)
 REACTIONS = (1, 0.25)
 RENAMES = (2, 600.0)
+INVALID_WINDOW_S = 600.0
 UNLIMITED = frozenset({"POST /interactions/{interaction_id}/{interaction_token}/callback", "GET /gateway"})
 OUTSIDE_GLOBAL = ("/interactions/", "/webhooks/{webhook_id}/{webhook_token}")
 
@@ -73,6 +74,7 @@ class RateLimits:
         self._windows: dict[tuple[str, str, str], _Window] = {}
         self._renames: dict[str, _Window] = {}
         self._seconds: dict[str, deque[float]] = {}
+        self._invalid: dict[str, deque[float]] = {}
 
     def take(self, route: str, major: str, who: str, *, renames: bool = False) -> Limited:
         """Count one request of ``who`` on ``route`` (method and template) about ``major``."""
@@ -103,6 +105,21 @@ class RateLimits:
                 )
         window.used += 1
         return Limited(self._headers(name, size, size - window.used, window.ends - now))
+
+    def count_invalid(self, source: str, status: int, scope: str) -> None:
+        """Remember an answer that counts as an invalid request of this address."""
+        if status in (401, 403, 429) and scope != "shared":
+            self._invalid.setdefault(source, deque()).append(time.monotonic())
+
+    def banned(self, source: str) -> float | None:
+        """Seconds for which the edge in front of Discord refuses this address; None when it does not."""
+        stamps = self._invalid.get(source, deque())
+        now = time.monotonic()
+        while stamps and stamps[0] <= now - INVALID_WINDOW_S:
+            stamps.popleft()
+        if len(stamps) < self._settings.invalid_limit:
+            return None
+        return stamps[0] + INVALID_WINDOW_S - now
 
     def _global(self, who: str, now: float) -> float | None:
         stamps = self._seconds.setdefault(who, deque())

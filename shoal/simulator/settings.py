@@ -25,6 +25,8 @@ class Settings:
     """Windows are divided by this: 10 makes a 5 s bucket last 0.5 s."""
     global_limit: int = 50
     """Requests per second and bot over all routes (not scaled)."""
+    invalid_limit: int = 10_000
+    """Answers of 401, 403 and 429 (scope shared excepted) per source address in 10 minutes, then a ban."""
     session_total: int = 1000
     """IDENTIFYs per day (``session_start_limit.total``)."""
     max_concurrency: int = 1

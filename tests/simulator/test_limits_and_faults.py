@@ -83,6 +83,19 @@ def test_callbacks_are_outside_the_limits(simulator: Simulator) -> None:
     assert {a.status_code for a in answers} == {404}
 
 
+def test_too_many_invalid_requests_are_banned_at_the_edge(simulator: Simulator, rest: Rest) -> None:
+    simulator.control.configure(invalid_limit=3)
+    simulator.control.fault("rate_limit", scope="shared")
+    assert rest("GET", "/users/@me").status_code == 429  # a shared limit does not count
+    bad = {"Authorization": "Bot wrong"}
+    assert [rest("GET", "/users/@me", headers=bad).status_code for _ in range(4)] == [401, 401, 401, 429]
+    banned = rest("GET", "/users/@me")
+    assert banned.status_code == 429
+    assert banned.headers["Content-Type"] == "text/html"
+    assert "Via" not in banned.headers
+    assert 500 < int(banned.headers["Retry-After"]) <= 601
+
+
 def test_a_dropped_answer_did_happen(simulator: Simulator, send: Any) -> None:
     simulator.control.fault("drop_answer", route="POST /channels/*/messages")
     with pytest.raises(requests.ConnectionError):

@@ -287,6 +287,22 @@ def test_reactions_and_their_emoji(simulator: Simulator, rest: Rest) -> None:
     assert rest("PUT", f"{path}/e%3A5000/@me").json()["code"] == 30010
 
 
+def test_pins_and_embeds_that_come_by_themselves(simulator: Simulator, rest: Rest) -> None:
+    said = simulator.control.say("general", "https://example.org")
+    path = f"/channels/{simulator.channel_id}/messages/pins"
+    assert rest("PUT", f"{path}/{said['id']}").json()["code"] == 50013
+    simulator.control.edit_role("Shoal Demo", "shoal", permissions=1 << 51)
+    with Wire(simulator) as wire:
+        assert rest("PUT", f"{path}/{said['id']}").status_code == 204
+        pinned = wire.wait("MESSAGE_UPDATE")["d"]
+        assert (pinned["pinned"], pinned["edited_timestamp"]) == (True, None)
+        assert wire.wait("CHANNEL_PINS_UPDATE")["d"]["last_pin_timestamp"]
+        assert [i["message"]["id"] for i in rest("GET", path).json()["items"]] == [said["id"]]
+        simulator.control.edit("general", said["id"], embeds=[{"title": "Example"}], silent=True)
+        unfurled = wire.wait("MESSAGE_UPDATE")["d"]
+        assert (unfurled["embeds"][0]["title"], unfurled["edited_timestamp"]) == ("Example", None)
+
+
 def test_threads(simulator: Simulator, rest: Rest) -> None:
     said = simulator.control.say("general", "x")
     start = f"/channels/{simulator.channel_id}/messages/{said['id']}/threads"

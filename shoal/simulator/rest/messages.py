@@ -9,6 +9,7 @@ from shoal.simulator.permissions import (
     ATTACH_FILES,
     EMBED_LINKS,
     MANAGE_MESSAGES,
+    PIN_MESSAGES,
     READ_HISTORY,
     SEND,
     SEND_IN_THREADS,
@@ -311,7 +312,10 @@ def unpin(call: Call) -> Answer:
 
 
 def _pin(call: Call, pinned: bool) -> Answer:
-    _, message = _message(call, 1 << 51)
+    channel, message = _message(call, PIN_MESSAGES)
     message.pinned = pinned
+    if pinned:
+        channel.last_pin_timestamp = iso()
     call.core.events.message_event("MESSAGE_UPDATE", message)
+    call.core.events.pins(channel)
     return Answer(204)

@@ -60,6 +60,10 @@ class RestHandler(RequestHandler):
     async def serve(self, version: str, path: str) -> None:
         """Any method."""
         headers: dict[str, str] = {}
+        ban = self.core.limits.banned(str(self.request.remote_ip))
+        if ban is not None:
+            self._refuse_at_the_edge(ban)
+            return
         try:
             route, params = self._route(version, path)
         except ApiError as error:
@@ -222,6 +226,14 @@ class RestHandler(RequestHandler):
             status, given if given is not None else {"message": f"{status}: Error", "code": 0}, {}, done=done
         )
 
+    def _refuse_at_the_edge(self, seconds: float) -> None:
+        """The ban for too many invalid requests: HTML, no ``Via``, no rate-limit headers."""
+        self._record(429, None, "banned")
+        self.set_status(429)
+        self.set_header("Retry-After", str(int(seconds) + 1))
+        self.set_header("Content-Type", "text/html")
+        self.finish(HTML.format(status=429))
+
     def _note_fault(self, fault: Fault) -> None:
         self.core.log.write("fault", fault=fault.kind, id=fault.id, route=self.route_name)
 
@@ -229,6 +241,8 @@ class RestHandler(RequestHandler):
 
     def _answer(self, status: int, body: Any, headers: dict[str, str], **noted: Any) -> None:
         self._record(status, body, "", **noted)
+        scope = headers.get("X-RateLimit-Scope", "")
+        self.core.limits.count_invalid(str(self.request.remote_ip), status, scope)
         self.set_status(status)
         self.set_header("Via", "1.1 simulator")
         for name, value in headers.items():
