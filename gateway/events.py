@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from shoal.base.aborts import is_abort_word, is_stop_command
 from shoal.base.errors import ShoalError
 from shoal.base.ids import NAME_PATTERN, snowflake_ms
 from shoal.state.records import MAX_BODY, InboundEvent, Record, encode_event
@@ -28,6 +29,8 @@ from shoal.state.records import MAX_BODY, InboundEvent, Record, encode_event
 __all__ = ["Interaction", "Kept", "Malformed", "Origin", "keep", "name_part"]
 
 Id = str | int
+ABORT_MAX = 120
+"""Longest text that can be an abort word with a mention around it."""
 
 
 class Malformed(ShoalError):
@@ -65,6 +68,7 @@ class Kept:
     Attributes:
         seen: (channel id, message id), the channel's newest message.
         outcome: (message id, outcome, reason) for what is decided here.
+        also: a second push: abort words overtake their channel (rule R7).
         echo: (nonce, channel id, message id) of a message we sent ourselves.
         ids: what the log says about it, ids only.
     """
@@ -74,6 +78,7 @@ class Kept:
     dedup: str | None = None
     seen: tuple[str, str] | None = None
     outcome: tuple[str, str, str] | None = None
+    also: tuple[str, Record] | None = None
     echo: tuple[str, str, str] | None = None
     interaction: Interaction | None = None
     ids: str = ""
@@ -90,6 +95,7 @@ class _Message(msgspec.Struct, gc=False):
     author: _User | None = None
     nonce: Id | None = None
     edited_timestamp: str | None = None
+    content: str | None = None
 
 
 class _Bulk(msgspec.Struct, gc=False):
@@ -208,8 +214,19 @@ def _created(message: _Message, data: msgspec.Raw, origin: Origin) -> Kept:
         record=record,
         dedup=dedup,
         seen=seen,
+        also=_fast(message, record, origin),
         ids=f"message {message_id} from user {author or 'unknown'} in {where}",
     )
+
+
+def _fast(message: _Message, record: Record, origin: Origin) -> tuple[str, Record] | None:
+    """A whole-message abort word or ``/stop`` for the quick lane; the ordered record closes the ledger."""
+    text = message.content or ""
+    if len(text) > ABORT_MAX or not (is_abort_word(text, origin.me) or is_stop_command(text, origin.me)):
+        return None
+    lane = f"fast:{origin.account}:{name_part(message.channel_id)}"
+    identity = f"f:{origin.account}:{name_part(message.id)}"
+    return lane, Record(identity, record.kind, record.body, born=record.born)
 
 
 def _edited(message: _Message, data: msgspec.Raw, origin: Origin) -> Kept | None:

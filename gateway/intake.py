@@ -248,7 +248,13 @@ class Writer:
         if kept is None:
             return IntakeEvent(*place)
         return IntakeEvent(
-            *place, dedup=kept.dedup, lane=kept.lane, record=kept.record, seen=kept.seen, outcome=kept.outcome
+            *place,
+            dedup=kept.dedup,
+            lane=kept.lane,
+            record=kept.record,
+            also=kept.also,
+            seen=kept.seen,
+            outcome=kept.outcome,
         )
 
     def _refused(self, why: str, cursor: int, rest: list[Item]) -> None:

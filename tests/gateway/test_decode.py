@@ -145,6 +145,24 @@ def test_identities() -> None:
     assert gone.dedup == "s:default:abc:7"
 
 
+@pytest.mark.parametrize(
+    ("text", "fast"),
+    [("stop", True), ("<@42> STOP!", True), ("/stop", True), ("停止。", True), ("stop that train", False),
+     ("please stop", True), ("", False), ("don't stop " * 40, False)],
+)  # fmt: skip
+def test_abort_words_also_take_the_quick_lane(text: str, fast: bool) -> None:
+    payload = {"id": "1457536551830421524", "channel_id": "9", "author": {"id": "5"}, "content": text}
+    kept = keep("MESSAGE_CREATE", raw(payload), ORIGIN)
+    assert kept is not None
+    assert kept.lane == "inbound:default:9"
+    assert (kept.also is not None) is fast
+    if kept.also is not None:
+        lane, record = kept.also
+        assert lane == "fast:default:9"
+        assert record.message_id == ""
+        assert json.loads(bytes(decode_event(record.body).data)) == payload
+
+
 def test_two_accounts_never_share_an_identity() -> None:
     payload = raw({"id": "1457536551830421524", "channel_id": "9", "author": {"id": "5"}})
     other = Origin("second", 0, "abc", 7, "43", 0)

@@ -102,7 +102,7 @@ def test_kill_9_under_load_loses_nothing_and_doubles_nothing(
     server: ScriptedGateway, store: Store, launch: Launch, tmp_path: Path
 ) -> None:
     seed = random.randrange(1 << 30)
-    print(f"seed {seed}")
+    sys.stdout.write(f"seed {seed}\n")
     rng = random.Random(seed)
     process = launch()
     ready(server, store)

@@ -21,7 +21,7 @@ def main() -> int:
     try:
         return run(loaded, "default", force="force" in sys.argv)
     except ProcessError as error:
-        print(f"error: {error}", file=sys.stderr)
+        sys.stderr.write(f"error: {error}\n")
         return error.exit_code
 
 

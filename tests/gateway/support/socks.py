@@ -29,10 +29,8 @@ class SocksProxy:
             client.recv(methods)
             client.sendall(b"\x05\x00")
             _, _, _, kind = client.recv(4)
-            if kind == 3:
-                host = client.recv(client.recv(1)[0]).decode()
-            else:
-                host = socket.inet_ntoa(client.recv(4))
+            named = kind == 3
+            host = client.recv(client.recv(1)[0]).decode() if named else socket.inet_ntoa(client.recv(4))
             [port] = struct.unpack("!H", client.recv(2))
             self.targets.append((host, port))
             with socket.create_connection((host, port)) as target:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shoal.state.effects import Push
 from tests.workers.sessions.helpers import ANN, BOB, BOT, NOW, View, event, message
-from workers.sessions.aborts import normal_phrase
+from shoal.base.aborts import normal_phrase
 from workers.sessions.admission import admit
 from workers.sessions.records import decode_turn
 from workers.sessions.text import attachments_of, message_text

@@ -1,7 +1,8 @@
 """Words that stop a turn when they are the whole message (``spec/inbound.md`` 5.4).
 
 ``/stop`` always means it. A bare word means it only as the whole message, whatever mention
-of the bot or punctuation stands around it.
+of the bot or punctuation stands around it. The gateway asks as well, to send such a message past
+its channel's queue (rule R7), which is why the table is down here.
 """
 
 from __future__ import annotations
