@@ -27,7 +27,20 @@ def json_schema() -> dict[str, Any]:
         if isinstance(target, dict) and model.KEPT:
             _add_kept(target, model.KEPT)
     _add_kept(result, UNSERVED)
+    _any_of(result)
     return result
+
+
+def _any_of(value: Any) -> None:
+    """Our own discriminators choose one branch; JSON Schema cannot, so more than one may fit."""
+    if isinstance(value, dict):
+        if "oneOf" in value:
+            value["anyOf"] = value.pop("oneOf")
+        for item in value.values():
+            _any_of(item)
+    elif isinstance(value, list):
+        for item in value:
+            _any_of(item)
 
 
 def _add_kept(target: dict[str, Any], keys: frozenset[str]) -> None:
