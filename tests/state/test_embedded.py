@@ -10,8 +10,8 @@ import pytest
 
 from shoal.base.errors import ProcessError, StoreUnavailable
 from shoal.base.ids import new_token
-from shoal.state.embedded import EmbeddedServer
 from shoal.state.effects import Push
+from shoal.state.embedded import EmbeddedServer
 from shoal.state.records import Grant
 from shoal.state.store import Store
 from tests.conftest import RedisServer

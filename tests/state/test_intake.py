@@ -72,7 +72,12 @@ def test_an_event_that_fails_stops_all_behind_it(begun: Store) -> None:
     begun.intake.skip(batch[2], "its lane is broken", token=ME)
     assert begun.intake.apply(batch[3:], token=ME).applied == 2
     (dead,) = begun.lanes.dead_list()
-    assert (dead.source, dead.code, dead.lane, dead.record.body) == ("intake", "intake", "inbound:default:666", b"{}")
+    assert (dead.source, dead.code, dead.lane, dead.record.body) == (
+        "intake",
+        "intake",
+        "inbound:default:666",
+        b"{}",
+    )
     explained = begun.ledger.explain("default", message_id(4))
     assert explained is not None
     assert explained.outcome is Outcome.DEAD

@@ -7,7 +7,14 @@ from typing import Any, ClassVar
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from shoal.base.errors import StaleGrant, StateConflict
 from shoal.state.effects import Push, Receipt
@@ -21,6 +28,8 @@ IDS = [f"m:{number}" for number in range(8)]
 KEYS = ["k:1", "k:2"]
 LONG = 3_600_000
 lanes = st.sampled_from(LANES)
+picks = st.integers(0, 9)
+holding = precondition(lambda machine: bool(machine.grants))
 ids = st.sampled_from(IDS)
 
 
@@ -40,9 +49,18 @@ class Machine(RuleBasedStateMachine):
         self.dead: set[tuple[str, str]] = set()
         self.receipts: set[str] = set()
         self.tokens = 0
+        for lane in LANES[:2]:
+            for identity in IDS[:2]:
+                self.push(lane, identity, False, False)
+            self.acquire(lane, False)
 
     def record(self, identity: str) -> Record:
         return Record(identity, "turn", identity.encode(), born=1, mode="steer", scope="s")
+
+    def held(self, pick: int) -> str:
+        """One of the lanes somebody holds."""
+        names = sorted(self.grants)
+        return names[pick % len(names)]
 
     def release(self, lane: str) -> None:
         self.model[lane].token = None
@@ -51,6 +69,9 @@ class Machine(RuleBasedStateMachine):
     # -- pushing ---------------------------------------------------------------------------------
 
     @rule(lane=lanes, identity=ids, front=st.booleans(), delayed=st.booleans())
+    def push_any(self, lane: str, identity: str, front: bool, delayed: bool) -> None:
+        self.push(lane, identity, front, delayed)
+
     def push(self, lane: str, identity: str, front: bool, delayed: bool) -> None:
         expected = self.model[lane].push(identity, front, delayed)
         delay = LONG if delayed else 0
@@ -71,6 +92,9 @@ class Machine(RuleBasedStateMachine):
     # -- grants ----------------------------------------------------------------------------------
 
     @rule(lane=lanes, quarantine=st.booleans())
+    def acquire_any(self, lane: str, quarantine: bool) -> None:
+        self.acquire(lane, quarantine)
+
     def acquire(self, lane: str, quarantine: bool) -> None:
         self.tokens += 1
         answer = self.store.lanes.acquire(lane, f"t{self.tokens}", ttl_ms=600_000, quarantine=quarantine)
@@ -92,17 +116,25 @@ class Machine(RuleBasedStateMachine):
         assert [record.identity for record in grant.absorbed] == head.absorbed
         assert (grant.step, grant.tries, grant.suspects) == (head.step, head.tries, head.suspects)
 
-    @rule(lane=lanes)
-    def acquire_again(self, lane: str) -> None:
-        if lane in self.grants:
-            answer = self.store.lanes.acquire(lane, self.grants[lane].token)
-            assert isinstance(answer, Grant)
-            self.check_grant(lane, answer)
+    @precondition(lambda machine: any(model.state() == "ready" for model in machine.model.values()))
+    @rule(pick=picks)
+    def acquire_a_ready_one(self, pick: int) -> None:
+        ready = [name for name, model in self.model.items() if model.state() == "ready"]
+        lane = ready[pick % len(ready)]
+        self.acquire(lane, self.model[lane].head.quarantine)
 
-    @rule(lane=lanes, other=lanes, identity=ids, data=st.binary(max_size=5))
-    def checkpoint(self, lane: str, other: str, identity: str, data: bytes) -> None:
-        if lane not in self.grants:
-            return
+    @holding
+    @rule(pick=picks)
+    def acquire_again(self, pick: int) -> None:
+        lane = self.held(pick)
+        answer = self.store.lanes.acquire(lane, self.grants[lane].token)
+        assert isinstance(answer, Grant)
+        self.check_grant(lane, answer)
+
+    @holding
+    @rule(pick=picks, other=lanes, identity=ids, data=st.binary(max_size=5))
+    def checkpoint(self, pick: int, other: str, identity: str, data: bytes) -> None:
+        lane = self.held(pick)
         head = self.model[lane].head
         effects = [Push(other, self.record(identity)), Receipt(identity, 0, b"x")]
         for _ in range(2):
@@ -112,10 +144,10 @@ class Machine(RuleBasedStateMachine):
         self.model[other].push(identity, False, False)
         self.receipts.add(identity)
 
-    @rule(lane=lanes)
-    def absorb(self, lane: str) -> None:
-        if lane not in self.grants:
-            return
+    @holding
+    @rule(pick=picks)
+    def absorb(self, pick: int) -> None:
+        lane = self.held(pick)
         model = self.model[lane]
         free = [name for name in model.records[1:] if name not in model.delayed | set(model.head.absorbed)]
         found = [record.identity for record in self.store.lanes.behind(self.grants[lane])]
@@ -124,10 +156,10 @@ class Machine(RuleBasedStateMachine):
             self.store.lanes.absorb(self.grants[lane], found[:1])
             model.head.absorbed.append(found[0])
 
-    @rule(lane=lanes, other=lanes, identity=ids, more=st.booleans(), delayed=st.booleans())
-    def commit(self, lane: str, other: str, identity: str, more: bool, delayed: bool) -> None:
-        if lane not in self.grants:
-            return
+    @holding
+    @rule(pick=picks, other=lanes, identity=ids, more=st.booleans(), delayed=st.booleans())
+    def commit(self, pick: int, other: str, identity: str, more: bool, delayed: bool) -> None:
+        lane = self.held(pick)
         grant, model = self.grants[lane], self.model[lane]
         effect = Push(other, self.record(identity), delay_ms=LONG if delayed else 0)
         answers = [self.store.lanes.commit(grant, [effect], take_next=more) for _ in range(2)]
@@ -146,12 +178,14 @@ class Machine(RuleBasedStateMachine):
             assert answers == [None, None]
             self.release(lane)
 
-    @rule(lane=lanes, keys=st.sets(st.sampled_from(KEYS)), on_push=st.booleans())
-    def park(self, lane: str, keys: set[str], on_push: bool) -> None:
-        if lane not in self.grants:
-            return
+    @holding
+    @rule(pick=picks, keys=st.sets(st.sampled_from(KEYS)), on_push=st.booleans())
+    def park(self, pick: int, keys: set[str], on_push: bool) -> None:
+        lane = self.held(pick)
         for _ in range(2):
-            self.store.lanes.park(self.grants[lane], delay_ms=LONG, wake_on=sorted(keys), wake_on_push=on_push)
+            self.store.lanes.park(
+                self.grants[lane], delay_ms=LONG, wake_on=sorted(keys), wake_on_push=on_push
+            )
         if not keys & self.woken:
             self.model[lane].head.parked = frozenset(keys)
             self.model[lane].head.wake_on_push = on_push
@@ -171,10 +205,10 @@ class Machine(RuleBasedStateMachine):
             self.store.redis.delete(f"shoal:1:woken:{key}")
         self.woken.clear()
 
-    @rule(lane=lanes, other=lanes)
-    def move(self, lane: str, other: str) -> None:
-        if lane not in self.grants:
-            return
+    @holding
+    @rule(pick=picks, other=lanes)
+    def move(self, pick: int, other: str) -> None:
+        lane = self.held(pick)
         grant, model = self.grants[lane], self.model[lane]
         if other == lane or model.head.step or model.head.absorbed:
             with pytest.raises(StateConflict):
@@ -186,19 +220,19 @@ class Machine(RuleBasedStateMachine):
         self.model[other].push(identity, False, False, keep=True)
         self.release(lane)
 
-    @rule(lane=lanes, later=st.booleans())
-    def yield_(self, lane: str, later: bool) -> None:
-        if lane not in self.grants:
-            return
+    @holding
+    @rule(pick=picks, later=st.booleans())
+    def yield_(self, pick: int, later: bool) -> None:
+        lane = self.held(pick)
         for _ in range(2):
             self.store.lanes.yield_(self.grants[lane], delay_ms=LONG if later else 0)
         self.model[lane].head.waits = later
         self.release(lane)
 
-    @rule(lane=lanes, failure=st.sampled_from(Failure), now=st.booleans())
-    def fail(self, lane: str, failure: Failure, now: bool) -> None:
-        if lane not in self.grants:
-            return
+    @holding
+    @rule(pick=picks, failure=st.sampled_from(Failure), now=st.booleans())
+    def fail(self, pick: int, failure: Failure, now: bool) -> None:
+        lane = self.held(pick)
         grant = self.grants[lane]
         delay = 0 if now else LONG
         answers = {
@@ -231,11 +265,11 @@ class Machine(RuleBasedStateMachine):
 
     # -- time and death --------------------------------------------------------------------------
 
-    @rule(lane=lanes)
-    def holder_dies(self, lane: str) -> None:
+    @holding
+    @rule(pick=picks)
+    def holder_dies(self, pick: int) -> None:
         """The lease ends (by our hand) and a sweep finds it."""
-        if lane not in self.grants:
-            return
+        lane = self.held(pick)
         cls = lane.partition(":")[0]
         self.store.redis.hset(self.store.keys.lane(lane), "until", 1)
         self.store.redis.zadd(self.store.keys.due(cls), {lane: 1})
@@ -308,9 +342,7 @@ class Machine(RuleBasedStateMachine):
         for cls in ("session", "delivery"):
             routes = {cls: False, f"{cls}.chores": True}
             for route, alone in routes.items():
-                ready = {
-                    name.decode() for name in self.store.redis.zrange(f"shoal:1:ready:{route}", 0, -1)
-                }
+                ready = {name.decode() for name in self.store.redis.zrange(f"shoal:1:ready:{route}", 0, -1)}
                 expected = {
                     lane
                     for lane, model in self.model.items()
@@ -328,11 +360,9 @@ class Machine(RuleBasedStateMachine):
 def test_lanes_agree_with_the_model(store: Store) -> None:
     Machine.store = store
     quick: Any = settings(
-        max_examples=40,
-        stateful_step_count=40,
+        max_examples=120,
+        stateful_step_count=60,
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(Machine, settings=quick)
-
-

@@ -31,7 +31,9 @@ def test_the_first_outcome_wins_and_notes_tell_the_story(store: Store) -> None:
     assert explained is not None
     assert (explained.outcome, explained.notes) == (None, [("session", SESSION)])
     commit(store, Outcome("default", MESSAGE, "answered", ""), Outcome("default", MESSAGE, "dead", "late"))
-    commit(store, Outcome("default", MESSAGE, "stopped", ""), Note("default", MESSAGE, "turn", "2 tools = 4.1 s"))
+    commit(
+        store, Outcome("default", MESSAGE, "stopped", ""), Note("default", MESSAGE, "turn", "2 tools = 4.1 s")
+    )
     assert not store.ledger.close("default", MESSAGE, Verdict.DROPPED, "late")
     explained = store.ledger.explain("default", MESSAGE)
     assert explained is not None
@@ -58,7 +60,10 @@ def test_outcomes_of_no_message_are_refused(store: Store) -> None:
     store.lanes.push(SESSION, record("m:1"))
     grant = store.lanes.acquire(SESSION, new_token())
     assert isinstance(grant, Grant)
-    for wrong in (Outcome("default", "not-a-snowflake", "answered"), Outcome("default", MESSAGE, "forgotten")):
+    for wrong in (
+        Outcome("default", "not-a-snowflake", "answered"),
+        Outcome("default", MESSAGE, "forgotten"),
+    ):
         with pytest.raises(StateConflict):
             store.lanes.commit(grant, [wrong])
 
@@ -71,7 +76,9 @@ def test_outcomes_stay_packed(store: Store) -> None:
 
 
 def test_sessions_and_transcripts(store: Store) -> None:
-    commit(store, SessionPut("agent:main:dm:1", {"session_id": "s1", "old": "x"}), Transcript("s1", [b"1", b"2"]))
+    commit(
+        store, SessionPut("agent:main:dm:1", {"session_id": "s1", "old": "x"}), Transcript("s1", [b"1", b"2"])
+    )
     commit(store, SessionPut("agent:main:dm:1", {"old": None}), Transcript("s1", [b"3"]))
     found = store.sessions.get("agent:main:dm:1")
     assert found["session_id"] == b"s1"

@@ -61,7 +61,9 @@ def test_urls_are_checked_and_never_shown_with_credentials(redis_server: RedisSe
     opened.close()
 
 
-def test_beyond_this_machine_tls_and_a_password_are_wanted(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_beyond_this_machine_tls_and_a_password_are_wanted(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     far = Store.open("redis://:pw@203.0.113.5:6379/0")
     monkeypatch.setattr(far.redis, "info", store.redis.info)
     with pytest.raises(StoreUnsuitable, match="TLS"):
