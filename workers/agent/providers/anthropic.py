@@ -19,11 +19,12 @@ from workers.agent.providers.base import (
     Watch,
 )
 from workers.agent.providers.failures import from_sdk
-from workers.agent.providers.http import ProxyLike, model_http_client, watching
 
 if TYPE_CHECKING:
     from anthropic import Anthropic
     from pydantic import SecretStr
+
+    from shoal.base.proxy import Proxy
 
 __all__ = ["AnthropicProvider"]
 
@@ -41,7 +42,7 @@ class AnthropicProvider:
         base_url: str | None = None,
         api_key: SecretStr | None = None,
         headers: Mapping[str, str] | None = None,
-        proxy: ProxyLike | None = None,
+        proxy: Proxy | None = None,
         idle_s: float = 120.0,
         ca_file: str | None = None,
     ) -> None:
@@ -57,6 +58,8 @@ class AnthropicProvider:
 
     def stream(self, request: ModelRequest, watch: Watch) -> Iterator[Event]:
         """Run one call; see :class:`workers.agent.providers.base.Provider`."""
+        from workers.agent.providers.http import watching
+
         client = self._sdk(request.model)
         with watching(watch):
             try:
@@ -115,6 +118,8 @@ class AnthropicProvider:
                         model=model,
                         fix="Install it with: pip install 'shoal[anthropic]'",
                     ) from error
+                from workers.agent.providers.http import model_http_client
+
                 self._client = Anthropic(
                     api_key=self._api_key.get_secret_value() if self._api_key else "none",
                     base_url=self._base_url,

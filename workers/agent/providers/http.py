@@ -6,7 +6,7 @@ shutdown or a lost lease ends a silent call within a quarter of a second, on the
 thread and without leaking one. The watch is bound per thread by :func:`watching`.
 
 Proxies: http and https by CONNECT (forwarded for plain-http targets), socks5(h) through
-PySocks with names resolved at the proxy. There is no direct fallback.
+PySocks, names resolved at the proxy unless the config says otherwise. There is no direct fallback.
 """
 
 from __future__ import annotations
@@ -18,49 +18,19 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import httpcore2
 import httpx2
 from httpx2._transports.default import ResponseStream, map_httpcore_exceptions
 
-if TYPE_CHECKING:
-    from pydantic import SecretStr
+from shoal.base.proxy import Proxy
 
-__all__ = ["ProxyLike", "model_http_client", "watching"]
+__all__ = ["model_http_client", "watching"]
 
 CONNECT_S = 10.0
 SLICE_S = 0.25
 _SocketOption = Any
-
-
-class ProxyLike(Protocol):
-    """What we need to know of a proxy; ``config.proxy.ProxySettings`` is one."""
-
-    @property
-    def scheme(self) -> str:
-        """``http``, ``https``, ``socks5`` or ``socks5h``."""
-        ...
-
-    @property
-    def host(self) -> str:
-        """Name or address, without brackets."""
-        ...
-
-    @property
-    def port(self) -> int:
-        """TCP port."""
-        ...
-
-    @property
-    def username(self) -> str | None:
-        """Percent-decoded, or none."""
-        ...
-
-    @property
-    def password(self) -> SecretStr | None:
-        """Percent-decoded, or none."""
-        ...
 
 
 class _Bound(threading.local):
@@ -166,7 +136,7 @@ class _SocksStream(httpcore2.NetworkStream):
 class _WatchedBackend(httpcore2.NetworkBackend):
     """Dials directly or through a SOCKS proxy, and hands out watched streams."""
 
-    def __init__(self, socks: ProxyLike | None) -> None:
+    def __init__(self, socks: Proxy | None) -> None:
         self._socks = socks
         self._direct = httpcore2.SyncBackend()
 
@@ -190,13 +160,18 @@ class _WatchedBackend(httpcore2.NetworkBackend):
         raise httpcore2.ConnectError(f"model servers are not reached over unix sockets: {path}")
 
 
-def _dial_socks(proxy: ProxyLike, host: str, port: int, timeout: float | None) -> socket.socket:
+def _dial_socks(proxy: Proxy, host: str, port: int, timeout: float | None) -> socket.socket:
     import socks
 
     sock = socks.socksocket(socket.AF_INET6 if ":" in proxy.host else socket.AF_INET)
     password = proxy.password.get_secret_value() if proxy.password else None
     sock.set_proxy(
-        socks.SOCKS5, proxy.host, proxy.port, rdns=True, username=proxy.username, password=password
+        socks.SOCKS5,
+        proxy.host,
+        proxy.port,
+        rdns=proxy.scheme != "socks5",  # plain socks5 only comes with proxyDns: "local"
+        username=proxy.username,
+        password=password,
     )
     try:
         sock.settimeout(timeout)
@@ -215,7 +190,7 @@ def _dial_socks(proxy: ProxyLike, host: str, port: int, timeout: float | None) -
 class _Transport(httpx2.BaseTransport):
     """httpx's transport on a pool that uses our backend (httpx itself offers no way to give one)."""
 
-    def __init__(self, proxy: ProxyLike | None, ssl_context: ssl.SSLContext) -> None:
+    def __init__(self, proxy: Proxy | None, ssl_context: ssl.SSLContext) -> None:
         socks = proxy if proxy is not None and proxy.scheme.startswith("socks") else None
         backend = _WatchedBackend(socks)
         self._pool: httpcore2.ConnectionPool
@@ -265,7 +240,7 @@ class _Transport(httpx2.BaseTransport):
 
 
 def model_http_client(
-    proxy: ProxyLike | None, *, idle_s: float = 120.0, ca_file: str | None = None
+    proxy: Proxy | None, *, idle_s: float = 120.0, ca_file: str | None = None
 ) -> httpx2.Client:
     """A client for one provider.
 

@@ -22,11 +22,12 @@ from workers.agent.providers.base import (
     Watch,
 )
 from workers.agent.providers.failures import from_sdk
-from workers.agent.providers.http import ProxyLike, model_http_client, watching
 
 if TYPE_CHECKING:
     from openai import OpenAI
     from pydantic import SecretStr
+
+    from shoal.base.proxy import Proxy
 
 __all__ = ["OpenAIProvider"]
 
@@ -51,7 +52,7 @@ class OpenAIProvider:
         base_url: str | None = None,
         api_key: SecretStr | None = None,
         headers: Mapping[str, str] | None = None,
-        proxy: ProxyLike | None = None,
+        proxy: Proxy | None = None,
         idle_s: float = 120.0,
         ca_file: str | None = None,
     ) -> None:
@@ -67,6 +68,8 @@ class OpenAIProvider:
 
     def stream(self, request: ModelRequest, watch: Watch) -> Iterator[Event]:
         """Run one call; see :class:`workers.agent.providers.base.Provider`."""
+        from workers.agent.providers.http import watching
+
         with watching(watch):
             try:
                 yield from self._stream(request, watch)
@@ -132,6 +135,8 @@ class OpenAIProvider:
                 from openai import OpenAI
 
                 key = self._api_key.get_secret_value() if self._api_key else "none"
+                from workers.agent.providers.http import model_http_client
+
                 self._client = OpenAI(
                     api_key=key,
                     base_url=self._base_url,
