@@ -4,6 +4,7 @@
 2. Wait a moment if it has been started very often: supervisord restarts at once, always.
    Ten kills in ten seconds are forgiven; a crash loop costs one start every few seconds.
 3. Read the config, start logging, work in the empty folder (rule R31).
+4. With proxies configured: refuse every connection around them (rule R34).
 """
 
 from __future__ import annotations
@@ -41,7 +42,14 @@ def tie(*, supervisor: str | None = None) -> None:
         time.sleep(PAUSE_S)
 
 
-def enter(kind: str, *, config: Path | None, state_dir: Path | None, index: int = 1) -> Loaded:
+def enter(
+    kind: str,
+    *,
+    config: Path | None,
+    state_dir: Path | None,
+    index: int = 1,
+    account: str | None = None,
+) -> Loaded:
     """Become a process of the fleet: tied, logging, in the empty folder.
 
     Args:
@@ -49,13 +57,15 @@ def enter(kind: str, *, config: Path | None, state_dir: Path | None, index: int 
         config: config file, or None for the usual place.
         state_dir: state dir, or None for the usual place.
         index: which one of several of this kind on this host.
+        account: the only account this process serves; without it, all.
 
     Raises:
-        ConfigError: the config cannot be used.
+        ConfigError: the config cannot be used, or there is no such account.
     """
     tie()
     import config as configuration
     from shoal.base.logging import setup_logging
+    from shoal.cli.egress import guard_egress
 
     loaded: Loaded = configuration.load(config, state_dir=state_dir)
     name = kind if index == 1 else f"{kind}.{index}"
@@ -66,6 +76,7 @@ def enter(kind: str, *, config: Path | None, state_dir: Path | None, index: int 
         json=os.environ.get("SHOAL_LOG_FORMAT") == "json",
     )
     os.chdir(private_dir(loaded.paths.run))
+    guard_egress(loaded, [account] if account else None)
     return loaded
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -94,13 +95,15 @@ def config_page() -> str:
     """Every key of the config file: type, default, meaning."""
     import config
 
-    schema = config.schema()
+    schema = config.json_schema()
     lines = [
         _NOTE,
         "# Configuration",
         "",
         "One JSON5 file, `~/.shoal/shoal.json` unless `SHOAL_CONFIG_PATH` names another; no key is required.",
         "`shoal config validate` checks a file, `shoal config schema` prints what editors need.",
+        "The words are those of OpenClaw's file: such a file loads as it is. Not every key works yet;",
+        "see *Not yet* in the README.",
         "Objects may hold other names where a path has `<name>`; `[]` stands for the items of a list.",
         "",
         "| key | type | default | meaning |",
@@ -108,7 +111,7 @@ def config_page() -> str:
     ]
     for path, node in _keys("", schema, schema, ()):
         default = node.get("default")
-        shown = "" if default is None or isinstance(default, (dict, list)) else f"`{default!r}`"
+        shown = "" if default is None or isinstance(default, (dict, list)) else f"`{json.dumps(default)}`"
         meaning = " ".join(str(node.get("description", "")).split())
         lines.append(_row(f"`{path}`", _type(node, schema), shown, meaning))
     return "\n".join(lines) + "\n"

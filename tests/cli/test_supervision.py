@@ -62,6 +62,7 @@ def test_ten_kills_in_ten_seconds_are_forgiven(probes: Probes) -> None:
     assert not gone(last)
 
 
+@pytest.mark.slow
 def test_a_crash_loop_is_slowed_down_but_never_given_up(probes: Probes) -> None:
     probes.start(("chores", "fleet", CRASHES))
     pids = wait_for(lambda: probes.pids("chores")[17:], "the 18th life", seconds=30)

@@ -89,7 +89,7 @@ def run_gateway(account: str | None, *, force: bool, config: ConfigPath, state_d
     """
     from shoal.cli.prologue import enter
 
-    loaded = enter("gateway", config=config, state_dir=state_dir)
+    loaded = enter("gateway", config=config, state_dir=state_dir, account=account)
     if account is None:
         ids = loaded.account_ids()
         if len(ids) > 1:

@@ -1,0 +1,56 @@
+"""Documents: made pages are current, links lead somewhere, commands they show exist."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import typer
+
+from shoal.cli.main import app
+from shoal.cli.reference import pages
+
+ROOT = Path(__file__).parents[2]
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+CALL = re.compile(r"(?:^|`|\| )shoal ((?:[a-z]+ ?)+)", re.M)
+
+
+def documents() -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout.split()  # fmt: skip
+    return [ROOT / name for name in listed if (ROOT / name).exists()]
+
+
+@pytest.mark.parametrize("name", sorted(pages()))
+def test_pages_made_from_the_code_are_current(name: str) -> None:
+    assert (ROOT / "docs" / name).read_text() == pages()[name], "run `make docs`"
+
+
+@pytest.mark.parametrize("path", documents(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in LINK.findall(path.read_text()):
+        if "://" in target or target.startswith(("#", "mailto:")):
+            continue
+        file = target.split("#")[0]
+        assert (path.parent / file).exists(), f"{path.name} links to {target}"
+
+
+def test_every_promise_has_its_tests() -> None:
+    text = (ROOT / "README.md").read_text()
+    promise = text.split("## The promise")[1].split("\n## ")[0]
+    lines = [line for line in re.split(r"\n(?=\d\. )", promise) if re.match(r"\d\. ", line)]
+    assert len(lines) == 8
+    for line in lines:
+        assert "](tests/" in line or "Not built yet" in line, line
+
+
+@pytest.mark.parametrize("path", documents(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_commands_in_documents_exist(path: Path) -> None:
+    command = typer.main.get_command(app)
+    for words in CALL.findall(path.read_text()):
+        first = words.split()[0]
+        assert first in command.commands, f"{path.name} shows `shoal {words}`"  # type: ignore[attr-defined]
