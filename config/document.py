@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from config.issues import mask_text
 from config.json5 import Array, Json5Error, Node, Object, Scalar, line_of, parse
 from config.places import KeyPath, show_path
 from config.schema.base import SAFE_INTEGER
 from shoal.base.errors import ConfigIssue
+from shoal.base.redact import MASK
 
 __all__ = ["Document", "read_document"]
 
@@ -112,12 +114,13 @@ class _DocumentReader:
         try:
             node = parse(text)
         except Json5Error as error:
+            shown = mask_text(error.line_text.strip())
             self.issue(
                 at,
-                f"{path.name} line {error.line}, column {error.column}: {error.message}",
-                found=error.line_text.strip()[:120] and repr(error.line_text.strip()[:120]),
+                f"{path.name} line {error.line}, column {error.column}: {_hidden(error.message, shown)}",
+                found=repr(shown[:120]) if shown else "",
                 allowed=error.expected,
-                hint=error.fix,
+                hint=_hidden(error.fix, shown),
             )
             return {}
         return self.place(node, path, text, at, (*chain, Path(os.path.realpath(path))))
@@ -223,6 +226,15 @@ class _DocumentReader:
         else:
             return target
         return None
+
+
+def _hidden(sentence: str, shown: str) -> str:
+    """The sentence without quoted words that are masked in the line it is about."""
+    return re.sub(
+        r"""(['"])(.+?)\1""",
+        lambda found: found.group() if found.group(2) in shown else f"{found.group(1)}{MASK}{found.group(1)}",
+        sentence,
+    )
 
 
 def _names(node: Node) -> list[str] | None:

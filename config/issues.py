@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,9 +20,23 @@ from config.schema.walk import is_secret, known_keys, places_of
 from shoal.base.errors import ConfigIssue
 from shoal.base.redact import MASK, mask_url, redactor
 
-__all__ = ["MISSING", "Findings", "as_written", "describe", "nearest", "show_value", "unknown_key"]
+__all__ = [
+    "MISSING",
+    "Findings",
+    "as_written",
+    "describe",
+    "mask_text",
+    "nearest",
+    "show_value",
+    "unknown_key",
+]
 
 Lines = Mapping[KeyPath, str]
+
+_TELLING = re.compile(
+    r"""(?i)((?:token|key|password|passwd|secret|authorization|cookie|credential|proxy)s?["']?\s*[:=]\s*)[^\s,}].*"""
+)
+_OPAQUE = re.compile(r"[A-Za-z0-9_+/=.\-]{20,}")
 
 MISSING = "this key is required"
 
@@ -71,6 +86,16 @@ def nearest(key: str, known: Sequence[str]) -> str | None:
     wanted = key.lower().replace("_", "").replace("-", "")
     found = difflib.get_close_matches(wanted, folded, n=1, cutoff=0.72)
     return folded[found[0]] if found else None
+
+
+def mask_text(text: str) -> str:
+    """A piece of a file that could not be read, without what may be a secret.
+
+    Nothing is known there but the words: values behind telling names and long opaque words are masked.
+    """
+    text = mask_url(redactor.mask(text))
+    text = _TELLING.sub(lambda found: f"{found.group(1)}{MASK}", text)
+    return _OPAQUE.sub(lambda found: found.group() if found.group().isdigit() else MASK, text)
 
 
 def show_value(value: Any, path: KeyPath) -> str:

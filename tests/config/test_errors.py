@@ -94,6 +94,26 @@ def test_no_secret_in_an_error(tmp_path: Path, text: str) -> None:
     assert TOKEN not in said
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'{{ channels: {{ discord: {{ token "{TOKEN}" }} }} }}',
+        f"{{ x: {TOKEN} }}",
+        "{ apiKey: s3cr3t }",
+        "{ a: 'http://user:s3cr3t@host }",
+        '{ "password": “s3cr3t” }',
+        "{ proxy: “http://s3cr3t” }",
+    ],
+)
+def test_no_secret_in_an_error_about_the_text(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "shoal.json"
+    path.write_text(text)
+    (issue,), _, _ = validate_file(path, env={}, state_dir=tmp_path)
+    assert "line 1" in issue.message
+    assert "s3cr3t" not in str(issue)
+    assert TOKEN not in str(issue)
+
+
 def test_known_key_in_a_wrong_place_is_a_warning(load_text: LoadText) -> None:
     loaded = load_text(
         discord('token: "a.b.c", requireMention: false, accounts: { x: { systemPrompt: "p" } }')
