@@ -63,7 +63,7 @@ Start = Callable[..., Running]
 
 @pytest.fixture
 def start(store: Store, server: ScriptedGateway, tmp_path: Path) -> Iterator[Start]:
-    """Starts gateways: ``start(compression="none", discord={…}, force=False)``."""
+    """Starts gateways: ``start(compression="none", discord={…}, force=False, api_url=…)``."""
     started: list[Running] = []
     closing: list[Any] = []
 
@@ -74,8 +74,9 @@ def start(store: Store, server: ScriptedGateway, tmp_path: Path) -> Iterator[Sta
         force: bool = False,
         wait_s: float = 8.0,
         into: Store | None = None,
+        api_url: str | None = None,
     ) -> Running:
-        loaded = load(tmp_path, server.api_url, discord)
+        loaded = load(tmp_path, api_url or server.api_url, discord)
         account = loaded.account(ACCOUNT)
         target = into or store
         transport = open_transport(account, Limiter(target), threads=2)

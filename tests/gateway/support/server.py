@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import threading
 import time
 import zlib
@@ -178,8 +179,10 @@ class _Callback(tornado.web.RequestHandler):
 class ScriptedGateway:
     """The server in a thread of its own. All methods may be called from the test's thread."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
         self.script = Script()
+        self.host = host
+        self._tls = tls
         self.sessions: dict[str, Session] = {}
         self.sockets: list[_Socket] = []
         self.notes: list[tuple[str, Any]] = []
@@ -204,22 +207,22 @@ class ScriptedGateway:
             ],
             websocket_max_message_size=1 << 20,
         )
-        [listening] = tornado.netutil.bind_sockets(self._asked_port, "127.0.0.1")
+        [listening] = tornado.netutil.bind_sockets(self._asked_port, self.host)
         self.port = listening.getsockname()[1]
-        self._server = tornado.httpserver.HTTPServer(app)
+        self._server = tornado.httpserver.HTTPServer(app, ssl_options=self._tls)
         self._server.add_socket(listening)
         self._ready.set()
         self._loop.run_forever()
 
     @property
     def ws_url(self) -> str:
-        return f"ws://127.0.0.1:{self.port}/gateway"
+        return f"{'wss' if self._tls else 'ws'}://{self.host}:{self.port}/gateway"
 
     resume_url = ws_url
 
     @property
     def api_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/api/v10"
+        return f"{'https' if self._tls else 'http'}://{self.host}:{self.port}/api/v10"
 
     # -- from the loop -------------------------------------------------------------------------
 
