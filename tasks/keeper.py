@@ -8,6 +8,7 @@ that way cannot be killed; after ``LEAKED_THREADS_MAX`` of them the process asks
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,8 +40,8 @@ class Held(Protocol):
         """The lease is gone: stop at the next point where that is possible."""
         ...
 
-    def renewed(self) -> None:
-        """The lease was extended just now."""
+    def renewed(self, asked_at: float) -> None:
+        """The lease was extended; it was asked for at ``asked_at`` (monotonic seconds)."""
         ...
 
 
@@ -110,13 +111,14 @@ class Keeper:
                 self._give_up(lane, entry)
         if not moving:
             return
-        lost = self._lanes.renew(moving)
+        asked_at = time.monotonic()
+        lost = self._lanes.renew(moving, ttl_ms=LEASE_MS)
         for lane in moving:
             if lane in lost:
                 log.warning("lease lost", lane=lane)
                 entries[lane].held.lose()
             else:
-                entries[lane].held.renewed()
+                entries[lane].held.renewed(asked_at)
 
     def _give_up(self, lane: str, entry: _Entry) -> None:
         entry.leaked = True

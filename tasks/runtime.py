@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from collections import Counter
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -30,6 +31,7 @@ from tasks.stopping import Stopping
 from tasks.transports import Transports
 from workers.agent.models import Cooldowns, Models
 from workers.agent.profiles import profile_of
+from workers.agent.providers.guide import GuideProvider
 from workers.agent.providers.pool import ProviderPool
 from workers.agent.results import TurnDeps
 from workers.agent.tools.message import MessageTool
@@ -111,7 +113,11 @@ class Runtime:
         """What turns share: providers, tools, profiles, typing."""
         return TurnDeps(
             store=self.store,
-            models=Models(ProviderPool(lambda: self.loaded), Cooldowns(self.store), clock=self.clock),
+            models=Models(
+                ProviderPool(lambda: self.loaded, GuideProvider(status=self._status_lines)),
+                Cooldowns(self.store),
+                clock=self.clock,
+            ),
             tools=ToolRegistry.of([MessageTool(react=self._react)]),
             profile=lambda request: profile_of(self.loaded, request),
             typing=self._typing,
@@ -132,6 +138,11 @@ class Runtime:
     def _bot_id(self, account: str) -> str | None:
         me = self.store.facts.me(account)
         return str(me["id"]) if me and me.get("id") else None
+
+    def _status_lines(self) -> list[str]:
+        """What the built-in guide says about the fleet: kinds and counts, nothing of the operator's."""
+        kinds = Counter(process.kind for process in self.store.processes.living())
+        return [f"{kind}: {count}" for kind, count in sorted(kinds.items())]
 
     def _react(self, account: str, channel_id: str, message_id: str, emoji: str, remove: bool) -> None:
         rest = self.rest(account)

@@ -154,7 +154,7 @@ def test_the_keeper_renews_only_what_moves(store: Store) -> None:
         def lose(self) -> None:
             self.events.append("lost")
 
-        def renewed(self) -> None:
+        def renewed(self, asked_at: float) -> None:
             self.events.append("renewed")
 
     moving, stuck, stuck_too = Work(lambda: True), Work(lambda: False), Work(lambda: False)

@@ -138,7 +138,7 @@ class TurnContext:
 
     @property
     def step_name(self) -> str:
-        """What the turn is doing, for ``shoal top``: ``model openai/gpt-…``, ``tool message``."""
+        """What the turn is doing, for people: ``model openai/gpt-…``, ``tool message``."""
         with self._lock:
             return self._step
 

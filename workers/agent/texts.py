@@ -27,8 +27,8 @@ _KANA = re.compile(r"[\u3040-\u30ff]")
 _TEXTS: dict[str, tuple[str, str]] = {
     "auth": (
         "I cannot reach my model: its key is missing or was refused. Whoever runs me can fix that with "
-        "`shoal doctor`.",
-        "我无法连接模型：密钥缺失或被拒绝。请管理员运行 `shoal doctor` 检查。",
+        "`shoal config validate`.",
+        "我无法连接模型：密钥缺失或被拒绝。请管理员运行 `shoal config validate` 检查。",
     ),
     "billing": (
         "My model provider reports that there is no credit left. Whoever runs me has to top it up.",
@@ -51,8 +51,8 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "对话过长，超出了模型的上下文。请用 `/new` 重新开始。",
     ),
     "missing": (
-        "I am set up with a model that I cannot use. Whoever runs me can see why with `shoal doctor`.",
-        "当前配置的模型无法使用。请管理员运行 `shoal doctor` 查看原因。",
+        "I am set up with a model that I cannot use. Whoever runs me can see why with `shoal config validate`.",
+        "当前配置的模型无法使用。请管理员运行 `shoal config validate` 查看原因。",
     ),
     "other": (
         "Something went wrong while I was answering. Please try again; if it stays, tell whoever runs me.",

@@ -57,11 +57,11 @@ _MODEL = (
     "To give me a model, put this into `~/.shoal/shoal.json` and set the key in the environment:\n"
     '```json5\n{ agents: { defaults: { model: "openai/<model>" } } }\n```\n'
     "`OPENAI_API_KEY` or `ANTHROPIC_API_KEY` holds the key. Any OpenAI-compatible server works too: "
-    "`models.providers.<id> { baseUrl, apiKey }`, then `<id>/<model>`. `shoal doctor` checks it.",
+    "`models.providers.<id> { baseUrl, apiKey }`, then `<id>/<model>`. `shoal config validate` checks it.",
     "要配置模型，请在 `~/.shoal/shoal.json` 中写入，并在环境变量里设置密钥：\n"
     '```json5\n{ agents: { defaults: { model: "openai/<模型>" } } }\n```\n'
     "密钥放在 `OPENAI_API_KEY` 或 `ANTHROPIC_API_KEY`。任何兼容 OpenAI 的服务也可以："
-    "`models.providers.<id> { baseUrl, apiKey }`，然后写 `<id>/<模型>`。用 `shoal doctor` 检查。",
+    "`models.providers.<id> { baseUrl, apiKey }`，然后写 `<id>/<模型>`。用 `shoal config validate` 检查。",
 )
 _TOKEN = (
     "To run a bot of your own: create an application at <https://discord.com/developers/applications>, "

@@ -80,7 +80,7 @@ def _make(loaded: Loaded, provider_id: str, account_id: str) -> Provider:
             f"The model provider {provider_id} cannot be used: {config.problem}",
             provider=provider_id,
             model="",
-            fix="`shoal doctor` shows where the secret comes from.",
+            fix="`shoal config validate` says which secret is missing.",
         )
     if config.api_key is None and config.base_url is None:
         variable = f"{provider_id.upper().replace('-', '_')}_API_KEY"
