@@ -153,6 +153,17 @@ def event(seq: int = 2, **fields: Any) -> IntakeEvent:
     return IntakeEvent("default", 0, "discord-session", seq - 1, seq, **{**defaults, **fields})
 
 
+def queued(store: Store) -> None:
+    store.lanes.push("inbound:default:1", record("m:1"))
+
+
+def parked_inbound(store: Store) -> None:
+    queued(store)
+    grant = store.lanes.acquire("inbound:default:1", token(1))
+    assert isinstance(grant, Grant)
+    store.lanes.park(grant, delay_ms=600_000)
+
+
 def long_transcript(store: Store) -> None:
     grant = held(store)
     for step in range(1, 13):
@@ -271,6 +282,8 @@ def others() -> list[Scenario]:
         Scenario("intake", "intake", session_begun, apply()),
         Scenario("intake of another kind", "intake", session_begun,
                  apply(dedup="reaction.1.2", outcome=None)),
+        Scenario("intake behind others", "intake", after(session_begun, queued), apply(also=None)),
+        Scenario("intake to a parked lane", "intake", after(session_begun, parked_inbound), apply(also=None)),
         Scenario(
             "intake of a repeat", "intake",
             after(session_begun, lambda s: s.intake.apply([event(2)], token=token(9)) and None), apply(seq=3),

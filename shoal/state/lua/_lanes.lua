@@ -8,7 +8,7 @@
 --   due:<class>     zset    lane → when somebody must look at it (ms)
 --   ready:<route>   zset    lane → since when it waits for a taker
 --   did:<token>     string  what the call that ended a grant answered; 60 s
---   done:<page>     set     "<lane>|<identity>" that left a lane; pages of 5 min, 15 min
+--   done:<page>     set     "<lane>|<identity>" that left a lane; pages of 10 min, 20 min
 --   limit:<name>    zset    lane → lease end
 --   stop:<lane>     hash    born, id: stop bound
 --   hints           hash    route → "<queue key>\n<template>"
@@ -35,7 +35,7 @@ local LANE_FIELDS = {
 local LANE_TEXT = { tok = true, lim = true, did = true, abs = true, rt = true }
 local LANE_OF_HEAD = { 'step', 'jb', 'abs', 'tries', 'sus', 'inf', 'q', 'nb', 'park', 'pp' }
 local LANE_GRACE = 2500
-local DONE_PAGE = 300000
+local DONE_PAGE = 600000
 local DID_MS = 60000
 
 local lanes_open = {}
@@ -43,7 +43,6 @@ local lanes_order = {}
 local hint_templates = {}
 local hint_room = nil -- set by the sweeper: route → hints it may still send
 local hints_sent = 0
-local lane_load
 
 local function lane_class(lane)
   local class = string.match(B.name(lane, 'lane'), '^([a-z]+):.')
@@ -91,7 +90,8 @@ end
 
 -- -- loading and saving -----------------------------------------------------------------------------
 
-function lane_load(lane)
+-- Loads a lane, just enough to put a record behind others.
+local function lane_open(lane)
   if lanes_open[lane] then return lanes_open[lane] end
   if B.wrote then error('lane loaded after the first write') end
   local S = { lane = lane, class = lane_class(lane), added = {} }
@@ -108,7 +108,18 @@ function lane_load(lane)
   S.depth = redis.call('LLEN', S.order)
   S.head = redis.call('LINDEX', S.order, 0) or nil
   B.need(S.rec, 'hash')
-  B.need(S.jrn, 'list')
+  if S.jb then B.need(S.jrn, 'list') end
+  lanes_open[lane] = S
+  lanes_order[#lanes_order + 1] = S
+  return S
+end
+
+-- Loads a lane and all that is needed to give it another place.
+local function lane_load(lane)
+  local S = lane_open(lane)
+  if S.placed then return S end
+  if B.wrote then error('lane loaded after the first write') end
+  S.placed = true
   B.need(S.due, 'zset')
   S.route = S.class
   if S.class == 'session' then
@@ -120,8 +131,6 @@ function lane_load(lane)
   if S.sus or S.q then hint_prepare(S.class .. '.chores') end
   if S.rt then hint_prepare(S.rt) end
   if S.lim then B.need(B.key('limit', S.lim), 'zset') end
-  lanes_open[lane] = S
-  lanes_order[#lanes_order + 1] = S
   return S
 end
 
@@ -149,14 +158,13 @@ end
 
 local function done_pages()
   local page = math.floor(B.now / DONE_PAGE)
-  return B.key('done', B.int(page)), B.key('done', B.int(page - 1)), B.key('done', B.int(page - 2))
+  return B.key('done', B.int(page)), B.key('done', B.int(page - 1))
 end
 
 local function done_known(lane, identity)
   local member = lane .. '|' .. identity
-  local a, b, c = done_pages()
-  return redis.call('SISMEMBER', a, member) == 1 or redis.call('SISMEMBER', b, member) == 1
-    or redis.call('SISMEMBER', c, member) == 1
+  local new, old = done_pages()
+  return redis.call('SISMEMBER', new, member) == 1 or redis.call('SISMEMBER', old, member) == 1
 end
 
 -- To be called before the first write by whoever may call done_add.
@@ -169,7 +177,7 @@ local function done_add(lane, identity)
   local size = redis.call('SCARD', key)
   if size >= 200000 then return end
   redis.call('SADD', key, lane .. '|' .. identity)
-  if size == 0 then redis.call('PEXPIRE', key, 3 * DONE_PAGE) end
+  if size == 0 then redis.call('PEXPIRE', key, 2 * DONE_PAGE) end
 end
 
 -- -- heads ------------------------------------------------------------------------------------------
@@ -217,6 +225,7 @@ end
 
 local function lane_append(S, identity, frame, front)
   redis.call('HSET', S.rec, identity, frame)
+  local waiting = S.depth > 0 and not front
   if not front or S.depth == 0 then
     redis.call('RPUSH', S.order, identity)
   elseif lane_in_work(S) then
@@ -230,7 +239,7 @@ local function lane_append(S, identity, frame, front)
     S.dirty = true
   end
   S.depth = S.depth + 1
-  S.head = redis.call('LINDEX', S.order, 0) or nil
+  if not waiting then S.head = redis.call('LINDEX', S.order, 0) or nil end
 end
 
 -- -- where a lane stands ----------------------------------------------------------------------------
@@ -300,7 +309,8 @@ end
 
 -- Checks a push; the answer goes to push_write. keep = also if the lane remembers the identity.
 local function push_prepare(lane, identity, frame, delay, front, keep)
-  local S = lane_load(lane)
+  local S = lane_open(lane)
+  if S.depth == 0 or S.park or front then lane_load(lane) end
   B.name(identity, 'identity')
   local stamped = B.stamp(frame, delay)
   local known = S.added[identity] or redis.call('HEXISTS', S.rec, identity) == 1
@@ -311,6 +321,22 @@ end
 
 local function push_write(plan)
   if plan.new then lane_append(plan.S, plan.identity, plan.frame, plan.front) end
+end
+
+-- The common case of intake, without loading the lane: a record goes behind others of a lane that is not
+-- parked, so the lane keeps its place. Nil if it is another case. Only for scripts that touch the lane once.
+local function push_behind(lane, identity, frame)
+  lane_class(lane)
+  local order, rec = B.key('order', lane), B.key('rec', lane)
+  if redis.call('LLEN', order) == 0 or redis.call('HGET', B.key('lane', lane), 'park') then return nil end
+  local stamped = B.stamp(frame, 0)
+  if redis.call('HEXISTS', rec, B.name(identity, 'identity')) == 1 or done_known(lane, identity) then
+    return function() end
+  end
+  return function()
+    redis.call('HSET', rec, identity, stamped)
+    redis.call('RPUSH', order, identity)
+  end
 end
 
 -- -- grants -----------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@
 -- Answer: {'ok'} | {'dup'} | {'old'} (taken in before) | {'refused', holder | session | chain, stored seq}
 -- Keys: those of _lanes, _ledger and _intake, and
 --   seen:<account>:<page>  set   snowflakes, page = 4 s of their time; 25 h (small sets of numbers stay packed)
---   dup:<account>:<page>   set   other identities, page = 5 min of Redis' time; 15 min
+--   dup:<account>:<page>   set   other identities, page = 10 min of Redis' time; 20 min
 --   last:<account>         hash  channel → newest message id
 -- include: _base
 -- include: _ledger
@@ -20,12 +20,12 @@ local function dedup_prepare(account, identity)
     local key = B.key('seen', account .. ':' .. B.page(snowflake, 4000))
     return { key = key, member = snowflake, ttl = 90000000, known = redis.call('SISMEMBER', key, snowflake) == 1 }
   end
-  local page, known = math.floor(B.now / 300000), false
-  for back = 0, 2 do
+  local page, known = math.floor(B.now / 600000), false
+  for back = 0, 1 do
     local key = B.key('dup', account .. ':' .. B.int(page - back))
     if redis.call('SISMEMBER', key, identity) == 1 then known = true end
   end
-  return { key = B.key('dup', account .. ':' .. B.int(page)), member = identity, ttl = 900000, known = known }
+  return { key = B.key('dup', account .. ':' .. B.int(page)), member = identity, ttl = 1200000, known = known }
 end
 
 local function newest_prepare(account, channel, message)
@@ -49,8 +49,15 @@ return B.run(function()
   local at, pushes = 10, {}
   local fresh = not (dedup and dedup.known)
   for i = 1, B.count(ARGV[9], 'number of pushes', 2) do
-    if fresh then pushes[i] = push_prepare(ARGV[at], ARGV[at + 1], ARGV[at + 2], 0, false) end
+    local lane, identity, frame = ARGV[at], ARGV[at + 1], ARGV[at + 2]
     at = at + 3
+    if fresh then
+      pushes[i] = ARGV[9] == '1' and push_behind(lane, identity, frame)
+      if not pushes[i] then
+        local plan = push_prepare(lane, identity, frame, 0, false)
+        pushes[i] = function() push_write(plan) end
+      end
+    end
   end
   local newest = newest_prepare(account, ARGV[at], ARGV[at + 1])
   local outcome = ARGV[at + 2] ~= '' and fresh
@@ -62,7 +69,7 @@ return B.run(function()
     redis.call('SADD', dedup.key, dedup.member)
     if size == 0 then redis.call('PEXPIRE', dedup.key, dedup.ttl) end
   end
-  for _, plan in ipairs(pushes) do push_write(plan) end
+  for _, push in ipairs(pushes) do push() end
   if newest then newest() end
   if outcome then ledger_write(outcome) end
   lanes_close()

@@ -15,6 +15,7 @@ return B.run(function()
   if step ~= last + 1 then B.refuse('step ' .. B.int(step) .. ' after ' .. B.int(last)) end
   local size = (S.jb or 0) + #ARGV[7] + 16
   if ARGV[6] == '1' and (size > 4194304 or #ARGV[7] > 262144) then B.refuse('journal full') end
+  B.need(S.jrn, 'list')
   local apply = effects_prepare(8)
   B.write()
   if ARGV[6] == '1' then
