@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 
 from config.agents import resolve_agents
+from config.checks import cross_checks
 from config.document import Document, read_document
 from config.environment import config_env, read_dotenv, substitute
 from config.issues import MISSING, Findings, as_written, describe, unknown_key
@@ -313,6 +314,7 @@ def _assemble(
             state.warnings += part.warnings
     if state.issues:
         return None
+    state.warnings += cross_checks(root, accounts.settings)
     return Loaded(
         root=root,
         paths=paths,

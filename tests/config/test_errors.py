@@ -161,6 +161,17 @@ def test_key_written_twice_warns_with_both_lines(load_text: LoadText) -> None:
     assert loaded.root.session.dm_scope == "per-peer"
 
 
+def test_group_that_does_not_exist_is_told(load_text: LoadText) -> None:
+    loaded = load_text(
+        """{
+          accessGroups: { ops: { type: "message.senders" }, odd: { type: "ldap", query: "x" } },
+          channels: { discord: { token: "a.b.c", allowFrom: ["accessGroup:ops", "accessGroup:opps"] } },
+        }"""
+    )
+    said = {issue.path: issue.found for issue in loaded.warnings}
+    assert said == {"channels.discord.allowFrom": "'accessGroup:opps'", "accessGroups.odd.type": "'ldap'"}
+
+
 def test_issue_reads_like_a_sentence(issues_of: LoadIssues) -> None:
     (issue,) = issues_of(discord('guilds: { "1": { requireMention: "yes" } }'))
     assert isinstance(issue, ConfigIssue)

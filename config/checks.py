@@ -1,0 +1,43 @@
+"""What loads but cannot do what its writer meant: looked for across sections, told as warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from config.places import show_path
+from config.schema.discord import DiscordConfig
+from config.schema.root import Root
+from shoal.base.errors import ConfigIssue
+
+__all__ = ["cross_checks"]
+
+_GROUP = "accessGroup:"
+
+
+def cross_checks(root: Root, accounts: Mapping[str, DiscordConfig]) -> list[ConfigIssue]:
+    """Warnings about references that lead nowhere."""
+    found: dict[str, ConfigIssue] = {}
+    known = ", ".join(sorted(root.access_groups)) or "none"
+    for account_id, settings in accounts.items():
+        for entry in settings.allow_from or ():
+            name = entry.removeprefix(_GROUP).strip()
+            if entry.startswith(_GROUP) and name not in root.access_groups:
+                found.setdefault(
+                    name,
+                    ConfigIssue(
+                        "channels.discord.allowFrom",
+                        f"account {account_id!r} lets in a group that does not exist, so nobody is in it",
+                        found=repr(entry),
+                        allowed=f"accessGroup:<name> of accessGroups ({known})",
+                    ),
+                )
+    for name, group in root.access_groups.items():
+        if group.type not in {"message.senders", "discord.channelAudience"}:
+            path = show_path(("accessGroups", name, "type"))
+            found[path] = ConfigIssue(
+                path,
+                "groups of this kind are not known, so nobody is in it",
+                found=repr(group.type),
+                allowed='"message.senders" or "discord.channelAudience"',
+            )
+    return list(found.values())
