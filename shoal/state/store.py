@@ -167,6 +167,16 @@ class Store:
         seconds, micros = self.redis.time()
         return int(seconds) * 1000 + int(micros) // 1000
 
+    def memory_share(self) -> float:
+        """Used part of the memory Redis may use, 0 to 1; 0 where it has no bound (R27: prune at 0.8)."""
+        info: dict[str, Any] = self.redis.info("memory")
+        most = int(info.get("maxmemory") or 0)
+        return int(info.get("used_memory") or 0) / most if most else 0.0
+
+    def clock_jump_ms(self) -> int:
+        """When Redis' clock last stepped (or stood still) by more than a lease, Unix ms; 0 = never (R35)."""
+        return int(self.redis.hget(f"{self.keys.prefix}clock", "jump") or 0)
+
     # -- fit for use? ----------------------------------------------------------------------------
 
     def check(self) -> StoreReport:

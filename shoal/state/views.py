@@ -60,6 +60,18 @@ class LaneViews:
         rows = pipeline.execute()
         return {name: (rows[2 * index], rows[2 * index + 1]) for index, name in enumerate(CLASSES)}
 
+    def next_due_in(self, most_ms: int = 500) -> int:
+        """Milliseconds until some lane wants to be looked at, 0 to ``most_ms``: how long a sweeper may sleep.
+
+        A delay shorter than the sweep's period (a rate wait of 100 ms) is met only by a sweeper that asks.
+        """
+        now = self._store.now_ms()
+        pipeline = self._store.redis.pipeline(transaction=False)
+        for name in CLASSES:
+            pipeline.zrange(self._store.keys.due(name), 0, 0, withscores=True)
+        scores = [int(row[0][1]) for row in pipeline.execute() if row]
+        return max(0, min([most_ms, *(score - now for score in scores)]))
+
     # -- the dead --------------------------------------------------------------------------------
 
     def dead_list(self, limit: int = 100) -> list[DeadRecord]:
