@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 
 import orjson
 import requests
+import urllib3
 from urllib3.filepost import encode_multipart_formdata
 
 from shoal.base.clock import Clock
@@ -139,7 +140,7 @@ def _multipart(json: Any, files: Sequence[File]) -> tuple[bytes, str]:
     if isinstance(payload.get("data"), Mapping) and "type" in payload:
         holder = payload["data"] = dict(payload["data"])
     kept = list(holder.get("attachments") or ())
-    added = [{"id": n, "filename": file.filename, **file.attachment} for n, file in enumerate(files)]
+    added = [{"id": str(n), "filename": file.filename, **file.attachment} for n, file in enumerate(files)]
     holder["attachments"] = [*kept, *added]
     fields: list[Any] = [("payload_json", (None, orjson.dumps(payload), "application/json"))]
     fields += [(f"files[{n}]", (file.filename, file.data, file.content_type)) for n, file in enumerate(files)]
@@ -179,7 +180,9 @@ class Exchange:
             return Raw(response.status_code, headers, body)
         except requests.Timeout as error:
             raise self._lost(name, "no answer in time", "read", error) from None
-        except requests.RequestException as error:
+        except urllib3.exceptions.TimeoutError as error:
+            raise self._lost(name, "no answer in time", "read", error) from None
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             # our dialler's own errors pass through untouched; what arrives here happened on a connection
             raise self._lost(name, "the connection broke", "read", error) from None
         finally:
@@ -192,7 +195,7 @@ class Exchange:
         body = bytearray()
         if said.isdigit() and int(said) > max_bytes:
             raise _too_large(name, max_bytes)
-        for chunk in response.iter_content(_CHUNK):
+        while chunk := response.raw.read1(_CHUNK, decode_content=True):
             body += chunk
             if len(body) > max_bytes:
                 raise _too_large(name, max_bytes)

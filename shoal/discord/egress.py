@@ -45,6 +45,7 @@ _EVENTS = frozenset(
         "socket.getnameinfo",
     }
 )
+_REVERSE = frozenset({"socket.gethostbyaddr", "socket.getnameinfo"})
 _log = get_logger(__name__)
 
 
@@ -101,6 +102,8 @@ class EgressGuard:
 
     def allow(self, host: str, port: int) -> None:
         """Allow a host by name or address, at one port (0 = any)."""
+        if not 0 <= port < 65536:
+            raise ValueError(f"{port} is no port")
         host = host.strip("[]").lower()
         with self._lock:
             address = _address(host)
@@ -152,8 +155,12 @@ class EgressGuard:
             return
         host = (given.decode("ascii", "replace") if isinstance(given, bytes) else str(given)).lower()
         port = args[1] if event == "socket.getaddrinfo" and isinstance(args[1], int) else 0
-        if _address(host) is not None or host == "localhost":
-            return  # nothing is asked of anybody; connecting is judged on its own
+        if _address(host) is not None:
+            if event in _REVERSE and not self.permits(host, 0):
+                self._refuse(event, host)
+            return  # otherwise nothing is asked of anybody; connecting is judged on its own
+        if host == "localhost":
+            return
         if host == socket.gethostname().lower():
             return  # who am I: answered by this machine's own files, asked by loggers and celery
         if self._knows(host):

@@ -273,7 +273,7 @@ def error_from(status: int, headers: Mapping[str, str], body: bytes, route: str)
         parsed = None
     data: Mapping[str, Any] = parsed if isinstance(parsed, Mapping) else {}
     wait = _retry_after(data, headers)
-    if parsed is None and _is_html(headers, body) and status < 500:
+    if parsed is None and _is_html(headers, body) and status < 500 and status != 408:
         return _cloudflare(status, body, route, wait)
     number = data.get("code")
     json_code = number if isinstance(number, int) and not isinstance(number, bool) else 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from shoal.discord.errors import NotFound
 from shoal.discord.limiter import Priority
 from shoal.discord.mentions import DEFAULT_MENTIONS
 from shoal.discord.retry import RetryPolicy, Safety
@@ -40,8 +41,8 @@ UNSET = _Unset()
 class Rest:
     """REST calls of one account.
 
-    Every method may raise what :meth:`Transport.request` raises. ``options``: all methods accept
-    ``max_wait`` and ``retry`` through :meth:`limited`.
+    Every method may raise what :meth:`Transport.request` raises. How long a call may wait for the
+    rate limit, and how often it is tried, is chosen for all methods at once by :meth:`limited`.
     """
 
     def __init__(
@@ -70,8 +71,13 @@ class Rest:
         priority: Priority = Priority.INTERACTIVE,
         safety: Safety = Safety.IDEMPOTENT,
         timeout: float = 15.0,
+        most_wait: float | None = None,
     ) -> Response:
-        """Any route, with this object's patience; for calls that have no method yet."""
+        """Any route, with this object's patience; for calls that have no method yet.
+
+        ``most_wait`` bounds that patience further, for what is worth nothing later.
+        """
+        waits = [wait for wait in (self._max_wait, most_wait) if wait is not None]
         return self.transport.request(
             route,
             json=json,
@@ -81,7 +87,7 @@ class Rest:
             priority=priority,
             safety=safety,
             timeout=timeout,
-            max_wait=self._max_wait,
+            max_wait=min(waits) if waits else None,
             retry=self._retry,
         )
 
@@ -174,8 +180,12 @@ class Rest:
         return _object(self.call(route, json=body, files=files, priority=priority, timeout=timeout))
 
     def delete_message(self, channel_id: str, message_id: str, *, reason: str | None = None) -> None:
-        """Delete a message. A message that is gone already raises NotFound (10008)."""
-        self.call(Route("DELETE", _MESSAGE, channel_id=channel_id, message_id=message_id), reason=reason)
+        """Delete a message. A message that was gone before raises NotFound (10008)."""
+        try:
+            self.call(Route("DELETE", _MESSAGE, channel_id=channel_id, message_id=message_id), reason=reason)
+        except NotFound as error:
+            if not error.ambiguous:  # else an earlier try of ours deleted it and its answer was lost
+                raise
 
     def get_message(self, channel_id: str, message_id: str) -> Json:
         """One message."""
@@ -203,7 +213,8 @@ class Rest:
 
     def trigger_typing(self, channel_id: str) -> None:
         """Show the bot typing for 10 seconds. Sent twice it does no harm."""
-        self.call(Route("POST", _CHANNEL + "/typing", channel_id=channel_id), priority=Priority.EDIT)
+        route = Route("POST", _CHANNEL + "/typing", channel_id=channel_id)
+        self.call(route, priority=Priority.EDIT, most_wait=2.0, timeout=5.0)
 
     # -- reactions ---------------------------------------------------------------------------
 
@@ -275,14 +286,7 @@ class Rest:
             interaction_id=interaction_id,
             interaction_token=interaction_token,
         )
-        self.call(
-            route,
-            json=body,
-            files=files,
-            priority=Priority.CALLBACK,
-            safety=Safety.IDEMPOTENT,
-            timeout=timeout,
-        )
+        self.call(route, json=body, files=files, priority=Priority.CALLBACK, timeout=timeout, most_wait=2.0)
 
     def create_followup(
         self,

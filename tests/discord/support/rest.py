@@ -110,7 +110,7 @@ class RestServer(TcpServer):
             return False
         head = f"HTTP/1.1 {reply.status} X\r\n"
         named = {name.lower() for name in reply.headers}
-        if "content-length" not in named and reply.status != 204:
+        if not named & {"content-length", "transfer-encoding"} and reply.status != 204:
             head += f"Content-Length: {len(reply.body)}\r\n"
         head += "".join(f"{name}: {value}\r\n" for name, value in reply.headers.items())
         sock.sendall(head.encode() + b"\r\n")

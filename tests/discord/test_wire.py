@@ -1,0 +1,74 @@
+"""Numbers on the wire against another library's, and what they decide."""
+
+from __future__ import annotations
+
+import discord
+import pytest
+
+from shoal.discord.wire import (
+    ChannelType,
+    GatewayClose,
+    Intents,
+    MessageFlags,
+    MessageType,
+    is_text_channel,
+    is_thread,
+)
+
+
+def test_channel_types_agree_with_discord_py() -> None:
+    theirs = {kind.value for kind in discord.ChannelType}
+    assert theirs <= {int(kind) for kind in ChannelType}
+    assert [int(kind) for kind in ChannelType if is_thread(kind)] == [10, 11, 12]
+    assert not any(is_text_channel(kind) for kind in (4, 14, 15, 16, 99))
+
+
+def test_message_types_agree_with_discord_py() -> None:
+    theirs = {kind.value for kind in discord.MessageType}
+    assert {int(kind) for kind in MessageType} <= theirs
+    assert {int(kind) for kind in MessageType if kind.written} == {0, 19, 20, 23}
+
+
+def test_intents_agree_with_discord_py() -> None:
+    theirs = discord.Intents.VALID_FLAGS
+    compared = 0
+    for flag in Intents:
+        name = (flag.name or "").lower()
+        for candidate in (name.replace("direct_", "dm_"), name, name.removeprefix("guild_")):
+            if candidate in theirs:
+                assert theirs[candidate] == int(flag), flag
+                compared += 1
+                break
+    assert compared == 15
+
+
+def test_message_flags_agree_with_discord_py() -> None:
+    theirs = discord.MessageFlags.VALID_FLAGS
+    assert MessageFlags.EPHEMERAL == theirs["ephemeral"] == 64
+    assert theirs["suppress_embeds"] == MessageFlags.SUPPRESS_EMBEDS
+    assert theirs["suppress_notifications"] == MessageFlags.SUPPRESS_NOTIFICATIONS
+    assert theirs["voice"] == MessageFlags.IS_VOICE_MESSAGE
+    assert theirs["components_v2"] == MessageFlags.IS_COMPONENTS_V2
+
+
+@pytest.mark.parametrize(
+    ("code", "fatal", "resumable"),
+    [
+        (4000, False, True),
+        (4001, False, True),
+        (4002, False, True),
+        (4003, False, False),
+        (4004, True, False),
+        (4005, False, True),
+        (4007, False, False),
+        (4008, False, True),
+        (4009, False, False),
+        (4010, True, False),
+        (4011, True, False),
+        (4012, True, False),
+        (4013, True, False),
+        (4014, True, False),
+    ],
+)
+def test_close_codes_decide_what_follows(code: int, fatal: bool, resumable: bool) -> None:
+    assert (GatewayClose(code).fatal, GatewayClose(code).resumable) == (fatal, resumable)
