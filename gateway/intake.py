@@ -41,6 +41,7 @@ SLOW_S = 30.0
 IDLE_S = 2.0
 """How often an idle writer looks whether the store went back."""
 EXIT_BUSY = 75
+LINES_PER_S = 100
 
 Answer = TypeVar("Answer")
 
@@ -109,6 +110,7 @@ class Writer:
         self._slow_s = min(SLOW_S, budget_s)
         self._give_up = threading.Event()
         self._slow_said = 0.0
+        self._second, self._told, self._untold = 0.0, 0, 0
         self.confirmed = confirmed
         self.me = me
         self.stored = 0
@@ -206,13 +208,11 @@ class Writer:
         alone = False
         while rest:
             batch = rest[:1] if alone else rest
-            events = self._encode(batch)
-            if len(events) < len(batch):  # one cannot be a key or a record: those before it, then it
-                if not events:
-                    self._skip(rest.pop(0), "it cannot be stored under a key")
-                    continue
-                batch = batch[: len(events)]
-            result = self._patient(partial(self._apply, events))
+            try:
+                result = self._patient(partial(self._apply, batch))
+            except (InvalidName, ValueError) as error:
+                self._unnameable(rest, error)
+                continue
             for item in rest[: result.applied]:
                 self._done(item)
             del rest[: result.applied]
@@ -227,20 +227,21 @@ class Writer:
             else:
                 self._refused(result.refused, result.cursor, rest)
 
-    def _apply(self, events: Sequence[IntakeEvent]) -> IntakeResult:
-        return self._store.intake.apply(events, token=self._token())
+    def _apply(self, batch: Sequence[Item]) -> IntakeResult:
+        return self._store.intake.apply([self._event(item) for item in batch], token=self._token())
 
-    def _encode(self, batch: Sequence[Item]) -> list[IntakeEvent]:
-        """The events of a batch up to the first that cannot be encoded."""
-        events = []
-        for item in batch:
-            event = self._event(item)
+    def _unnameable(self, rest: list[Item], error: Exception) -> None:
+        """One item cannot be a key or a record, so nothing was sent: store those before it, then skip it."""
+        for index, item in enumerate(rest):
             try:
-                event.encode()
-            except (InvalidName, ValueError):
-                break
-            events.append(event)
-        return events
+                self._event(item).encode()
+            except (InvalidName, ValueError) as reason:
+                before = rest[:index]
+                del rest[: index + 1]
+                self._chain(before)
+                self._skip(item, f"{type(reason).__name__}: {reason}")
+                return
+        raise StateConflict(f"a batch was refused ({error}), but none of its events", "intake") from error
 
     def _event(self, item: Item) -> IntakeEvent:
         kept = item.kept
@@ -324,10 +325,23 @@ class Writer:
 
     def _tell(self, kept: Kept) -> None:
         if kept.ids:
-            log.info(f"Received: {kept.ids}", account=self._account)
+            self._received(kept.ids)
         if kept.echo is not None:
             echo = kept.echo
             self._patient(lambda: self._store.receipts.echo(self._account, *echo), check=False)
+
+    def _received(self, ids: str) -> None:
+        """One line for each event; in a flood a number each second: a line costs more than an event."""
+        now = time.monotonic()
+        if now - self._second >= 1.0:
+            if self._untold:
+                log.info(f"Received: {self._untold} more events", account=self._account)
+            self._second, self._told, self._untold = now, 0, 0
+        if self._told < LINES_PER_S:
+            self._told += 1
+            log.info(f"Received: {ids}", account=self._account)
+        else:
+            self._untold += 1
 
     def _slow(self, item: Item, now: float) -> None:
         took = now - item.received

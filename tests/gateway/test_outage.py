@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 
 import msgspec
 import pytest
 
-from gateway.intake import is_passing
+from gateway.buffer import Buffer, Item
+from gateway.events import Kept
+from gateway.holder import AccountHolder
+from gateway.intake import Writer, is_passing
+from shoal.state.records import Record
 from shoal.state.store import Store
 from tests.conftest import RedisServer
-from tests.gateway.conftest import ACCOUNT, Start, depth, eventually, inbound
+from tests.gateway.conftest import ACCOUNT, Start, depth, eventually, inbound, lane_records
 from tests.gateway.support.server import CHANNEL, ScriptedGateway, message
 
 
@@ -174,3 +179,52 @@ def test_a_late_record_writes_the_slow_line(
     eventually(lambda: depth(own) == 1)
     said = capsys.readouterr()
     eventually(lambda: "Slow listener detected" in said.out + said.err or "Slow" in capsys.readouterr().out)
+
+
+class Nobody:
+    """A listener that must not be told anything."""
+
+    def restore(self, state: object) -> None:
+        raise AssertionError("the store did not go back")
+
+
+def test_an_event_that_cannot_be_a_key_costs_only_itself(store: Store) -> None:
+    holder = AccountHolder(store, ACCOUNT)
+    holder.acquire()
+    store.intake.begin_session(ACCOUNT, 0, "s", "", 1, token=holder.token)
+    buffer = Buffer(100)
+    writer = Writer(
+        store, ACCOUNT, 0, holder, buffer, Nobody(),
+        confirmed=store.intake.cursor(ACCOUNT, 0), me=None, concurrency=50, budget_s=10.0,
+    )  # fmt: skip
+    for number in range(10):
+        name = "not a name!" if number in (0, 4, 5, 9) else f"x{number}"
+        record = Record(name, "MESSAGE_CREATE", b"{}")
+        kept = Kept(lane=f"inbound:{ACCOUNT}:{CHANNEL}", record=record)
+        buffer.put(Item("s", number + 1, number + 2, "MESSAGE_CREATE", kept=kept))
+    buffer.close()
+    writer.run()
+    found = [one.identity for one in lane_records(store, f"inbound:{ACCOUNT}:{CHANNEL}")]
+    assert found == ["x1", "x2", "x3", "x6", "x7", "x8"]
+    assert len(store.lanes.dead_list(10)) == 4
+    assert (writer.stored, writer.skipped) == (10, 4)
+    cursor = store.intake.cursor(ACCOUNT, 0)
+    assert cursor is not None
+    assert cursor.seq == 11
+
+
+def test_a_flood_is_told_in_numbers(
+    server: ScriptedGateway, store: Store, start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start()
+    ready(server, store)
+    server.call(lambda: [server.dispatch_now("MESSAGE_CREATE", message(number)) for number in range(400)])
+    eventually(lambda: depth(store) == 400)
+    time.sleep(1.1)
+    server.dispatch("MESSAGE_CREATE", message(401))
+    eventually(lambda: depth(store) == 401)
+    said = capsys.readouterr().out
+    alone = said.count("Received: message")
+    folded = sum(int(number) for number in re.findall(r"Received: (\d+) more events", said))
+    assert alone + folded == 401
+    assert folded > 0

@@ -54,7 +54,7 @@ def test_over_tls_with_the_authority_of_the_config(
     start(api_url=tls_server.api_url, discord={"proxyCaFile": str(AUTHORITY)})
     tls_server.wait_frames(2)
     sent = [message(number, content="x" * 1500) for number in range(400)]
-    for one in sent[:60]:
+    for _ in range(60):
         store.intake.command(ACCOUNT, b'{"op":4,"d":{"guild_id":"1","channel_id":null}}')
     for one in sent:
         tls_server.dispatch("MESSAGE_CREATE", one)

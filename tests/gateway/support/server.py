@@ -264,11 +264,12 @@ class ScriptedGateway:
     def dispatch(self, event: str, data: Any) -> None:
         """An event on the newest session, to whoever is connected to it; kept for RESUME."""
 
-        def work() -> None:
-            session = list(self.sessions.values())[-1]
-            self.send(session, event, data, [one for one in self.sockets if one.session is session])
+        self.call(lambda: self.dispatch_now(event, data))
 
-        self.call(work)
+    def dispatch_now(self, event: str, data: Any) -> None:
+        """The same, for work that is in the loop already."""
+        session = list(self.sessions.values())[-1]
+        self.send(session, event, data, [one for one in self.sockets if one.session is session])
 
     def raw(self, text: str, *, counts: bool = False) -> None:
         """Any text to every connection; ``counts`` moves the session's sequence past it, without replay."""
