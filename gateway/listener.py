@@ -34,6 +34,7 @@ from shoal.base.redact import redactor
 from shoal.discord.connect import open_transport
 from shoal.discord.limiter import Limiter
 from shoal.discord.rest import Rest
+from shoal.discord.routes import Route
 from shoal.discord.transport import Transport
 from shoal.state.embedded import EmbeddedServer
 from shoal.state.store import Store
@@ -84,16 +85,25 @@ class Gateway:
         self.backstop = Backstop(store, rest, account.id, ephemeral=settings.slash_command.ephemeral)
         self.buffer = Buffer(settings.event_queue.max_queue_size)
         source = account.token_source
+        patience = settings.gateway_info_timeout_ms / 1000
+
+        def ask() -> object:
+            return rest.call(Route("GET", "/gateway/bot"), timeout=patience).data
+
         self.shard = ShardRunner(
-            Session(Shard(account.token, int(intents), SHARD, 1), state_of(cursor),
-                    settings.gateway_ready_timeout_ms / 1000),
+            Session(
+                Shard(account.token, int(intents), SHARD, 1),
+                state_of(cursor),
+                settings.gateway_ready_timeout_ms / 1000,
+                settings.gateway_runtime_ready_timeout_ms / 1000,
+            ),
             self.buffer,
             Facilities(
                 account=account.id,
                 token_source=source,
                 intents=intents,
                 dialler=transport,
-                lookup=Lookup(rest, account.id, source, fallback=account.api_url is None),
+                lookup=Lookup(ask, account.id, source, fallback=account.api_url is None),
                 gate=IdentifyGate(store, account.id, SHARD),
                 backstop=self.backstop,
                 compression=compression,
@@ -253,16 +263,22 @@ def run(loaded: Loaded, account_id: str, *, force: bool = False) -> int:
         except ShoalError:
             holder.release()
             raise
-        _until_told(gateway)
         try:
-            store.processes.leave("gateway", host_name(), os.getpid())
-        except StoreUnavailable as error:
-            log.warning("could not say good-bye; the entry ends by itself", error=error)
+            _until_told(gateway)
+        finally:
+            _good_bye(store)
         return 0
     finally:
         if transport is not None:
             transport.close()
         store.close()
+
+
+def _good_bye(store: Store) -> None:
+    try:
+        store.processes.leave("gateway", host_name(), os.getpid())
+    except StoreUnavailable as error:
+        log.warning("could not say good-bye; the entry ends by itself", error=error)
 
 
 def _wait_for(store: Store) -> None:

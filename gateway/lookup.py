@@ -12,8 +12,9 @@ in Redis for all gateways of an account together.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -23,7 +24,7 @@ from shoal.base.logging import get_logger
 from shoal.discord.errors import DiscordError, Unauthorized
 from shoal.state.store import Store
 
-__all__ = ["GatewayInfo", "IdentifyGate", "Lookup", "RestLike"]
+__all__ = ["GatewayInfo", "IdentifyGate", "Lookup"]
 
 log = get_logger(__name__)
 
@@ -44,14 +45,6 @@ class GatewayInfo:
     fallback: bool = False
 
 
-class RestLike(Protocol):
-    """What is needed of :class:`shoal.discord.rest.Rest`."""
-
-    def get_gateway_bot(self) -> dict[str, Any]:
-        """``GET /gateway/bot``."""
-        ...
-
-
 class _Limit(msgspec.Struct):
     remaining: int = 1
     reset_after: float = 0.0
@@ -69,11 +62,12 @@ class Lookup:
     """Asks ``/gateway/bot`` for one account.
 
     Args:
+        ask: sends ``GET /gateway/bot`` and returns the JSON of the answer.
         fallback: whether the well-known address may stand in (not with another server configured).
     """
 
-    def __init__(self, rest: RestLike, account: str, token_source: str, *, fallback: bool) -> None:
-        self._rest = rest
+    def __init__(self, ask: Callable[[], Any], account: str, token_source: str, *, fallback: bool) -> None:
+        self._ask = ask
         self._account = account
         self._token_source = token_source
         self._fallback = fallback
@@ -88,7 +82,7 @@ class Lookup:
             TransportError, DiscordError, StoreUnavailable: passing, and there is no fallback; ask again.
         """
         try:
-            raw = self._rest.get_gateway_bot()
+            raw = self._ask()
         except Unauthorized as error:
             raise ProcessError(
                 f"Failed to connect to Discord gateway: Discord refused the bot token (account "
@@ -100,7 +94,7 @@ class Lookup:
             return self._without(error)
         return self._read(raw)
 
-    def _read(self, raw: dict[str, Any]) -> GatewayInfo:
+    def _read(self, raw: Any) -> GatewayInfo:
         try:
             answer = msgspec.convert(raw, _Answer)
         except msgspec.ValidationError as error:

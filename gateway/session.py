@@ -114,13 +114,15 @@ class Session:
     Args:
         shard: who we are.
         state: the stored session to resume, if there is one.
-        ready_s: patience until READY or RESUMED, longer with every failure.
+        ready_s: patience until the first READY or RESUMED, longer with every failure.
+        later_s: the same for every later connection.
         rng: for jitter.
     """
 
     shard: Shard
     state: SessionState | None = None
     ready_s: float = 15.0
+    later_s: float = 30.0
     rng: random.Random = field(default_factory=random.Random)
 
     phase: Phase = field(default=Phase.IDLE, init=False)
@@ -288,6 +290,7 @@ class Session:
 
     def _live(self, now: float) -> None:
         self.phase = Phase.LIVE
+        self.ready_s = self.later_s
         self.failed_resumes = 0
         self._watch = None
         self._live_since = now

@@ -83,11 +83,11 @@ class Answers:
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
 
-    def get_gateway_bot(self) -> dict[str, Any]:
+    def __call__(self) -> Any:
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        return answer  # type: ignore[no-any-return]
+        return answer
 
 
 GOOD = {

@@ -33,7 +33,7 @@ SHARD = Shard(SecretStr(TOKEN), 46_593)
 
 
 def machine(state: SessionState | None = None) -> Session:
-    return Session(SHARD, state, 15.0, random.Random(1))
+    return Session(SHARD, state, 15.0, 30.0, random.Random(1))
 
 
 def frame(op: int, d: Any = None, s: int | None = None, t: str | None = None) -> Frame:
