@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from shoal.base.errors import ShoalError, StaleGrant, StoreUnavailable
 from shoal.base.ids import new_token
 from shoal.base.logging import get_logger
+from shoal.base.stamp import stamped
 from shoal.state.effects import Effect
 from shoal.state.lanes import Lanes
 from shoal.state.records import Failed, Failure, Grant, Limit, Refused
@@ -137,8 +138,9 @@ class Drain:
     def _handle(self, grant: Grant, handler: Handler) -> Step | None:
         """Run the handler; None when the lane is somebody else's now."""
         context = TurnContext(lease_s=LEASE_MS / 1000, shutting_down=lambda: self.stopping.requested)
+        context.granted(grant.asked_at, grant.ttl_ms / 1000)
         context.watch_stop(lambda: self.lanes.stopped(grant))
-        with self.keeper.holding(grant.lane, grant.token, context):
+        with stamped(grant.token), self.keeper.holding(grant.lane, grant.token, context):
             try:
                 return handler(grant, context)
             except (StaleGrant, LeaseLost):

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from shoal.discord.wire import InteractionCallback, InteractionType, MessageFlags
 
 from shoal.discord.errors import BadRequest
+from shoal.discord.wire import InteractionCallback, InteractionType, MessageFlags
 from shoal.state.records import Grant, decode_event
 from tasks.drain import Commit, Step
 from tasks.runtime import Runtime

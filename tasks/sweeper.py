@@ -11,14 +11,16 @@ import threading
 
 from shoal.base.errors import ShoalError
 from shoal.base.logging import get_logger
-from shoal.state.queues import CLASSES
 from shoal.state.store import Store
+from tasks.deaths import tell_of_the_dead
 from tasks.stopping import Stopping
 
 __all__ = ["SWEEP_EVERY_S", "Sweeper"]
 
 SWEEP_EVERY_S = 0.5
 SWEEP_LIMIT = 200
+SHORTEST_PAUSE_S = 0.05
+"""A delay that ends sooner than the next round (a rate wait) is met to this precision."""
 
 log = get_logger(__name__)
 
@@ -35,15 +37,21 @@ class Sweeper:
         threading.Thread(target=self._run, name="sweeper", daemon=True).start()
 
     def _run(self) -> None:
-        while not self._stopping.wait(SWEEP_EVERY_S * random.uniform(0.8, 1.2)):
+        pause = SWEEP_EVERY_S
+        while not self._stopping.wait(pause * random.uniform(0.8, 1.2)):
+            pause = SWEEP_EVERY_S
             try:
                 self.sweep_once()
+                tell_of_the_dead(self._store)
+                pause = max(SHORTEST_PAUSE_S, self._store.lanes.next_due_in(int(SWEEP_EVERY_S * 1000)) / 1000)
             except ShoalError as error:
                 log.warning("sweep skipped", error=error)
 
     def sweep_once(self) -> None:
-        """One round over all lane classes."""
-        for lane_class in CLASSES:
+        """One round over the lane classes in which something is due."""
+        for lane_class, (_lanes, due) in self._store.lanes.counts().items():
+            if not due:
+                continue
             swept = self._store.lanes.sweep(lane_class, SWEEP_LIMIT)
             if swept.expired or swept.quarantined or swept.dead:
                 log.warning(
