@@ -28,6 +28,7 @@ from shoal.base.clock import Clock, SystemClock
 from shoal.base.errors import ShoalError, TransportError
 from shoal.base.logging import get_logger
 from shoal.base.redact import redactor
+from shoal.base.stamp import stamp_headers
 from shoal.discord.bodies import Download, Exchange, File, Prepared, Raw, Response, prepare
 from shoal.discord.connections import make_session
 from shoal.discord.errors import (
@@ -172,7 +173,9 @@ class Transport:
             ProxyError: the proxy cannot be used; nothing went out.
             StoreUnavailable: the limiter's Redis does not answer.
         """
-        headers = {} if route.tokenless else {"Authorization": self._authorization}
+        headers = stamp_headers()
+        if not route.tokenless:
+            headers["Authorization"] = self._authorization
         prepared = prepare(
             route.method,
             self.origins.base + route.path,

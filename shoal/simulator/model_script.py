@@ -6,7 +6,8 @@ A script is a list of rules, tried in order; the first that fits and is not used
 ``after_tool``   regular expression, searched in the tool results at the end of the request
 ``model``        name of the model asked for
 ``times``        how often the rule may answer; default: for ever with ``match`` or ``after_tool``, else once
-``text``         the answer, or a list of chunks; ``{last}`` is the last user message
+``text``         the answer, or a list of chunks; ``{last}`` is the last user message, ``{1}`` the first
+                 group of the last place in it where ``match`` fits
 ``tool_calls``   ``[{"name", "arguments", "id"?}]``; arguments: an object, or text sent as it is
 ``delay``        seconds before the first byte
 ``chunk_delay``  seconds between chunks
@@ -150,9 +151,10 @@ class Script:
                 }
             )
         hang = spec.get("hang")
+        group = _group(spec, asked)
         usage = spec.get("usage") or (10, 5)
         return Reply(
-            tuple(chunk.replace("{last}", asked.last_user) for chunk in chunks),
+            tuple(chunk.replace("{1}", group).replace("{last}", asked.last_user) for chunk in chunks),
             tuple(calls),
             float(spec.get("delay", 0)),
             float(spec.get("chunk_delay", 0)),
@@ -162,6 +164,12 @@ class Script:
             spec.get("finish"),
             (int(usage[0]), int(usage[1])),
         )
+
+
+def _group(spec: Mapping[str, Any], asked: Asked) -> str:
+    """The first group of the last match, or nothing."""
+    found = list(re.finditer(str(spec["match"]), asked.last_user, re.DOTALL)) if "match" in spec else []
+    return (found[-1].group(1) or "") if found and found[-1].re.groups else ""
 
 
 def _fits(spec: Mapping[str, Any], asked: Asked) -> bool:

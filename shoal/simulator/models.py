@@ -79,6 +79,7 @@ class _Completion(RequestHandler):
             path=self.request.path,
             body=body,
             source=str(self.request.remote_ip),
+            stamp=self.request.headers.get("X-Shoal-Grant", ""),
         )
         if not self._trusted():
             self._fail({"status": 401, "message": "Incorrect API key provided."})

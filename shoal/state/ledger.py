@@ -8,6 +8,7 @@ beyond 50 per second and account are counted but not stored (R27).
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -61,21 +62,20 @@ class Ledger:
 
     def explain(self, account: str, message_id: str) -> Explanation | None:
         """Outcome and story of a message, or None if nothing is stored (any more)."""
+        return self.explain_all(account, [message_id])[0]
+
+    def explain_all(self, account: str, message_ids: Sequence[str]) -> list[Explanation | None]:
+        """:meth:`explain` for many messages in one round trip; keep it to some hundreds."""
         keys = self._store.keys
         pipeline = self._store.redis.pipeline(transaction=False)
-        pipeline.hget(keys.decisions(account, message_id), message_id)
-        pipeline.hget(keys.trail(account, message_id), message_id)
-        raw, trail = pipeline.execute()
-        if raw is None and trail is None:
-            return None
-        notes: list[tuple[str, str]] = []
-        for line in (trail or b"").decode().splitlines():
-            name, _, value = line.partition("=")
-            notes.append((name, value))
-        if raw is None:
-            return Explanation(account, message_id, None, "", 0, notes)
-        outcome, at_ms, reason = raw.decode().split(" ", 2)
-        return Explanation(account, message_id, Outcome(outcome), reason, int(at_ms), notes)
+        for message_id in message_ids:
+            pipeline.hget(keys.decisions(account, message_id), message_id)
+            pipeline.hget(keys.trail(account, message_id), message_id)
+        rows: list[bytes | None] = pipeline.execute() if message_ids else []
+        return [
+            _explanation(account, message_id, raw, trail)
+            for message_id, raw, trail in zip(message_ids, rows[::2], rows[1::2], strict=True)
+        ]
 
     def close(self, account: str, message_id: str, outcome: Outcome, reason: str = "") -> bool:
         """Write an outcome outside a lane (back-fill that is too old, …); False if there is one already."""
@@ -91,3 +91,16 @@ class Ledger:
         """Outcome → number for a day (days since the Unix epoch); ``chatter`` = drops not stored."""
         raw: dict[bytes, bytes] = self._store.redis.hgetall(self._store.keys.counters(account, day))
         return {name.decode(): int(value) for name, value in raw.items()}
+
+
+def _explanation(account: str, message_id: str, raw: bytes | None, trail: bytes | None) -> Explanation | None:
+    if raw is None and trail is None:
+        return None
+    notes: list[tuple[str, str]] = []
+    for line in (trail or b"").decode().splitlines():
+        name, _, value = line.partition("=")
+        notes.append((name, value))
+    if raw is None:
+        return Explanation(account, message_id, None, "", 0, notes)
+    outcome, at_ms, reason = raw.decode().split(" ", 2)
+    return Explanation(account, message_id, Outcome(outcome), reason, int(at_ms), notes)

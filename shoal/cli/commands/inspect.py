@@ -24,6 +24,7 @@ dead_app = typer.Typer(
     no_args_is_help=True,
     help="Records that could not be handled: list, show, retry, drop.",
 )
+EXPLAINED_AT_ONCE = 250
 DeadIds = Annotated[list[str], typer.Argument(help="Ids as `shoal dead list` shows them.")]
 
 
@@ -57,7 +58,9 @@ def status(
 
 
 def explain(
-    messages: Annotated[list[str], typer.Argument(help="Message links or ids.")],
+    messages: Annotated[
+        list[str], typer.Argument(help="Message links or ids; - reads them from standard input.")
+    ],
     account: Annotated[str | None, typer.Option(help="Account that got the message. Default: any.")] = None,
     config: ConfigPath = None,
     state_dir: StateDir = None,
@@ -72,15 +75,19 @@ def explain(
     from shoal.cli.store import opened
 
     loaded = configuration.load(config, state_dir=state_dir)
-    ids = [message_id(text) for text in messages]
+    words = [word for text in messages for word in (sys.stdin.read().split() if text == "-" else [text])]
+    ids = [message_id(text) for text in words]
     known = [state.id for state in loaded.account_states] or [loaded.default_account_id]
     accounts = [account] if account else known
     unknown = 0
     with opened(loaded) as store:
-        for wanted in ids:
-            found = [story for name in accounts if (story := store.ledger.explain(name, wanted)) is not None]
-            unknown += not found
-            print(_story_json(wanted, found) if as_json else _story_text(wanted, found))
+        for start in range(0, len(ids), EXPLAINED_AT_ONCE):
+            part = ids[start : start + EXPLAINED_AT_ONCE]
+            columns = [store.ledger.explain_all(name, part) for name in accounts]
+            for wanted, row in zip(part, zip(*columns, strict=True), strict=True):
+                found = [story for story in row if story is not None]
+                unknown += not found
+                print(_story_json(wanted, found) if as_json else _story_text(wanted, found))
     sys.exit(1 if unknown else 0)
 
 

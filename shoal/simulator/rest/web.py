@@ -265,6 +265,7 @@ class RestHandler(RequestHandler):
             bot=self.bot_id,
             source=str(self.request.remote_ip),
             user_agent=self.request.headers.get("User-Agent", ""),
+            stamp=self.request.headers.get("X-Shoal-Grant", ""),
             proxied=self.request.headers.get("Via") is not None,
             body=self.parsed if self.parsed is not None else _text(self.request.body),
             files=[

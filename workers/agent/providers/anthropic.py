@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from shoal.base.stamp import stamp_headers
 from workers.agent.providers.base import (
     Done,
     Event,
@@ -96,7 +97,7 @@ class AnthropicProvider:
                 for tool in request.tools
             ]
         reading = _Reading()
-        with client.messages.create(**body) as events:
+        with client.messages.create(**body, extra_headers=stamp_headers()) as events:
             for event in events:
                 watch()
                 yield from reading.take(event)

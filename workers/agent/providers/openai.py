@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from shoal.base.ids import new_token
+from shoal.base.stamp import stamp_headers
 from workers.agent.providers.base import (
     Done,
     Event,
@@ -112,7 +113,7 @@ class OpenAIProvider:
             body.setdefault("max_tokens", request.max_tokens)
         calls = _CallParts()
         stop = ""
-        with self._sdk().chat.completions.create(**body) as chunks:
+        with self._sdk().chat.completions.create(**body, extra_headers=stamp_headers()) as chunks:
             for chunk in chunks:
                 watch()
                 if chunk.usage is not None:
