@@ -3,8 +3,8 @@
 An independent checker proves the product's promises from this file alone, so a line is written before the
 bytes it tells of leave, and holds whole bodies. Bot tokens are not written. Kinds:
 
-``request``   n, time, kind, method, path, query, route, bot, source, user_agent, stamp (of the grant it was
-              made under, if the client says so), body, files, status, answer, seconds, lost ("": sent; refused,
+``request``   n, time, kind, method, path, query, route, bot, source, user_agent, stamp (of its grant,
+              if the client says so), body, files, status, answer, seconds, lost ("": sent; refused,
               dropped, cut, fault: see ``faults``)
 ``event``     n, time, kind, bot, session, seq, event, data, sent (false: no socket, kept for RESUME)
 ``gateway``   n, time, kind, bot, session, what (connect, identify, resume, close, command, …), source, …
