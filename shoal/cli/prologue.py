@@ -76,7 +76,7 @@ def enter(
         json=os.environ.get("SHOAL_LOG_FORMAT") == "json",
     )
     os.chdir(private_dir(loaded.paths.run))
-    guard_egress(loaded, [account] if account else None)
+    guard_egress(loaded, [account] if account else None, process=name)
     return loaded
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from shoal.cli.egress import proxy_report, render_proxies
+
 if TYPE_CHECKING:
     from config import Loaded
     from shoal.state.store import Store
@@ -40,6 +42,7 @@ def collect(loaded: Loaded, store: Store) -> dict[str, Any]:
             {"id": state.id, "can_run": state.id in running, "reason": state.reason}
             for state in loaded.account_states
         ],
+        "proxies": proxy_report(loaded),
         "processes": [
             {
                 "kind": process.kind,
@@ -83,6 +86,7 @@ def render(report: dict[str, Any]) -> str:
             )
             or "none"
         ),
+        *render_proxies(report["proxies"]),
         "Processes",
     ]
     for process in report["processes"]:

@@ -2,7 +2,8 @@
 
 An audit hook sees every ``connect``, ``sendto`` and name look-up made in Python, whatever library
 makes it. What is not allowed raises :class:`EgressRefused` and is recorded. Allowed are the
-proxy, Redis, hosts the environment's ``NO_PROXY`` exempts, and loopback.
+proxy, Redis, hosts the environment's ``NO_PROXY`` exempts, and what else is named; of this
+machine's own addresses all, or (``loopback=False``, as the fleet does it) only those named.
 
 An audit hook cannot be taken back, so a process installs one guard, early, and can only add
 to what it allows. Unix sockets are files on this machine and always pass.
@@ -14,6 +15,7 @@ look-ups inside ``getaddrinfo``, which the guard judges by the name).
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 import sys
 import threading
@@ -46,6 +48,8 @@ _EVENTS = frozenset(
     }
 )
 _REVERSE = frozenset({"socket.gethostbyaddr", "socket.getnameinfo"})
+_RECORDED = 1_000
+"""Lines one process writes into its record: enough to see what happens, and no disk is filled."""
 _log = get_logger(__name__)
 
 
@@ -83,17 +87,23 @@ class EgressGuard:
         count: all of them.
     """
 
-    def __init__(self, *, loopback: bool = True, record: Path | None = None) -> None:
+    def __init__(
+        self, *, loopback: bool = True, lookups: bool = False, record: Path | None = None, process: str = ""
+    ) -> None:
         """See the class.
 
         Args:
             loopback: addresses of this machine may be reached, whatever the port.
+            lookups: names may be resolved here (``proxyDns: "local"``); connections are judged all the same.
             record: file that gets a JSON line per refusal.
+            process: name of this process in those lines.
         """
         self.refusals: deque[Refusal] = deque(maxlen=1_000)
         self.count = 0
         self._loopback = loopback
+        self._lookups = lookups
         self._record = record
+        self._process = process
         self._names: set[tuple[str, int]] = set()
         self._addresses: set[tuple[str, int]] = set()
         self._exempt: Proxy | None = None
@@ -109,8 +119,10 @@ class EgressGuard:
             address = _address(host)
             if address is not None:
                 self._addresses.add((str(address), port))
-            else:
-                self._names.add((host, port))
+                return
+            self._names.add((host, port))
+            if host == "localhost" or host.endswith(".localhost"):
+                self._addresses |= {("127.0.0.1", port), ("::1", port)}
 
     def allow_no_proxy(self, entries: Iterable[str]) -> None:
         """Allow what ``NO_PROXY`` exempts, in its own notation."""
@@ -165,7 +177,7 @@ class EgressGuard:
             return  # who am I: answered by this machine's own files, asked by loggers and celery
         if self._knows(host):
             self._learn(host, int(port))
-        else:
+        elif not self._lookups:
             self._refuse(event, host)
 
     def permits(self, host: str, port: int) -> bool:
@@ -209,8 +221,9 @@ class EgressGuard:
             with self._lock:
                 self.count += 1
                 self.refusals.append(refusal)
-                if self._record is not None:
+                if self._record is not None and self.count <= _RECORDED:
                     line = {"at": refusal.at, "what": what, "target": target, "thread": refusal.thread}
+                    line |= {"process": self._process, "pid": os.getpid()}
                     with self._record.open("ab") as file:
                         file.write(orjson.dumps(line) + b"\n")
             _log.warning("egress refused", what=what, target=target, thread=refusal.thread)
@@ -226,18 +239,22 @@ def install_guard(
     proxies: Iterable[ProxyLike | None],
     services: Iterable[tuple[str, int]] = (),
     *,
+    loopback: bool = True,
+    lookups: bool = False,
     record: Path | None = None,
+    process: str = "",
 ) -> EgressGuard | None:
     """Install the guard of a process, once all it serves goes through proxies; else None.
 
     Args:
         proxies: of every account this process serves; one None (an account without a proxy) means no guard.
-        services: host and port of Redis and of anything else of ours beyond this machine.
+        services: host and port of Redis and of anything else that may be reached without a proxy.
+        loopback, lookups, record, process: of the guard, see :class:`EgressGuard`.
     """
     ways = list(proxies)
     if not ways or any(way is None for way in ways):
         return None
-    guard = _installed or EgressGuard(record=record)
+    guard = _installed or EgressGuard(loopback=loopback, lookups=lookups, record=record, process=process)
     for way in ways:
         if way is not None:
             guard.allow(way.host, way.port)

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
 
 from shoal.simulator.errors import ControlError
 
@@ -26,17 +27,31 @@ __all__ = ["Control"]
 Json = dict[str, Any]
 
 
+class _From(HTTPAdapter):
+    """Connects from a given address of this machine."""
+
+    def __init__(self, source: str) -> None:
+        self._from = (source, 0)
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        """Pools whose sockets are bound first (called by requests)."""
+        super().init_poolmanager(*args, source_address=self._from, **options)
+
+
 class Control:
     """A blocking client of ``/control``. Safe to use from several threads.
 
     Args:
         base_url: origin of the simulator, such as ``http://127.0.0.1:8060``.
         timeout: seconds one call may take (long waits are cut into several calls).
+        source: address of this machine to call from, where the simulator tells callers apart.
     """
 
-    def __init__(self, base_url: str, *, timeout: float = 10.0) -> None:
+    def __init__(self, base_url: str, *, timeout: float = 10.0, source: str | None = None) -> None:
         self.base_url = base_url.rstrip("/")
         self.timeout = timeout
+        self._source = source
 
     # -- the world -------------------------------------------------------------------------------
 
@@ -356,6 +371,8 @@ class Control:
     ) -> Any:
         with requests.Session() as session:
             session.trust_env = False  # loopback: never through a proxy of the environment
+            if self._source is not None:
+                session.mount("http://", _From(self._source))
             try:
                 answer = session.request(
                     method,

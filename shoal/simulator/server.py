@@ -56,11 +56,12 @@ class _Server(HTTPServer):
     """Refuses connections from other addresses than ``only_from``, before a byte is read."""
 
     only_from: str | None = None
+    control_from: str | None = None
     core: Core | None = None
 
     def handle_stream(self, stream: IOStream, address: Any) -> None:
         """One accepted connection."""
-        if self.only_from is not None and address[0] != self.only_from:
+        if self.only_from is not None and address[0] not in (self.only_from, self.control_from):
             if self.core is not None:
                 self.core.log.write("refused", source=str(address[0]), allowed=self.only_from)
             stream.close()
@@ -81,6 +82,7 @@ class Simulator:
         faults: a JSON file or a list of faults to start with.
         host: a loopback address to bind.
         only_from: refuse connections from every other source address.
+        control_from: the source address of ``control``, let in beside ``only_from``.
         settings: fields of :class:`~shoal.simulator.settings.Settings` to change.
         seed: makes faults with a probability repeatable.
 
@@ -102,6 +104,7 @@ class Simulator:
         *,
         host: str = "127.0.0.1",
         only_from: str | None = None,
+        control_from: str | None = None,
         settings: Mapping[str, Any] | None = None,
         seed: int = 0,
     ) -> None:
@@ -114,7 +117,7 @@ class Simulator:
         else:
             for spec in faults or ():
                 self.core.faults.add(spec)
-        self._host, self._port, self._only_from = host, port, only_from
+        self._host, self._port, self._only_from, self._control_from = host, port, only_from, control_from
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._end: asyncio.Event | None = None
@@ -141,7 +144,7 @@ class Simulator:
     @property
     def control(self) -> Control:
         """A client of the control API."""
-        return Control(self.url)
+        return Control(self.url, source=self._control_from)
 
     # -- life ------------------------------------------------------------------------------------
 
@@ -214,7 +217,7 @@ class Simulator:
             websocket_ping_interval=0,
         )
         server = _Server(application, max_body_size=MAX_BODY, max_buffer_size=MAX_BODY + 1024 * 1024)
-        server.only_from, server.core = self._only_from, self.core
+        server.only_from, server.control_from, server.core = self._only_from, self._control_from, self.core
         sockets = bind_sockets(self._port, self._host)
         server.add_sockets(sockets)
         port = sockets[0].getsockname()[1]

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from config.accounts import Account
+from shoal.discord.origins import Origins
+from shoal.discord.proxy import proxy_for
 from workers.delivery.chunks import DISCORD_LIMIT, MAX_LINES, chunk_text
 from workers.delivery.mentions import MentionPolicy, allowed_for
 from workers.delivery.records import SendRequest
@@ -38,13 +40,14 @@ class DeliverySettings:
     mentions: MentionPolicy = field(default_factory=MentionPolicy)
     aliases: dict[str, str] = field(default_factory=dict)
     proxied: bool = False
-    """A proxy is configured: only for the log."""
+    """Requests go through a proxy: only for the log."""
 
     @classmethod
     def of(cls, account: Account) -> DeliverySettings:
         """Compile the settings of an account."""
         discord = account.discord
         wanted = discord.allowed_mentions
+        origin = Origins(account.api_url)
         return cls(
             limit=discord.text_chunk_limit,
             max_lines=discord.max_lines_per_message,
@@ -52,7 +55,7 @@ class DeliverySettings:
             suppress_embeds=discord.suppress_embeds,
             mentions=MentionPolicy(wanted.users, wanted.roles, wanted.everyone),
             aliases={name.lstrip("@").lower(): user for name, user in discord.mention_aliases.items()},
-            proxied=account.proxy is not None,
+            proxied=proxy_for(origin.host, origin.port, account.proxy) is not None,
         )
 
 
