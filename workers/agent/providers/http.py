@@ -30,6 +30,9 @@ __all__ = ["model_http_client", "watching"]
 
 CONNECT_S = 10.0
 SLICE_S = 0.25
+CONNECTIONS: int | None = None
+"""A pool that is full would fail a turn that only had to wait; a process's threads are the bound."""
+IDLE_CONNECTIONS = 8
 _SocketOption = Any
 
 
@@ -196,7 +199,11 @@ class _Transport(httpx2.BaseTransport):
         self._pool: httpcore2.ConnectionPool
         if proxy is None or socks is not None:
             self._pool = httpcore2.ConnectionPool(
-                ssl_context=ssl_context, keepalive_expiry=30, network_backend=backend
+                ssl_context=ssl_context,
+                max_connections=CONNECTIONS,
+                max_keepalive_connections=IDLE_CONNECTIONS,
+                keepalive_expiry=30,
+                network_backend=backend,
             )
             return
         password = proxy.password.get_secret_value() if proxy.password else ""
@@ -207,6 +214,8 @@ class _Transport(httpx2.BaseTransport):
             proxy_auth=auth,
             proxy_ssl_context=ssl_context if proxy.scheme == "https" else None,
             ssl_context=ssl_context,
+            max_connections=CONNECTIONS,
+            max_keepalive_connections=IDLE_CONNECTIONS,
             keepalive_expiry=30,
             network_backend=backend,
         )
