@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -22,16 +22,22 @@ COMMANDS = [
 ]
 
 
-def test_help_is_quick_and_lists_every_command(shoal: Shoal) -> None:
-    shoal.run("--help")  # writes the byte code
-    took = []
-    for _ in range(5):
-        started = time.monotonic()
-        done = shoal.run("--help")
-        took.append(time.monotonic() - started)
+def test_help_lists_every_command(shoal: Shoal) -> None:
+    done = shoal.run("--help")
     assert done.returncode == 0
     for command in COMMANDS:
         assert re.search(rf"^  {command} ", done.stdout, re.M), f"{command} is not in the help"
+
+
+@pytest.mark.slow
+def test_help_is_quick(shoal: Shoal) -> None:
+    """Processor time, which a busy machine stretches less than the clock on the wall; the best of ten."""
+    took = []
+    for _ in range(10):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        shoal.run("--help")
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        took.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(took) <= 0.3, f"--help took {min(took):.2f} s"
 
 
