@@ -152,7 +152,8 @@ class Writer:
         self._listener.restore(state_of(cursor))
 
     def _look(self) -> None:
-        """Nothing to write: has the store gone back meanwhile?"""
+        """Nothing to write: tell what is untold, and has the store gone back meanwhile?"""
+        self._next_second()
         if self.confirmed is not None and not self._buffer.closed:
             self._patient(lambda: None, check=True, look=True)
 
@@ -332,16 +333,18 @@ class Writer:
 
     def _received(self, ids: str) -> None:
         """One line for each event; in a flood a number each second: a line costs more than an event."""
-        now = time.monotonic()
-        if now - self._second >= 1.0:
-            if self._untold:
-                log.info(f"Received: {self._untold} more events", account=self._account)
-            self._second, self._told, self._untold = now, 0, 0
+        if time.monotonic() - self._second >= 1.0:
+            self._next_second()
         if self._told < LINES_PER_S:
             self._told += 1
             log.info(f"Received: {ids}", account=self._account)
         else:
             self._untold += 1
+
+    def _next_second(self) -> None:
+        if self._untold:
+            log.info(f"Received: {self._untold} more events", account=self._account)
+        self._second, self._told, self._untold = time.monotonic(), 0, 0
 
     def _slow(self, item: Item, now: float) -> None:
         took = now - item.received
