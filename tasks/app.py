@@ -24,7 +24,7 @@ from pydantic import SecretStr
 from shoal.base.errors import ProcessError
 from shoal.state import keys
 
-__all__ = ["QUEUE_PREFIX", "broker_url", "build_app", "transport_options"]
+__all__ = ["QUEUE_PREFIX", "broker_url", "build_app", "configure_beat", "transport_options"]
 
 QUEUE_PREFIX = keys.CELERY_PREFIX
 """Everything kombu writes lives below this prefix, in the same Redis."""
@@ -123,11 +123,18 @@ def build_app(store_url: str, password: SecretStr | None = None) -> Celery:
         control_queue_ttl=60,
         enable_utc=True,
         timezone="UTC",
+    )
+    return app
+
+
+def configure_beat(app: Celery, store_url: str, password: SecretStr | None = None) -> None:
+    """Settings of beat alone. Workers must not have them: anybody who may look at a worker's settings
+    (Flower does) would read the password in ``redbeat_redis_url``, which Celery does not know to mask.
+    """
+    app.conf.update(
         redbeat_redis_url=_with_login(store_url, password, urlsplit(store_url).scheme),
         redbeat_redis_options={},
         redbeat_key_prefix=keys.PREFIX + "beat:",
         redbeat_lock_timeout=25,
         beat_max_loop_interval=5,
-        beat_scheduler="redbeat.RedBeatScheduler",
     )
-    return app

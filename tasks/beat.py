@@ -14,6 +14,7 @@ from celery.beat import Service
 
 from config import Loaded
 from shoal.base.logging import get_logger
+from tasks.app import configure_beat
 from tasks.registry import PERIODIC
 from tasks.runtime import open_runtime
 
@@ -25,6 +26,7 @@ log = get_logger(__name__)
 def run(loaded: Loaded) -> int:
     """Run until SIGTERM or SIGINT; returns the exit code."""
     runtime = open_runtime(loaded, "beat")
+    configure_beat(runtime.app, runtime.store_url, loaded.redis.password)
     runtime.app.conf.beat_schedule = PERIODIC
     service = Service(app=runtime.app, scheduler_cls="redbeat.RedBeatScheduler")
 

@@ -18,7 +18,7 @@ from shoal.base.errors import StoreUnavailable
 from shoal.base.logging import get_logger
 from shoal.state.lanes import Lanes
 
-__all__ = ["LEASE_MS", "Held", "Keeper"]
+__all__ = ["LEASE_MS", "Held", "InHand", "Keeper"]
 
 LEASE_MS = 5_000
 """How long a grant lives without renewal."""
@@ -31,6 +31,11 @@ log = get_logger(__name__)
 
 class Held(Protocol):
     """What the keeper wants to know of the work under a grant."""
+
+    @property
+    def step_name(self) -> str:
+        """What is being done now, for operators; no content."""
+        ...
 
     def progressing(self) -> bool:
         """Whether the step in hand is still within the time it asked for."""
@@ -49,7 +54,17 @@ class Held(Protocol):
 class _Entry:
     token: str
     held: Held
+    since: float
     leaked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InHand:
+    """One lane held by this process. ``since`` is monotonic seconds."""
+
+    lane: str
+    step: str
+    since: float
 
 
 class Keeper:
@@ -74,7 +89,7 @@ class Keeper:
     @contextmanager
     def holding(self, lane: str, token: str, held: Held) -> Iterator[None]:
         """Renew ``lane`` for as long as the block runs."""
-        entry = _Entry(token, held)
+        entry = _Entry(token, held, time.monotonic())
         with self._lock:
             self._held[lane] = entry
         try:
@@ -84,10 +99,11 @@ class Keeper:
                 if self._held.get(lane) is entry:
                     del self._held[lane]
 
-    def lanes(self) -> list[str]:
-        """The lanes held now; for ``turns`` remote control and diagnostics."""
+    def in_hand(self) -> list[InHand]:
+        """The lanes held now, by name; for remote control and diagnostics."""
         with self._lock:
-            return sorted(self._held)
+            held = sorted(self._held.items())
+        return [InHand(lane, entry.held.step_name, entry.since) for lane, entry in held]
 
     def _run(self) -> None:
         while not self._stop.wait(RENEW_EVERY_S):

@@ -23,6 +23,7 @@ from shoal.base.logging import get_logger
 from shoal.discord.rest import Rest
 from shoal.discord.retry import RetryPolicy
 from shoal.state.embedded import EmbeddedServer
+from shoal.state.records import Limit
 from shoal.state.store import Store
 from tasks.app import build_app
 from tasks.drain import READS, Drain
@@ -64,6 +65,7 @@ class Runtime:
         index: number among several of one kind on this host.
         home: the name of this host, for agents whose files live here.
         stopping: the process's wish to leave.
+        store_url: URL of the store, with its password; not for logs.
     """
 
     loaded: Loaded
@@ -73,6 +75,7 @@ class Runtime:
     index: int
     home: str
     stopping: Stopping
+    store_url: str = field(repr=False)
     clock: Clock = field(default_factory=SystemClock)
     _settings: dict[str, Settings] = field(default_factory=dict)
 
@@ -107,6 +110,12 @@ class Runtime:
         if settings is None:
             settings = self._settings[account_id] = settings_of(self.loaded, account_id)
         return settings
+
+    @property
+    def turn_limit(self) -> Limit | None:
+        """``agents.defaults.maxConcurrent``, which counts only where it is written (rule R33)."""
+        cap = self.loaded.root.agents.defaults.max_concurrent
+        return Limit("turns.main", cap) if cap else None
 
     @cached_property
     def turn_deps(self) -> TurnDeps:
@@ -197,6 +206,7 @@ def open_runtime(loaded: Loaded, kind: str, *, index: int = 1, app: Celery | Non
         index=index,
         home=host_name(),
         stopping=Stopping(),
+        store_url=url,
     )
 
 

@@ -17,7 +17,7 @@ def turn_lane(runtime: Runtime, lane: str) -> str:
     def handle(grant: Grant, context: TurnContext) -> Step:
         return _step(run_turn(grant, runtime.turn_deps, context))
 
-    return runtime.drain.run(lane, handle)
+    return runtime.drain.run(lane, handle, limit=runtime.turn_limit)
 
 
 def _step(result: TurnResult) -> Step:

@@ -19,6 +19,7 @@ from config import Loaded
 from shoal.base.errors import ProcessError
 from shoal.base.logging import get_logger
 from tasks.app import QUEUE_PREFIX
+from tasks.control import install_controls
 from tasks.hints import install_hints
 from tasks.registry import register
 from tasks.runtime import Runtime, open_runtime
@@ -80,6 +81,7 @@ def run(kind_name: str, loaded: Loaded, *, index: int = 1, concurrency: int | No
     if kind.pool == "prefork":
         _reopen_in_children(current, loaded, kind, index)
     register(runtime.app, lambda: current[0])
+    install_controls(lambda: current[0])
     install_hints(runtime.app, runtime.store, homes=[runtime.home])
     runtime.start()
     Sweeper(runtime.store, runtime.stopping).start()

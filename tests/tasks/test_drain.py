@@ -149,6 +149,7 @@ def test_the_keeper_renews_only_what_moves(store: Store) -> None:
     class Work:
         def __init__(self, moving: Callable[[], bool]) -> None:
             self.progressing = moving
+            self.step_name = "test"
             self.events: list[str] = []
 
         def lose(self) -> None:

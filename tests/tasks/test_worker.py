@@ -1,0 +1,115 @@
+"""A real worker process on a real Valkey: hints written by scripts, remote control, stopping, settings."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shoal.state.embedded import EmbeddedServer
+from shoal.state.records import InboundEvent, Record, encode_event
+from shoal.state.store import Store
+from tasks.app import build_app, transport_options
+from tests.conftest import RedisServer
+
+TOKEN = "MTMwMDAwMDAwMDAwMDAwMDAw.GTest1.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+
+@pytest.fixture
+def front(durable_server: RedisServer, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """One ``shoal worker front``."""
+    (tmp_path / "state").mkdir()
+    config = {"channels": {"discord": {"dmPolicy": "allowlist", "allowFrom": ["5"]}}}
+    (tmp_path / "state" / "shoal.json").write_text(json.dumps(config))
+    env = {
+        **os.environ,
+        "SHOAL_STATE_DIR": str(tmp_path / "state"),
+        "SHOAL_REDIS_URL": durable_server.url,
+        "DISCORD_BOT_TOKEN": TOKEN,
+    }
+    out = (tmp_path / "out").open("wb")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "shoal.cli", "worker", "front"], env=env, stdout=out, stderr=out
+    )
+    yield process
+    if process.poll() is None:
+        process.kill()
+    process.wait()
+    out.close()
+
+
+@pytest.fixture
+def open_store(durable_server: RedisServer) -> Iterator[Store]:
+    opened = Store.open(durable_server.url, client_name="test")
+    yield opened
+    opened.close()
+
+
+def wait(look: object, timeout: float = 30.0) -> None:
+    deadline = time.monotonic() + timeout
+    while not look():  # type: ignore[operator]
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def push(store: Store, message_id: str) -> None:
+    data = {"id": message_id, "channel_id": "7", "author": {"id": "9", "username": "x"}, "content": "hi"}
+    body = encode_event(
+        InboundEvent("default", 0, "MESSAGE_CREATE", 1, __import__("msgspec").Raw(json.dumps(data).encode()))
+    )
+    store.lanes.push(
+        "inbound:default:7",
+        Record(f"m.{message_id}", "MESSAGE_CREATE", body, account="default", message_id=message_id),
+    )
+
+
+def test_a_worker_is_woken_controlled_and_stopped(
+    front: subprocess.Popen[bytes], open_store: Store, durable_server: RedisServer
+) -> None:
+    store = open_store
+    wait(lambda: store.hints.get("inbound") is not None)
+    push(store, "1300000000000000001")
+    wait(lambda: store.ledger.explain("default", "1300000000000000001") is not None)
+    explained = store.ledger.explain("default", "1300000000000000001")
+    assert explained is not None
+    assert explained.outcome == "dropped"
+
+    app = build_app(durable_server.url)
+    app.conf.broker_transport_options = transport_options()
+    wait(lambda: app.control.inspect(timeout=1).ping())
+    inspect = app.control.inspect(timeout=3)
+    node = next(iter(inspect.ping()))
+    assert node.startswith("front@")
+    assert app.control.broadcast("turns", reply=True, timeout=3) == [{node: []}]
+    assert app.control.broadcast("log_level", {"level": "loud"}, reply=True, timeout=3)[0][node]["error"]
+    assert app.control.broadcast("log_level", {"level": "debug"}, reply=True, timeout=3)[0][node]["ok"]
+    _no_secret_in_what_a_worker_tells(inspect, durable_server)
+
+    started = time.monotonic()
+    app.control.broadcast("drain")
+    assert front.wait(timeout=25) == 0
+    assert time.monotonic() - started < 20
+
+
+def _no_secret_in_what_a_worker_tells(inspect: object, server: RedisServer) -> None:
+    password = EmbeddedServer(server.state_dir).password().get_secret_value()
+    told = repr((inspect.conf(), inspect.stats(), inspect.report()))  # type: ignore[attr-defined]
+    assert "broker_url" in told
+    assert password not in told
+    assert TOKEN not in told
+
+
+def test_sigterm_ends_a_worker_at_once(front: subprocess.Popen[bytes], open_store: Store) -> None:
+    wait(lambda: open_store.hints.get("inbound") is not None)
+    time.sleep(1)
+    started = time.monotonic()
+    front.send_signal(signal.SIGTERM)
+    assert front.wait(timeout=25) == 0
+    assert time.monotonic() - started < 15
