@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.fleet import FleetUnderTest
+from bench.fleet import FleetUnderTest
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.integration.fleet import FleetUnderTest
+from bench.fleet import FleetUnderTest
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.integration.fleet import FleetUnderTest
+from bench.fleet import FleetUnderTest
 
 pytestmark = pytest.mark.slow
 

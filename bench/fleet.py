@@ -1,4 +1,4 @@
-"""A whole fleet for tests: simulator, model server, ``shoal up`` with every process real."""
+"""A whole fleet for tests and benchmarks: simulator, model server, ``shoal up`` with every process real."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -16,24 +17,48 @@ from shoal.simulator.control import Control
 from shoal.simulator.models import ModelServer
 from shoal.simulator.server import Simulator
 
+__all__ = ["FleetUnderTest", "command_line", "descendants", "free_port", "merged"]
+
 START_S = 90.0
 
 
 class FleetUnderTest:
     """One fleet with its own Discord and model; everything a test may see or hurt."""
 
-    def __init__(self, folder: Path, config: dict[str, Any] | None = None, *, workers: int = 1) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        config: dict[str, Any] | None = None,
+        *,
+        workers: int = 1,
+        settings: Mapping[str, Any] | None = None,
+        seed: int = 0,
+        redis_url: str | None = None,
+    ) -> None:
+        """See the class.
+
+        Args:
+            folder: logs and the state dir go here.
+            config: laid over :meth:`config`.
+            workers: turn workers.
+            settings: of the simulator.
+            seed: of the simulator's random faults.
+            redis_url: a server of the caller's instead of the embedded one.
+        """
         self.folder = folder
+        self._settings, self._seed, self._redis_url = settings, seed, redis_url
         self.state_dir = folder / "state"
         self.simulator_log = folder / "simulator.jsonl"
         self._extra = config or {}
         self._workers = workers
         self._stack = ExitStack()
         self.process: subprocess.Popen[bytes] | None = None
+        self.configure: Callable[[FleetUnderTest], dict[str, Any]] | None = None
+        """Called when the simulator runs and the fleet does not: prepares both, returns more config."""
 
     def start(self) -> None:
         """Bring everything up; returns when the bot is online."""
-        simulator = Simulator(port=0, log=self.simulator_log)
+        simulator = Simulator(port=0, log=self.simulator_log, settings=self._settings, seed=self._seed)
         simulator.start()
         self._stack.callback(simulator.stop)
         self.models = ModelServer(port=0, log=self.folder / "models.jsonl")
@@ -45,6 +70,8 @@ class FleetUnderTest:
         self.bot = state["bots"][0]
         self.person = next(user for user in state["users"] if not user.get("bot"))
         self.guild = state["guilds"][0]
+        if self.configure is not None:
+            self._extra = merged(self._extra, self.configure(self))
         self.state_dir.mkdir(parents=True, exist_ok=True)
         self.config_path = self.state_dir / "shoal.json"
         self.config_path.write_text(json.dumps(self.config(), indent=2))
@@ -88,8 +115,10 @@ class FleetUnderTest:
             if not name.lower().endswith("_proxy")
             and not name.startswith(("SHOAL_", "DISCORD_", "OPENCLAW_"))
         }
+        own = {"SHOAL_REDIS_URL": self._redis_url} if self._redis_url else {}
         return {
             **kept,
+            **own,
             "SHOAL_STATE_DIR": str(self.state_dir),
             "SHOAL_DISCORD_API_URL": f"{self.simulator.url}/api/v10",
             "DISCORD_BOT_TOKEN": self.bot["token"],
@@ -154,11 +183,12 @@ class FleetUnderTest:
                 found.append(pid)
         return found
 
-    def shoal(self, *args: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    def shoal(self, *args: str, stdin: str = "", timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run a ``shoal`` command against this fleet."""
         return subprocess.run(
             [sys.executable, "-m", "shoal.cli", *args],
             env=self.env,
+            input=stdin,
             capture_output=True,
             text=True,
             timeout=timeout,

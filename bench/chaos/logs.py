@@ -1,0 +1,251 @@
+"""What the checker knows: the logs of a run, boiled down to small facts. Shares no code with the product.
+
+| file | written by | holds |
+|---|---|---|
+| ``driver.jsonl`` | the driver | what was said when, what was hurt when |
+| ``simulator.jsonl`` | the local Discord | every request with its answer |
+| ``models.jsonl`` | the local model server | every request, with the time it began |
+| ``outcomes.jsonl`` | ``shoal explain --json -`` | the outcome of every message, and its notes |
+| ``dead.jsonl`` | ``shoal dead list --json`` | dead records, one per line |
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Create", "Facts", "Injury", "Made", "ModelCall", "Outcome", "Said", "read"]
+
+CREATE = "POST /channels/{channel_id}/messages"
+TAG = re.compile(r"\bm-\d{6}\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A message the driver wrote."""
+
+    id: str
+    channel: str
+    tag: str
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Injury:
+    """Something that was hurt. ``healed`` is when the hurt part could work again, as far as the driver knows.
+
+    ``alone``: nobody else in the fleet does its work, so waiting until ``healed`` is not the fleet's fault.
+    """
+
+    what: str
+    victim: str
+    time: float
+    healed: float
+    alone: bool
+
+    @property
+    def counts_from(self) -> float:
+        """When the time to recover starts."""
+        return self.healed if self.alone else self.time
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """A request to create a message, as the simulator saw it."""
+
+    n: int
+    start: float
+    end: float
+    channel: str
+    status: int
+    message_id: str
+    reference: str
+    tags: tuple[str, ...]
+    stamp: str
+    nonce: str
+    enforced: bool
+    lost: str
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A message of the bot that exists. Ids grow with time, so they give the order."""
+
+    id: str
+    channel: str
+    reference: str
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """A request to the model; ``outcome`` is done, error, cut or gone, or nothing if it never ended."""
+
+    time: float
+    tag: str
+    stamp: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One line of ``shoal explain``."""
+
+    id: str
+    outcome: str
+    reason: str
+    notes: tuple[tuple[str, str], ...] = ()
+    known: bool = True
+
+
+@dataclass(slots=True)
+class Facts:
+    """Everything the checks look at."""
+
+    run: dict[str, Any] = field(default_factory=dict)
+    said: list[Said] = field(default_factory=list)
+    injuries: list[Injury] = field(default_factory=list)
+    phases: dict[str, float] = field(default_factory=dict)
+    creates: list[Create] = field(default_factory=list)
+    made: dict[str, Made] = field(default_factory=dict)
+    calls: list[ModelCall] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    dead: list[dict[str, Any]] = field(default_factory=list)
+    requests: int = 0
+    limited: int = 0
+    limited_by_fault: int = 0
+    bugs: int = 0
+
+
+def read(folder: Path) -> Facts:
+    """The logs in ``folder``.
+
+    Raises:
+        FileNotFoundError: one of them is missing. ValueError: a line other than the last is no JSON.
+    """
+    facts = Facts()
+    for line in _lines(folder / "driver.jsonl"):
+        _driver(facts, line)
+    for line in _lines(folder / "simulator.jsonl"):
+        _simulator(facts, line)
+    _models(facts, _lines(folder / "models.jsonl"))
+    for line in _lines(folder / "outcomes.jsonl"):
+        facts.outcomes.append(_outcome(line))
+    facts.dead.extend(_lines(folder / "dead.jsonl"))
+    return facts
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    broken = ""
+    with path.open("rb") as file:
+        for number, raw in enumerate(file, 1):
+            if broken:
+                raise ValueError(broken)
+            try:
+                yield json.loads(raw)
+            except ValueError:
+                broken = f"{path}:{number} is no JSON"  # fine if it is the last one: a writer was killed
+
+
+def _driver(facts: Facts, line: dict[str, Any]) -> None:
+    kind = line["kind"]
+    if kind == "run":
+        facts.run = line
+    elif kind == "say":
+        facts.said.append(Said(line["id"], line["channel"], line["tag"], line["time"]))
+    elif kind == "phase":
+        facts.phases.setdefault(line["name"], line["time"])
+    elif kind == "injury":
+        healed = float(line.get("healed") or line["time"])
+        facts.injuries.append(Injury(line["what"], line["victim"], line["time"], healed, bool(line["alone"])))
+
+
+def _simulator(facts: Facts, line: dict[str, Any]) -> None:
+    if line["kind"] == "bug":
+        facts.bugs += 1
+    if line["kind"] == "fault" and line.get("fault") == "rate_limit":
+        facts.limited_by_fault += 1
+    if line["kind"] == "event" and line.get("event") == "MESSAGE_CREATE":
+        if line["data"].get("author", {}).get("bot"):
+            _made(facts, line["data"])
+        return
+    if line["kind"] != "request":
+        return
+    facts.requests += 1
+    facts.limited += line["status"] == 429
+    if line["route"] != CREATE:
+        return
+    body, answer = line.get("body"), line.get("answer")
+    body = body if isinstance(body, dict) else {}
+    answer = answer if isinstance(answer, dict) else {}
+    if "id" in answer and "channel_id" in answer:
+        _made(facts, answer)
+    facts.creates.append(
+        Create(
+            n=line["n"],
+            start=line["time"] - line["seconds"],
+            end=line["time"],
+            channel=line["path"].split("/channels/")[1].split("/")[0],
+            status=line["status"],
+            message_id=str(answer.get("id") or ""),
+            reference=str((body.get("message_reference") or {}).get("message_id") or ""),
+            tags=tuple(TAG.findall(str(body.get("content") or ""))),
+            stamp=str(line.get("stamp") or ""),
+            nonce=str(body.get("nonce") or ""),
+            enforced=bool(body.get("enforce_nonce")),
+            lost=str(line.get("lost") or ""),
+            code=int(answer.get("code") or 0),
+        )
+    )
+
+
+def _made(facts: Facts, message: dict[str, Any]) -> None:
+    facts.made.setdefault(
+        message["id"],
+        Made(
+            message["id"],
+            message["channel_id"],
+            str((message.get("message_reference") or {}).get("message_id") or ""),
+            tuple(TAG.findall(str(message.get("content") or ""))),
+        ),
+    )
+
+
+def _models(facts: Facts, lines: Iterator[dict[str, Any]]) -> None:
+    starts: dict[int, dict[str, Any]] = {}
+    ends: dict[int, str] = {}
+    for line in lines:
+        if line["kind"] == "start":
+            asked = [m for m in (line.get("body") or {}).get("messages", []) if m.get("role") == "user"]
+            tags = TAG.findall(_text(asked[-1].get("content"))) if asked else []
+            starts[line["request"]] = {
+                "time": line["time"],
+                "tag": tags[-1] if tags else "",
+                "stamp": line["stamp"],
+            }
+        elif line["kind"] == "end":
+            ends[line["request"]] = line["outcome"]
+    for number, start in starts.items():
+        facts.calls.append(ModelCall(start["time"], start["tag"], start["stamp"], ends.get(number, "")))
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, list):
+        return "\n".join(str(part.get("text", "")) for part in content)
+    return str(content or "")
+
+
+def _outcome(line: dict[str, Any]) -> Outcome:
+    notes = tuple((note["name"], note["value"]) for note in line.get("notes", ()))
+    return Outcome(
+        line["message_id"],
+        str(line.get("outcome") or ""),
+        str(line.get("reason") or ""),
+        notes,
+        bool(line["known"]),
+    )
