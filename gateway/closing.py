@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import enum
 
+from shoal.base import exits
 from shoal.base.errors import ProcessError
 
-__all__ = ["EXIT_CONFIG", "KEEP_SESSION", "GatewayStopped", "Verdict", "stopped", "verdict"]
+__all__ = ["KEEP_SESSION", "GatewayStopped", "Verdict", "stopped", "verdict"]
 
 KEEP_SESSION = 4000
 """What we close with: anything but 1000 and 1001 keeps the session for RESUME."""
-
-EXIT_CONFIG = 78
 
 
 class Verdict(enum.Enum):
@@ -61,7 +60,7 @@ class GatewayStopped(ProcessError):
 
     def __init__(self, close_code: int, message: str, *, fix: str) -> None:
         self.close_code = close_code
-        super().__init__(message, fix=fix, exit_code=EXIT_CONFIG)
+        super().__init__(message, fix=fix, exit_code=exits.CONFIG)
 
 
 def verdict(code: int | None) -> Verdict:

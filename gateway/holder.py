@@ -8,23 +8,22 @@ predecessor on the same machine, and an error can say where the living holder is
 from __future__ import annotations
 
 import os
-import platform
-import re
 import time
 from pathlib import Path
 
+from shoal.base import exits
 from shoal.base.errors import ProcessError, StoreUnavailable
 from shoal.base.ids import new_token
 from shoal.base.logging import get_logger
+from shoal.base.process import host_name
 from shoal.state.store import Store
 
-__all__ = ["HOLDER_TTL_MS", "RENEW_EVERY_S", "AccountHolder", "host_name"]
+__all__ = ["HOLDER_TTL_MS", "RENEW_EVERY_S", "AccountHolder"]
 
 log = get_logger(__name__)
 
 HOLDER_TTL_MS = 6_000
 RENEW_EVERY_S = 2.0
-EXIT_BUSY = 75
 
 
 class AccountHolder:
@@ -60,7 +59,7 @@ class AccountHolder:
                     f"Account {self._account} is already listened to by another gateway "
                     f"({_where(other or '')}).",
                     fix="Stop that one, or start this one with --force to take the account over.",
-                    exit_code=EXIT_BUSY,
+                    exit_code=exits.BUSY,
                 )
             if not said:
                 log.info("waiting for the lock of the account", account=self._account)
@@ -80,11 +79,6 @@ class AccountHolder:
             self._store.intake.holder_release(self._account, self.token)
         except StoreUnavailable as error:
             log.warning("account lock not released; it runs out", account=self._account, error=error)
-
-
-def host_name() -> str:
-    """Short name of this machine as keys allow it."""
-    return re.sub(r"[^a-z0-9-]", "-", platform.node().split(".")[0].lower())[:60] or "localhost"
 
 
 def _namespace() -> str:

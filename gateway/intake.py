@@ -27,12 +27,13 @@ from gateway.buffer import Buffer, Item
 from gateway.events import Kept, Malformed
 from gateway.facts import apply_fact
 from gateway.session import SessionState
+from shoal.base import exits
 from shoal.base.errors import InvalidName, ProcessError, ShoalError, StateConflict, StoreUnavailable
 from shoal.base.logging import get_logger
 from shoal.state.intake import Cursor, IntakeEvent, IntakeResult
 from shoal.state.store import Store
 
-__all__ = ["EXIT_BUSY", "Listener", "StoreWentBack", "Writer", "is_passing", "state_of"]
+__all__ = ["Listener", "StoreWentBack", "Writer", "is_passing", "state_of"]
 
 log = get_logger(__name__)
 
@@ -40,7 +41,6 @@ SLOW_S = 30.0
 """From frame to durable record; beyond it the well-known line is written."""
 IDLE_S = 2.0
 """How often an idle writer looks whether the store went back."""
-EXIT_BUSY = 75
 LINES_PER_S = 100
 
 Answer = TypeVar("Answer")
@@ -308,7 +308,7 @@ class Writer:
             raise ProcessError(
                 f"Another gateway has taken account {self._account}.",
                 fix="Run one gateway for each account, or take it back with --force.",
-                exit_code=EXIT_BUSY,
+                exit_code=exits.BUSY,
             )
 
     def _done(self, item: Item) -> None:

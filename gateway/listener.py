@@ -19,8 +19,8 @@ from config import Account, Loaded
 from gateway.backstop import Backstop
 from gateway.buffer import Buffer
 from gateway.compression import Compression
-from gateway.holder import HOLDER_TTL_MS, RENEW_EVERY_S, AccountHolder, host_name
-from gateway.intake import EXIT_BUSY, Writer, state_of
+from gateway.holder import HOLDER_TTL_MS, RENEW_EVERY_S, AccountHolder
+from gateway.intake import Writer, state_of
 from gateway.intents import choose_intents
 from gateway.lookup import IdentifyGate, Lookup
 from gateway.presence import static_presence
@@ -28,8 +28,10 @@ from gateway.session import Session, Shard
 from gateway.shard import Facilities, ShardRunner
 from gateway.socket import MAX_PAYLOAD
 from gateway.threads import start_thread
+from shoal.base import exits
 from shoal.base.errors import ProcessError, ShoalError, StoreUnavailable
 from shoal.base.logging import get_logger
+from shoal.base.process import host_name
 from shoal.base.redact import redactor
 from shoal.discord.connect import open_transport
 from shoal.discord.limiter import Limiter
@@ -177,7 +179,7 @@ class Gateway:
                         ProcessError(
                             f"Another gateway has taken account {self._account.id}.",
                             fix="Run one gateway for each account, or take it back with --force.",
-                            exit_code=EXIT_BUSY,
+                            exit_code=exits.BUSY,
                         )
                     )
                     return

@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.closing import EXIT_CONFIG
+from shoal.base import exits
 from shoal.base.errors import ProcessError, StoreUnavailable, TransportError
 from shoal.base.logging import get_logger
 from shoal.discord.errors import DiscordError, Unauthorized
@@ -88,7 +88,7 @@ class Lookup:
                 f"Failed to connect to Discord gateway: Discord refused the bot token (account "
                 f"{self._account}, token from {self._token_source}, 401 at /gateway/bot).",
                 fix="Copy a fresh token from Developer Portal → your application → Bot → Reset Token.",
-                exit_code=EXIT_CONFIG,
+                exit_code=exits.CONFIG,
             ) from error
         except (TransportError, DiscordError, StoreUnavailable) as error:
             return self._without(error)
@@ -102,7 +102,7 @@ class Lookup:
                 f"/gateway/bot of account {self._account} answered with something else than an address "
                 f"({error}).",
                 fix="Check SHOAL_DISCORD_API_URL, and whether the proxy answers in Discord's place.",
-                exit_code=EXIT_CONFIG,
+                exit_code=exits.CONFIG,
             ) from None
         self._known = answer.url
         limit = answer.session_start_limit
@@ -116,7 +116,7 @@ class Lookup:
             raise ProcessError(
                 f"/gateway/bot of account {self._account} failed: {error.message}",
                 fix=error.fix or "Look at the answer; it will not change by itself.",
-                exit_code=EXIT_CONFIG,
+                exit_code=exits.CONFIG,
             ) from error
         url = self._known or (FALLBACK_URL if self._fallback else None)
         now = time.monotonic()

@@ -5,14 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from shoal.base import exits
 from shoal.base.errors import ProcessError, ShoalError
 from shoal.base.logging import get_logger
 
 __all__ = ["start_thread"]
 
 log = get_logger(__name__)
-
-EXIT_BUG = 70
 
 
 def start_thread(
@@ -31,7 +30,7 @@ def start_thread(
                 ProcessError(
                     f"The {name} thread of the gateway failed ({type(error).__name__}: {error}).",
                     fix="This is a bug in Shoal; the log has the traceback. The next process resumes.",
-                    exit_code=EXIT_BUG,
+                    exit_code=exits.BUG,
                 )
             )
 

@@ -7,7 +7,6 @@ argument; nothing is global.
 from __future__ import annotations
 
 import os
-import socket
 import threading
 from collections import Counter
 from contextlib import AbstractContextManager
@@ -20,6 +19,7 @@ from config import Loaded
 from shoal.base.clock import Clock, SystemClock
 from shoal.base.errors import StoreUnavailable
 from shoal.base.logging import get_logger
+from shoal.base.process import host_name
 from shoal.discord.rest import Rest
 from shoal.discord.retry import RetryPolicy
 from shoal.state.embedded import EmbeddedServer
@@ -43,7 +43,7 @@ from workers.delivery.typing import typing_indicator
 from workers.sessions.records import TurnRequest
 from workers.sessions.view import Settings, settings_of
 
-__all__ = ["Runtime", "host_name", "open_runtime"]
+__all__ = ["Runtime", "open_runtime"]
 
 ANNOUNCE_EVERY_S = 5.0
 ANNOUNCE_TTL_S = 15.0
@@ -208,9 +208,3 @@ def open_runtime(loaded: Loaded, kind: str, *, index: int = 1, app: Celery | Non
         stopping=Stopping(),
         store_url=url,
     )
-
-
-def host_name() -> str:
-    """Short name of this host as node names and homes use it: ``[a-z0-9-]``, at most 60."""
-    name = socket.gethostname().split(".")[0].lower()
-    return "".join(c if c.isascii() and c.isalnum() else "-" for c in name)[:60] or "localhost"

@@ -14,14 +14,14 @@ from collections.abc import Callable, Sequence
 
 from celery import signals
 
+from shoal.base import exits
 from shoal.base.errors import StoreUnavailable
 from shoal.base.logging import get_logger
 from shoal.state.store import Store
 
-__all__ = ["DEAF_EXIT_CODE", "DEAF_S", "Watchdog"]
+__all__ = ["DEAF_S", "Watchdog"]
 
 DEAF_S = 5.0
-DEAF_EXIT_CODE = 70
 LOOK_EVERY_S = 1.0
 
 log = get_logger(__name__)
@@ -59,10 +59,6 @@ class Watchdog:
         """Tasks in hand."""
         return self._running
 
-    def taken_age_s(self) -> float:
-        """Seconds since the consuming loop last took a message."""
-        return time.monotonic() - self._taken_at
-
     def _on_received(self, **_: object) -> None:
         self._taken_at = time.monotonic()
 
@@ -93,4 +89,4 @@ class Watchdog:
             self._waiting_since = now
         if now - max(self._waiting_since, self._taken_at) > DEAF_S:
             log.error("queue is not empty, slots are free, nothing was taken: leaving", after_s=DEAF_S)
-            self._leave(DEAF_EXIT_CODE)
+            self._leave(exits.BUG)

@@ -1,15 +1,4 @@
-"""Exit codes of the ``shoal`` command, and how an error becomes one line for people.
-
-    0   done (for ``demo``: answered)
-    1   failed, or not answered
-    2   wrong use of the command
-    69  something outside cannot be reached (Redis, Discord, the proxy)
-    70  a bug of ours; the log has the traceback
-    75  somebody else is at it (second fleet, second gateway); later may work
-    78  the configuration, a token or an intent must be changed first
-
-A supervisor that sees 78 must not start the process again: it would fail the same way.
-"""
+"""How an error ends a command: its exit code (:mod:`shoal.base.exits`), and one line for people."""
 
 from __future__ import annotations
 
@@ -25,15 +14,10 @@ from shoal.base.errors import (
     StoreUnsuitable,
     TransportError,
 )
+from shoal.base.exits import BUG, CONFIG, FAILED, UNAVAILABLE
 from shoal.base.redact import redactor
 
-__all__ = ["BUG", "BUSY", "CONFIG", "FAILED", "UNAVAILABLE", "exit_code", "report"]
-
-FAILED = 1
-UNAVAILABLE = 69
-BUG = 70
-BUSY = 75
-CONFIG = 78
+__all__ = ["exit_code", "report"]
 
 
 def exit_code(error: BaseException) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from shoal.base.errors import ProcessError
+from shoal.base.exits import USAGE
 
 __all__ = ["message_id"]
 
@@ -25,6 +26,6 @@ def message_id(text: str) -> str:
         raise ProcessError(
             f"{text!r} is neither a message id nor a link to a message.",
             fix="In Discord: right-click the message, then Copy Message Link.",
-            exit_code=2,
+            exit_code=USAGE,
         )
     return match["message"]

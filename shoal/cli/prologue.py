@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shoal.base.errors import ShoalError
+from shoal.base.exits import CONFIG
 from shoal.base.process import die_with_parent, hide_memory, host_name
-from shoal.cli.exits import CONFIG, exit_code
+from shoal.cli.exits import exit_code
 from shoal.cli.fleet.layout import FLEET_DIR, PROCESS_NAME, SUPERVISOR_PID, Layout, private_dir
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ def cli_page() -> str:
     """Every command with its options, and the exit codes."""
     import typer
 
-    from shoal.cli import exits
+    from shoal.base import exits
     from shoal.cli.main import app
 
     codes = (exits.__doc__ or "").split("\n\n")[1]

@@ -68,7 +68,7 @@ def test_an_unknown_command_is_a_usage_error(shoal: Shoal) -> None:
 def test_an_unknown_worker_kind_names_the_known_ones(shoal: Shoal) -> None:
     done = shoal.run("worker", "sharks")
     assert done.returncode == 2
-    assert done.stderr == "error: There is no worker kind 'sharks'. Use one of: front, back, turns, chores.\n"
+    assert done.stderr == "error: There is no worker kind 'sharks'. Use one of: front, turns, back, chores.\n"
 
 
 def test_a_closed_pipe_is_no_traceback(shoal: Shoal) -> None:

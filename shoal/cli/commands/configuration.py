@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from shoal.base.errors import ConfigError
+from shoal.base.exits import CONFIG
 from shoal.cli.options import AsJson, ConfigPath, StateDir
 
 __all__ = ["register"]
@@ -35,7 +36,7 @@ def validate(config: ConfigPath = None, state_dir: StateDir = None, as_json: AsJ
             raise
         issues = [{"path": issue.path, "problem": str(issue)} for issue in error.issues]
         print(json.dumps({"valid": False, "error": error.message, "issues": issues}, ensure_ascii=False))
-        sys.exit(78)
+        sys.exit(CONFIG)
     warnings = [str(issue) for issue in loaded.warnings]
     where = str(loaded.path) if loaded.path else None
     if as_json:

@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from shoal.base.errors import ProcessError
+from shoal.base.exits import USAGE
+from shoal.cli.fleet.plan import WORKERS
 from shoal.cli.options import ConfigPath, StateDir
 
 __all__ = ["register", "run_gateway"]
-
-KINDS = ("front", "back", "turns", "chores")
 
 
 def register(app: typer.Typer) -> None:
@@ -30,9 +30,9 @@ def worker(
     state_dir: StateDir = None,
 ) -> None:
     """Run one worker process of the fleet."""
-    if kind not in KINDS:
+    if kind not in WORKERS:
         raise ProcessError(
-            f"There is no worker kind {kind!r}.", fix=f"Use one of: {', '.join(KINDS)}.", exit_code=2
+            f"There is no worker kind {kind!r}.", fix=f"Use one of: {', '.join(WORKERS)}.", exit_code=USAGE
         )
     from shoal.cli.prologue import enter
 
@@ -96,7 +96,7 @@ def run_gateway(account: str | None, *, force: bool, config: ConfigPath, state_d
             raise ProcessError(
                 f"There are {len(ids)} accounts: {', '.join(ids)}.",
                 fix="Name one with --account; each needs a gateway of its own.",
-                exit_code=2,
+                exit_code=USAGE,
             )
         account = ids[0] if ids else loaded.default_account_id
     loaded.account(account)

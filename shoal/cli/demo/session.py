@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shoal.base.errors import ProcessError
+from shoal.base.exits import FAILED, UNAVAILABLE, USAGE
 from shoal.base.process import hide_memory
 from shoal.cli.demo.chat import Chat
-from shoal.cli.exits import FAILED, UNAVAILABLE
 from shoal.cli.fleet.layout import Layout, Lock
 from shoal.cli.fleet.plan import plan
 from shoal.cli.fleet.running import Fleet
@@ -70,7 +70,7 @@ def run_demo(
     """
     hide_memory()
     if text is not None and not text.strip():
-        raise ProcessError("There is nothing to say.", fix="Try: echo hello | shoal demo", exit_code=2)
+        raise ProcessError("There is nothing to say.", fix="Try: echo hello | shoal demo", exit_code=USAGE)
     with ExitStack() as stack:
         folder = state_dir.absolute() if state_dir else Path(tempfile.mkdtemp(prefix="shoal-demo-"))
         if state_dir is None:

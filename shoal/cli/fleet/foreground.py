@@ -16,8 +16,9 @@ from types import FrameType
 from typing import NoReturn
 
 from shoal.base.errors import ShoalError
+from shoal.base.exits import FAILED
 from shoal.base.process import hide_memory
-from shoal.cli.exits import FAILED, exit_code, report
+from shoal.cli.exits import exit_code, report
 from shoal.cli.fleet.layout import Fatal, Layout, Lock
 from shoal.cli.fleet.plan import Program
 from shoal.cli.fleet.running import Fleet

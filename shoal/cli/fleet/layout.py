@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shoal.base.errors import ProcessError
-from shoal.cli.exits import BUSY
+from shoal.base.exits import BUSY
 
 __all__ = ["FLEET_DIR", "PROCESS_NAME", "SUPERVISOR_PID", "Fatal", "Layout", "Lock", "private_dir"]
 

@@ -6,7 +6,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from shoal.base.errors import ConfigError, ProcessError, StoreUnavailable
-from shoal.cli.exits import CONFIG
+from shoal.base.exits import CONFIG
 
 if TYPE_CHECKING:
     from config import Loaded

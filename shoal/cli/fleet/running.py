@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from shoal.base.errors import ProcessError
-from shoal.cli.exits import CONFIG, FAILED
+from shoal.base.exits import CONFIG, FAILED
 from shoal.cli.fleet.layout import FLEET_DIR, Fatal, Layout, Lock
 from shoal.cli.fleet.plan import GROUPS, Program
 from shoal.cli.fleet.supervisord import STOP_WAIT_S, render

@@ -18,7 +18,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from shoal.cli.exits import CONFIG
+from shoal.base.exits import CONFIG
 from shoal.cli.fleet.layout import PROCESS_NAME, Layout
 from shoal.cli.fleet.plan import GROUPS, Program
 
