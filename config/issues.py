@@ -36,6 +36,8 @@ Lines = Mapping[KeyPath, str]
 _TELLING = re.compile(
     r"""(?i)((?:token|key|password|passwd|secret|authorization|cookie|credential|proxy)s?["']?\s*[:=]\s*)[^\s,}].*"""
 )
+_SECRET_NAME = re.compile(r"(?i)to?ke?n|key|pass|pwd|pw$|auth|secret|cookie|cred")
+"""What an unknown key is called that holds a secret: wider than the schema's words, for keys nobody knows."""
 _OPAQUE = re.compile(r"[A-Za-z0-9_+/=.\-]{20,}")
 
 MISSING = "this key is required"
@@ -316,9 +318,9 @@ def _unknown_key(
     close = nearest(key, known)
     places = [] if key in _COMMON_WORDS or close else places_of(key, path[:-1])
     shown = show_path(written)
-    # a slip in the name of a secret key must not show the secret
-    meant = (*path[:-1], close) if close else path
-    found = MASK if is_secret(meant) and not isinstance(value, dict | list) else show_value(value, path)
+    # a slip in the name of a secret key, or another word for it, must not show the secret
+    secret = is_secret((*path[:-1], close) if close else path) or _SECRET_NAME.search(key) is not None
+    found = MASK if secret and isinstance(value, str) else show_value(value, path)
     place = f"its place is {' or '.join(places[:2])}" if places else ""
     if places and key not in _ACCESS_WORDS:
         findings.warnings.append(

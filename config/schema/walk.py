@@ -73,11 +73,12 @@ def is_secret(path: KeyPath) -> bool:
         part = path[end - 1]
         if isinstance(part, str):
             word = part.lower().replace("_", "").replace("-", "")
-            if word.endswith(_SECRET_WORDS) or (word == "env" and end > 1):
+            if word.endswith(_SECRET_WORDS) or word == "headers" or (word == "env" and end > 1):
                 return True
         if any(kind is SecretStr for kind in _annotations_at(path[:end])):
             return True
-    return False
+    # where an object belongs, a text is most likely the secret itself
+    return len(path) == 3 and path[:2] == ("secrets", "providers")
 
 
 @cache

@@ -116,8 +116,12 @@ def connect(url: str, *, password: str | None, client_name: str) -> Client:
 def _from_url(url: str, options: dict[str, Any]) -> Client:
     try:
         pool = redis.ConnectionPool.from_url(url, **options)
-    except ValueError as error:
-        raise StoreUnsuitable(f"{mask_url(url)!r} is no Redis URL: {error}.") from None
+    except ValueError:
+        # the reason would quote the URL: a slash in a password makes a part of it a "port"
+        raise StoreUnsuitable(
+            f"{mask_url(url).partition('://')[0]}:// is followed by no Redis address.",
+            fix="Write redis://:password@host:6379/0, and in the password %2F for /, %40 for @, %3A for :.",
+        ) from None
     return Client(connection_pool=pool)
 
 

@@ -61,6 +61,13 @@ def test_urls_are_checked_and_never_shown_with_credentials(redis_server: RedisSe
     opened.close()
 
 
+def test_a_password_with_a_slash_is_not_quoted_as_a_port() -> None:
+    with pytest.raises(StoreUnsuitable) as caught:
+        Store.open("redis://:s3cr3t/s3cr3t@127.0.0.1:6379/0")
+    assert "s3cr3t" not in f"{caught.value} {caught.value.fix}"
+    assert "%2F" in str(caught.value.fix)
+
+
 def test_beyond_this_machine_tls_and_a_password_are_wanted(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
