@@ -134,10 +134,12 @@ class _View:
 def _lost(view: _View, check: Check) -> None:
     """A message that was said, and nothing answers it, and nothing accounts for that."""
     for said in view.facts.said:
-        outcomes = [outcome for outcome, _ in view.outcomes[said.id]]
+        outcomes = [outcome for outcome, _ in view.outcomes.get(said.id, [])]
         if not outcomes:
-            check.broken.append(f"{said.tag} {said.id}: no outcome; {len(view.answers[said.id])} answers")
-        elif "answered" in outcomes and not view.answers[said.id] and said.id not in view.dead:
+            check.broken.append(
+                f"{said.tag} {said.id}: no outcome; {len(view.answers.get(said.id, []))} answers"
+            )
+        elif "answered" in outcomes and not view.answers.get(said.id, []) and said.id not in view.dead:
             check.broken.append(f"{said.tag} {said.id}: counted as answered, but no message is there")
     check.note = f"of {len(view.facts.said)} messages"
 
@@ -160,7 +162,7 @@ def _one_outcome(view: _View, check: Check) -> None:
     for told in view.facts.outcomes:
         listed[told.id] += 1
     for said in view.facts.said:
-        found = view.outcomes[said.id]
+        found = view.outcomes.get(said.id, [])
         for outcome, _ in found:
             counts[outcome] += 1
         if listed[said.id] != 1 or len(found) > 1:

@@ -1,0 +1,413 @@
+"""The judge of chaos runs, given forged logs: a healthy run passes, each kind of violation is caught."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.chaos.checker import Verdict, judge, main
+from bench.chaos.logs import read
+
+Line = dict[str, Any]
+CHANNELS = ("100", "200")
+START = 1_000.0
+STEP = 0.5
+CHECKS = {
+    "lost": "lost",
+    "twice": "answered twice",
+    "outcome": "exactly one outcome per message",
+    "order": "effects out of order",
+    "grants": "older grant after a newer one",
+    "dead": "dead letters without a fault",
+    "unknown": "unknowns",
+    "nonce": "creates without enforced nonce",
+    "bugs": "mistakes of the judge's own tools",
+    "recovery": "recovery over 10 s",
+    "half-open": "half-open over 20 s",
+    "throughput": "throughput below 0.5 × calm",
+    "limits": "429s over 0.1% of requests",
+}
+
+
+class Logs:
+    """A run of ``count`` messages, one after the other, each answered 0.3 s later under its own grant."""
+
+    def __init__(self, count: int = 12) -> None:
+        self.driver: list[Line] = [
+            {"kind": "run", "time": START, "seed": 1, "mode": "followup"},
+            {"kind": "phase", "name": "calm", "time": START},
+        ]
+        self.simulator: list[Line] = []
+        self.models: list[Line] = []
+        self.outcomes: list[Line] = []
+        self.dead: list[Line] = []
+        for number in range(count):
+            self.message(number, START + number * STEP)
+        half, end = START + count * STEP / 2, START + count * STEP
+        self.driver += [
+            {"kind": "phase", "name": "chaos", "time": half},
+            {"kind": "phase", "name": "drain", "time": end},
+        ]
+
+    def message(self, number: int, moment: float) -> None:
+        channel, said, tag = CHANNELS[number % 2], str(1_000 + number * 10), f"m-{number:06}"
+        self.driver.append({"kind": "say", "time": moment, "id": said, "channel": channel, "tag": tag})
+        self.call(number, tag, f"s{number}", moment + 0.1)
+        self.create(channel, str(int(said) + 5), said, tag, f"d{number}", moment + 0.3)
+        self.outcomes.append(
+            {
+                "message_id": said,
+                "known": True,
+                "outcome": "answered",
+                "reason": "",
+                "notes": [{"name": "turn", "value": "{}"}],
+            }
+        )
+
+    def call(self, number: int, tag: str, stamp: str, moment: float) -> None:
+        content = f"[history] m-999999\nplease answer {tag}"
+        body = {"messages": [{"role": "user", "content": content}]}
+        self.models.append(
+            {"kind": "start", "time": moment, "request": len(self.models), "stamp": stamp, "body": body}
+        )
+        self.models.append(
+            {"kind": "end", "time": moment + 0.05, "request": len(self.models) - 1, "outcome": "done"}
+        )
+
+    def create(
+        self, channel: str, made: str, said: str, tag: str, stamp: str, moment: float, **more: Any
+    ) -> Line:
+        reference = {"message_id": said}
+        line = {
+            "kind": "request",
+            "n": len(self.simulator) + 1,
+            "time": moment + 0.01,
+            "seconds": 0.01,
+            "route": "POST /channels/{channel_id}/messages",
+            "path": f"/api/v10/channels/{channel}/messages",
+            "status": 200,
+            "stamp": stamp,
+            "lost": "",
+            "body": {
+                "content": f"answer to {tag}",
+                "message_reference": reference,
+                "nonce": f"n{said}",
+                "enforce_nonce": True,
+            },
+            "answer": {
+                "id": made,
+                "channel_id": channel,
+                "content": f"answer to {tag}",
+                "message_reference": reference,
+            },
+            **more,
+        }
+        self.simulator.append(line)
+        return line
+
+    def write(self, folder: Path) -> Path:
+        for name in ("driver", "simulator", "models", "outcomes", "dead"):
+            text = "".join(json.dumps(line) + "\n" for line in getattr(self, name))
+            (folder / f"{name}.jsonl").write_text(text)
+        return folder
+
+    def judge(self, folder: Path) -> Verdict:
+        return judge(read(self.write(folder)))
+
+    def creates(self) -> list[Line]:
+        return [line for line in self.simulator if line["kind"] == "request"]
+
+    def injury(self, what: str, victim: str, moment: float, healed: float = 0.0, alone: bool = False) -> None:
+        self.driver.append(
+            {
+                "kind": "injury",
+                "what": what,
+                "victim": victim,
+                "time": moment,
+                "healed": healed or moment,
+                "alone": alone,
+            }
+        )
+
+    def forget_answer(self, number: int) -> str:
+        """Take the answer to a message out of the simulator's log; returns the message's id."""
+        said = str(1_000 + number * 10)
+        self.simulator = [
+            line
+            for line in self.simulator
+            if line.get("body", {}).get("message_reference", {}).get("message_id") != said
+        ]
+        return said
+
+
+def broken(verdict: Verdict) -> set[str]:
+    return {short for short, name in CHECKS.items() if verdict.check(name).broken}
+
+
+def test_a_healthy_run_passes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["checker", str(Logs().write(tmp_path))]) == 0
+    said = capsys.readouterr().out
+    assert "BROKEN" not in said
+    assert "ratio 1.0" in said
+    assert set(CHECKS.values()) <= {check.name for check in judge(read(tmp_path)).checks}
+
+
+def lost_without_outcome(logs: Logs) -> None:
+    logs.forget_answer(3)
+    logs.outcomes[3] = {"message_id": "1030", "known": False}
+
+
+def lost_behind_an_outcome(logs: Logs) -> None:
+    logs.forget_answer(3)
+
+
+def said_to_be_on_its_way(logs: Logs) -> None:
+    logs.outcomes[3]["outcome"] = None
+
+
+def answered_twice(logs: Logs) -> None:
+    logs.create("200", "1038", "1030", "m-000003", "d3", START + 1.9)
+
+
+def answered_twice_known_by_text_only(logs: Logs) -> None:
+    line = logs.create("200", "1038", "1030", "m-000003", "d3", START + 1.9)
+    del line["body"]["message_reference"], line["answer"]["message_reference"]
+
+
+def created_behind_a_lost_answer_and_again(logs: Logs) -> None:
+    """The first create is known from the gateway's event only."""
+    data = {"id": "1034", "channel_id": "200", "author": {"bot": True}, "content": "answer to m-000003"}
+    logs.simulator.append({"kind": "event", "time": START, "event": "MESSAGE_CREATE", "data": data})
+
+
+def spoke_unasked(logs: Logs) -> None:
+    data = {"id": "1999", "channel_id": "200", "author": {"bot": True}, "content": "hello"}
+    logs.simulator.append({"kind": "event", "time": START, "event": "MESSAGE_CREATE", "data": data})
+
+
+def two_outcome_lines(logs: Logs) -> None:
+    logs.outcomes.append({**logs.outcomes[3], "outcome": "dropped"})
+
+
+def dropped(logs: Logs) -> None:
+    logs.forget_answer(3)
+    logs.outcomes[3] |= {"outcome": "dropped", "reason": "not-allowed"}
+
+
+def steered_into_nothing(logs: Logs) -> None:
+    logs.forget_answer(3)
+    logs.outcomes[3] |= {"outcome": "steered", "reason": "into.4711"}
+
+
+def reordered(logs: Logs) -> None:
+    """Messages 2 and 4 of one channel: the answer to 4 comes first."""
+    ids = {line["answer"]["message_reference"]["message_id"]: line["answer"] for line in logs.creates()}
+    ids["1020"]["id"], ids["1040"]["id"] = ids["1040"]["id"], ids["1020"]["id"]
+
+
+def older_grant_asks_the_model_again(logs: Logs) -> None:
+    logs.call(2, "m-000002", "s0", START + 1.3)
+
+
+def older_grant_sends_again(logs: Logs) -> None:
+    logs.create("100", "1025", "1020", "m-000002", "d0", START + 1.7)
+
+
+def no_stamp(logs: Logs) -> None:
+    logs.creates()[3]["stamp"] = ""
+
+
+def model_call_of_nobody(logs: Logs) -> None:
+    logs.call(99, "m-000099", "s99", START + 1.3)
+
+
+def frozen_holder_goes_on_and_on(logs: Logs) -> None:
+    logs.injury("freeze", "turns", START + 0.5, healed=START + 1.25)
+    logs.call(2, "m-000002", "s0", START + 1.3)
+    logs.call(2, "m-000002", "s2", START + 1.35)
+    logs.call(2, "m-000002", "s0", START + 1.4)
+
+
+def dead_without_a_fault(logs: Logs) -> None:
+    logs.forget_answer(3)
+    logs.dead.append({"message_id": "1030", "code": "internal"})
+
+
+def refused_and_not_dead(logs: Logs) -> None:
+    logs.creates()[3].update(status=403, answer={"code": 50013, "message": "Missing Permissions"})
+
+
+def unknown_for_nothing(logs: Logs) -> None:
+    logs.outcomes[3]["notes"].append({"name": "delivery", "value": "unknown send"})
+
+
+def lost_beyond_repair_in_silence(logs: Logs) -> None:
+    line = logs.creates()[3]
+    line["lost"] = "dropped"
+    line["body"]["enforce_nonce"] = False
+
+
+def nonce_missing(logs: Logs) -> None:
+    logs.creates()[3]["body"]["nonce"] = None
+
+
+def one_nonce_two_messages(logs: Logs) -> None:
+    logs.create("200", "1038", "1030", "m-000003", "d3", START + 1.9)
+
+
+def simulator_broke(logs: Logs) -> None:
+    logs.simulator.append({"kind": "bug", "time": START, "error": "KeyError"})
+
+
+def slow_recovery(logs: Logs) -> None:
+    logs.driver.append({"kind": "say", "time": START + 10, "id": "5000", "channel": "100", "tag": "m-000500"})
+    logs.injury("kill", "turns", START + 11)
+    logs.call(500, "m-000500", "s500", START + 22)
+    logs.create("100", "5005", "5000", "m-000500", "d500", START + 22.2)
+    logs.outcomes.append(
+        {"message_id": "5000", "known": True, "outcome": "answered", "reason": "", "notes": []}
+    )
+
+
+def slow_half_open(logs: Logs) -> None:
+    slow_recovery(logs)
+    logs.driver[-1] |= {"what": "half-open", "victim": "broker", "time": START + 1.5}
+    logs.driver[-2] |= {"time": START + 1}
+    logs.driver = [line for line in logs.driver if line["kind"] != "injury"]
+    logs.injury("half-open", "broker", START + 11)
+    logs.models[-2]["time"] = START + 32
+    logs.creates()[-1]["time"] = START + 33
+
+
+def slow_under_chaos(logs: Logs) -> None:
+    for line in logs.driver:
+        if line["kind"] == "phase" and line["name"] == "drain":
+            line["time"] += 100
+
+
+def too_many_429s(logs: Logs) -> None:
+    line = {**logs.creates()[3], "status": 429, "answer": {"message": "You are being rate limited."}}
+    logs.simulator.append({**line, "route": "POST /channels/{channel_id}/typing"})
+
+
+@pytest.mark.parametrize(
+    ("forge", "expected"),
+    [
+        (lost_without_outcome, {"lost"}),
+        (lost_behind_an_outcome, {"lost"}),
+        (said_to_be_on_its_way, {"lost"}),
+        (answered_twice, {"twice", "nonce"}),
+        (answered_twice_known_by_text_only, {"twice", "nonce"}),
+        (created_behind_a_lost_answer_and_again, {"twice"}),
+        (spoke_unasked, {"twice"}),
+        (two_outcome_lines, {"outcome"}),
+        (dropped, {"outcome"}),
+        (steered_into_nothing, {"outcome"}),
+        (reordered, {"order"}),
+        (older_grant_asks_the_model_again, {"grants"}),
+        (older_grant_sends_again, {"grants"}),
+        (no_stamp, {"grants"}),
+        (model_call_of_nobody, {"grants"}),
+        (frozen_holder_goes_on_and_on, {"grants"}),
+        (dead_without_a_fault, {"dead"}),
+        (refused_and_not_dead, {"dead", "lost"}),
+        (unknown_for_nothing, {"unknown"}),
+        (lost_beyond_repair_in_silence, {"unknown", "nonce"}),
+        (nonce_missing, {"nonce"}),
+        (one_nonce_two_messages, {"nonce", "twice"}),
+        (simulator_broke, {"bugs"}),
+        (slow_recovery, {"recovery"}),
+        (slow_half_open, {"half-open"}),
+        (slow_under_chaos, {"throughput"}),
+        (too_many_429s, {"limits"}),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_each_violation_is_caught(forge: Callable[[Logs], None], expected: set[str], tmp_path: Path) -> None:
+    logs = Logs()
+    forge(logs)
+    assert broken(logs.judge(tmp_path)) == expected
+    assert main(["checker", str(tmp_path)]) == 1
+
+
+def test_a_frozen_holder_may_finish_the_effect_it_was_in(tmp_path: Path) -> None:
+    logs = Logs()
+    logs.injury("freeze", "turns", START + 0.5, healed=START + 1.25)
+    logs.call(2, "m-000002", "s0", START + 1.3)
+    verdict = logs.judge(tmp_path)
+    assert "grants" not in broken(verdict)
+    assert "1 effects finished" in verdict.check(CHECKS["grants"]).note
+
+
+def test_a_message_refused_for_good_is_a_dead_letter_and_nothing_else(tmp_path: Path) -> None:
+    logs = Logs()
+    refused_and_not_dead(logs)
+    logs.dead.append({"message_id": "1030", "code": "forbidden"})
+    assert broken(logs.judge(tmp_path)) == set()
+
+
+def test_a_429_by_fault_is_not_the_fleets(tmp_path: Path) -> None:
+    logs = Logs()
+    too_many_429s(logs)
+    logs.simulator.append({"kind": "fault", "time": START, "fault": "rate_limit"})
+    assert broken(logs.judge(tmp_path)) == set()
+
+
+def test_absorbed_messages_count_with_the_one_that_was_answered(tmp_path: Path) -> None:
+    logs = Logs()
+    logs.forget_answer(3)
+    logs.outcomes[3] |= {"outcome": "steered", "reason": "into.1050"}
+    assert broken(logs.judge(tmp_path)) == set()
+
+
+def test_a_repeated_create_that_returns_the_first_message_is_one_message(tmp_path: Path) -> None:
+    logs = Logs()
+    logs.creates()[3].update(lost="dropped")
+    logs.create("200", "1035", "1030", "m-000003", "d3", START + 1.95)
+    verdict = logs.judge(tmp_path)
+    assert broken(verdict) == set()
+    assert verdict.check(CHECKS["unknown"]).note == "1 lost answers, 0 beyond repair"
+
+
+def test_waiting_for_the_only_process_of_a_kind_counts_from_its_return(tmp_path: Path) -> None:
+    logs = Logs()
+    slow_recovery(logs)
+    logs.driver[-1] |= {"healed": START + 15, "alone": True}
+    assert broken(logs.judge(tmp_path)) == set()
+
+
+def test_a_second_injury_takes_over_the_waiting(tmp_path: Path) -> None:
+    logs = Logs()
+    slow_recovery(logs)
+    logs.injury("kill", "turns", START + 15)
+    assert broken(logs.judge(tmp_path)) == set()
+
+
+def test_a_log_broken_in_the_middle_is_no_evidence(tmp_path: Path) -> None:
+    logs = Logs()
+    logs.write(tmp_path)
+    path = tmp_path / "simulator.jsonl"
+    good = path.read_bytes()
+    path.write_bytes(good + b'{"kind": "req')
+    assert not broken(judge(read(tmp_path)))  # a writer that was killed in its last line
+    path.write_bytes(b"half a line\n" + good)
+    with pytest.raises(ValueError, match=r"simulator\.jsonl:1 is no JSON"):
+        read(tmp_path)
+
+
+def test_the_checker_shares_no_code_with_the_product() -> None:
+    import bench.chaos.checker
+    import bench.chaos.logs
+
+    for module in (bench.chaos.checker, bench.chaos.logs):
+        source = Path(str(module.__file__)).read_text()
+        imports = [line for line in source.splitlines() if line.startswith(("import ", "from "))]
+        assert not [
+            line
+            for line in imports
+            if any(word in line for word in ("shoal", "tasks", "workers", "gateway", "config"))
+        ]
