@@ -85,6 +85,8 @@ class Keeper:
     def stop(self) -> None:
         """End the thread; leases then run out by themselves."""
         self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(1.0)  # the store is closed next
 
     @contextmanager
     def holding(self, lane: str, token: str, held: Held) -> Iterator[None]:
@@ -112,6 +114,9 @@ class Keeper:
             except StoreUnavailable as error:
                 # infrastructure: the leases may end; every holder also watches its own clock
                 log.warning("leases could not be renewed", error=error)
+            except Exception:
+                # a password that changed, a bug: a process without this thread would lose every turn
+                log.exception("leases could not be renewed")
 
     def renew_once(self) -> None:
         """One round: drop what stands still, renew the rest, tell the losers."""

@@ -17,7 +17,7 @@ from celery import Celery
 
 from config import Loaded
 from shoal.base.clock import Clock, SystemClock
-from shoal.base.errors import StoreUnavailable
+from shoal.base.errors import StateError, StoreUnavailable
 from shoal.base.logging import get_logger
 from shoal.base.process import host_name
 from shoal.discord.rest import Rest
@@ -182,7 +182,7 @@ class Runtime:
                 self.store.processes.announce(
                     self.kind, self.home, os.getpid(), READS, {"index": self.index}, ANNOUNCE_TTL_S
                 )
-            except StoreUnavailable as error:
+            except StateError as error:
                 log.warning("could not announce this process", error=error)
             if self.stopping.wait(ANNOUNCE_EVERY_S):
                 return

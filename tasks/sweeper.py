@@ -46,6 +46,9 @@ class Sweeper:
                 pause = max(SHORTEST_PAUSE_S, self._store.lanes.next_due_in(int(SWEEP_EVERY_S * 1000)) / 1000)
             except ShoalError as error:
                 log.warning("sweep skipped", error=error)
+            except Exception:
+                # one record that breaks us must not end the sweeping of a whole fleet
+                log.exception("sweep failed")
 
     def sweep_once(self) -> None:
         """One round over the lane classes in which something is due."""
