@@ -1,31 +1,23 @@
-"""What is said to a proxy before the tunnel is ours: HTTP CONNECT (RFC 9110) and SOCKS5 (RFC 1928, 1929).
+"""What is said to a proxy before the tunnel is ours: SOCKS5 by PySocks, HTTP CONNECT (RFC 9110) here.
 
-Written here instead of taken from a library because two things matter: which *leg* failed,
-told apart exactly, and that a name is never resolved on this side by accident.
+CONNECT is written here because an ``https`` proxy is spoken to inside TLS, which PySocks cannot,
+and because the *leg* that failed must be told apart (407 from 403 from a wrong scheme).
 """
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from base64 import b64encode
 from typing import Protocol
 
+import socks
 from pydantic import SecretStr
 
-__all__ = ["HandshakeFailed", "http_connect", "socks5_connect"]
+__all__ = ["HandshakeFailed", "http_connect", "socks5_dial"]
 
 _MAX_HEAD = 16_384
-_SOCKS_REPLIES = {
-    1: "general failure",
-    2: "not allowed by its rules",
-    3: "network unreachable from the proxy",
-    4: "host unreachable from the proxy (or its name does not resolve there)",
-    5: "connection refused by the host",
-    6: "time ran out",
-    7: "command not supported",
-    8: "address type not supported",
-}
+_SOCKS_CREDENTIAL_MAX = 127
+"""PySocks writes longer ones wrongly."""
 
 
 class HandshakeFailed(Exception):
@@ -41,6 +33,13 @@ class _Who(Protocol):
     def username(self) -> str | None: ...
     @property
     def password(self) -> SecretStr | None: ...
+
+
+class _Proxy(_Who, Protocol):
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
 
 
 def _credentials(proxy: _Who) -> tuple[str, str] | None:
@@ -93,57 +92,54 @@ def _status_of(head: bytes) -> int:
     return int(parts[1])
 
 
-def socks5_connect(sock: socket.socket, host: str, port: int, proxy: _Who) -> None:
-    """Ask a SOCKS5 proxy for a connection. A name travels as a name; an address as an address."""
-    credentials = _credentials(proxy)
-    methods = b"\x00\x02" if credentials else b"\x00"
-    sock.sendall(b"\x05" + bytes([len(methods)]) + methods)
-    version, method = _exactly(sock, 2)
-    if version != 5:
-        raise HandshakeFailed("proxy-protocol", "does not answer like a SOCKS5 proxy; is it an HTTP proxy?")
-    if method == 2 and credentials:
-        _socks_login(sock, credentials)
-    elif method != 0:
-        said = (
-            "refused to go on without other credentials" if credentials else "wants a user name and password"
-        )
-        raise HandshakeFailed("proxy-auth", said)
-    sock.sendall(b"\x05\x01\x00" + _socks_address(host) + port.to_bytes(2, "big"))
-    version, reply, _, kind = _exactly(sock, 4)
-    if version != 5:
-        raise HandshakeFailed("proxy-protocol", "does not answer like a SOCKS5 proxy")
-    if reply != 0:
-        meaning = _SOCKS_REPLIES.get(reply, "unknown reason")
-        raise HandshakeFailed(
-            "proxy-refused", f"does not connect to {host}:{port}: {meaning} (reply {reply})"
-        )
-    length = {1: 4, 4: 16}.get(kind) or (_exactly(sock, 1)[0] if kind == 3 else 0)
-    _exactly(sock, length + 2)
+def socks5_dial(host: str, port: int, proxy: _Proxy, *, timeout: float) -> socket.socket:
+    """A connection to ``host:port`` by a SOCKS5 proxy, made by PySocks.
 
+    A name travels as a name (``rdns``): nothing is resolved on this side. An address travels as an
+    address.
 
-def _socks_login(sock: socket.socket, credentials: tuple[str, str]) -> None:
-    user, password = (part.encode("utf-8") for part in credentials)
-    if len(user) > 255 or len(password) > 255:
-        raise HandshakeFailed("proxy-auth", "cannot take a user name or password of more than 255 bytes")
-    sock.sendall(b"\x01" + bytes([len(user)]) + user + bytes([len(password)]) + password)
-    if _exactly(sock, 2)[1] != 0:
-        raise HandshakeFailed("proxy-auth", "refused the user name and password")
-
-
-def _socks_address(host: str) -> bytes:
+    Raises:
+        HandshakeFailed: as the class says, or ``proxy-connect``, ``proxy-dns``.
+        TimeoutError: the proxy did not answer in time.
+    """
+    credentials = _credentials(proxy) or ("", "")
+    if any(len(part.encode()) > _SOCKS_CREDENTIAL_MAX for part in credentials):
+        limit = f"user name or password of more than {_SOCKS_CREDENTIAL_MAX} bytes"
+        raise HandshakeFailed("proxy-auth", f"cannot take a {limit}")
+    sock = socks.socksocket()
+    sock.set_proxy(socks.SOCKS5, proxy.host, proxy.port, True, credentials[0] or None, credentials[1] or None)
+    sock.settimeout(timeout)
     try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        name = host.encode("idna")
-        return b"\x03" + bytes([len(name)]) + name
-    return (b"\x01" if address.version == 4 else b"\x04") + address.packed
+        sock.connect((host, port))
+    except socks.ProxyError as error:
+        sock.close()
+        raise _socks_failure(error, f"{host}:{port}", known=bool(credentials[0])) from None
+    except BaseException:
+        sock.close()
+        raise
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    connected: socket.socket = sock
+    return connected
 
 
-def _exactly(sock: socket.socket, count: int) -> bytes:
-    data = bytearray()
-    while len(data) < count:
-        more = sock.recv(count - len(data))
-        if not more:
-            raise HandshakeFailed("proxy-protocol", "closed the connection; are scheme and port right?")
-        data += more
-    return bytes(data)
+def _socks_failure(error: socks.ProxyError, target: str, *, known: bool) -> Exception:
+    """What PySocks reports, as the leg that failed. It wraps its own errors in a general one."""
+    if isinstance(error.socket_err, socks.ProxyError):
+        error = error.socket_err
+    cause = error.socket_err
+    if isinstance(cause, TimeoutError):
+        return TimeoutError(str(error))
+    if isinstance(error, socks.ProxyConnectionError):
+        if isinstance(cause, socket.gaierror):
+            return HandshakeFailed("proxy-dns", f"has a name that cannot be resolved (ENOTFOUND: {cause})")
+        reason = "ECONNREFUSED" if isinstance(cause, ConnectionRefusedError) else cause
+        return HandshakeFailed("proxy-connect", f"does not answer: nothing listens there ({reason})")
+    if isinstance(error, socks.SOCKS5AuthError):
+        said = "refused the user name and password" if known else "wants a user name and password"
+        return HandshakeFailed("proxy-auth", said)
+    if isinstance(error, socks.SOCKS5Error):
+        return HandshakeFailed("proxy-refused", f"does not connect to {target} ({error.msg})")
+    if "invalid data" in str(error):
+        return HandshakeFailed("proxy-protocol", "does not answer like a SOCKS5 proxy; is it an HTTP proxy?")
+    return HandshakeFailed("proxy-protocol", "closed the connection; are scheme and port right?")
