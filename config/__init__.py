@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from config.loaded import Loaded, RedisSettings
     from config.loading import load, validate_file
     from config.paths import Paths
-    from config.proxy import ProxySettings
     from config.schema.discord import DiscordConfig
     from config.schema.root import Root
 
@@ -33,7 +32,6 @@ _HOMES = {
     "ModelRef": "config.agents",
     "Paths": "config.paths",
     "ProviderConfig": "config.agents",
-    "ProxySettings": "config.proxy",
     "RedisSettings": "config.loaded",
     "Root": "config.schema.root",
     "TokenSource": "config.accounts",
@@ -51,7 +49,6 @@ __all__ = [
     "ModelRef",
     "Paths",
     "ProviderConfig",
-    "ProxySettings",
     "RedisSettings",
     "Root",
     "TokenSource",

@@ -18,9 +18,9 @@ from typing import Any, Literal
 from pydantic import SecretStr
 
 from config.paths import env_value
-from config.proxy import ProxySettings
 from config.schema.discord import DiscordConfig, Retry
 from shoal.base.errors import ConfigIssue
+from shoal.base.proxy import Proxy
 
 __all__ = [
     "Account",
@@ -67,7 +67,7 @@ class Account:
     token_source: TokenSource
     application_id: str | None
     discord: DiscordConfig
-    proxy: ProxySettings | None
+    proxy: Proxy | None
     proxy_ca_file: str | None
     api_url: str | None
     pluralkit_token: SecretStr | None = None

@@ -15,12 +15,12 @@ from pydantic import SecretStr
 
 from config.accounts import normalise_id
 from config.places import KeyPath, show_path
-from config.proxy import ProxySettings
 from config.schema.agents import AgentCommon, AgentEntry, Heartbeat, Identity, ModelChoice
 from config.schema.root import Root
 from config.schema.tools import AgentTools, ExecTool
 from config.schema.voice import Tts
 from shoal.base.errors import ConfigIssue
+from shoal.base.proxy import Proxy
 
 __all__ = ["DEFAULT_AGENT", "AgentSettings", "Agents", "ModelRef", "ProviderConfig", "resolve_agents"]
 
@@ -111,7 +111,7 @@ class ProviderConfig:
     headers: Mapping[str, SecretStr]
     timeout_seconds: float
     models: tuple[str, ...] = ()
-    proxy: ProxySettings | None = None
+    proxy: Proxy | None = None
     problem: str = ""
 
 

@@ -9,13 +9,12 @@ from pydantic import SecretStr
 
 from config.agents import ProviderConfig
 from config.places import KeyPath, show_path
-from config.proxy import ProxySettings
 from config.schema.models import ModelProvider
 from config.schema.root import Root
 from config.schema.secrets import SecretRef
 from config.secrets import Secrets, SecretUnavailable
 from shoal.base.errors import ConfigError, ConfigIssue
-from shoal.base.proxy import parse_proxy
+from shoal.base.proxy import Proxy, parse_proxy
 
 __all__ = ["BUILT_IN", "Providers", "resolve_providers"]
 
@@ -111,7 +110,7 @@ def _provider(
     )
 
 
-def _proxy(written: ModelProvider, root: Root, path: KeyPath, result: Providers) -> ProxySettings | None:
+def _proxy(written: ModelProvider, root: Root, path: KeyPath, result: Providers) -> Proxy | None:
     for url, place in (
         (written.request.proxy, (*path, "request", "proxy")),
         (root.models.proxy, ("models", "proxy")),

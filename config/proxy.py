@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from shoal.base.proxy import Proxy as ProxySettings
-from shoal.base.proxy import parse_no_proxy, parse_proxy
+from shoal.base.proxy import Proxy, parse_no_proxy, parse_proxy
 
-__all__ = ["ENVIRONMENT_ORDER", "ProxySettings", "environment_proxy", "find_proxy"]
+__all__ = ["ENVIRONMENT_ORDER", "environment_proxy", "find_proxy"]
 
 ENVIRONMENT_ORDER = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 """The first of these that is set and not blank counts."""
@@ -23,7 +22,7 @@ ProxyDns = Literal["proxy", "local"]
 
 def find_proxy(
     configured: str | None, where: str, *, env: Mapping[str, str], dns: ProxyDns = "proxy"
-) -> ProxySettings | None:
+) -> Proxy | None:
     """The proxy in force.
 
     Args:
@@ -40,7 +39,7 @@ def find_proxy(
     return environment_proxy(env, dns=dns)
 
 
-def environment_proxy(env: Mapping[str, str], *, dns: ProxyDns = "proxy") -> ProxySettings | None:
+def environment_proxy(env: Mapping[str, str], *, dns: ProxyDns = "proxy") -> Proxy | None:
     """The proxy of the environment, with the hosts it exempts. Raises ConfigError for a bad URL."""
     for name in ENVIRONMENT_ORDER:
         url = env.get(name, "").strip()

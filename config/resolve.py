@@ -27,11 +27,12 @@ from config.accounts import (
 from config.endpoint import api_url
 from config.issues import describe
 from config.places import KeyPath, show_path
-from config.proxy import ProxySettings, find_proxy
+from config.proxy import find_proxy
 from config.schema.discord import DiscordConfig
 from config.schema.secrets import SecretInput, SecretRef
 from config.secrets import Secrets, SecretUnavailable
 from shoal.base.errors import ConfigError, ConfigIssue
+from shoal.base.proxy import Proxy
 
 __all__ = ["Accounts", "resolve_accounts"]
 
@@ -81,7 +82,7 @@ class _Resolver:
         self.folder = folder
         self.lines = lines
         self.moved = moved
-        self.proxies: dict[str, ProxySettings | None] = {}
+        self.proxies: dict[str, Proxy | None] = {}
         self.result = Accounts()
 
     def issue(
@@ -301,7 +302,7 @@ class _Resolver:
                     )
                 )
 
-    def proxy(self, config: DiscordConfig, path: KeyPath) -> ProxySettings | None:
+    def proxy(self, config: DiscordConfig, path: KeyPath) -> Proxy | None:
         url = config.proxy.get_secret_value() if config.proxy is not None else None
         try:
             return find_proxy(url, show_path(path), env=self.env, dns=config.proxy_dns)

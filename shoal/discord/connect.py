@@ -7,8 +7,8 @@ from typing import Protocol
 from pydantic import SecretStr
 
 from shoal.base.clock import Clock
+from shoal.base.proxy import Proxy
 from shoal.discord.limiter import LimiterLike
-from shoal.discord.proxy import ProxyLike
 from shoal.discord.retry import RetryPolicy
 from shoal.discord.transport import Transport
 
@@ -36,7 +36,7 @@ class AccountLike(Protocol):
     @property
     def token(self) -> SecretStr: ...
     @property
-    def proxy(self) -> ProxyLike | None: ...
+    def proxy(self) -> Proxy | None: ...
     @property
     def proxy_ca_file(self) -> str | None: ...
     @property

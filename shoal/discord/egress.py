@@ -31,7 +31,6 @@ import orjson
 from shoal.base.errors import ProcessError, TransportError
 from shoal.base.logging import get_logger
 from shoal.base.proxy import Proxy
-from shoal.discord.proxy import ProxyLike
 
 __all__ = ["EgressGuard", "EgressRefused", "Refusal", "install_guard", "installed_guard"]
 
@@ -236,7 +235,7 @@ _installed: EgressGuard | None = None
 
 
 def install_guard(
-    proxies: Iterable[ProxyLike | None],
+    proxies: Iterable[Proxy | None],
     services: Iterable[tuple[str, int]] = (),
     *,
     loopback: bool = True,

@@ -13,18 +13,16 @@ import socket
 import ssl
 import time
 from pathlib import Path
-from typing import Protocol
 
 import certifi
-from pydantic import SecretStr
 
 from shoal.base.errors import ConfigError, ProxyError, TransportError
-from shoal.base.proxy import Proxy, parse_proxy
+from shoal.base.proxy import Proxy
 from shoal.discord.bridge import bridge
 from shoal.discord.handshakes import HandshakeFailed, http_connect, socks5_connect
 from shoal.discord.troubles import trouble_for
 
-__all__ = ["Proxy", "ProxyLike", "dial", "parse_proxy", "proxy_for", "tls_context"]
+__all__ = ["dial", "proxy_for", "tls_context"]
 
 
 _SLOW_FIX = (
@@ -33,55 +31,9 @@ _SLOW_FIX = (
 )
 
 
-class ProxyLike(Protocol):
-    """What dialling needs to know of a proxy; :class:`shoal.base.proxy.Proxy` has it."""
-
-    @property
-    def scheme(self) -> str:
-        """``http``, ``https``, ``socks5`` or ``socks5h``."""
-        ...
-
-    @property
-    def host(self) -> str:
-        """Name or address."""
-        ...
-
-    @property
-    def port(self) -> int:
-        """TCP port."""
-        ...
-
-    @property
-    def username(self) -> str | None:
-        """Decoded user name."""
-        ...
-
-    @property
-    def password(self) -> SecretStr | None:
-        """Decoded password."""
-        ...
-
-    @property
-    def source(self) -> str:
-        """``config:<path>`` or ``env:<NAME>``."""
-        ...
-
-    @property
-    def no_proxy(self) -> tuple[str, ...]:
-        """Hosts that go direct."""
-        ...
-
-    def masked(self) -> str:
-        """The URL without credentials."""
-        ...
-
-
-def proxy_for(host: str, port: int, proxy: ProxyLike | None) -> ProxyLike | None:
+def proxy_for(host: str, port: int, proxy: Proxy | None) -> Proxy | None:
     """The proxy for this host: None where ``no_proxy`` of the environment exempts it (decision 19)."""
-    if proxy is None or not proxy.no_proxy:
-        return proxy
-    rules = Proxy(scheme="http", host="-", port=1, no_proxy=proxy.no_proxy)
-    return None if rules.exempts(host, port) else proxy
+    return None if proxy is not None and proxy.exempts(host, port) else proxy
 
 
 def tls_context(ca_file: str | Path | None = None) -> ssl.SSLContext:
@@ -107,7 +59,7 @@ def tls_context(ca_file: str | Path | None = None) -> ssl.SSLContext:
 def dial(
     host: str,
     port: int,
-    proxy: ProxyLike | None = None,
+    proxy: Proxy | None = None,
     *,
     tls: ssl.SSLContext | None = None,
     timeout: float = 10.0,
@@ -146,7 +98,7 @@ def _left(deadline: float) -> float:
     return max(0.001, deadline - time.monotonic())
 
 
-def _fail(proxy: ProxyLike | None, leg: str, message: str, *, fix: str = "") -> TransportError:
+def _fail(proxy: Proxy | None, leg: str, message: str, *, fix: str = "") -> TransportError:
     row = trouble_for(leg)
     fix = fix or (row.fix if row else "")
     if proxy is None:
@@ -155,7 +107,7 @@ def _fail(proxy: ProxyLike | None, leg: str, message: str, *, fix: str = "") -> 
     return ProxyError(message, leg=leg, fix=f"{fix} The proxy comes from {place}." if place else fix)
 
 
-def _connect(host: str, port: int, deadline: float, proxy: ProxyLike | None, name: str) -> socket.socket:
+def _connect(host: str, port: int, deadline: float, proxy: Proxy | None, name: str) -> socket.socket:
     """TCP to the proxy, or to the host where there is none. IPv4 first: broken IPv6 is common."""
     prefix = "proxy-" if proxy else ""
     what = f"the proxy {name}" if proxy else name
@@ -191,7 +143,7 @@ def _connect(host: str, port: int, deadline: float, proxy: ProxyLike | None, nam
 
 
 def _tunnel(
-    host: str, port: int, proxy: ProxyLike, deadline: float, proxy_tls: ssl.SSLContext | None
+    host: str, port: int, proxy: Proxy, deadline: float, proxy_tls: ssl.SSLContext | None
 ) -> socket.socket:
     """A tunnel to ``host:port`` that the proxy opened."""
     name = proxy.masked()
@@ -232,7 +184,7 @@ def _tunnel(
     return sock
 
 
-def _resolve_here(host: str, port: int, proxy: ProxyLike) -> str:
+def _resolve_here(host: str, port: int, proxy: Proxy) -> str:
     """``socks5`` without h: the operator asked for names to resolve on this machine."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -241,7 +193,7 @@ def _resolve_here(host: str, port: int, proxy: ProxyLike) -> str:
     return str(found[0][4][0])
 
 
-def _wrap_proxy(sock: socket.socket, proxy: ProxyLike, context: ssl.SSLContext) -> ssl.SSLSocket:
+def _wrap_proxy(sock: socket.socket, proxy: Proxy, context: ssl.SSLContext) -> ssl.SSLSocket:
     try:
         return context.wrap_socket(sock, server_hostname=proxy.host)
     except TimeoutError:
@@ -258,7 +210,7 @@ def _wrap_proxy(sock: socket.socket, proxy: ProxyLike, context: ssl.SSLContext) 
 
 
 def _wrap(
-    sock: socket.socket, host: str, port: int, context: ssl.SSLContext, proxy: ProxyLike | None
+    sock: socket.socket, host: str, port: int, context: ssl.SSLContext, proxy: Proxy | None
 ) -> socket.socket:
     through = f" through the proxy {proxy.masked()}" if proxy else ""
     try:

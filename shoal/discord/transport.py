@@ -27,6 +27,7 @@ import shoal
 from shoal.base.clock import Clock, SystemClock
 from shoal.base.errors import ShoalError, TransportError
 from shoal.base.logging import get_logger
+from shoal.base.proxy import Proxy
 from shoal.base.redact import redactor
 from shoal.base.stamp import stamp_headers
 from shoal.discord.bodies import Download, Exchange, File, Prepared, Raw, Response, prepare
@@ -41,7 +42,7 @@ from shoal.discord.errors import (
 )
 from shoal.discord.limiter import Answer, LimiterLike, Priority, Scope
 from shoal.discord.origins import API_URL, Endpoint, Origins
-from shoal.discord.proxy import ProxyLike, dial, proxy_for, tls_context
+from shoal.discord.proxy import dial, proxy_for, tls_context
 from shoal.discord.retry import RetryPolicy, Safety, may_retry
 from shoal.discord.routes import Route
 
@@ -98,7 +99,7 @@ class Transport:
         token: SecretStr,
         *,
         limiter: LimiterLike,
-        proxy: ProxyLike | None = None,
+        proxy: Proxy | None = None,
         api_url: str | None = None,
         ca_file: str | Path | None = None,
         retry: RetryPolicy | None = None,

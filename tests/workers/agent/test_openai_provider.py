@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from config.proxy import ProxySettings
+from shoal.base.proxy import Proxy
 from shoal.simulator.models import ModelServer
 from tests.workers.agent.support.server import CountingProxy, bodies
 from workers.agent.context import TurnContext, TurnShutdown, TurnStopped
@@ -193,7 +193,7 @@ def test_the_call_goes_through_the_proxy_and_the_environment_does_not_count(
     other = proxy_server("http")
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{other.port}")
-    settings = ProxySettings(scheme, "127.0.0.1", wanted.port, "user", SecretStr("p:w@1"))
+    settings = Proxy(scheme, "127.0.0.1", wanted.port, "user", SecretStr("p:w@1"))
     # the name exists nowhere: only a proxy that resolves it can answer
     asked = OpenAIProvider("far", base_url="http://models.invalid/v1", api_key=None, proxy=settings)
     events = list(asked.stream(REQUEST, nothing))
@@ -215,7 +215,7 @@ def test_a_dead_proxy_means_no_call(
     server = chat_server([{"text": "must not be reached"}])
     dead = proxy_server(scheme)
     dead.stop()
-    settings = ProxySettings(scheme, "127.0.0.1", dead.port)
+    settings = Proxy(scheme, "127.0.0.1", dead.port)
     with pytest.raises(ModelTimeoutError):
         list(provider(server, proxy=settings).stream(REQUEST, nothing))
     assert bodies(server) == []

@@ -12,7 +12,7 @@ import pytest
 from config import load
 from config.agents import ModelRef
 from config.loaded import Loaded
-from config.proxy import ProxySettings
+from shoal.base.proxy import Proxy
 from tests.workers.agent.test_sanitize import REQUEST
 from workers.agent.models import GUIDE, candidates
 from workers.agent.profiles import profile_of
@@ -128,5 +128,5 @@ def test_providers_of_a_file(tmp_path: Path) -> None:
     ],
 )
 def test_what_goes_around_the_account_proxy(url: str | None, direct: bool) -> None:
-    proxy = ProxySettings("http", "p", 1, no_proxy=("corp.example",))
+    proxy = Proxy("http", "p", 1, no_proxy=("corp.example",))
     assert goes_direct(url, proxy) is direct

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 from config.agents import ProviderConfig
 from config.loaded import Loaded
-from config.proxy import ProxySettings
 from shoal.base.errors import ConfigError
+from shoal.base.proxy import Proxy
 from workers.agent.providers.anthropic import AnthropicProvider
 from workers.agent.providers.base import AuthError, Provider, ProviderMissingError
 from workers.agent.providers.guide import GuideProvider
@@ -96,7 +96,7 @@ def _make(loaded: Loaded, provider_id: str, account_id: str) -> Provider:
     return _build(config, proxy, account.proxy_ca_file)
 
 
-def _build(config: ProviderConfig, proxy: ProxySettings | None, ca_file: str | None) -> Provider:
+def _build(config: ProviderConfig, proxy: Proxy | None, ca_file: str | None) -> Provider:
     headers = {name: value.get_secret_value() for name, value in config.headers.items()}
     idle = min(config.timeout_seconds or 120.0, 600.0)
     kind: type[OpenAIProvider] | type[AnthropicProvider]
@@ -122,7 +122,7 @@ def _build(config: ProviderConfig, proxy: ProxySettings | None, ca_file: str | N
     )
 
 
-def goes_direct(base_url: str | None, proxy: ProxySettings) -> bool:
+def goes_direct(base_url: str | None, proxy: Proxy) -> bool:
     """Whether this address is on our own machine, or exempted by ``NO_PROXY``."""
     url = urlsplit(base_url or "")
     host = (url.hostname or "").lower()
