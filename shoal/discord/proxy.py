@@ -19,7 +19,7 @@ import certifi
 from shoal.base.errors import ConfigError, ProxyError, TransportError
 from shoal.base.proxy import Proxy
 from shoal.discord.bridge import bridge
-from shoal.discord.handshakes import HandshakeFailed, http_connect, socks5_connect
+from shoal.discord.handshakes import HandshakeFailed, http_connect, socks5_dial
 from shoal.discord.troubles import trouble_for
 
 __all__ = ["dial", "proxy_for", "tls_context"]
@@ -148,22 +148,21 @@ def _tunnel(
     """A tunnel to ``host:port`` that the proxy opened."""
     name = proxy.masked()
     target = host if proxy.scheme != "socks5" else _resolve_here(host, port, proxy)
-    sock = _connect(proxy.host, proxy.port, deadline, proxy, name)
+    sock: socket.socket | None = None
     try:
-        sock.settimeout(_left(deadline))
-        if proxy.scheme == "https":
-            sock = _wrap_proxy(sock, proxy, proxy_tls or tls_context())
         if proxy.scheme in ("http", "https"):
+            sock = _connect(proxy.host, proxy.port, deadline, proxy, name)
+            sock.settimeout(_left(deadline))
+            if proxy.scheme == "https":
+                sock = _wrap_proxy(sock, proxy, proxy_tls or tls_context())
             http_connect(sock, target, port, proxy)
-        else:
-            socks5_connect(sock, target, port, proxy)
-        if isinstance(sock, ssl.SSLSocket):
-            sock = bridge(sock)
+            return bridge(sock) if isinstance(sock, ssl.SSLSocket) else sock
+        return socks5_dial(target, port, proxy, timeout=_left(deadline))
     except HandshakeFailed as error:
-        sock.close()
+        _close(sock)
         raise _fail(proxy, error.leg, f"The proxy {name} {error}.") from None
     except TimeoutError:
-        sock.close()
+        _close(sock)
         raise _fail(
             proxy,
             "proxy-connect-timeout",
@@ -171,17 +170,21 @@ def _tunnel(
             fix=_SLOW_FIX,
         ) from None
     except UnicodeError:
-        sock.close()
+        _close(sock)
         raise _fail(proxy, "proxy-protocol", f"{host!r} is no host name.") from None
     except OSError as error:
-        sock.close()
+        _close(sock)
         raise _fail(
             proxy, "proxy-protocol", f"The proxy {name} broke off while opening a tunnel ({error})."
         ) from None
     except BaseException:
-        sock.close()
+        _close(sock)
         raise
-    return sock
+
+
+def _close(sock: socket.socket | None) -> None:
+    if sock is not None:
+        sock.close()
 
 
 def _resolve_here(host: str, port: int, proxy: Proxy) -> str:
