@@ -51,7 +51,8 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "对话过长，超出了模型的上下文。请用 `/new` 重新开始。",
     ),
     "missing": (
-        "I am set up with a model that I cannot use. Whoever runs me can see why with `shoal config validate`.",
+        "I am set up with a model that I cannot use. Whoever runs me can see why with "
+        "`shoal config validate`.",
         "当前配置的模型无法使用。请管理员运行 `shoal config validate` 查看原因。",
     ),
     "other": (

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from shoal.base.aborts import is_abort_word, is_stop_command
 from shoal.base.errors import InvalidName
 from shoal.base.ids import check_name, snowflake_ms
 from shoal.state.effects import Effect, Note, Outcome, Push
@@ -23,7 +24,6 @@ from workers.access.decide import decide
 from workers.access.decision import Decision, Reason
 from workers.access.facts import MentionFacts, MessageFacts, SenderFacts
 from workers.sessions import changes, history
-from shoal.base.aborts import is_abort_word, is_stop_command
 from workers.sessions.keys import session_lane
 from workers.sessions.place import Conversation, conversation_of, conversation_of_channel, surface_of
 from workers.sessions.records import KIND, Authority, QuotedMessage, TurnRequest, encode

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shoal.base.aborts import normal_phrase
 from shoal.state.effects import Push
 from tests.workers.sessions.helpers import ANN, BOB, BOT, NOW, View, event, message
-from shoal.base.aborts import normal_phrase
 from workers.sessions.admission import admit
 from workers.sessions.records import decode_turn
 from workers.sessions.text import attachments_of, message_text
