@@ -6,7 +6,6 @@ import contextlib
 import http.client
 import json
 import random
-import re
 import threading
 import time
 from collections import deque
@@ -25,6 +24,9 @@ QUIET_S = 60.0
 """The run ends when nothing was answered for so long."""
 PER_CHANNEL = 4
 """Messages of one conversation that may wait at once; so that there is an order to keep."""
+SLOW_SHARE = 0.03
+REFUSED_SHARE = 0.003
+"""Answers that Discord refuses for good: what becomes of them must be a dead letter."""
 SCRIPT = [
     {"match": r"slow.*?\b(m-\d{6})\b", "text": "answer to {1} after thinking", "delay": 1.5},
     {"match": r"\b(m-\d{6})\b", "text": "answer to {1}", "delay": 0.05, "chunk_delay": 0.01},
@@ -88,6 +90,7 @@ class Driver:
         self.waiting: dict[str, deque[tuple[str, float]]] = {}
         self.said: list[str] = []
         self.moved = time.monotonic()
+        self._hurting = False
         self._people: list[str] = []
         self._channels: list[str] = []
 
@@ -151,6 +154,7 @@ class Driver:
         plans = draw(options.seed, options.minutes * 60, options.every_s, small=options.small)
         injurer = Injurer(fleet, broker, plans, options.seed, self.note)
         self.note("phase", name="chaos")
+        self._hurting = True
         injurer.start()
         try:
             self._say_until(options.messages, speaker, tail, ends)
@@ -181,10 +185,14 @@ class Driver:
 
     def _say(self, channel: str, speaker: _Speaker) -> None:
         tag = f"m-{len(self.said):06}"
-        slow = "think slow, " if self._dice.random() < 0.03 else ""
+        slow = "think slow, " if self._dice.random() < SLOW_SHARE else ""
+        refused = self._hurting and self._dice.random() < REFUSED_SHARE
+        if refused:
+            speaker.refuse(tag)
         said = speaker.say(channel, f"{slow}please answer {tag}", self._dice.choice(self._people))
         self.said.append(said)
-        self.waiting[channel].append((said, time.monotonic()))
+        if not refused:
+            self.waiting[channel].append((said, time.monotonic()))
         self.note("say", id=said, channel=channel, tag=tag)
 
     def _answered(self, channel: str, reference: str) -> None:
@@ -225,22 +233,29 @@ class _Speaker:
 
     def say(self, channel: str, content: str, user: str) -> str:
         """Returns the id."""
-        body = json.dumps({"content": content, "user": user})
-        self._connection.request("POST", f"/control/channels/{channel}/messages", body)
+        return str(self._post(f"/control/channels/{channel}/messages", content=content, user=user)["id"])
+
+    def refuse(self, tag: str) -> None:
+        """Let every message with this tag be refused."""
+        body = {"message": "Missing Permissions", "code": 50013}
+        route = "POST /channels/{channel_id}/messages"
+        self._post(
+            "/control/faults", kind="status", status=403, body=body, route=route, contains=tag, count=None
+        )
+
+    def _post(self, path: str, **fields: Any) -> dict[str, Any]:
+        self._connection.request("POST", path, json.dumps(fields))
         answer = self._connection.getresponse()
-        data = json.loads(answer.read())
+        data: dict[str, Any] = json.loads(answer.read())
         if answer.status != 200:
-            raise RuntimeError(f"the simulator refused a message: {data}")
-        return str(data["id"])
+            raise RuntimeError(f"the simulator refused {path}: {data}")
+        return data
 
 
 class _Tail:
     """Follows the simulator's log for answers of the bot."""
 
     MARK = b'"route":"POST /channels/{channel_id}/messages"'
-    PARTS = re.compile(
-        rb'"path":"[^"]*/channels/(\d+)/messages".*?"message_reference":\{"message_id":"(\d+)"', re.DOTALL
-    )
 
     def __init__(self, path: Path, answered: Any) -> None:
         self._file = path.open("rb")

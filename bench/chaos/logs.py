@@ -181,6 +181,8 @@ def _simulator(facts: Facts, line: dict[str, Any]) -> None:
     if line["route"] != CREATE:
         return
     body, answer = line.get("body"), line.get("answer")
+    if isinstance(body, str):  # a fault struck before the simulator read it
+        body = _json(body)
     body = body if isinstance(body, dict) else {}
     answer = answer if isinstance(answer, dict) else {}
     if "id" in answer and "channel_id" in answer:
@@ -202,6 +204,13 @@ def _simulator(facts: Facts, line: dict[str, Any]) -> None:
             code=int(answer.get("code") or 0),
         )
     )
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
 
 
 def _made(facts: Facts, message: dict[str, Any]) -> None:

@@ -344,6 +344,10 @@ class Control:
         """Faults that are set, with how often each fired."""
         return self._many("/faults")
 
+    def remove_fault(self, fault: int) -> Json:
+        """Take one fault away; one that is used up is fine."""
+        return self._one("DELETE", f"/faults/{fault}")
+
     def clear_faults(self) -> Json:
         """Remove all faults."""
         return self._one("DELETE", "/faults")

@@ -29,7 +29,7 @@ CHECKS = {
     "recovery": "recovery over 10 s",
     "half-open": "half-open over 20 s",
     "throughput": "throughput below 0.5 × calm",
-    "limits": "429s over 0.1% of requests",
+    "limits": "429s over 1.0% of requests",
 }
 
 

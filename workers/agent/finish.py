@@ -167,7 +167,15 @@ class Ending:
         state = self.journal.state
         effects: list[Effect] = []
         if send is not None:
-            effects.append(Push(send.lane, Record(send.identity, KIND, encode(send))))
+            # named after the message, so that its story tells what became of the answer, and a dead one is found
+            record = Record(
+                send.identity,
+                KIND,
+                encode(send),
+                account=self.request.account,
+                message_id=self.request.message_id,
+            )
+            effects.append(Push(send.lane, record))
         effects.extend(self._settle(verdict, reason or silent))
         session_id = (self.session.get("session_id") or b"").decode() or new_token()
         lines = self._lines(shown if send is not None else "", silent, verdict)

@@ -73,6 +73,15 @@ def test_an_answer_is_pushed_stored_and_settled(store: Store, chat_server: Start
     assert [(line.role, line.text) for line in lines] == [("user", "hi"), ("assistant", "Hello Ann.")]
 
 
+def test_the_answer_on_its_way_names_the_message(store: Store, chat_server: Start) -> None:
+    """So that a refused answer is found by the message, and `shoal explain` tells what was sent."""
+    wanted = push(store, request("hi"))
+    turn(store, deps(store, chat_server([{"text": "Hello Ann."}])))
+    grant = store.lanes.acquire("delivery:default:777", new_token())
+    assert isinstance(grant, Grant)
+    assert (grant.head.account, grant.head.message_id) == (wanted.account, wanted.message_id)
+
+
 def test_the_next_turn_remembers(store: Store, chat_server: Start) -> None:
     server = chat_server([{"text": "first"}, {"text": "second"}])
     used = deps(store, server)

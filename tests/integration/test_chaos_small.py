@@ -1,0 +1,36 @@
+"""A small chaos run: workers and gateway killed, answers lost, and the judge over the logs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.chaos.checker import judge
+from bench.chaos.driver import Options, run
+from bench.chaos.logs import read
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.timeout(240)
+def test_nothing_is_lost_doubled_or_reordered_under_kills(tmp_path: Path) -> None:
+    options = Options(
+        tmp_path / "run",
+        seed=20,
+        channels=20,
+        messages=150,
+        minutes=0.6,
+        calm=0.2,
+        window=40,
+        every_s=3.5,
+        small=True,
+        turns=1,
+    )
+    code = run(options)
+    facts = read(options.folder)
+    verdict = judge(facts)
+    assert not [check for check in verdict.checks if check.exact and check.broken], verdict.render()
+    assert len([injury for injury in facts.injuries if injury.what == "kill"]) >= 3
+    assert len(facts.said) >= 50
+    assert code == 0
