@@ -4,9 +4,9 @@ Celery carries wake-ups and gives us processes, pools, queues, remote control, F
 beat. It never carries the record itself: kombu's Redis transport pops a message before it
 is safe, so an ordered piece of work lives in a lane and a message only says "look there".
 
-Settings follow ``spec`` experience with Celery 5.7 on Redis: JSON only, early
-acknowledgement (a lost or doubled hint is harmless), no prefetch (a busy worker must not
-hoard hints while others idle), tuned socket options (a half-open broker socket heals in
+Settings follow ``spec`` experience with Celery 5.7 on Redis: JSON only, no
+acknowledgements (``tasks.consuming``: a lost or doubled hint is harmless), no prefetch (a busy
+worker must not hoard hints while others idle), tuned socket options (a half-open broker socket heals in
 seconds, not minutes).
 """
 
@@ -41,8 +41,6 @@ def transport_options() -> dict[str, Any]:
         "socket_timeout": 8,
         "socket_connect_timeout": 3,
         "socket_keepalive": True,
-        "unacked_restore_interval": 1,
-        "unacked_restore_throttle": 1,
         "queue_order_strategy": "priority",
         # plain JSON bodies: the hint template is filled in by a script inside Redis
         "body_encoding": None,
@@ -113,6 +111,7 @@ def build_app(store_url: str, password: SecretStr | None = None) -> Celery:
         task_default_delivery_mode="transient",
         worker_prefetch_multiplier=1,
         worker_disable_prefetch=True,
+        worker_consumer="tasks.consuming:FleetConsumer",
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         worker_send_task_events=True,

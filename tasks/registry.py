@@ -28,6 +28,9 @@ LANE_TASKS: dict[str, Callable[[Runtime, str], str]] = {
 }
 """Task name → body. The body returns one line without content, which Flower shows."""
 
+HINT_REQUEST = "tasks.consuming:HintRequest"
+"""How workers treat the message of a task; by name, because only they need to import it."""
+
 PERIODIC: dict[str, dict[str, Any]] = {
     "reconcile": {
         "task": "upkeep.reconcile",
@@ -41,9 +44,9 @@ PERIODIC: dict[str, dict[str, Any]] = {
 def register(app: Celery, runtime: Callable[[], Runtime]) -> None:
     """Add every task to ``app``; ``runtime`` gives the process's parts when a task runs."""
     for name, body in LANE_TASKS.items():
-        app.task(name=name)(_lane_task(name, body, runtime))
+        app.task(name=name, Request=HINT_REQUEST)(_lane_task(name, body, runtime))
 
-    @app.task(name="upkeep.reconcile", acks_late=True)
+    @app.task(name="upkeep.reconcile", Request=HINT_REQUEST)
     def _reconcile() -> str:
         return reconcile(runtime())
 

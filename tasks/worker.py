@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 from celery import Celery, signals
 from celery.worker import WorkController
-from kombu.entity import Queue
 
 from config import Loaded
 from shoal.base.errors import ProcessError
 from shoal.base.logging import get_logger
 from tasks.app import QUEUE_PREFIX
+from tasks.consuming import hint_queue, tune_process
 from tasks.control import install_controls
 from tasks.hints import install_hints
 from tasks.registry import register
@@ -74,6 +74,7 @@ def run(kind_name: str, loaded: Loaded, *, index: int = 1, concurrency: int | No
     if kind is None:
         raise ProcessError(f"There is no worker kind {kind_name!r}.", fix=f"Use one of: {', '.join(KINDS)}.")
     runtime = open_runtime(loaded, kind.name, index=index)
+    tune_process()
     queues = [*kind.queues, *([f"turns.{runtime.home}"] if kind.home else [])]
     slots = concurrency or kind.concurrency
     current = [runtime]
@@ -96,7 +97,7 @@ def run(kind_name: str, loaded: Loaded, *, index: int = 1, concurrency: int | No
 
 
 def _declare_queues(app: Celery, queues: list[str]) -> None:
-    app.conf.task_queues = [Queue(name, routing_key=name) for name in queues]
+    app.conf.task_queues = [hint_queue(name) for name in queues]
 
 
 def _controller(
