@@ -252,6 +252,8 @@ def _told(error: BaseException) -> str:
 
 def _tune(raw: sockets.socket) -> None:
     """Notice a peer that is gone even while nothing is sent."""
+    if raw.family not in (sockets.AF_INET, sockets.AF_INET6):
+        return  # an https proxy's tunnel ends in a socket pair, which knows no such options
     raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_KEEPALIVE, 1)
     if hasattr(sockets, "TCP_USER_TIMEOUT"):
         raw.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)

@@ -259,6 +259,10 @@ class ModelServer:
             for line in self._state.log.select("start")
         ]
 
+    def sources(self) -> list[str]:
+        """The address each request so far came from."""
+        return [line["source"] for line in self._state.log.select("start")]
+
     def wait_for_requests(self, count: int, *, timeout: float = 10.0) -> list[dict[str, Any]]:
         """The requests once there are ``count``.
 

@@ -1,4 +1,4 @@
-"""Every leg through one proxy, in a process of its own with the egress guard (read by ``test_proxy_proof.py``).
+"""Every leg through one proxy, in a process of its own with the egress guard (see ``test_proxy_proof.py``).
 
 Reads jobs as JSON from stdin: ``{"name", "config", "state_dir", "env", "account", "channel"}``. Each runs in
 a fork of this process, because a guard cannot be taken back. Prints ``{name: {leg: answer}}``.
@@ -52,8 +52,10 @@ def legs(job: dict[str, Any]) -> dict[str, Any]:
         return answer
 
     leg("rest", rest.get_current_user)
-    sent = leg("upload", lambda: rest.create_message(job["channel"], nonce=None, files=[File("a.bin", BYTES)]))
-    url = sent["attachments"][0]["url"] if sent else f"{transport.origins.base.removesuffix('/api/v10')}/cdn/x"
+    sent = leg(
+        "upload", lambda: rest.create_message(job["channel"], nonce=None, files=[File("a.bin", BYTES)])
+    )
+    url = sent["attachments"][0]["url"] if sent else transport.origins.base.replace("/api/v10", "/cdn/x")
     found = leg("download", lambda: transport.download(url, max_bytes=len(BYTES)))
     assert found is None or found.data == BYTES
     leg("signed upload", lambda: signed(transport, rest, job["channel"]))
@@ -78,7 +80,7 @@ def hello(transport: Transport, rest: Rest) -> None:
     try:
         url = rest.get_gateway_bot()["url"]
     except ShoalError:  # the socket has to fail by itself
-        url = transport.origins.base.replace("http", "ws").removesuffix("/api/v10") + "/gateway"
+        url = transport.origins.base.replace("http", "ws").replace("/api/v10", "/gateway")
     socket = GatewaySocket.open(url, transport, "zlib-stream")
     try:
         assert json.loads(socket.receive())["op"] == 10
@@ -94,7 +96,7 @@ def forked(job: dict[str, Any]) -> dict[str, Any]:
     if child == 0:
         try:
             answer = legs(job)
-        except BaseException:  # a child must not go on as its parent
+        except BaseException:  # noqa: BLE001 - a child must not go on as its parent
             answer = {"crash": traceback.format_exc()}
         os.write(writing, json.dumps(answer).encode())
         os._exit(0)
@@ -109,4 +111,4 @@ def forked(job: dict[str, Any]) -> dict[str, Any]:
 if __name__ == "__main__":
     import openai  # noqa: F401 - once here instead of in each fork
 
-    print(json.dumps({job["name"]: forked(job) for job in json.load(sys.stdin)}))
+    sys.stdout.write(json.dumps({job["name"]: forked(job) for job in json.load(sys.stdin)}))

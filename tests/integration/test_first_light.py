@@ -54,7 +54,9 @@ def _answers_a_mention_with_the_message_tool(fleet: FleetUnderTest) -> None:
 
 
 def _fails_over_to_the_second_model(fleet: FleetUnderTest) -> None:
-    fleet.models.script([{"model": "first", "error": {"status": 500}}, {"model": "second", "text": ["Second speaks."]}])
+    fleet.models.script(
+        [{"model": "first", "error": {"status": 500}}, {"model": "second", "text": ["Second speaks."]}]
+    )
     said = fleet.control.dm("are you there?")
     answer = fleet.control.wait_for_message(said["channel_id"], after=said["id"], timeout=20)
     assert answer["content"] == "Second speaks."

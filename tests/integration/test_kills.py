@@ -1,4 +1,4 @@
-"""``kill -9`` of each process in the middle of a turn: answered exactly once, within ten seconds (promises 3, 4)."""
+"""``kill -9`` of each process in the middle of a turn: one answer within ten seconds (promises 3, 4)."""
 
 from __future__ import annotations
 
@@ -52,9 +52,7 @@ def _kill_during_a_turn(fleet: FleetUnderTest, name: str, words: tuple[str, ...]
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
     try:
-        answer = fleet.control.wait_for_message(
-            said["channel_id"], after=said["id"], timeout=ANSWER_WITHIN_S
-        )
+        answer = fleet.control.wait_for_message(said["channel_id"], after=said["id"], timeout=ANSWER_WITHIN_S)
     except TimeoutError as error:
         raise AssertionError(f"{name}: {error}\n{fleet.said()}") from error
     seconds = time.monotonic() - killed_at

@@ -28,18 +28,22 @@ class TcpServer:
 
     def __init__(self, address: str, *, tls: bool = False) -> None:
         self._context = server_context() if tls else None
-        self._listener = socket.create_server((address, 0))
-        self.host, self.port = self._listener.getsockname()[:2]
+        self.host, self.port = address, 0
         self.sources: list[str] = []
         self._open: list[socket.socket] = []
         self._lock = threading.Lock()
-        self._closing = False
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.listen()
 
-    def _accept(self) -> None:
+    def listen(self) -> None:
+        """Serve; after :meth:`close` again, on the same port."""
+        self._listener = socket.create_server((self.host, self.port))
+        self.port = int(self._listener.getsockname()[1])
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
-                sock, peer = self._listener.accept()
+                sock, peer = listener.accept()
             except (OSError, ValueError):
                 return
             with self._lock:
@@ -75,6 +79,7 @@ class TcpServer:
                     sock.shutdown(socket.SHUT_RDWR)
                 with contextlib.suppress(OSError):
                     sock.close()
+            self._open.clear()
 
     def __enter__(self) -> TcpServer:
         return self

@@ -1,4 +1,4 @@
-"""Proxies: HTTP CONNECT (plain or over TLS) and SOCKS5, with or without credentials.
+"""Proxies: HTTP (CONNECT, absolute form; plain or over TLS) and SOCKS5, with or without credentials.
 
 They leave from 127.0.0.2, so a server can tell what came through them, and they alone know
 what ``*.discord.test`` means, so a name resolved anywhere else does not resolve at all.
@@ -10,6 +10,7 @@ import base64
 import contextlib
 import select
 import socket
+from urllib.parse import urlsplit
 
 from tests.discord.support.net import PROXY_ADDRESS, SERVER_ADDRESS, TcpServer
 
@@ -49,10 +50,13 @@ class ProxyServer(TcpServer):
             sock.recv(65_536)
             sock.recv(65_536)  # says nothing until the client gives up
             return
-        with contextlib.suppress(Refused):
+        try:
             onward = self._socks(sock) if self.kind.startswith("socks") else self._connect(sock)
-            with onward:
-                _pump(sock, onward)
+        except Refused:
+            _linger(sock)
+            return
+        with onward:
+            _pump(sock, onward)
 
     def _connect(self, sock: socket.socket) -> socket.socket:
         head = b""
@@ -73,7 +77,9 @@ class ProxyServer(TcpServer):
                     b"Content-Length: 0\r\n\r\n"
                 )
                 raise Refused
-        target = lines[0].split(" ")[1]
+        method, address, _ = lines[0].split(" ", 2)
+        url = urlsplit(address) if method != "CONNECT" else None
+        target = f"{url.hostname}:{url.port or 80}" if url else address
         self.targets.append(target)
         if self.refuse is not None:
             sock.sendall(f"HTTP/1.1 {self.refuse} Nope\r\nContent-Length: 0\r\n\r\n".encode())
@@ -84,7 +90,13 @@ class ProxyServer(TcpServer):
         except OSError:
             sock.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
             raise Refused from None
-        sock.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        if url is None:
+            sock.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        else:  # plain http: the request goes on with its path only, one for each connection
+            path = (url.path or "/") + (f"?{url.query}" if url.query else "")
+            kept = [line for line in lines[1:] if not line.lower().startswith(("proxy-", "connection:"))]
+            request = [f"{method} {path} HTTP/1.1", "Connection: close", *kept]
+            onward.sendall("\r\n".join(request).encode("latin-1"))
         return onward
 
     def _socks(self, sock: socket.socket) -> socket.socket:
@@ -128,6 +140,16 @@ def _onward(host: str, port: int) -> socket.socket:
     if not address.replace(".", "").isdigit():
         raise OSError("unknown name")
     return socket.create_connection((address, port), timeout=5, source_address=(PROXY_ADDRESS, 0))
+
+
+def _linger(sock: socket.socket) -> None:
+    """Close so that what was said last arrives: unread bytes would turn the close into a reset."""
+    with contextlib.suppress(OSError):
+        if not hasattr(sock, "pending"):
+            sock.shutdown(socket.SHUT_WR)
+        sock.settimeout(1.0)
+        while sock.recv(65_536):
+            pass
 
 
 def _exactly(sock: socket.socket, count: int) -> bytes:

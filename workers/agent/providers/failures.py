@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from shoal.base.errors import TransportError
 from shoal.base.redact import redactor
 from workers.agent.providers.base import (
     AuthError,
@@ -74,6 +75,9 @@ def from_sdk(error: Exception, *, provider: str, model: str) -> ModelError:
 
 
 def _without_status(error: Exception, name: str, said: str, where: dict[str, Any]) -> ModelError:
+    dialled = _dialled(error)
+    if dialled is not None:
+        return ModelTimeoutError(f"{name}: no connection. {dialled.message}", fix=dialled.fix, **where)
     if "Timeout" in type(error).__name__:
         return ModelTimeoutError(f"{name}: nothing came for too long.", **where)
     if _OVERFLOW.search(said):
@@ -87,6 +91,14 @@ def _without_status(error: Exception, name: str, said: str, where: dict[str, Any
         fix="Check the address, the proxy and the network.",
         **where,
     )
+
+
+def _dialled(error: BaseException) -> TransportError | None:
+    """Our dialler's own error below the layers of SDK and client: it says which leg failed."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, TransportError):
+        cause = cause.__cause__
+    return cause
 
 
 def _said(error: Exception) -> str:

@@ -5,12 +5,14 @@ short slices instead and calls the watch of the running call in between, so a st
 shutdown or a lost lease ends a silent call within a quarter of a second, on the turn's own
 thread and without leaking one. The watch is bound per thread by :func:`watching`.
 
-Proxies: http and https by CONNECT (forwarded for plain-http targets), socks5(h) through
-PySocks, names resolved at the proxy unless the config says otherwise. There is no direct fallback.
+Connections are dialled by :func:`shoal.discord.proxy.dial`, as Discord's are: the same proxies,
+the same errors, and no direct fallback. One thing is different: a plain-http address behind an
+HTTP proxy is asked of the proxy itself (absolute form), since many allow CONNECT to port 443 only.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import select
 import socket
@@ -24,7 +26,10 @@ import httpcore2
 import httpx2
 from httpx2._transports.default import ResponseStream, map_httpcore_exceptions
 
+from shoal.base.errors import ProxyError, TransportError
 from shoal.base.proxy import Proxy
+from shoal.discord.proxy import dial, tls_context
+from shoal.discord.troubles import trouble_for
 
 __all__ = ["model_http_client", "watching"]
 
@@ -88,8 +93,8 @@ class _WatchedStream(httpcore2.NetworkStream):
         return self._inner.get_extra_info(info)
 
 
-class _SocksStream(httpcore2.NetworkStream):
-    """A socket that PySocks has connected."""
+class _Stream(httpcore2.NetworkStream):
+    """A socket that the dialler has connected."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -120,7 +125,7 @@ class _SocksStream(httpcore2.NetworkStream):
     ) -> httpcore2.NetworkStream:
         try:
             self._sock.settimeout(timeout)
-            return _SocksStream(ssl_context.wrap_socket(self._sock, server_hostname=server_hostname))
+            return _Stream(ssl_context.wrap_socket(self._sock, server_hostname=server_hostname))
         except TimeoutError as error:
             self.close()
             raise httpcore2.ConnectTimeout(str(error)) from error
@@ -137,11 +142,11 @@ class _SocksStream(httpcore2.NetworkStream):
 
 
 class _WatchedBackend(httpcore2.NetworkBackend):
-    """Dials directly or through a SOCKS proxy, and hands out watched streams."""
+    """Dials as everything else does, and hands out watched streams."""
 
-    def __init__(self, socks: Proxy | None) -> None:
-        self._socks = socks
-        self._direct = httpcore2.SyncBackend()
+    def __init__(self, proxy: Proxy | None, tls: ssl.SSLContext) -> None:
+        self._proxy = proxy
+        self._tls = tls
 
     def connect_tcp(
         self,
@@ -151,10 +156,15 @@ class _WatchedBackend(httpcore2.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[_SocketOption] | None = None,
     ) -> httpcore2.NetworkStream:
-        if self._socks is None:
-            inner = self._direct.connect_tcp(host, port, timeout, local_address, socket_options)
-            return _WatchedStream(inner)
-        return _WatchedStream(_SocksStream(_dial_socks(self._socks, host, port, timeout)))
+        del local_address, socket_options
+        try:
+            sock = self._dial(host, port, timeout or CONNECT_S)
+        except TransportError as error:  # the cause tells `from_sdk` which leg failed and what to do
+            raise httpcore2.ConnectError(str(error)) from error
+        return _WatchedStream(_Stream(sock))
+
+    def _dial(self, host: str, port: int, timeout: float) -> socket.socket:
+        return dial(host, port, self._proxy, timeout=timeout, proxy_tls=self._tls)
 
     def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[_SocketOption] | None = None
@@ -163,62 +173,61 @@ class _WatchedBackend(httpcore2.NetworkBackend):
         raise httpcore2.ConnectError(f"model servers are not reached over unix sockets: {path}")
 
 
-def _dial_socks(proxy: Proxy, host: str, port: int, timeout: float | None) -> socket.socket:
-    import socks
+class _ProxyItself(_WatchedBackend):
+    """Dials the proxy, which is then asked for plain-http addresses."""
 
-    sock = socks.socksocket(socket.AF_INET6 if ":" in proxy.host else socket.AF_INET)
-    password = proxy.password.get_secret_value() if proxy.password else None
-    sock.set_proxy(
-        socks.SOCKS5,
-        proxy.host,
-        proxy.port,
-        rdns=proxy.scheme != "socks5",  # plain socks5 only comes with proxyDns: "local"
-        username=proxy.username,
-        password=password,
-    )
-    try:
-        sock.settimeout(timeout)
-        sock.connect((host, port))
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    except TimeoutError as error:
-        sock.close()
-        raise httpcore2.ConnectTimeout(str(error)) from error
-    except (socks.ProxyError, OSError) as error:
-        sock.close()
-        raise httpcore2.ProxyError(f"proxy {proxy.host}:{proxy.port}: {error}") from error
-    opened: socket.socket = sock
-    return opened
+    def __init__(self, proxy: Proxy, tls: ssl.SSLContext) -> None:
+        super().__init__(None, tls)
+        self._forwarder = proxy
+
+    def _dial(self, host: str, port: int, timeout: float) -> socket.socket:
+        del host, port  # the proxy's, by the pool's own account
+        proxy = self._forwarder
+        try:
+            return dial(
+                proxy.host, proxy.port, tls=self._tls if proxy.scheme == "https" else None, timeout=timeout
+            )
+        except TransportError as error:
+            raise _proxy_error(
+                proxy, f"proxy-{error.leg}", f"No way to the proxy: {error.message}"
+            ) from error
+
+
+def _proxy_error(proxy: Proxy, leg: str, message: str) -> ProxyError:
+    row = trouble_for(leg)
+    place = proxy.source.split(":", 1)[-1]
+    parts = [row.fix if row else "", f"The proxy comes from {place}." if place else ""]
+    return ProxyError(message, leg=leg, fix=" ".join(part for part in parts if part))
+
+
+def _forwarding(proxy: Proxy, backend: _WatchedBackend, limits: dict[str, Any]) -> httpcore2.HTTPProxy:
+    headers = []
+    if proxy.username is not None or proxy.password is not None:
+        password = proxy.password.get_secret_value() if proxy.password else ""
+        token = base64.b64encode(f"{proxy.username or ''}:{password}".encode())
+        headers.append((b"Proxy-Authorization", b"Basic " + token))
+    host = f"[{proxy.host}]" if ":" in proxy.host else proxy.host
+    # TLS to the proxy, if any, is the backend's business: the pool sees a plain connection
+    url = f"http://{host}:{proxy.port}/"
+    return httpcore2.HTTPProxy(proxy_url=url, proxy_headers=headers, network_backend=backend, **limits)
 
 
 class _Transport(httpx2.BaseTransport):
-    """httpx's transport on a pool that uses our backend (httpx itself offers no way to give one)."""
+    """httpx's transport on pools that use our backend (httpx itself offers no way to give one)."""
 
-    def __init__(self, proxy: Proxy | None, ssl_context: ssl.SSLContext) -> None:
-        socks = proxy if proxy is not None and proxy.scheme.startswith("socks") else None
-        backend = _WatchedBackend(socks)
-        self._pool: httpcore2.ConnectionPool
-        if proxy is None or socks is not None:
-            self._pool = httpcore2.ConnectionPool(
-                ssl_context=ssl_context,
-                max_connections=CONNECTIONS,
-                max_keepalive_connections=IDLE_CONNECTIONS,
-                keepalive_expiry=30,
-                network_backend=backend,
-            )
-            return
-        password = proxy.password.get_secret_value() if proxy.password else ""
-        auth = (proxy.username, password) if proxy.username is not None else None
-        host = f"[{proxy.host}]" if ":" in proxy.host else proxy.host
-        self._pool = httpcore2.HTTPProxy(
-            proxy_url=f"{proxy.scheme}://{host}:{proxy.port}/",
-            proxy_auth=auth,
-            proxy_ssl_context=ssl_context if proxy.scheme == "https" else None,
-            ssl_context=ssl_context,
-            max_connections=CONNECTIONS,
-            max_keepalive_connections=IDLE_CONNECTIONS,
-            keepalive_expiry=30,
-            network_backend=backend,
+    def __init__(self, proxy: Proxy | None, tls: ssl.SSLContext) -> None:
+        limits: dict[str, Any] = {
+            "max_connections": CONNECTIONS,
+            "max_keepalive_connections": IDLE_CONNECTIONS,
+            "keepalive_expiry": 30,
+        }
+        self._proxy = proxy
+        self._pool = httpcore2.ConnectionPool(
+            ssl_context=tls, network_backend=_WatchedBackend(proxy, tls), **limits
         )
+        self._forward: httpcore2.HTTPProxy | None = None
+        if proxy is not None and proxy.scheme in ("http", "https"):
+            self._forward = _forwarding(proxy, _ProxyItself(proxy, tls), limits)
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         assert isinstance(request.stream, httpx2.SyncByteStream)
@@ -234,8 +243,13 @@ class _Transport(httpx2.BaseTransport):
             content=request.stream,
             extensions=request.extensions,
         )
+        forward = self._forward if request.url.scheme == "http" else None
         with map_httpcore_exceptions():
-            answer = self._pool.handle_request(core)
+            answer = (forward or self._pool).handle_request(core)
+        if forward is not None and answer.status == 407 and self._proxy is not None:
+            answer.close()
+            message = f"The proxy {self._proxy.masked()} wants another user name and password (407)."
+            raise httpx2.ProxyError(message) from _proxy_error(self._proxy, "proxy-auth", message)
         assert isinstance(answer.stream, Iterable)
         return httpx2.Response(
             status_code=answer.status,
@@ -246,6 +260,8 @@ class _Transport(httpx2.BaseTransport):
 
     def close(self) -> None:
         self._pool.close()
+        if self._forward is not None:
+            self._forward.close()
 
 
 def model_http_client(
@@ -256,9 +272,13 @@ def model_http_client(
     Args:
         proxy: the only way out, or none for direct connections.
         idle_s: longest silence while an answer is awaited.
-        ca_file: CA bundle instead of the system's.
+        ca_file: PEM bundle trusted besides the usual authorities.
+
+    Raises:
+        ConfigError: ``ca_file`` cannot be used.
     """
-    context = ssl.create_default_context(cafile=ca_file)
+    context = tls_context(ca_file)
+    context.load_default_certs()  # a model server of one's own may have an authority of the machine's
     return httpx2.Client(
         transport=_Transport(proxy, context),
         trust_env=False,
