@@ -14,7 +14,7 @@ LOCK = $(UV) pip compile pyproject.toml --universal --python-version 3.11 --gene
 
 .SILENT:
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint docs lock clean
+.PHONY: help run test check lint chaos judge docs lock clean
 
 help: ## this list
 	sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -52,6 +52,13 @@ lint: $(VENV)/.installed-dev ## ruff, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+chaos: $(VENV)/.installed-dev ## hurt a busy fleet for up to 15 minutes and judge its logs: SEED, LOG, MINUTES, MESSAGES, … (docs/chaos.md)
+	$(BIN)/python -m bench.chaos $(if $(SEED),--seed $(SEED)) $(if $(LOG),--log $(LOG)) $(if $(MINUTES),--minutes $(MINUTES)) \
+		$(if $(MESSAGES),--messages $(MESSAGES)) $(if $(CHANNELS),--channels $(CHANNELS)) $(if $(EVERY),--every $(EVERY)) $(if $(MODE),--mode $(MODE))
+
+judge: $(VENV)/.installed-dev ## judge the logs of a chaos run again: LOG
+	$(BIN)/python -m bench.chaos.checker $(LOG)
 
 docs: $(VENV)/.installed ## write the parts of docs/ that are made from the code
 	$(BIN)/python -m shoal.cli.reference docs
