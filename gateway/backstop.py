@@ -24,7 +24,9 @@ from typing import Any, Protocol
 from gateway.events import Interaction
 from shoal.base.errors import ShoalError, StoreUnavailable
 from shoal.base.logging import get_logger
+from shoal.discord.codes import ALREADY_ACKNOWLEDGED, UNKNOWN_INTERACTION
 from shoal.discord.errors import DiscordError
+from shoal.discord.wire import InteractionCallback, InteractionType, MessageFlags
 from shoal.state.store import Store
 
 __all__ = ["AFTER_S", "Backstop", "Responder", "deferral"]
@@ -32,11 +34,6 @@ __all__ = ["AFTER_S", "Backstop", "Responder", "deferral"]
 log = get_logger(__name__)
 
 AFTER_S = 1.2
-ALREADY = 40060
-UNKNOWN = 10062
-EPHEMERAL = 64
-
-COMMAND, COMPONENT, AUTOCOMPLETE, MODAL = 2, 3, 4, 5
 
 
 class Responder(Protocol):
@@ -57,14 +54,15 @@ class Responder(Protocol):
 def deferral(interaction: Interaction, *, ephemeral: bool) -> tuple[int, dict[str, Any] | None] | None:
     """Type and data of the answer that buys time, or ``None`` for a kind that needs none."""
     match interaction.kind:
-        case 3:
-            return 6, None
-        case 4:
-            return 8, {"choices": []}
-        case 5 if interaction.of_message:
-            return 6, None
-        case 2 | 5:
-            return 5, {"flags": EPHEMERAL} if ephemeral else None
+        case InteractionType.MESSAGE_COMPONENT:
+            return InteractionCallback.DEFERRED_UPDATE_MESSAGE, None
+        case InteractionType.APPLICATION_COMMAND_AUTOCOMPLETE:
+            return InteractionCallback.APPLICATION_COMMAND_AUTOCOMPLETE_RESULT, {"choices": []}
+        case InteractionType.MODAL_SUBMIT if interaction.of_message:
+            return InteractionCallback.DEFERRED_UPDATE_MESSAGE, None
+        case InteractionType.APPLICATION_COMMAND | InteractionType.MODAL_SUBMIT:
+            data = {"flags": int(MessageFlags.EPHEMERAL)} if ephemeral else None
+            return InteractionCallback.DEFERRED_CHANNEL_MESSAGE_WITH_SOURCE, data
     return None
 
 
@@ -132,8 +130,8 @@ class Backstop:
         try:
             self._rest.create_interaction_response(interaction.id, interaction.token, type=kind, data=data)
         except DiscordError as error:
-            if error.json_code != ALREADY:
-                level = log.info if error.json_code == UNKNOWN else log.error
+            if error.json_code != ALREADY_ACKNOWLEDGED:
+                level = log.info if error.json_code == UNKNOWN_INTERACTION else log.error
                 level("interaction back-stop failed", account=self._account, interaction=interaction.id,
                       error=error)  # fmt: skip
                 return
@@ -141,7 +139,7 @@ class Backstop:
             log.error("interaction back-stop failed", account=self._account, interaction=interaction.id,
                       error=error)  # fmt: skip
             return
-        self._note(interaction, kind)
+        self._note(interaction, int(kind))
 
     def _note(self, interaction: Interaction, kind: int) -> None:
         self.sent += 1

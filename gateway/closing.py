@@ -6,6 +6,7 @@ import enum
 
 from shoal.base import exits
 from shoal.base.errors import ProcessError
+from shoal.discord.wire import GatewayClose
 
 __all__ = ["KEEP_SESSION", "GatewayStopped", "Verdict", "stopped", "verdict"]
 
@@ -21,27 +22,34 @@ class Verdict(enum.Enum):
     STOP = "stop"
 
 
-_IDENTIFY = frozenset({4003, 4005, 4007, 4009})
+_IDENTIFY = frozenset(
+    {
+        GatewayClose.NOT_AUTHENTICATED,
+        GatewayClose.ALREADY_AUTHENTICATED,
+        GatewayClose.INVALID_SEQ,
+        GatewayClose.SESSION_TIMED_OUT,
+    }
+)
 
 _STOP: dict[int, tuple[str, str]] = {
-    4004: (
+    GatewayClose.AUTHENTICATION_FAILED: (
         "Discord refused the bot token",
         "Copy a fresh token from Developer Portal → your application → Bot → Reset Token.",
     ),
-    4010: (
+    GatewayClose.INVALID_SHARD: (
         "Discord refused the shard number",
         "Run one gateway process for this account with the shard count Discord recommends.",
     ),
-    4011: (
+    GatewayClose.SHARDING_REQUIRED: (
         "the bot is in too many servers for one connection",
         "This release listens on one shard; take the bot out of servers until it is in fewer than 2,500.",
     ),
-    4012: ("Discord no longer serves gateway version 10", "Upgrade Shoal."),
-    4013: (
+    GatewayClose.INVALID_API_VERSION: ("Discord no longer serves gateway version 10", "Upgrade Shoal."),
+    GatewayClose.INVALID_INTENTS: (
         "Discord does not know one of the intents asked for",
         "Look at channels.discord.intents, and upgrade Shoal if it holds only documented keys.",
     ),
-    4014: (
+    GatewayClose.DISALLOWED_INTENTS: (
         "Discord does not allow a privileged intent that was asked for",
         "Switch on Message Content Intent (and Server Members or Presence Intent if used) in Developer "
         "Portal → your application → Bot → Privileged Gateway Intents, or set "
@@ -74,9 +82,9 @@ def stopped(code: int, *, account: str, token_source: str, intents: str = "") ->
     """The error for a fatal close code, with everything a person needs to act on it."""
     what, fix = _STOP[code]
     details = [f"account {account}"]
-    if code == 4004:
+    if code == GatewayClose.AUTHENTICATION_FAILED:
         details.append(f"token from {token_source}")
-    if intents and code in (4013, 4014):
+    if intents and code in (GatewayClose.INVALID_INTENTS, GatewayClose.DISALLOWED_INTENTS):
         details.append(f"intents {intents}")
     message = f"Failed to connect to Discord gateway: {what} ({', '.join(details)}, close code {code})."
     return GatewayStopped(code, message, fix=fix)

@@ -12,23 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-__all__ = ["BadFrame", "Frame", "Op", "decode_frame", "encode_frame"]
-
-
-class Op:
-    """Opcodes of the gateway."""
-
-    DISPATCH = 0
-    HEARTBEAT = 1
-    IDENTIFY = 2
-    PRESENCE = 3
-    VOICE_STATE = 4
-    RESUME = 6
-    RECONNECT = 7
-    MEMBERS = 8
-    INVALID_SESSION = 9
-    HELLO = 10
-    HEARTBEAT_ACK = 11
+__all__ = ["BadFrame", "Frame", "decode_frame", "encode_frame"]
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False):

@@ -38,6 +38,7 @@ from shoal.discord.limiter import Limiter
 from shoal.discord.rest import Rest
 from shoal.discord.routes import Route
 from shoal.discord.transport import Transport
+from shoal.discord.wire import GatewayOp
 from shoal.state.embedded import EmbeddedServer
 from shoal.state.store import Store
 
@@ -51,7 +52,16 @@ REDIS_PATIENCE_S = 60.0
 ANNOUNCE_EVERY_S = 5.0
 COMMANDS_EVERY_S = 0.25
 FLUSH_S = 8.0
-COMMAND_OPS = frozenset({3, 4, 8, 31, 43})
+COMMANDS = frozenset(
+    {
+        GatewayOp.PRESENCE_UPDATE,
+        GatewayOp.VOICE_STATE_UPDATE,
+        GatewayOp.REQUEST_GUILD_MEMBERS,
+        GatewayOp.REQUEST_SOUNDBOARD_SOUNDS,
+        GatewayOp.REQUEST_CHANNEL_INFO,
+    }
+)
+"""What workers may ask the gateway to send."""
 
 
 class _Command(msgspec.Struct):
@@ -231,7 +241,7 @@ class Gateway:
     def _command(self, body: bytes) -> float:
         """0 when a command is done with (sent, or refused with a record), else seconds to wait."""
         try:
-            known = msgspec.json.decode(body, type=_Command).op in COMMAND_OPS
+            known = msgspec.json.decode(body, type=_Command).op in COMMANDS
         except msgspec.DecodeError:
             known = False
         if not known or len(body) > MAX_PAYLOAD:

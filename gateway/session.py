@@ -45,7 +45,8 @@ from gateway.actions import (
     Stop,
 )
 from gateway.closing import KEEP_SESSION, Verdict, verdict
-from gateway.decode import BadFrame, Frame, Op, encode_frame
+from gateway.decode import BadFrame, Frame, encode_frame
+from shoal.discord.wire import GatewayOp
 
 __all__ = ["Phase", "Session", "SessionState", "Shard"]
 
@@ -56,6 +57,7 @@ GOOD_S = 10.0
 DIAL_FAILURES = 3
 """Failed dials of the resume address after which every second dial takes the general one."""
 MAX_READY_S = 120.0
+_NO_GATEWAY = "Failed to connect to Discord gateway"
 
 
 class Phase(enum.Enum):
@@ -154,7 +156,8 @@ class Session:
     def failed(self, reason: str, now: float) -> list[Action]:
         """The websocket could not be opened. Says nothing about the session."""
         self.failed_dials += 1
-        return [Note("warning", f"gateway dial failed: {reason}"), self._again(now, reason)]
+        told = reason if reason.startswith(_NO_GATEWAY) else f"{_NO_GATEWAY}: {reason}"
+        return [Note("warning", told), self._again(now, reason)]
 
     def closed(self, code: int | None, reason: str, now: float) -> list[Action]:
         """The connection ended from the other side, or was lost (``None``)."""
@@ -193,18 +196,18 @@ class Session:
     def frame(self, frame: Frame, now: float) -> list[Action]:
         """One decoded message."""
         match frame.op:
-            case Op.DISPATCH:
+            case GatewayOp.DISPATCH:
                 return self._dispatch(frame, now)
-            case Op.HEARTBEAT_ACK:
+            case GatewayOp.HEARTBEAT_ACK:
                 return self._acked(now)
-            case Op.HEARTBEAT:
+            case GatewayOp.HEARTBEAT:
                 return [self._heartbeat()]
-            case Op.HELLO:
+            case GatewayOp.HELLO:
                 return self._hello(frame, now)
-            case Op.RECONNECT:
+            case GatewayOp.RECONNECT:
                 why = "Discord asked to reconnect"
                 return [Close(KEEP_SESSION, why), self._again(now, why)]
-            case Op.INVALID_SESSION:
+            case GatewayOp.INVALID_SESSION:
                 return self._invalid(frame)
         return [Note("debug", f"unknown opcode {frame.op}")]
 
@@ -233,14 +236,14 @@ class Session:
         state = self.state
         token = self.shard.token.get_secret_value()
         proof = {"token": token, "session_id": state.session_id, "seq": state.seq}
-        return [Send(encode_frame(Op.RESUME, proof), "resume")]
+        return [Send(encode_frame(GatewayOp.RESUME, proof), "resume")]
 
     def identify(self, now: float) -> list[Action]:
         """The permit is there: IDENTIFY. Without a connection that waits for it, nothing."""
         if self.phase is not Phase.PROVING or self._resuming:
             return []
         self._watch = now + self._patience()
-        return [Send(encode_frame(Op.IDENTIFY, self._identity()), "identify")]
+        return [Send(encode_frame(GatewayOp.IDENTIFY, self._identity()), "identify")]
 
     def postpone(self, seconds: float, now: float) -> list[Action]:
         """No permit yet: ask again in ``seconds``."""
@@ -347,7 +350,7 @@ class Session:
             self._beat.due = now + self._beat.interval
 
     def _heartbeat(self) -> Send:
-        return Send(encode_frame(Op.HEARTBEAT, self.state.seq if self.state else None), "heartbeat")
+        return Send(encode_frame(GatewayOp.HEARTBEAT, self.state.seq if self.state else None), "heartbeat")
 
     def _acked(self, now: float) -> list[Action]:
         beat = self._beat

@@ -34,10 +34,10 @@ from gateway.backstop import Backstop
 from gateway.buffer import Buffer, Item, sort
 from gateway.closing import stopped
 from gateway.compression import Compression
-from gateway.decode import BadFrame, Op, decode_frame, encode_frame
+from gateway.decode import BadFrame, decode_frame, encode_frame
 from gateway.events import Origin
 from gateway.intake import Writer
-from gateway.intents import Intent, intent_names
+from gateway.intents import intent_names
 from gateway.lookup import GatewayInfo, IdentifyGate, Lookup
 from gateway.session import Phase, Session, SessionState
 from gateway.socket import Closed, Dialler, GatewaySocket, PayloadTooLarge
@@ -46,6 +46,7 @@ from shoal.base.errors import ShoalError, StoreUnavailable, TransportError
 from shoal.base.logging import get_logger
 from shoal.base.redact import redactor
 from shoal.discord.errors import DiscordError
+from shoal.discord.wire import GatewayOp, Intents
 
 __all__ = ["Facilities", "ShardRunner"]
 
@@ -67,7 +68,7 @@ class Facilities:
 
     account: str
     token_source: str
-    intents: Intent
+    intents: Intents
     dialler: Dialler
     lookup: Lookup
     gate: IdentifyGate
@@ -234,7 +235,7 @@ class ShardRunner:
             socket.release()
 
     def _failed(self, error: ShoalError) -> list[Action]:
-        return self._machine.failed(error.message, time.monotonic())
+        return self._machine.failed(str(error), time.monotonic())
 
     def _dial(self, plan: Connect) -> GatewaySocket:
         if not plan.resume or (plan.url is None and self._info is None):
@@ -370,7 +371,7 @@ class ShardRunner:
         self._put(ready)
         self._said("session began")
         if self._with.presence is not None:
-            body = encode_frame(Op.PRESENCE, self._with.presence)
+            body = encode_frame(GatewayOp.PRESENCE_UPDATE, self._with.presence)
             try:
                 if self.send_command(body):
                     self._log.warning("presence not sent: the limit of gateway commands is reached")

@@ -9,7 +9,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["CODES", "JsonCode"]
+__all__ = ["ALREADY_ACKNOWLEDGED", "CODES", "UNKNOWN_INTERACTION", "JsonCode"]
+
+UNKNOWN_INTERACTION = 10062
+"""An interaction that is older than Discord waits, or was never ours."""
+ALREADY_ACKNOWLEDGED = 40060
+"""Somebody answered the interaction before."""
 
 
 class JsonCode(NamedTuple):

@@ -44,7 +44,7 @@ class GatewayOp(enum.IntEnum):
 
 
 class GatewayClose(enum.IntEnum):
-    """Close codes of the gateway (topics/opcodes-and-status-codes)."""
+    """Close codes of the gateway (topics/opcodes-and-status-codes). What follows: :mod:`gateway.closing`."""
 
     UNKNOWN_ERROR = 4000
     UNKNOWN_OPCODE = 4001
@@ -60,29 +60,6 @@ class GatewayClose(enum.IntEnum):
     INVALID_API_VERSION = 4012
     INVALID_INTENTS = 4013
     DISALLOWED_INTENTS = 4014
-
-    @property
-    def fatal(self) -> bool:
-        """A new connection will not cure it: stop and tell people."""
-        return self in _FATAL
-
-    @property
-    def resumable(self) -> bool:
-        """RESUME may go on; otherwise IDENTIFY (unless :attr:`fatal`)."""
-        return self not in _FATAL and self not in _FRESH
-
-
-_FATAL = frozenset(
-    {
-        GatewayClose.AUTHENTICATION_FAILED,
-        GatewayClose.INVALID_SHARD,
-        GatewayClose.SHARDING_REQUIRED,
-        GatewayClose.INVALID_API_VERSION,
-        GatewayClose.INVALID_INTENTS,
-        GatewayClose.DISALLOWED_INTENTS,
-    }
-)
-_FRESH = frozenset({GatewayClose.NOT_AUTHENTICATED, GatewayClose.INVALID_SEQ, GatewayClose.SESSION_TIMED_OUT})
 
 
 class Intents(enum.IntFlag):

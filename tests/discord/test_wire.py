@@ -1,13 +1,11 @@
-"""Numbers on the wire against another library's, and what they decide."""
+"""Numbers on the wire against another library's."""
 
 from __future__ import annotations
 
 import discord
-import pytest
 
 from shoal.discord.wire import (
     ChannelType,
-    GatewayClose,
     Intents,
     MessageFlags,
     MessageType,
@@ -49,26 +47,3 @@ def test_message_flags_agree_with_discord_py() -> None:
     assert theirs["suppress_notifications"] == MessageFlags.SUPPRESS_NOTIFICATIONS
     assert theirs["voice"] == MessageFlags.IS_VOICE_MESSAGE
     assert theirs["components_v2"] == MessageFlags.IS_COMPONENTS_V2
-
-
-@pytest.mark.parametrize(
-    ("code", "fatal", "resumable"),
-    [
-        (4000, False, True),
-        (4001, False, True),
-        (4002, False, True),
-        (4003, False, False),
-        (4004, True, False),
-        (4005, False, True),
-        (4007, False, False),
-        (4008, False, True),
-        (4009, False, False),
-        (4010, True, False),
-        (4011, True, False),
-        (4012, True, False),
-        (4013, True, False),
-        (4014, True, False),
-    ],
-)
-def test_close_codes_decide_what_follows(code: int, fatal: bool, resumable: bool) -> None:
-    assert (GatewayClose(code).fatal, GatewayClose(code).resumable) == (fatal, resumable)
