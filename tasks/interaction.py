@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from shoal.discord.errors import BadRequest
+from shoal.discord.codes import ALREADY_ACKNOWLEDGED, UNKNOWN_INTERACTION
+from shoal.discord.errors import DiscordError
 from shoal.discord.wire import InteractionCallback, InteractionType, MessageFlags
 from shoal.state.records import Grant, decode_event
 from tasks.drain import Commit, Step
@@ -20,9 +21,6 @@ from workers.agent.context import TurnContext
 from workers.delivery.notices import TEXTS
 
 __all__ = ["ack_lane"]
-
-ALREADY_ACKNOWLEDGED = 40060
-UNKNOWN_INTERACTION = 10062
 
 
 class _Interaction(msgspec.Struct):
@@ -51,9 +49,11 @@ def _answer(runtime: Runtime, account: str, interaction: _Interaction) -> str:
         runtime.rest(account).create_interaction_response(
             interaction.id, interaction.token, type=kind, data=data
         )
-    except BadRequest as error:
+    except DiscordError as error:
         if error.json_code == ALREADY_ACKNOWLEDGED:
             return "acknowledged by the gateway"
+        if error.json_code == UNKNOWN_INTERACTION:
+            return "too late"  # Discord has told the user; another try cannot change it
         raise
     return "answered"
 

@@ -1,0 +1,81 @@
+"""``interaction.ack`` on a real Valkey and a real HTTP server: one answer, whoever else answered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import cast
+
+import msgspec
+import pytest
+from pydantic import SecretStr
+
+from shoal.discord.limiter import Unlimited
+from shoal.discord.rest import Rest
+from shoal.discord.transport import Transport
+from shoal.state.records import InboundEvent, Record, encode_event
+from shoal.state.store import Store
+from tasks.drain import Drain
+from tasks.interaction import ack_lane
+from tasks.keeper import Keeper
+from tasks.runtime import Runtime
+from tasks.stopping import Stopping
+from tests.discord.support.rest import Reply, RestServer
+
+LANE = "interaction:default:77"
+
+
+class Process:
+    """What the task uses of a process, with one server behind every account."""
+
+    def __init__(self, store: Store, server: RestServer) -> None:
+        stopping = Stopping(leave=lambda _code: None)
+        self.store = store
+        self.server = server
+        self.drain = Drain(store.lanes, Keeper(store.lanes, on_leak=stopping.request), stopping)
+
+    def rest(self, account_id: str) -> Rest:
+        return Rest(Transport(account_id, SecretStr("a.b.c"), limiter=Unlimited(), api_url=self.server.base))
+
+    def ack(self) -> str:
+        return ack_lane(cast(Runtime, self), LANE)
+
+
+@pytest.fixture
+def process(store: Store) -> Iterator[Process]:
+    with RestServer() as server:
+        yield Process(store, server)
+
+
+def click(store: Store, **fields: object) -> None:
+    data = {"id": "77", "token": "t", "type": 3, **fields}
+    event = InboundEvent("default", 0, "INTERACTION_CREATE", 0, msgspec.Raw(json.dumps(data).encode()))
+    store.lanes.push(LANE, Record("i:77", "INTERACTION_CREATE", encode_event(event)))
+
+
+def test_a_click_is_answered_in_the_users_language_and_noted(store: Store, process: Process) -> None:
+    click(store, locale="zh-CN")
+    process.server.replies.append(Reply(204))
+    assert process.ack() == "answered"
+    [seen] = process.server.seen
+    assert seen.path.endswith("/interactions/77/t/callback")
+    answer = seen.json()
+    assert answer["type"] == 4
+    assert (answer["data"]["content"], answer["data"]["flags"]) == ("此操作已失效。", 64)
+    assert store.intake.acked("77") is not None
+    assert store.lanes.depth(LANE) == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "summary"),
+    [(400, 40060, "acknowledged by the gateway"), (404, 10062, "too late")],
+)
+def test_an_interaction_that_cannot_be_answered_any_more_is_done_with(
+    store: Store, process: Process, status: int, code: int, summary: str
+) -> None:
+    click(store)
+    process.server.replies.append(Reply.of(status, {"code": code, "message": "no"}))
+    assert process.ack() == summary
+    assert len(process.server.seen) == 1
+    assert store.lanes.depth(LANE) == 0
+    assert store.lanes.dead_list(10) == []
