@@ -13,9 +13,9 @@ from shoal.base.ids import check_name
 from shoal.base.logging import get_logger
 from shoal.state.records import DeadRecord, Record
 from shoal.state.store import Store
-from workers.agent.texts import say
 from workers.delivery.records import KIND as SEND
 from workers.delivery.records import NOTICE_MAX_AGE_S, SendRequest, encode
+from workers.delivery.texts import language_of, say
 from workers.sessions.records import KIND as TURN
 from workers.sessions.records import TurnRequest, decode_turn
 
@@ -52,7 +52,7 @@ def notice_of(dead_id: str, turn: TurnRequest) -> SendRequest:
         guild_id=turn.guild_id,
         cause=check_name(f"dead.{dead_id}", "dead id"),
         step="notice",
-        text=say("other", like=turn.text),
+        text=say("other", language_of(turn.text)),
         reply_to=turn.message_id,
         plain=True,
         max_age_s=NOTICE_MAX_AGE_S,

@@ -18,7 +18,7 @@ from shoal.state.records import Grant, decode_event
 from tasks.drain import Commit, Step
 from tasks.runtime import Runtime
 from workers.agent.context import TurnContext
-from workers.delivery.notices import TEXTS
+from workers.delivery.texts import Language, say
 
 __all__ = ["ack_lane"]
 
@@ -62,8 +62,8 @@ def _reply(interaction: _Interaction) -> tuple[int, dict[str, Any] | None]:
     """Nothing of ours that lives any more made this: say so, to the one who clicked."""
     if interaction.type == InteractionType.APPLICATION_COMMAND_AUTOCOMPLETE:
         return InteractionCallback.APPLICATION_COMMAND_AUTOCOMPLETE_RESULT, {"choices": []}
-    language = "zh" if interaction.locale.startswith("zh") else "en"
+    language: Language = "zh" if interaction.locale.startswith("zh") else "en"
     return InteractionCallback.CHANNEL_MESSAGE_WITH_SOURCE, {
-        "content": TEXTS["interaction-expired"][language],
+        "content": say("interaction-expired", language),
         "flags": int(MessageFlags.EPHEMERAL),
     }

@@ -23,10 +23,11 @@ from workers.agent.profile import AgentProfile
 from workers.agent.providers.base import ModelError
 from workers.agent.results import Committed
 from workers.agent.sanitize import clean_answer, normalised
-from workers.agent.texts import model_failure, say
+from workers.agent.texts import model_failure
 from workers.agent.transcript import Line, fit
 from workers.agent.visibility import ReplyMode
 from workers.delivery.records import KIND, SendRequest, encode
+from workers.delivery.texts import language_of, say
 from workers.sessions.changes import DELETED_REASON
 from workers.sessions.history import cleared
 from workers.sessions.records import TurnRequest
@@ -79,7 +80,7 @@ class Ending:
             silent = "duplicate"
         if silent in ("empty", "no-reply") and self.request.chat_type == "direct" and not talked:
             # in a DM silence looks broken: a bare NO_REPLY becomes a short line
-            text = say("silent" if silent == "no-reply" else "empty", like=self.request.text)
+            text = say("silent" if silent == "no-reply" else "empty", language_of(self.request.text))
             silent = ""
         reply_to, scope = self._reply_to(cleaned.reply_to)
         send = None if silent else self._send(text, reply_to=reply_to, scope=scope, model=final.model)
@@ -92,7 +93,7 @@ class Ending:
 
     def trouble(self, name: str, *, code: str) -> Committed:
         """The turn ended without an answer; ``name`` is a text of ``workers.agent.texts``."""
-        return self._tell(say(name, like=self.request.text), code)
+        return self._tell(say(name, language_of(self.request.text)), code)
 
     def stopped(self, partial: str = "") -> Committed:
         """A stop covers this turn: nothing more is sent. ``partial`` is what the model had said so far."""
@@ -167,7 +168,7 @@ class Ending:
         state = self.journal.state
         effects: list[Effect] = []
         if send is not None:
-            # named after the message, so that its story tells what became of the answer, and a dead one is found
+            # named after the message, so that its story tells of the answer, and a dead one is found
             record = Record(
                 send.identity,
                 KIND,

@@ -14,6 +14,7 @@ carries account and message id, and whoever ends that record writes the outcome.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from shoal.base.aborts import is_abort_word, is_stop_command
 from shoal.base.errors import InvalidName
@@ -67,7 +68,7 @@ class Notice:
     reply_to: str
     cause: str
     text: str
-    language: str
+    language: Literal["en", "zh"]
 
 
 @dataclass(frozen=True, slots=True)

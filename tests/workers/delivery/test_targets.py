@@ -9,7 +9,7 @@ import pytest
 
 from shoal.state.store import Store
 from tests.workers.delivery.conftest import PostOffice
-from workers.delivery.notices import TEXTS, notice_push
+from workers.delivery.notices import notice_push
 from workers.delivery.records import decode_send
 from workers.delivery.targets import Target, TargetError, parse_target, resolve_channel
 from workers.delivery.typing import typing_indicator
@@ -76,11 +76,11 @@ def test_a_notice_is_a_send_in_the_users_language(post: PostOffice) -> None:
     notice = Notice("default", post.channel, None, "1", f"{post.cause}", "stopped", "zh")
     push = notice_push(notice)
     request = decode_send(push.record.body)
-    assert (push.lane, request.text) == (request.lane, TEXTS["stopped"]["zh"])
+    assert (push.lane, request.text) == (request.lane, "⚙️ 已中止。")
     assert request.max_age_s == 300
     post.store.lanes.push(push.lane, push.record)
     post.work()
-    assert post.sent() == [TEXTS["stopped"]["zh"]]
+    assert post.sent() == ["⚙️ 已中止。"]
 
 
 def typings(post: PostOffice) -> int:

@@ -22,7 +22,7 @@ from workers.agent.providers.base import (
     Watch,
 )
 from workers.agent.sanitize import strip_envelopes
-from workers.agent.texts import is_chinese
+from workers.delivery.texts import is_chinese
 
 __all__ = ["GuideProvider"]
 

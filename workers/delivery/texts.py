@@ -1,0 +1,102 @@
+"""Our own words to users: the one catalogue, English and Chinese (decision 54).
+
+Short and plain; no stack, no status code that nobody can act on. Details are in the log.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+__all__ = ["Language", "is_chinese", "language_of", "say"]
+
+Language = Literal["en", "zh"]
+
+_HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
+_KANA = re.compile(r"[\u3040-\u30ff]")
+
+_TEXTS: dict[str, tuple[str, str]] = {
+    "auth": (
+        "I cannot reach my model: its key is missing or was refused. Whoever runs me can fix that with "
+        "`shoal config validate`.",
+        "我无法连接模型：密钥缺失或被拒绝。请管理员运行 `shoal config validate` 检查。",
+    ),
+    "billing": (
+        "My model provider reports that there is no credit left. Whoever runs me has to top it up.",
+        "模型服务商提示余额不足，请管理员充值。",
+    ),
+    "rate-limit": (
+        "My model is getting too many requests right now. Please try again in a little while.",
+        "模型请求过多，请稍后再试。",
+    ),
+    "overloaded": (
+        "My model is overloaded or down at the moment. Please try again in a little while.",
+        "模型暂时不可用或过载，请稍后再试。",
+    ),
+    "timeout": (
+        "My model did not answer in time. Please try again in a little while.",
+        "模型没有及时响应，请稍后再试。",
+    ),
+    "overflow": (
+        "This conversation has become too long for my model. Start afresh with `/new`.",
+        "对话过长，超出了模型的上下文。请用 `/new` 重新开始。",
+    ),
+    "missing": (
+        "I am set up with a model that I cannot use. Whoever runs me can see why with "
+        "`shoal config validate`.",
+        "当前配置的模型无法使用。请管理员运行 `shoal config validate` 查看原因。",
+    ),
+    "other": (
+        "Something went wrong while I was answering. Please try again; if it stays, tell whoever runs me.",
+        "回答时出了点问题。请重试；如果仍然失败，请告诉管理员。",
+    ),
+    "overdue": (
+        "I ran out of time on this and stopped.",
+        "任务超时，我已停止。",
+    ),
+    "rounds": (
+        "I stopped because I kept calling tools without getting further.",
+        "我反复调用工具却没有进展，所以停了下来。",
+    ),
+    "acp": (
+        "This conversation belongs to a coding agent (ACP), which I cannot run yet.",
+        "此会话绑定到 ACP 编程代理，目前尚不支持。",
+    ),
+    "empty": (
+        "My model gave an empty answer. Please try again.",
+        "模型返回了空回答，请重试。",
+    ),
+    "silent": (
+        "Noted; I have nothing to add.",
+        "收到，我没有要补充的。",
+    ),
+    "interaction-expired": (
+        "This is no longer active.",
+        "此操作已失效。",
+    ),
+    "stopped": (
+        "⚙️ Agent was aborted.",
+        "⚙️ 已中止。",
+    ),
+}
+"""Name → English, Chinese."""
+
+
+def say(name: str, language: Language) -> str:
+    """The text called ``name``.
+
+    Raises:
+        KeyError: there is no such text.
+    """
+    english, chinese = _TEXTS[name]
+    return chinese if language == "zh" else english
+
+
+def language_of(text: str) -> Language:
+    """The language to answer somebody in who wrote ``text``."""
+    return "zh" if is_chinese(text) else "en"
+
+
+def is_chinese(text: str) -> bool:
+    """Whether the text has Chinese characters and no Japanese ones."""
+    return bool(_HAN.search(text)) and not _KANA.search(text)
