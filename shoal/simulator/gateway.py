@@ -113,9 +113,10 @@ class GatewaySocket(WebSocketHandler):
             return
         try:
             if self.compress_payload and len(frame) > 1024 and not self.codec.binary:
-                self.write_message(zlib.compress(frame), binary=True)
+                sent = self.write_message(zlib.compress(frame), binary=True)
             else:
-                self.write_message(self.codec.pack(frame), binary=self.codec.binary)
+                sent = self.write_message(self.codec.pack(frame), binary=self.codec.binary)
+            sent.add_done_callback(_swallow)
         except WebSocketClosedError:
             self._gone()
 
@@ -316,3 +317,9 @@ class GatewaySocket(WebSocketHandler):
         session = self.session
         about = {"bot": session.bot_id, "session": session.id} if session else {}
         self.core.log.write("gateway", **{**about, **fields}, what=what, source=self.request.remote_ip)
+
+
+def _swallow(sent: asyncio.Future[None]) -> None:
+    """A client that left while a frame was on its way: RESUME brings it again."""
+    if not sent.cancelled():
+        sent.exception()
