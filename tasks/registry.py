@@ -1,6 +1,7 @@
 """Every task of the fleet and its name. Thin on purpose: the work is in ``workers``.
 
-Tasks take one lane name and nothing else: a forged message can only knock.
+Tasks take one lane name and nothing else, and only of a lane that is theirs: a forged message can
+only knock. (A delivery task let into a session lane would find its records unreadable, and kill them.)
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from typing import Any
 
 from celery import Celery
 
-from shoal.state.queues import check_lane
+from shoal.base.errors import InvalidName
+from shoal.state.queues import CLASSES, check_lane, lane_class
 from tasks.delivery import send_lane
 from tasks.inbound import admit_lane
 from tasks.interaction import ack_lane
@@ -55,7 +57,9 @@ def _lane_task(
     name: str, body: Callable[[Runtime, str], str], runtime: Callable[[], Runtime]
 ) -> Callable[[str], str]:
     def task(lane: str) -> str:
-        return body(runtime(), check_lane(lane))
+        if not isinstance(lane, str) or CLASSES[lane_class(check_lane(lane))].task != name:
+            raise InvalidName(f"lane (for {name})", str(lane))
+        return body(runtime(), lane)
 
     task.__name__ = name.replace(".", "_")
     return task

@@ -1,0 +1,62 @@
+"""Tasks take what is theirs: the name of a lane of their class."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+from celery import Celery
+
+from shoal.base.errors import ShoalError
+from tasks import registry
+from tasks.runtime import Runtime
+
+HOSTILE: list[Any] = [
+    "delivery:default:1",  # another task's lane: its records would be unreadable here
+    "inbound:default:1",
+    "session:../../*",
+    "session:" + "a" * 5000,
+    "nothing:at:all",
+    "session:",
+    "",
+    None,
+    7,
+    {"a": 1},
+    ["session:agent:main:main"],
+]
+
+
+@pytest.fixture
+def worked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Lanes that ``session.turn`` worked on."""
+    lanes: list[str] = []
+
+    def body(_runtime: Runtime, lane: str) -> str:
+        lanes.append(lane)
+        return "done"
+
+    monkeypatch.setitem(registry.LANE_TASKS, "session.turn", body)
+    return lanes
+
+
+@pytest.fixture
+def app() -> Celery:
+    """An app with every task, that nobody runs."""
+    app = Celery("test", set_as_current=False)
+    app.conf.task_always_eager = True
+    app.conf.task_eager_propagates = True
+    return app
+
+
+def test_a_task_works_on_lanes_of_its_class(app: Celery, worked: list[str]) -> None:
+    registry.register(app, lambda: cast(Runtime, None))
+    assert app.tasks["session.turn"].delay("session:agent:main:main").get() == "done"
+    assert worked == ["session:agent:main:main"]
+
+
+@pytest.mark.parametrize("lane", HOSTILE, ids=lambda lane: str(lane)[:20])
+def test_a_forged_message_can_only_knock(app: Celery, worked: list[str], lane: Any) -> None:
+    registry.register(app, lambda: cast(Runtime, None))
+    with pytest.raises(ShoalError):
+        app.tasks["session.turn"].delay(lane).get()
+    assert worked == []
