@@ -9,7 +9,6 @@ from __future__ import annotations
 import enum
 
 __all__ = [
-    "API_VERSION",
     "ChannelType",
     "GatewayClose",
     "GatewayOp",
@@ -18,11 +17,8 @@ __all__ = [
     "InteractionType",
     "MessageFlags",
     "MessageType",
-    "is_text_channel",
     "is_thread",
 ]
-
-API_VERSION = 10
 
 
 class GatewayOp(enum.IntEnum):
@@ -111,11 +107,6 @@ def is_thread(channel_type: int) -> bool:
     return 10 <= channel_type <= 12
 
 
-def is_text_channel(channel_type: int) -> bool:
-    """Whether messages can be sent into a channel of this type (a forum takes posts only)."""
-    return channel_type in (0, 1, 2, 3, 5, 10, 11, 12, 13)
-
-
 class MessageType(enum.IntEnum):
     """Kinds of messages (resources/message#message-object-message-types)."""
 
@@ -156,11 +147,6 @@ class MessageType(enum.IntEnum):
     GUILD_INCIDENT_REPORT_FALSE_ALARM = 39
     PURCHASE_NOTIFICATION = 44
     POLL_RESULT = 46
-
-    @property
-    def written(self) -> bool:
-        """Somebody wrote it; the rest are notices of Discord."""
-        return self in (self.DEFAULT, self.REPLY, self.CHAT_INPUT_COMMAND, self.CONTEXT_MENU_COMMAND)
 
 
 class MessageFlags(enum.IntFlag):

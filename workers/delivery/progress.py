@@ -49,10 +49,6 @@ class Progress:
     rejected: str = ""
     why: str = ""
 
-    def begun_ms(self, part: int) -> int | None:
-        """When this part was about to be sent, or ``None`` if it never was."""
-        return (self.started or {}).get(part)
-
 
 def read_progress(journal: Iterable[tuple[int, bytes]]) -> Progress:
     """Sum up a journal.

@@ -19,6 +19,7 @@ from typing import Literal
 from shoal.base.aborts import is_abort_word, is_stop_command
 from shoal.base.errors import InvalidName
 from shoal.base.ids import check_name, snowflake_ms
+from shoal.discord.wire import MessageType
 from shoal.state.effects import Effect, Note, Outcome, Push
 from shoal.state.records import InboundEvent, Record
 from workers.access.decide import decide
@@ -41,11 +42,11 @@ from workers.sessions.wire import (
 
 __all__ = ["Admission", "Notice", "StopBound", "admit", "record_identity"]
 
-ORDINARY = frozenset({0, 19})
+ORDINARY = frozenset({MessageType.DEFAULT, MessageType.REPLY})
 """Message types a person writes: default and reply."""
 MAX_QUOTE = 2_000
 """Characters kept of the message that is answered to."""
-COMMAND_ECHOES = frozenset({20, 23})
+COMMAND_ECHOES = frozenset({MessageType.CHAT_INPUT_COMMAND, MessageType.CONTEXT_MENU_COMMAND})
 """What Discord shows of a slash or context-menu command; the interaction itself comes apart."""
 
 

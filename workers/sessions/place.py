@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from shoal.discord.wire import ChannelType, is_thread
 from workers.access.facts import Surface
 from workers.sessions.keys import channel_key, direct_key, group_key, linked_peer
 from workers.sessions.records import ChatType
@@ -14,9 +15,6 @@ from workers.sessions.view import AdmissionView, Settings
 from workers.sessions.wire import WireMessage, read_id
 
 __all__ = ["Conversation", "conversation_of", "conversation_of_channel", "surface_of"]
-
-DM, GROUP_DM = 1, 3
-THREADS = frozenset({10, 11, 12})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +38,11 @@ def _surface(channel_id: str, guild_id: str | None, channel_type: int | None, vi
     kind = channel_type if channel_type is not None else channel.get("type")
     if guild_id is None:
         # an event without guild and without a known type is a DM: a group DM says what it is
-        name = "group" if kind == GROUP_DM else "direct"
+        name = "group" if kind == ChannelType.GROUP_DM else "direct"
         return Surface(name, channel_id, _text(channel, "name"))
     guild = view.facts.guild(guild_id) or {}
-    is_thread = kind in THREADS
-    parent_id = read_id(channel.get("parent_id")) or None if is_thread else None
+    thread = isinstance(kind, int) and is_thread(kind)
+    parent_id = read_id(channel.get("parent_id")) or None if thread else None
     parent = (view.facts.channel(parent_id) or {}) if parent_id else {}
     return Surface(
         kind="channel",
@@ -54,9 +52,9 @@ def _surface(channel_id: str, guild_id: str | None, channel_type: int | None, vi
         guild_name=_text(guild, "name"),
         parent_id=parent_id,
         parent_name=_text(parent, "name"),
-        is_thread=is_thread,
-        thread_owner_id=read_id(channel.get("owner_id")) or None if is_thread else None,
-        topic=_text(parent if is_thread else channel, "topic"),
+        is_thread=thread,
+        thread_owner_id=read_id(channel.get("owner_id")) or None if thread else None,
+        topic=_text(parent if thread else channel, "topic"),
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from shoal.discord.wire import MessageFlags
 from workers.sessions.records import Attachment
 
 __all__ = [
@@ -28,8 +29,6 @@ __all__ = [
     "user_label",
     "user_tag",
 ]
-
-IS_VOICE_MESSAGE = 1 << 13
 
 # Bounds above what Discord sends, so that a record always fits into its lane.
 MAX_NAME = 300
@@ -196,7 +195,7 @@ def _referenced(raw: Any) -> WireMessage | None:
 
 
 def _snapshot(raw: Mapping[str, Any]) -> Snapshot:
-    voice = bool((_int(raw.get("flags")) or 0) & IS_VOICE_MESSAGE)
+    voice = bool((_int(raw.get("flags")) or 0) & MessageFlags.IS_VOICE_MESSAGE)
     stickers = raw.get("sticker_items") or raw.get("stickers")
     return Snapshot(
         content=_text(raw.get("content"), MAX_CONTENT),
