@@ -15,14 +15,11 @@ from kombu.entity import Exchange, Queue
 
 from shoal.base.errors import ProcessError
 from shoal.base.ids import new_token
-from shoal.state.queues import CLASSES, QUARANTINE_QUEUE
+from shoal.state.queues import CLASSES, HINT_ID, HINT_LANE, QUARANTINE_QUEUE
 from shoal.state.store import Store
 from tasks.app import QUEUE_PREFIX
 
 __all__ = ["install_hints", "make_template"]
-
-HINT_LANE = "@@LANE@@"
-HINT_ID = "@@ID@@"
 
 
 def install_hints(app: Celery, store: Store, homes: Iterable[str] = ()) -> None:

@@ -35,9 +35,22 @@ from shoal.base.ids import check_name
 if TYPE_CHECKING:
     from shoal.state.store import Store
 
-__all__ = ["CLASSES", "QUARANTINE_QUEUE", "Hints", "LaneClass", "check_lane", "lane_class"]
+__all__ = [
+    "CLASSES",
+    "HINT_ID",
+    "HINT_LANE",
+    "QUARANTINE_QUEUE",
+    "Hints",
+    "LaneClass",
+    "check_lane",
+    "lane_class",
+]
 
 QUARANTINE_QUEUE = "chores"
+
+HINT_LANE = "@@LANE@@"
+HINT_ID = "@@ID@@"
+"""The holes of a template; ``lua/_lanes.lua`` fills them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +110,8 @@ class Hints:
         Raises:
             ValueError: the template lacks a placeholder, or the key is empty or has a newline.
         """
-        if b"@@LANE@@" not in template or b"@@ID@@" not in template:
-            raise ValueError(f"the hint template of {route} lacks @@LANE@@ or @@ID@@")
+        if HINT_LANE.encode() not in template or HINT_ID.encode() not in template:
+            raise ValueError(f"the hint template of {route} lacks {HINT_LANE} or {HINT_ID}")
         if not queue_key or "\n" in queue_key:
             raise ValueError(f"{queue_key!r} is no queue key")
         self._store.redis.hset(self._store.keys.hints(), route, queue_key.encode() + b"\n" + template)
