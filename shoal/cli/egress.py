@@ -54,14 +54,20 @@ def guard_egress(loaded: Loaded, accounts: list[str] | None = None, *, process: 
         if any(ways):
             log.warning(f"no egress guard: {why}")
         return None
-    return install_guard(
+    services = _services(loaded)
+    guard = install_guard(
         ways,
-        _services(loaded),
+        services,
         loopback=False,
         lookups=any(way is not None and way.scheme == "socks5" for way in ways),
         record=egress_log(loaded),
         process=process,
     )
+    allowed = {f"{way.host}:{way.port}" for way in ways if way} | {
+        f"{host}:{port}" for host, port in services
+    }
+    log.info(f"egress guard on: {', '.join(sorted(allowed))}")
+    return guard
 
 
 def unguarded(loaded: Loaded, served: list[Account]) -> str:

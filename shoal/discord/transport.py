@@ -51,6 +51,7 @@ __all__ = ["API_URL", "USER_AGENT", "Download", "File", "Response", "Transport",
 USER_AGENT = f"DiscordBot (https://pypi.org/project/shoal/, {shoal.__version__}) Shoal"
 """The shape Discord demands; anything else may be refused (40333)."""
 
+GATEWAY = ("gateway.discord.gg", 443)
 MAX_BODY = 8 * 1024 * 1024
 NONCE_WINDOW_S = 120.0
 """How long after a doubtful try a create may be repeated under its nonce (spec: fleet 4)."""
@@ -89,7 +90,8 @@ class Transport:
         account_id: whose transport it is.
         origins: the addresses it may use.
         proxied: traffic goes through a proxy.
-        proxy_label: the proxy without credentials, for logs; empty without a proxy.
+        proxy_label: the proxy of REST without credentials, for logs; empty without a proxy.
+        gateway_label: the same for the websocket; ``NO_PROXY`` may exempt one and not the other.
         scope: whose rate limits its requests meet.
     """
 
@@ -133,6 +135,8 @@ class Transport:
         way = proxy_for(self.origins.host, self.origins.port, proxy)
         self.proxied = way is not None
         self.proxy_label = way.masked() if way else ""
+        socket_way = way if self.origins.custom else proxy_for(*GATEWAY, proxy)
+        self.gateway_label = socket_way.masked() if socket_way else ""
         self.scope = Scope(
             bot=bot_id or bot_id_of(secret) or f"t{_digest(secret)}",
             egress=_digest(way.masked() if way else f"direct {socket.gethostname()}"),

@@ -11,6 +11,7 @@ import typer
 
 from shoal.cli.main import app
 from shoal.cli.reference import pages
+from shoal.discord.troubles import TROUBLES
 
 ROOT = Path(__file__).parents[2]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -54,3 +55,9 @@ def test_commands_in_documents_exist(path: Path) -> None:
     for words in CALL.findall(path.read_text()):
         first = words.split()[0]
         assert first in command.commands, f"{path.name} shows `shoal {words}`"  # type: ignore[attr-defined]
+
+
+def test_every_trouble_of_the_way_to_discord_is_explained() -> None:
+    text = (ROOT / "docs" / "proxies.md").read_text()
+    for row in TROUBLES:
+        assert f"| `{row.name}` | {row.meaning} | {row.fix} |" in text

@@ -15,7 +15,7 @@ from shoal.cli.egress import proxy_report, render_proxies
 from tests.cli.helpers import bare_env
 
 TRY = """
-import json, socket, sys
+import json, os, socket, sys
 from pathlib import Path
 from shoal.cli.prologue import enter
 
@@ -41,11 +41,20 @@ def look_up(name):
         return type(error).__name__
     return "tried"
 
+def in_child():
+    reading, writing = os.pipe()
+    if os.fork() == 0:  # as the children of a prefork pool
+        os.write(writing, reach("192.0.2.1", 443).encode())
+        os._exit(0)
+    os.wait()
+    return os.read(reading, 100).decode()
+
 print(json.dumps({
     "proxy": reach("127.0.0.2", 9), "loopback": reach("127.0.0.1", 9), "other port": reach("127.0.0.2", 8),
     "model here": reach("127.0.0.1", 11434), "page": reach("127.0.0.1", 5555),
     "redis": reach("192.0.2.7", 6380),
     "model proxy": reach("192.0.2.9", 3128), "elsewhere": reach("192.0.2.1", 443),
+    "child": in_child(),
     "name": look_up("discord.invalid"),
 }))
 """
@@ -94,6 +103,7 @@ def test_only_the_proxy_redis_and_what_is_configured_here(tmp_path: Path) -> Non
         "redis": "tried",
         "model proxy": "tried",
         "elsewhere": "EgressRefused",
+        "child": "EgressRefused",
         "name": "EgressRefused",
     }
     text = (tmp_path / "state" / "logs" / "egress.jsonl").read_text()
@@ -101,6 +111,7 @@ def test_only_the_proxy_redis_and_what_is_configured_here(tmp_path: Path) -> Non
     assert [line["target"] for line in refusals] == [
         "127.0.0.1:9",
         "127.0.0.2:8",
+        "192.0.2.1:443",
         "192.0.2.1:443",
         "discord.invalid",
     ]

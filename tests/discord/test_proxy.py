@@ -240,3 +240,11 @@ def test_no_proxy_counts_only_where_the_proxy_brought_it(
     assert transport.request(ME).status == 200
     assert transport.proxied
     assert transport.proxy_label == f"http://{PROXY_ADDRESS}:{server.port}/"
+
+
+def test_no_proxy_may_exempt_one_leg_and_not_the_other(make_transport: MakeTransport) -> None:
+    proxy = Proxy("http", "p", 1, source="env:HTTPS_PROXY", no_proxy=("discord.gg",))
+    transport = make_transport(proxy=proxy)
+    assert (transport.proxy_label, transport.gateway_label) == ("http://p:1/", "")
+    transport = make_transport(proxy=Proxy("http", "p", 1, no_proxy=("discord.com",)))
+    assert (transport.proxy_label, transport.gateway_label) == ("", "http://p:1/")
