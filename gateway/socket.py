@@ -24,6 +24,7 @@ from gateway.compression import Compression, StreamBroken, decompressor
 from gateway.guarded import GuardedSocket
 from shoal import __version__
 from shoal.base.errors import ShoalError, TransportError
+from shoal.discord.troubles import trouble_for
 
 __all__ = ["Closed", "Dialler", "GatewaySocket", "PayloadTooLarge", "gateway_url"]
 
@@ -124,7 +125,8 @@ class GatewaySocket:
         except (websocket.WebSocketException, OSError, ValueError) as error:
             raw.close()
             message = f"Failed to connect to Discord gateway: {_told(error)}."
-            raise TransportError(message, leg="gateway") from error
+            row = trouble_for("gateway")
+            raise TransportError(message, leg="gateway", fix=row.fix if row else "") from error
         ws.settimeout(SEND_S)
         return cls(ws, compression)
 
