@@ -139,7 +139,6 @@ class Drain:
         """Run the handler; None when the lane is somebody else's now."""
         context = TurnContext(lease_s=LEASE_MS / 1000, shutting_down=lambda: self.stopping.requested)
         context.granted(grant.asked_at, grant.ttl_ms / 1000)
-        context.watch_stop(lambda: self.lanes.stopped(grant))
         with stamped(grant.token), self.keeper.holding(grant.lane, grant.token, context):
             try:
                 return handler(grant, context)

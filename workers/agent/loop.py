@@ -94,6 +94,7 @@ class TurnLoop:
         edited = self.journal.state.edited
         if edited is not None:
             self.request = _with(request, edited)
+        self._behind: list[Record] | None = None
         self._bound = 0
         self._partial: list[str] = []
         context.limit(self.profile.timeout_s)
@@ -137,7 +138,8 @@ class TurnLoop:
 
     def _take_changes(self) -> bool:
         """Edits and deletions from while the message waited; false if nothing of it is left."""
-        changed = apply_changes(self.request, self.deps.store.lanes.behind(self.grant))
+        self._behind = self.deps.store.lanes.behind(self.grant)
+        changed = apply_changes(self.request, self._behind)
         if changed is None:
             return False
         if changed is not self.request:
@@ -273,7 +275,9 @@ class TurnLoop:
         state = self.journal.state
         known = {record.identity: record for record in self.grant.absorbed}
         room = MAX_ABSORBED - len(known)
-        behind = self.deps.store.lanes.behind(self.grant)
+        # what was seen a moment ago, before the first question, is fresh enough
+        behind = self._behind if self._behind is not None else self.deps.store.lanes.behind(self.grant)
+        self._behind = None
         # a message that was deleted meanwhile stays where it is, and is dropped when its turn comes
         fresh = [
             record

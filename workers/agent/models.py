@@ -125,22 +125,32 @@ class Cooldowns:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._failing: set[str] = set()
+        """Models that had failures when they were last looked at: only they have something to forget."""
 
     def resting(self, ref: ModelRef) -> tuple[float, str]:
         """Seconds this model still rests, and the code of the error; (0, "") if it may be asked."""
         longest: tuple[float, str] = (0.0, "")
-        for scope in (ref.provider, str(ref)):
-            key = self._store.keys.model_rest(_scope(scope))
-            left = int(self._store.redis.pttl(key)) / 1000
-            if left > longest[0]:
+        keys = [self._store.keys.model_rest(_scope(scope)) for scope in (ref.provider, str(ref))]
+        fails = [self._store.keys.model_fails(_scope(scope)) for scope in (ref.provider, str(ref))]
+        pipeline = self._store.redis.pipeline(transaction=False)
+        for key in keys:
+            pipeline.pttl(key)
+        pipeline.exists(*keys, *fails)
+        *lefts, known = pipeline.execute()
+        if known:
+            self._failing.add(str(ref))
+        for key, left in zip(keys, lefts, strict=True):
+            if int(left) / 1000 > longest[0]:
                 code: Any = self._store.redis.get(key)
-                longest = (left, (code or b"").decode())
+                longest = (int(left) / 1000, (code or b"").decode())
         return longest
 
     def failed(self, ref: ModelRef, error: ModelError) -> float:
         """Remember a failure; the seconds this model rests from now on (0: the error is no reason to)."""
         if isinstance(error, BadRequestError | ProviderMissingError) or not error.fallback:
             return 0.0
+        self._failing.add(str(ref))
         of_provider = isinstance(error, AuthError | BillingError)
         scope = _scope(ref.provider if of_provider else str(ref))
         count_key = self._store.keys.model_fails(scope)
@@ -155,6 +165,9 @@ class Cooldowns:
 
     def succeeded(self, ref: ModelRef) -> None:
         """It answered: forget its failures."""
+        if str(ref) not in self._failing:
+            return
+        self._failing.discard(str(ref))
         keys = []
         for scope in (ref.provider, str(ref)):
             name = _scope(scope)
