@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+import celery._state
 import pytest
 from celery import Celery
 
@@ -26,6 +27,9 @@ HOSTILE: list[Any] = [
 ]
 
 
+_BUILT_IN = frozenset(celery._state._on_app_finalizers)
+
+
 @pytest.fixture
 def worked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Lanes that ``session.turn`` worked on."""
@@ -40,8 +44,9 @@ def worked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
-def app() -> Celery:
-    """An app with every task, that nobody runs."""
+def app(monkeypatch: pytest.MonkeyPatch) -> Celery:
+    """An app that runs its tasks at once, and gets none of another test's."""
+    monkeypatch.setattr(celery._state, "_on_app_finalizers", set(_BUILT_IN))
     app = Celery("test", set_as_current=False)
     app.conf.task_always_eager = True
     app.conf.task_eager_propagates = True
