@@ -212,9 +212,15 @@ class Rest:
         )
 
     def trigger_typing(self, channel_id: str) -> None:
-        """Show the bot typing for 10 seconds. Sent twice it does no harm."""
+        """Show the bot typing for 10 seconds, if the rate limit has room for it at once.
+
+        It never waits: under load, one typing for each answer would take half of the global limit.
+
+        Raises:
+            RateWait: there is no room now; it was not sent. Others as :meth:`call`.
+        """
         route = Route("POST", _CHANNEL + "/typing", channel_id=channel_id)
-        self.call(route, priority=Priority.EDIT, most_wait=2.0, timeout=5.0)
+        self.call(route, priority=Priority.EDIT, most_wait=0.0, timeout=5.0)
 
     # -- reactions ---------------------------------------------------------------------------
 

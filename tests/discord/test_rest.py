@@ -13,8 +13,8 @@ import jsonschema_rs
 import pytest
 
 from shoal.base.ids import derive_nonce
-from shoal.discord.errors import NotFound
-from shoal.discord.limiter import Priority
+from shoal.discord.errors import NotFound, RateWait
+from shoal.discord.limiter import Booking, Priority, Unlimited
 from shoal.discord.mentions import NO_MENTIONS, allowed_mentions
 from shoal.discord.rest import Rest
 from shoal.discord.retry import NO_RETRY
@@ -187,6 +187,22 @@ def test_dms_typing_and_reactions(rest: Rest, rest_server: RestServer) -> None:
         "DELETE /channels/5/messages/6/reactions/name:123/@me",
         f"DELETE /channels/5/messages/6/reactions/{eyes}/8",
     ]
+
+
+def test_typing_waits_for_nothing(rest_server: RestServer, make_transport: Callable[..., Transport]) -> None:
+    """Under load it must not stand in line with the answers."""
+    asked: list[tuple[Priority, float | None]] = []
+
+    class Busy(Unlimited):
+        def acquire(self, *request: object, max_wait: float | None = None) -> Booking:
+            asked.append((request[2], max_wait))  # type: ignore[arg-type]
+            raise RateWait(0.3, reason="global", route="typing")
+
+    rest = Rest(make_transport(api_url=rest_server.base, limiter=Busy()))
+    with pytest.raises(RateWait):
+        rest.trigger_typing("5")
+    assert asked == [(Priority.EDIT, 0.0)]
+    assert rest_server.seen == []
 
 
 def test_interactions_fit_discords_schema(rest: Rest, rest_server: RestServer) -> None:
