@@ -41,12 +41,16 @@ QUEUES = ("interactive", "inbound", "delivery", "upkeep", "turns", "chores", "vo
 
 
 def transport_options() -> dict[str, Any]:
-    """Broker socket options: every wait is bounded, dead sockets are noticed within seconds."""
+    """Broker socket options: every wait is bounded, dead sockets are noticed within seconds.
+
+    A socket that went silent is given up after 1 s + 2 × ``health_check_interval`` where it waits for tasks,
+    after three intervals where it listens for remote control, and after ``socket_timeout`` elsewhere.
+    """
     return {
         "global_keyprefix": QUEUE_PREFIX,
         "visibility_timeout": 3600,
-        "health_check_interval": 3,
-        "socket_timeout": 8,
+        "health_check_interval": 2,
+        "socket_timeout": 4,
         "socket_connect_timeout": 3,
         "socket_keepalive": True,
         "queue_order_strategy": "priority",
@@ -159,7 +163,8 @@ def configure_beat(app: Celery, store_url: str, password: SecretStr | None = Non
     """
     app.conf.update(
         redbeat_redis_url=_with_login(store_url, password, urlsplit(store_url).scheme),
-        redbeat_redis_options={},
+        # without a bound a silent socket would hold beat for ever
+        redbeat_redis_options={"socket_timeout": 4, "health_check_interval": 15},
         redbeat_key_prefix=keys.PREFIX + "beat:",
         redbeat_lock_timeout=25,
         beat_max_loop_interval=5,

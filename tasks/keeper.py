@@ -18,12 +18,15 @@ from shoal.base.errors import StoreUnavailable
 from shoal.base.logging import get_logger
 from shoal.state.lanes import Lanes
 
-__all__ = ["LEASE_MS", "Held", "InHand", "Keeper"]
+__all__ = ["LEASE_MS", "RENEW_TIMEOUT_S", "Held", "InHand", "Keeper"]
 
 LEASE_MS = 5_000
 """How long a grant lives without renewal."""
 
 RENEW_EVERY_S = LEASE_MS / 1000 / 3
+RENEW_TIMEOUT_S = 2.0
+"""Of the keeper's own connection: a renewal that met a silent socket is sent again while the lease still has
+a second to live (``RENEW_EVERY_S`` + this < lease - margin of the holders' own clocks)."""
 LEAKED_THREADS_MAX = 2
 
 log = get_logger(__name__)

@@ -27,7 +27,7 @@ from shoal.state.records import Limit
 from shoal.state.store import Store
 from tasks.app import build_app
 from tasks.drain import READS, Drain
-from tasks.keeper import Keeper
+from tasks.keeper import RENEW_TIMEOUT_S, Keeper
 from tasks.stopping import Stopping
 from tasks.transports import Transports
 from workers.agent.models import Cooldowns, Models
@@ -65,6 +65,7 @@ class Runtime:
         index: number among several of one kind on this host.
         home: the name of this host, for agents whose files live here.
         stopping: the process's wish to leave.
+        renewals: the store on a connection of its own, quick to give up a silent socket.
         store_url: URL of the store, with its password; not for logs.
     """
 
@@ -75,6 +76,7 @@ class Runtime:
     index: int
     home: str
     stopping: Stopping
+    renewals: Store = field(repr=False)
     store_url: str = field(repr=False)
     clock: Clock = field(default_factory=SystemClock)
     _settings: dict[str, Settings] = field(default_factory=dict)
@@ -88,7 +90,7 @@ class Runtime:
     @cached_property
     def keeper(self) -> Keeper:
         """Renews the leases held here; asks the process to leave when threads leak."""
-        return Keeper(self.store.lanes, on_leak=self.stopping.request)
+        return Keeper(self.renewals.lanes, on_leak=self.stopping.request)
 
     @cached_property
     def drain(self) -> Drain:
@@ -175,6 +177,7 @@ class Runtime:
         except StoreUnavailable as error:
             log.warning("could not say good-bye; the entry ends by itself", error=error)
         self.store.close()
+        self.renewals.close()
 
     def _announce(self) -> None:
         while True:
@@ -201,6 +204,12 @@ def open_runtime(loaded: Loaded, kind: str, *, index: int = 1, app: Celery | Non
     return Runtime(
         loaded=loaded,
         store=store,
+        renewals=Store.open(
+            url,
+            password=loaded.redis.password,
+            client_name=f"shoal-{kind}-leases",
+            timeout_s=RENEW_TIMEOUT_S,
+        ),
         app=app or build_app(url, loaded.redis.password),
         kind=kind,
         index=index,

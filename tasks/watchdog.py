@@ -36,11 +36,21 @@ class Watchdog:
         queue_keys: Sequence[str],
         concurrency: int,
         *,
+        in_hand: Callable[[], int] | None = None,
         leave: Callable[[int], None] = os._exit,
     ) -> None:
+        """See the class.
+
+        Args:
+            queue_keys: Redis keys of the lists this worker consumes.
+            concurrency: tasks it can run at once.
+            in_hand: tasks it has now, where they run in other processes; none counts them by their signals.
+            leave: ends the process.
+        """
         self._store = store
         self._queue_keys = list(queue_keys)
         self._concurrency = concurrency
+        self._in_hand = in_hand
         self._leave = leave
         self._lock = threading.Lock()
         self._running = 0
@@ -57,7 +67,7 @@ class Watchdog:
     @property
     def running(self) -> int:
         """Tasks in hand."""
-        return self._running
+        return self._running if self._in_hand is None else self._in_hand()
 
     def _on_received(self, **_: object) -> None:
         self._taken_at = time.monotonic()
@@ -82,7 +92,7 @@ class Watchdog:
     def look(self, now: float) -> None:
         """One look at the queues; leaves the process when it is deaf."""
         waiting = any(self._store.redis.llen(key) for key in self._queue_keys)
-        if not waiting or self._running >= self._concurrency:
+        if not waiting or self.running >= self._concurrency:
             self._waiting_since = None
             return
         if self._waiting_since is None:

@@ -9,14 +9,17 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from celery import Celery, signals
 from celery.worker import WorkController
+from celery.worker import state as worker_state
 
 from config import Loaded
 from shoal.base.errors import ProcessError
 from shoal.base.logging import get_logger
+from shoal.base.process import die_with_parent
 from tasks.app import QUEUE_PREFIX
 from tasks.consuming import hint_queue, tune_process
 from tasks.control import install_controls
@@ -86,8 +89,9 @@ def run(kind_name: str, loaded: Loaded, *, index: int = 1, concurrency: int | No
     install_hints(runtime.app, runtime.store, homes=[runtime.home])
     runtime.start()
     Sweeper(runtime.store, runtime.stopping).start()
-    if kind.pool == "threads":
-        Watchdog(runtime.store, [QUEUE_PREFIX + name for name in queues], slots).start()
+    # tasks of a prefork pool run in children, whose signals are not heard here
+    in_hand = None if kind.pool == "threads" else lambda: len(worker_state.reserved_requests)
+    Watchdog(runtime.store, [QUEUE_PREFIX + name for name in queues], slots, in_hand=in_hand).start()
     signals.worker_shutting_down.connect(lambda **_: runtime.stopping.request(), weak=False)
     worker = _controller(runtime.app, kind, queues, slots, runtime.node_name)
     log.info("worker is ready", kind=kind.name, queues=queues, concurrency=slots)
@@ -125,9 +129,11 @@ def _controller(
 
 
 def _reopen_in_children(current: list[Runtime], loaded: Loaded, kind: WorkerKind, index: int) -> None:
-    """Sockets and threads do not survive a fork: each child opens its own."""
+    """Sockets and threads do not survive a fork: each child opens its own. None outlives its parent."""
+    parent = os.getpid()
 
     def reopen(**_: object) -> None:
+        die_with_parent(parent)
         runtime = open_runtime(loaded, kind.name, index=index, app=current[0].app)
         runtime.start()
         current[0] = runtime

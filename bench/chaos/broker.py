@@ -45,6 +45,11 @@ class Broker:
         return self._server.tcp_url().replace(f":{self._port}/", f":{self._relay_port}/")
 
     @property
+    def direct_url(self) -> str:
+        """Past the relay, for who only watches."""
+        return self._server.tcp_url()
+
+    @property
     def pid(self) -> int:
         """Of the server."""
         assert self._process is not None

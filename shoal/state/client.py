@@ -21,7 +21,8 @@ from shoal.base.redact import mask_url
 __all__ = ["CONNECT_TIMEOUT_S", "SOCKET_TIMEOUT_S", "Client", "connect", "is_local", "map_error"]
 
 CONNECT_TIMEOUT_S = 2.0
-SOCKET_TIMEOUT_S = 5.0
+SOCKET_TIMEOUT_S = 3.0
+"""A socket silent for so long is given up; the next attempt dials anew. Longer than a slow fsync (R2)."""
 _LOST = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError)
 _REFUSED = (redis.exceptions.AuthenticationError, redis.exceptions.AuthenticationWrongNumberOfArgsError)
 _UNFIT = (redis.exceptions.OutOfMemoryError, redis.exceptions.ReadOnlyError, redis.exceptions.MasterDownError)
@@ -74,12 +75,12 @@ class Client(redis.Redis):
         return _Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
 
 
-def _options(client_name: str, password: str | None) -> dict[str, Any]:
+def _options(client_name: str, password: str | None, timeout_s: float) -> dict[str, Any]:
     options: dict[str, Any] = {
         "client_name": client_name,
         "decode_responses": False,
         "protocol": 2,
-        "socket_timeout": SOCKET_TIMEOUT_S,
+        "socket_timeout": timeout_s,
         "health_check_interval": 15,
         # 0.1 + 0.2 + 0.4 s: three more attempts within a second
         "retry": Retry(ExponentialBackoff(cap=0.4, base=0.1), 3),
@@ -91,7 +92,9 @@ def _options(client_name: str, password: str | None) -> dict[str, Any]:
     return options
 
 
-def connect(url: str, *, password: str | None, client_name: str) -> Client:
+def connect(
+    url: str, *, password: str | None, client_name: str, timeout_s: float = SOCKET_TIMEOUT_S
+) -> Client:
     """A client for ``redis://``, ``rediss://``, ``unix://`` or ``sentinel://`` URLs. Opens no connection yet.
 
     ``sentinel://[user:password@]host:26379,host:26379/<db>?service=<name>[&tls=1][&sentinel_password=…]``
@@ -100,7 +103,7 @@ def connect(url: str, *, password: str | None, client_name: str) -> Client:
         StoreUnsuitable: the URL is no such URL.
     """
     scheme = urlsplit(url).scheme
-    options = _options(client_name, password)
+    options = _options(client_name, password, timeout_s)
     if scheme in ("redis", "rediss"):
         options.update(socket_connect_timeout=CONNECT_TIMEOUT_S, socket_keepalive=True)
         return _from_url(url, options)

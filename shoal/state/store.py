@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from shoal.base.errors import StoreUnsuitable
 from shoal.base.redact import mask_url, redactor
 from shoal.state.blobs import Blobs
-from shoal.state.client import Client, connect, is_local
+from shoal.state.client import SOCKET_TIMEOUT_S, Client, connect, is_local
 from shoal.state.facts import Facts
 from shoal.state.intake import Intake
 from shoal.state.keys import PREFIX, Keys
@@ -75,12 +75,14 @@ class Store:
         client_name: str = "shoal",
         prefix: str = PREFIX,
         insecure: bool = False,
+        timeout_s: float = SOCKET_TIMEOUT_S,
     ) -> Store:
         """A store at a ``redis:``, ``rediss:``, ``unix:`` or ``sentinel:`` URL; connects at first use.
 
         Args:
             password: used instead of one in the URL.
             insecure: the operator's waiver for a server beyond this machine without TLS (R30).
+            timeout_s: after so many silent seconds a socket is given up and the call is sent again.
 
         Raises:
             StoreUnsuitable: the URL cannot be used.
@@ -90,9 +92,8 @@ class Store:
         for value in (secret, urlsplit(url).password, *query.get("sentinel_password", ())):
             if value:
                 redactor.register(value)
-        return cls(
-            connect(url, password=secret, client_name=client_name), url, prefix=prefix, insecure=insecure
-        )
+        client = connect(url, password=secret, client_name=client_name, timeout_s=timeout_s)
+        return cls(client, url, prefix=prefix, insecure=insecure)
 
     # -- parts -----------------------------------------------------------------------------------
 
