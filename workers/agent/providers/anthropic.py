@@ -74,6 +74,14 @@ class AnthropicProvider:
                     raise from_sdk(error, provider=self.id, model=request.model) from error
                 raise
 
+    def prepare(self) -> None:
+        """Load the SDK and make the client, so that the first call need not.
+
+        Raises:
+            ProviderMissingError: the SDK is not installed.
+        """
+        self._sdk("")
+
     def close(self) -> None:
         """Give up pooled connections."""
         with self._lock:

@@ -126,6 +126,14 @@ class Provider(Protocol):
         """
         ...
 
+    def prepare(self) -> None:
+        """Load and build what the first call would have to wait for.
+
+        Raises:
+            ModelError: calls will fail for this reason.
+        """
+        ...
+
     def close(self) -> None:
         """Give up pooled connections."""
         ...

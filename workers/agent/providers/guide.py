@@ -122,6 +122,9 @@ class GuideProvider:
         yield Usage(input=len(said) // 4 + 1, output=len(answer) // 4 + 1)
         yield Done("end")
 
+    def prepare(self) -> None:
+        """Nothing to prepare."""
+
     def close(self) -> None:
         """Nothing to give up."""
 

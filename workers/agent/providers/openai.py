@@ -25,7 +25,7 @@ from workers.agent.providers.base import (
 from workers.agent.providers.failures import from_sdk
 
 if TYPE_CHECKING:
-    from openai import OpenAI
+    from openai import OpenAI, Stream
     from pydantic import SecretStr
 
     from shoal.base.proxy import Proxy
@@ -113,22 +113,43 @@ class OpenAIProvider:
             body.setdefault("max_tokens", request.max_tokens)
         calls = _CallParts()
         stop = ""
-        with self._sdk().chat.completions.create(**body, extra_headers=stamp_headers()) as chunks:
+        with self._chunks(body) as chunks:
             for chunk in chunks:
                 watch()
-                if chunk.usage is not None:
-                    yield _usage(chunk.usage)
-                for choice in chunk.choices[:1]:
-                    if choice.delta is not None:
-                        if choice.delta.content:
-                            yield TextDelta(choice.delta.content)
-                        calls.add(choice.delta.tool_calls or ())
-                    if choice.finish_reason:
-                        stop = choice.finish_reason
+                if not isinstance(chunk, dict):
+                    continue
+                if chunk.get("usage"):
+                    yield _usage(chunk["usage"])
+                for choice in (chunk.get("choices") or ())[:1]:
+                    delta = choice.get("delta") or {}
+                    if delta.get("content"):
+                        yield TextDelta(delta["content"])
+                    calls.add(delta.get("tool_calls") or ())
+                    if choice.get("finish_reason"):
+                        stop = choice["finish_reason"]
         if not stop:
             raise_cut(self.id, request.model)
         yield from calls.finished()
         yield Done(_STOPS.get(stop, "refused" if stop == "content_filter" else "other"))
+
+    def _chunks(self, body: dict[str, Any]) -> Stream[object]:
+        """The SDK's own call with the chunks left as JSON: its models cost more than all the rest."""
+        from openai import Stream
+
+        return self._sdk().post(
+            "/chat/completions",
+            cast_to=object,
+            body=body,
+            options={"headers": stamp_headers()},
+            stream=True,
+            stream_cls=Stream[object],
+        )
+
+    def prepare(self) -> None:
+        """Load the SDK and make the client, so that the first call need not."""
+        from workers.agent.providers import http  # noqa: F401
+
+        self._sdk()
 
     def _sdk(self) -> OpenAI:
         with self._lock:
@@ -167,12 +188,14 @@ class _CallParts:
 
     def add(self, deltas: Any) -> None:
         for delta in deltas:
-            index = delta.index if delta.index is not None else len(self._parts)
-            part = self._parts.setdefault(index, {"id": "", "name": "", "arguments": ""})
-            part["id"] = delta.id or part["id"]
-            if delta.function is not None:
-                part["name"] += delta.function.name or ""
-                part["arguments"] += delta.function.arguments or ""
+            index = delta.get("index")
+            part = self._parts.setdefault(
+                len(self._parts) if index is None else index, {"id": "", "name": "", "arguments": ""}
+            )
+            part["id"] = delta.get("id") or part["id"]
+            function = delta.get("function") or {}
+            part["name"] += function.get("name") or ""
+            part["arguments"] += function.get("arguments") or ""
 
     def finished(self) -> Iterator[ToolCall]:
         for _, part in sorted(self._parts.items()):
@@ -180,11 +203,11 @@ class _CallParts:
 
 
 def _usage(usage: Any) -> Usage:
-    details = getattr(usage, "prompt_tokens_details", None)
+    details = usage.get("prompt_tokens_details") or {}
     return Usage(
-        input=usage.prompt_tokens or 0,
-        output=usage.completion_tokens or 0,
-        cached=getattr(details, "cached_tokens", None) or 0,
+        input=usage.get("prompt_tokens") or 0,
+        output=usage.get("completion_tokens") or 0,
+        cached=details.get("cached_tokens") or 0,
     )
 
 
