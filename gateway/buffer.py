@@ -80,13 +80,21 @@ class Buffer:
         self._changed = threading.Condition()
         self._closed = False
         self._dropping = False
+        self.paused: str | None = None
+        """Why nothing is taken for now, or ``None``."""
 
     def __len__(self) -> int:
         return len(self._items)
 
     def full(self) -> bool:
         """Whether :meth:`put` would wait."""
-        return len(self._items) >= self._limit or self._bytes >= self._max_bytes
+        return self.paused is not None or len(self._items) >= self._limit or self._bytes >= self._max_bytes
+
+    def pause(self, reason: str | None) -> None:
+        """Take nothing more for a reason, or (None) go on; what is inside can still be taken."""
+        with self._changed:
+            self.paused = reason
+            self._changed.notify_all()
 
     def put(self, item: Item) -> bool:
         """Add an item, waiting for room. False if it was not taken: closed, or dropping after a restore."""

@@ -38,11 +38,11 @@ _STOP: dict[int, tuple[str, str]] = {
     ),
     GatewayClose.INVALID_SHARD: (
         "Discord refused the shard number",
-        "Run one gateway process for this account with the shard count Discord recommends.",
+        "Leave channels.discord.shards out, so that the number Discord recommends is used.",
     ),
     GatewayClose.SHARDING_REQUIRED: (
         "the bot is in too many servers for one connection",
-        "This release listens on one shard; take the bot out of servers until it is in fewer than 2,500.",
+        "Leave channels.discord.shards out, or raise it to the number Discord recommends.",
     ),
     GatewayClose.INVALID_API_VERSION: ("Discord no longer serves gateway version 10", "Upgrade Shoal."),
     GatewayClose.INVALID_INTENTS: (

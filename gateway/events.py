@@ -41,7 +41,10 @@ class Malformed(ShoalError):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a dispatch came from. ``me`` is our own user id once READY has told it."""
+    """Where a dispatch came from.
+
+    ``me`` is our own user id once READY has told it; ``history``: too old to be answered (R19).
+    """
 
     account: str
     shard: int
@@ -49,6 +52,7 @@ class Origin:
     seq: int
     me: str | None
     received_ms: int
+    history: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,7 @@ class Kept:
         also: a second push: abort words overtake their channel (rule R7).
         echo: (nonce, channel id, message id) of a message we sent ourselves.
         ids: what the log says about it, ids only.
+        direct: the channel, if it is none of a guild's.
     """
 
     lane: str | None = None
@@ -82,6 +87,7 @@ class Kept:
     echo: tuple[str, str, str] | None = None
     interaction: Interaction | None = None
     ids: str = ""
+    direct: str | None = None
 
 
 class _User(msgspec.Struct, gc=False):
@@ -215,6 +221,7 @@ def _created(message: _Message, data: msgspec.Raw, origin: Origin) -> Kept:
         dedup=dedup,
         seen=seen,
         also=_fast(message, record, origin),
+        direct=None if message.guild_id else name_part(channel_id),
         ids=f"message {message_id} from user {author or 'unknown'} in {where}",
     )
 
@@ -282,7 +289,9 @@ def _born(snowflake: str) -> int:
 
 
 def _body(event: str, data: msgspec.Raw, origin: Origin) -> bytes:
-    body = encode_event(InboundEvent(origin.account, origin.shard, event, origin.received_ms, data))
+    body = encode_event(
+        InboundEvent(origin.account, origin.shard, event, origin.received_ms, data, origin.history)
+    )
     if len(body) > MAX_BODY:
         raise Malformed(f"{event} of {len(body)} bytes is larger than {MAX_BODY}")
     return body

@@ -16,7 +16,7 @@ from gateway.events import Malformed
 from shoal.base.errors import InvalidName
 from shoal.state.facts import Facts
 
-__all__ = ["FACT_EVENTS", "apply_fact"]
+__all__ = ["FACT_EVENTS", "apply_fact", "guild_of"]
 
 Json = Mapping[str, Any]
 
@@ -90,6 +90,17 @@ def _apply(facts: Facts, account: str, event: str, body: dict[str, Any], me: str
             facts.remove_role(account, str(body["guild_id"]), str(body["role_id"]))
         case "THREAD_LIST_SYNC":
             _threads(facts, account, body)
+
+
+def guild_of(data: msgspec.Raw) -> tuple[str, bool]:
+    """Id of the guild a dispatch is about (``""`` if it has none), and whether it is away."""
+    try:
+        body = msgspec.json.decode(data)
+    except msgspec.DecodeError:
+        return "", False
+    return (
+        (str(body.get("id") or ""), bool(body.get("unavailable"))) if isinstance(body, dict) else ("", False)
+    )
 
 
 def _ready(facts: Facts, account: str, body: dict[str, Any]) -> None:

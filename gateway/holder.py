@@ -8,6 +8,7 @@ predecessor on the same machine, and an error can say where the living holder is
 from __future__ import annotations
 
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -65,6 +66,26 @@ class AccountHolder:
                 log.info("waiting for the lock of the account", account=self._account)
                 said = True
             time.sleep(0.25)
+
+    def wait(self, ended: threading.Event) -> bool:
+        """Stand by: become the holder as soon as nobody is; False if ``ended`` was set first.
+
+        Takes over at once from a holder that died on this machine, elsewhere when its lease ends.
+        """
+        said = False
+        while not ended.is_set():
+            try:
+                other = self._store.intake.holder(self._account)
+                if self._take(other is not None and other != self.token and _is_gone(other, self.token)):
+                    log.warning("standby takes the account", account=self._account, after=_where(other or ""))
+                    return True
+                if not said:
+                    log.info("standing by", account=self._account, holder=_where(other or ""))
+                    said = True
+            except StoreUnavailable as error:
+                log.warning("standby waits for Redis", account=self._account, error=error)
+            ended.wait(0.25)
+        return False
 
     def reacquire(self) -> bool:
         """Renew, or take the lock again if it only ran out; False if somebody else has it."""

@@ -23,10 +23,12 @@ from typing import Protocol, TypeVar
 
 from redis.exceptions import ResponseError
 
+from gateway.backfill import Backfill
 from gateway.buffer import Buffer, Item
 from gateway.events import Kept, Malformed
-from gateway.facts import apply_fact
+from gateway.facts import apply_fact, guild_of
 from gateway.session import SessionState
+from gateway.telling import Teller
 from shoal.base import exits
 from shoal.base.errors import InvalidName, ProcessError, ShoalError, StateConflict, StoreUnavailable
 from shoal.base.logging import get_logger
@@ -37,11 +39,8 @@ __all__ = ["Listener", "StoreWentBack", "Writer", "is_passing", "state_of"]
 
 log = get_logger(__name__)
 
-SLOW_S = 30.0
-"""From frame to durable record; beyond it the well-known line is written."""
 IDLE_S = 2.0
 """How often an idle writer looks whether the store went back."""
-LINES_PER_S = 100
 
 Answer = TypeVar("Answer")
 
@@ -84,6 +83,7 @@ class Writer:
         me: our own user id, as far as it is known.
         concurrency: events pipelined at once.
         budget_s: seconds from frame to record beyond which the slow line is due.
+        backfill: fills the gap before a session that is no resumed one.
     """
 
     def __init__(
@@ -99,6 +99,7 @@ class Writer:
         me: str | None,
         concurrency: int,
         budget_s: float,
+        backfill: Backfill | None = None,
     ) -> None:
         self._store = store
         self._account = account
@@ -107,10 +108,10 @@ class Writer:
         self._buffer = buffer
         self._listener = listener
         self._concurrency = concurrency
-        self._slow_s = min(SLOW_S, budget_s)
+        self._teller = Teller(account, budget_s)
+        self._backfill = backfill
+        self._direct: set[str] = set()
         self._give_up = threading.Event()
-        self._slow_said = 0.0
-        self._second, self._told, self._untold = 0.0, 0, 0
         self.confirmed = confirmed
         self.me = me
         self.stored = 0
@@ -153,7 +154,7 @@ class Writer:
 
     def _look(self) -> None:
         """Nothing to write: tell what is untold, and has the store gone back meanwhile?"""
-        self._next_second()
+        self._teller.next_second()
         if self.confirmed is not None and not self._buffer.closed:
             self._patient(lambda: None, check=True, look=True)
 
@@ -181,11 +182,9 @@ class Writer:
                 )
             except (Malformed, StateConflict) as error:
                 item.bad, item.payload = error.message, bytes(fact)
+        self._mind_gap(item)
         if item.lost:
-            self._patient(
-                lambda: self._store.intake.forget_session(self._account, self._shard, token=self._token()),
-                check=False,
-            )
+            self._held(self._forget)
             self.confirmed = None
         elif item.begin is not None:
             self._begin(item, item.begin)
@@ -193,6 +192,23 @@ class Writer:
             self._skip(item, item.bad)
         else:
             self._chain([item])
+
+    def _forget(self) -> None:
+        self._store.intake.forget_session(self._account, self._shard, token=self._token())
+
+    def _mind_gap(self, item: Item) -> None:
+        """What the back-fill must know before the next event is handled; the facts are written."""
+        backfill = self._backfill
+        if backfill is None:
+            return
+        if item.lost:
+            self._held(backfill.lost)
+        elif item.begin is not None:
+            self._held(partial(backfill.begin, item.fact))
+        elif item.fact is not None and item.event in ("GUILD_CREATE", "GUILD_DELETE") and backfill.filling:
+            guild, away = guild_of(item.fact)
+            if guild:
+                self._held(partial(backfill.guild, guild, gone=away or item.event == "GUILD_DELETE"))
 
     def _begin(self, item: Item, state: SessionState) -> None:
         def store() -> Cursor:
@@ -229,6 +245,11 @@ class Writer:
                 self._refused(result.refused, result.cursor, rest)
 
     def _apply(self, batch: Sequence[Item]) -> IntakeResult:
+        for item in batch:  # before the event: what is known of a channel never lacks behind its messages
+            direct = item.kept.direct if item.kept else None
+            if direct is not None and direct not in self._direct:
+                self._store.facts.put_direct(self._account, direct)
+                self._direct.add(direct)
         return self._store.intake.apply([self._event(item) for item in batch], token=self._token())
 
     def _unnameable(self, rest: list[Item], error: Exception) -> None:
@@ -322,39 +343,14 @@ class Writer:
             self.last_event = now
         if item.kept is not None:
             self._tell(item.kept)
-        self._slow(item, now)
+        self._teller.slow(item.event, item.received, now, len(self._buffer))
 
     def _tell(self, kept: Kept) -> None:
         if kept.ids:
-            self._received(kept.ids)
+            self._teller.received(kept.ids)
         if kept.echo is not None:
             echo = kept.echo
             self._patient(lambda: self._store.receipts.echo(self._account, *echo), check=False)
-
-    def _received(self, ids: str) -> None:
-        """One line for each event; in a flood a number each second: a line costs more than an event."""
-        if time.monotonic() - self._second >= 1.0:
-            self._next_second()
-        if self._told < LINES_PER_S:
-            self._told += 1
-            log.info(f"Received: {ids}", account=self._account)
-        else:
-            self._untold += 1
-
-    def _next_second(self) -> None:
-        if self._untold:
-            log.info(f"Received: {self._untold} more events", account=self._account)
-        self._second, self._told, self._untold = time.monotonic(), 0, 0
-
-    def _slow(self, item: Item, now: float) -> None:
-        took = now - item.received
-        if item.received and took > self._slow_s and now - self._slow_said > 10.0:
-            self._slow_said = now
-            log.warning(
-                f"Slow listener detected: {item.event or 'dispatch'} took {took:.1f} s to become durable",
-                account=self._account,
-                waiting=len(self._buffer),
-            )
 
     # -- patience --------------------------------------------------------------------------------
 

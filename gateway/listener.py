@@ -1,76 +1,90 @@
-"""The gateway process: one bot account, listened to until SIGTERM.
+"""The gateway process: one bot account, listened to on all its shards until SIGTERM.
 
-Start: account lock, stored cursor, handlers, then the socket (handlers exist before the
-first event can come). End: the socket closes with a code that keeps the session, what was
-read is stored, the lock is released; the next process RESUMEs.
+Start: account lock, stored cursors, handlers, then the sockets (handlers exist before the
+first event can come). End: the sockets close with a code that keeps their sessions, what was
+read is stored, the lock is released; the next process RESUMEs. A standby waits for the lock
+and goes on where the holder died.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from types import FrameType
 
-import msgspec
-
 from config import Account, Loaded
+from gateway.backfill import Filled
 from gateway.backstop import Backstop
 from gateway.buffer import Buffer
+from gateway.closing import GatewayStopped
+from gateway.commands import Commands
 from gateway.compression import Compression
 from gateway.holder import HOLDER_TTL_MS, RENEW_EVERY_S, AccountHolder
-from gateway.intake import Writer, state_of
-from gateway.intents import choose_intents
-from gateway.lookup import IdentifyGate, Lookup
-from gateway.presence import static_presence
-from gateway.session import Session, Shard
-from gateway.shard import Facilities, ShardRunner
-from gateway.socket import MAX_PAYLOAD
+from gateway.intake import Writer
+from gateway.line import Around, Line
+from gateway.lookup import Lookup
+from gateway.notice import tell_owner
+from gateway.shard import ShardRunner
+from gateway.sharding import choose_shards, forget_shards, settle_shards
 from gateway.threads import start_thread
 from shoal.base import exits
 from shoal.base.errors import ProcessError, ShoalError, StoreUnavailable
 from shoal.base.logging import get_logger
 from shoal.base.process import host_name
-from shoal.base.redact import redactor
 from shoal.discord.connect import open_transport
 from shoal.discord.limiter import Limiter
 from shoal.discord.rest import Rest
 from shoal.discord.routes import Route
 from shoal.discord.transport import Transport
-from shoal.discord.wire import GatewayOp
+from shoal.discord.wire import GatewayClose
 from shoal.state.embedded import EmbeddedServer
 from shoal.state.store import Store
 
-__all__ = ["Gateway", "run"]
+__all__ = ["Gateway", "Personal", "run"]
 
 log = get_logger(__name__)
 
-SHARD = 0
-"""This release listens on one shard; cursor, buffer and writer are per shard already."""
 REDIS_PATIENCE_S = 60.0
 ANNOUNCE_EVERY_S = 5.0
-COMMANDS_EVERY_S = 0.25
 FLUSH_S = 8.0
-COMMANDS = frozenset(
-    {
-        GatewayOp.PRESENCE_UPDATE,
-        GatewayOp.VOICE_STATE_UPDATE,
-        GatewayOp.REQUEST_GUILD_MEMBERS,
-        GatewayOp.REQUEST_SOUNDBOARD_SOUNDS,
-        GatewayOp.REQUEST_CHANNEL_INFO,
-    }
-)
-"""What workers may ask the gateway to send."""
+STOP_READING = 0.90
+READ_AGAIN = 0.85
+LOOKUP_KEPT_S = 5.0
 
 
-class _Command(msgspec.Struct):
-    op: int
-    d: msgspec.Raw
+@dataclass(frozen=True, slots=True)
+class Personal:
+    """What the file says beyond the account: whom to tell, in which language, and whether roles route."""
+
+    owners: tuple[str, ...] = ()
+    language: str = "en"
+    role_bindings: bool = False
+
+    @classmethod
+    def of(cls, loaded: Loaded) -> Personal:
+        """Owners are the ids of ``commands.ownerAllowFrom``; names and wildcards are nobody's DM."""
+        root = loaded.root
+        named = (str(entry).strip() for entry in root.commands.owner_allow_from or ())
+        ids = (entry.removeprefix("discord:").removeprefix("user:") for entry in named)
+        return cls(
+            owners=tuple(entry for entry in ids if entry.isdigit()),
+            language=root.messages.language,
+            role_bindings=any(binding.match.roles for binding in root.bindings),
+        )
 
 
 class Gateway:
-    """One account's listener, put together. :meth:`run` blocks until :meth:`stop`."""
+    """One account's listener, put together. :meth:`run` blocks until :meth:`stop`.
+
+    Args:
+        shards: how many connections share the account's guilds.
+        ended: set by somebody else (a signal handler) to stop; one of its own otherwise.
+    """
 
     def __init__(
         self,
@@ -80,60 +94,50 @@ class Gateway:
         holder: AccountHolder,
         *,
         compression: Compression = "zlib-stream",
+        shards: int = 1,
+        personal: Personal | None = None,
+        ended: threading.Event | None = None,
     ) -> None:
         self._account = account
         self._store = store
         self._holder = holder
-        self._ended = threading.Event()
+        self._ended = ended or threading.Event()
         self._error: ShoalError | None = None
+        self._personal = personal or Personal()
         settings = account.discord
         rest = Rest(transport)
-        cursor = store.intake.cursor(account.id, SHARD)
-        if cursor and cursor.session_id:
-            redactor.register(cursor.session_id)
-        known = store.facts.me(account.id)
-        me = str(known["id"]) if known and known.get("id") else account.application_id
-        intents = choose_intents(settings)
         self.backstop = Backstop(store, rest, account.id, ephemeral=settings.slash_command.ephemeral)
-        self.buffer = Buffer(settings.event_queue.max_queue_size)
-        source = account.token_source
-        patience = settings.gateway_info_timeout_ms / 1000
+        settle_shards(store, account.id, shards, token=holder.token)
+        self._lookup = make_lookup(account, rest, keep_s=LOOKUP_KEPT_S if shards > 1 else 0.0)
+        around = Around(
+            account=account,
+            store=store,
+            transport=transport,
+            holder=holder,
+            lookup=self._lookup,
+            backstop=self.backstop,
+            compression=compression,
+            shards=shards,
+            role_bindings=self._personal.role_bindings,
+            on_fatal=self._fatal,
+            on_filled=self._filled,
+        )
+        self.lines = [Line(number, around) for number in range(shards)]
 
-        def ask() -> object:
-            return rest.call(Route("GET", "/gateway/bot"), timeout=patience).data
+    @property
+    def shard(self) -> ShardRunner:
+        """The connection of shard 0, which has the DMs."""
+        return self.lines[0].shard
 
-        self.shard = ShardRunner(
-            Session(
-                Shard(account.token, int(intents), SHARD, 1),
-                state_of(cursor),
-                settings.gateway_ready_timeout_ms / 1000,
-                settings.gateway_runtime_ready_timeout_ms / 1000,
-            ),
-            self.buffer,
-            Facilities(
-                account=account.id,
-                token_source=source,
-                intents=intents,
-                dialler=transport,
-                lookup=Lookup(ask, account.id, source, fallback=account.api_url is None),
-                gate=IdentifyGate(store, account.id, SHARD),
-                backstop=self.backstop,
-                compression=compression,
-                proxy=transport.gateway_label,
-                presence=static_presence(settings),
-                on_fatal=self._fatal,
-            ),
-            number=SHARD,
-            me=me,
-        )  # fmt: skip
-        self.writer = Writer(
-            store, account.id, SHARD, holder, self.buffer, self.shard,
-            confirmed=cursor if cursor and cursor.session_id else None,
-            me=me,
-            concurrency=settings.event_queue.max_concurrency,
-            budget_s=settings.event_queue.listener_timeout / 1000,
-        )  # fmt: skip
-        self.shard.attach(self.writer)
+    @property
+    def writer(self) -> Writer:
+        """The writer of shard 0."""
+        return self.lines[0].writer
+
+    @property
+    def buffer(self) -> Buffer:
+        """The read-ahead of shard 0."""
+        return self.lines[0].buffer
 
     def stop(self) -> None:
         """End in good order; safe in a signal handler."""
@@ -144,6 +148,9 @@ class Gateway:
             self._error = error
         self._ended.set()
 
+    def _filled(self, filled: Filled) -> None:
+        tell_owner(self._store, self._account.id, filled, self._personal.owners, self._personal.language)
+
     def run(self) -> None:
         """Listen.
 
@@ -151,36 +158,54 @@ class Gateway:
             ProcessError: the account cannot go on in this process; says why and what to do.
         """
         self.backstop.start()
-        writer = start_thread("writer", self.writer.run, self._fatal)
-        reader = start_thread("reader", self.shard.run, self._fatal)
+        for line in self.lines:
+            line.start()
+        senders = [line.shard for line in self.lines]
+        commands = Commands(self._store, self._account.id, senders, self._ended)
         others = [
             start_thread("upkeep", self._upkeep, self._fatal),
-            start_thread("commands", self._commands, self._fatal),
+            start_thread("commands", commands.run, self._fatal),
+            start_thread("gaps", self._go_on, self._fatal),
         ]
         self._ended.wait()
-        self._leave(writer, reader)
+        self._leave()
         for thread in others:
             thread.join(2.0)
         if self._error is not None:
-            raise self._error
+            raise self._too_few(self._error)
 
-    def _leave(self, writer: threading.Thread, reader: threading.Thread) -> None:
+    def _too_few(self, error: ShoalError) -> ShoalError:
+        """4011 is cured by a new start if Discord recommends more shards than we have."""
+        sharding = isinstance(error, GatewayStopped) and error.close_code == GatewayClose.SHARDING_REQUIRED
+        if not sharding or self._account.discord.shards is not None:
+            return error
+        if self._lookup.recommended <= len(self.lines):
+            return error
+        forget_shards(self._store, self._account.id)
+        return ProcessError(
+            f"Account {self._account.id} needs more shards than {len(self.lines)}.",
+            fix=f"Nothing to do: the next start uses {self._lookup.recommended}, as Discord recommends.",
+            exit_code=exits.UNAVAILABLE,
+        )
+
+    def _leave(self) -> None:
         """Close, store what was read, let go of the account."""
-        self.shard.stop()
-        self.buffer.close()
-        reader.join(5.0)
-        writer.join(FLUSH_S)
-        if writer.is_alive():
-            self.writer.abandon()
-            writer.join(7.0)
+        for line in self.lines:
+            line.pause(None)
+            line.hang_up()
+        deadline = time.monotonic() + FLUSH_S
+        for line in self.lines:
+            line.leave(max(0.5, deadline - time.monotonic()))
         self.backstop.stop()
         self._holder.release()
-        log.info("gateway left", account=self._account.id, stored=self.writer.stored)
+        log.info(
+            "gateway left", account=self._account.id, stored=sum(line.writer.stored for line in self.lines)
+        )
 
     # -- upkeep ----------------------------------------------------------------------------------
 
     def _upkeep(self) -> None:
-        """Renew the account's lock; say that we live and how we are."""
+        """Renew the account's lock, say that we live and how we are, mind the memory and old gaps."""
         announced = -ANNOUNCE_EVERY_S
         while True:
             try:
@@ -193,6 +218,9 @@ class Gateway:
                         )
                     )
                     return
+                self.mind_memory(self._store.memory_share())
+                for line in self.lines:
+                    line.backfill.tick()
                 if time.monotonic() - announced >= ANNOUNCE_EVERY_S:
                     announced = time.monotonic()
                     self.announce()
@@ -201,60 +229,67 @@ class Gateway:
             if self._ended.wait(RENEW_EVERY_S):
                 return
 
+    def _go_on(self) -> None:
+        """Go on with back-fills that a gateway before us left open."""
+        for line in self.lines:
+            if line.writer.confirmed is None:
+                continue  # a READY comes and opens it
+            try:
+                line.backfill.begin(None)
+            except ShoalError as error:
+                log.warning("open back-fill not taken up", account=self._account.id, error=error)
+
+    def mind_memory(self, share: float) -> None:
+        """Stop reading while Redis is nearly full: Discord holds the events, RESUME brings them (R27)."""
+        paused = self.lines[0].buffer.paused is not None
+        if share >= STOP_READING and not paused:
+            why = f"Redis uses {share * 100:.0f} % of its memory"
+            log.error(f"{why}; events wait at Discord until it is below {READ_AGAIN * 100:.0f} %",
+                      account=self._account.id)  # fmt: skip
+            for line in self.lines:
+                line.pause(why)
+        elif paused and share < READ_AGAIN:
+            log.warning("Redis has room again; reading goes on", account=self._account.id)
+            for line in self.lines:
+                line.pause(None)
+
     def announce(self) -> None:
         """The heartbeat ``shoal status`` reads."""
-        writer = self.writer
-        last = round(time.monotonic() - writer.last_event, 1) if writer.last_event else None
+        newest = max(line.writer.last_event for line in self.lines)
+        status = [line.status() for line in self.lines]
         info = {
             "account": self._account.id,
-            "shard": SHARD,
-            **self.shard.status(),
-            "last_event_s": last,
-            "stored": writer.stored,
-            "skipped": writer.skipped,
+            **status[0],
+            "shards": len(self.lines),
+            "connected": all(line.shard.live for line in self.lines),
+            "last_event_s": round(time.monotonic() - newest, 1) if newest else None,
+            "stored": sum(line.writer.stored for line in self.lines),
+            "skipped": sum(line.writer.skipped for line in self.lines),
             "deferred": self.backstop.sent,
-            "redis_away": writer.away_since is not None,
+            "redis_away": any(one["redis_away"] for one in status),
+            "paused": self.lines[0].buffer.paused,
         }
+        if len(status) > 1:
+            info["lines"] = status
         self._store.processes.announce("gateway", host_name(), os.getpid(), (1, 1), info, 15.0)
 
-    def _commands(self) -> None:
-        """Send what workers ask the gateway to send: presence, voice state, member requests."""
-        waiting: list[bytes] = []
-        pause = COMMANDS_EVERY_S
-        while not self._ended.wait(pause):
-            pause = COMMANDS_EVERY_S
-            if not self.shard.live:
-                continue
-            if not waiting:
-                try:
-                    waiting = self._store.intake.commands(self._account.id, 10)
-                except StoreUnavailable:
-                    pause = 2.0
-                    continue
-            while waiting:
-                wait = self._command(waiting[0])
-                if wait:
-                    pause = wait
-                    break
-                waiting.pop(0)
 
-    def _command(self, body: bytes) -> float:
-        """0 when a command is done with (sent, or refused with a record), else seconds to wait."""
-        try:
-            known = msgspec.json.decode(body, type=_Command).op in COMMANDS
-        except msgspec.DecodeError:
-            known = False
-        if not known or len(body) > MAX_PAYLOAD:
-            log.error("gateway command refused", account=self._account.id, size=len(body))
-            return 0.0
-        return self.shard.send_command(body)
+def make_lookup(account: Account, rest: Rest, *, keep_s: float = 0.0) -> Lookup:
+    """Who asks ``/gateway/bot`` for an account."""
+    patience = account.discord.gateway_info_timeout_ms / 1000
+
+    def ask() -> object:
+        return rest.call(Route("GET", "/gateway/bot"), timeout=patience).data
+
+    return Lookup(ask, account.id, account.token_source, fallback=account.api_url is None, keep_s=keep_s)
 
 
-def run(loaded: Loaded, account_id: str, *, force: bool = False) -> int:
+def run(loaded: Loaded, account_id: str, *, force: bool = False, standby: bool = False) -> int:
     """Listen to Discord for one account until SIGTERM or SIGINT; returns 0.
 
     Args:
-        force: take the account from a living gateway.
+        force: take the account from a living gateway, which then leaves.
+        standby: wait for the account as long as somebody else has it.
 
     Raises:
         ConfigError: there is no such account that can run.
@@ -267,23 +302,45 @@ def run(loaded: Loaded, account_id: str, *, force: bool = False) -> int:
     transport: Transport | None = None
     try:
         _wait_for(store)
-        transport = open_transport(account, Limiter(store), threads=4)
-        holder = AccountHolder(store, account.id)
-        holder.acquire(force=force)
-        try:
-            gateway = Gateway(account, store, transport, holder)
-        except ShoalError:
-            holder.release()
-            raise
-        try:
-            _until_told(gateway)
-        finally:
-            _good_bye(store)
+        transport = open_transport(account, Limiter(store), threads=8)
+        with _until_told() as ended:
+            _listen(account, Personal.of(loaded), store, transport, ended, force=force, standby=standby)
         return 0
     finally:
         if transport is not None:
             transport.close()
         store.close()
+
+
+def _listen(
+    account: Account,
+    personal: Personal,
+    store: Store,
+    transport: Transport,
+    ended: threading.Event,
+    *,
+    force: bool,
+    standby: bool,
+) -> None:
+    holder = AccountHolder(store, account.id)
+    try:
+        if standby and not force:
+            if not holder.wait(ended):
+                return
+        else:
+            holder.acquire(force=force)
+        try:
+            lookup = make_lookup(account, Rest(transport))
+            shards = choose_shards(account.discord.shards, store, account.id, lookup)
+            gateway = Gateway(
+                account, store, transport, holder, shards=shards, personal=personal, ended=ended
+            )
+        except ShoalError:
+            holder.release()
+            raise
+        gateway.run()
+    finally:
+        _good_bye(store)
 
 
 def _good_bye(store: Store) -> None:
@@ -308,19 +365,21 @@ def _wait_for(store: Store) -> None:
             time.sleep(0.5)
 
 
-def _until_told(gateway: Gateway) -> None:
-    """Run with SIGTERM and SIGINT meaning "leave"."""
+@contextlib.contextmanager
+def _until_told() -> Iterator[threading.Event]:
+    """An event that SIGTERM and SIGINT set: they mean "leave"."""
+    ended = threading.Event()
 
     def leave(signum: int, frame: FrameType | None) -> None:
         del signum, frame
-        gateway.stop()
+        ended.set()
 
     if threading.current_thread() is not threading.main_thread():
-        gateway.run()
+        yield ended
         return
     before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        gateway.run()
+        yield ended
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

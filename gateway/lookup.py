@@ -11,17 +11,18 @@ in Redis for all gateways of an account together.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from shoal.base import exits
 from shoal.base.errors import ProcessError, StoreUnavailable, TransportError
 from shoal.base.logging import get_logger
-from shoal.discord.errors import DiscordError, Unauthorized
+from shoal.discord.errors import DiscordError, Unauthorized, nonsense
 from shoal.state.store import Store
 
 __all__ = ["GatewayInfo", "IdentifyGate", "Lookup"]
@@ -31,6 +32,8 @@ log = get_logger(__name__)
 FALLBACK_URL = "wss://gateway.discord.gg/"
 SAY_EVERY_S = 60.0
 IDENTIFY_SPACING_MS = 5_200
+DAY_S = 86_400.0
+"""Discord's own period of IDENTIFYs: no answer makes us wait longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class _Limit(msgspec.Struct):
 
 
 class _Answer(msgspec.Struct):
-    url: str
+    url: Annotated[str, msgspec.Meta(pattern=r"^wss?://[^/]", max_length=2000)]
     shards: int = 1
     session_start_limit: _Limit = msgspec.field(default_factory=_Limit)
 
@@ -64,23 +67,46 @@ class Lookup:
     Args:
         ask: sends ``GET /gateway/bot`` and returns the JSON of the answer.
         fallback: whether the well-known address may stand in (not with another server configured).
+        keep_s: how long an answer serves, for shards that connect side by side.
     """
 
-    def __init__(self, ask: Callable[[], Any], account: str, token_source: str, *, fallback: bool) -> None:
+    def __init__(
+        self,
+        ask: Callable[[], Any],
+        account: str,
+        token_source: str,
+        *,
+        fallback: bool,
+        keep_s: float = 0.0,
+    ) -> None:
         self._ask = ask
         self._account = account
         self._token_source = token_source
         self._fallback = fallback
         self._said = -SAY_EVERY_S
         self._known: str | None = None
+        self._keep_s = keep_s
+        self._kept: tuple[float, GatewayInfo] | None = None
+        self._lock = threading.Lock()
+        self.recommended = 1
+        """Shards of the last answer."""
 
     def fetch(self) -> GatewayInfo:
         """The present answer, or the fallback.
 
         Raises:
-            ProcessError: 401, or an answer that is none: a restart will not cure it.
+            ProcessError: 401, or another refusal: a restart will not cure it.
             TransportError, DiscordError, StoreUnavailable: passing, and there is no fallback; ask again.
         """
+        with self._lock:
+            if self._kept is not None and time.monotonic() - self._kept[0] < self._keep_s:
+                return self._kept[1]
+            info = self._fetch()
+            self.recommended = info.shards
+            self._kept = None if info.fallback else (time.monotonic(), info)
+            return info
+
+    def _fetch(self) -> GatewayInfo:
         try:
             raw = self._ask()
         except Unauthorized as error:
@@ -97,17 +123,13 @@ class Lookup:
     def _read(self, raw: Any) -> GatewayInfo:
         try:
             answer = msgspec.convert(raw, _Answer)
-        except msgspec.ValidationError as error:
-            raise ProcessError(
-                f"/gateway/bot of account {self._account} answered with something else than an address "
-                f"({error}).",
-                fix="Check SHOAL_DISCORD_API_URL, and whether the proxy answers in Discord's place.",
-                exit_code=exits.CONFIG,
-            ) from None
+        except msgspec.ValidationError:
+            # a page of a proxy or a portal: it passes, as other failures of the way do
+            return self._without(nonsense(200, "GET /gateway/bot", "gateway address"))
         self._known = answer.url
         limit = answer.session_start_limit
         return GatewayInfo(
-            answer.url, max(1, answer.shards), limit.remaining, limit.reset_after / 1000,
+            answer.url, max(1, answer.shards), limit.remaining, min(limit.reset_after / 1000, DAY_S),
             max(1, limit.max_concurrency),
         )  # fmt: skip
 

@@ -138,13 +138,13 @@ class ShardRunner:
             "reading": not self._blocked,
         }
 
-    def send_command(self, body: bytes) -> float:
+    def send_command(self, body: bytes, *, presence: bool = False) -> float:
         """Send a gateway command; seconds to wait if the limit or the connection does not allow it now."""
         socket = self._socket
         if socket is None or not self.live:
             return POSTPONE_S
         try:
-            return socket.send_command(body)
+            return socket.send_command(body, presence=presence)
         except Closed:
             return POSTPONE_S
 
@@ -240,8 +240,8 @@ class ShardRunner:
     def _dial(self, plan: Connect) -> GatewaySocket:
         if not plan.resume or (plan.url is None and self._info is None):
             self._info = self._with.lookup.fetch()
-            if self._info.shards > 1:
-                self._log.warning("Discord recommends more than one shard", recommended=self._info.shards)
+            if self._info.shards > self._machine.shard.count:
+                self._log.warning("Discord recommends more shards", recommended=self._info.shards)
         url = plan.url or (self._info.url if self._info else "")
         if self._with.proxy:
             self._log.info(f"Discord gateway connecting via proxy: {self._with.proxy}")
@@ -373,7 +373,7 @@ class ShardRunner:
         if self._with.presence is not None:
             body = encode_frame(GatewayOp.PRESENCE_UPDATE, self._with.presence)
             try:
-                if self.send_command(body):
+                if self.send_command(body, presence=True):
                     self._log.warning("presence not sent: the limit of gateway commands is reached")
             except PayloadTooLarge as error:
                 self._log.error("presence not sent", error=error)
@@ -403,7 +403,8 @@ class ShardRunner:
         if not self._buffer.full():
             self._buffer.put(item)
             return
-        self._log.warning("read-ahead buffer is full; the socket is not read", buffered=len(self._buffer))
+        why = self._buffer.paused or "read-ahead buffer is full"
+        self._log.warning(f"{why}; the socket is not read", buffered=len(self._buffer))
         self._blocked = True
         try:
             self._buffer.put(item)

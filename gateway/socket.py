@@ -3,8 +3,8 @@
 The TCP connection is made by :meth:`Transport.open_socket`, the one way out, so the proxy
 holds for it as for everything else; the websocket library is only handed the socket and
 never follows a redirect or asks the environment. One thread reads; sending is locked, and
-bounded in size and number as Discord demands (4096 bytes, 120 in 60 s). Heartbeats,
-IDENTIFY and RESUME are counted but never wait.
+bounded in size and number as Discord demands (4096 bytes, 120 in 60 s, of these at most 5
+presences in 20 s). Heartbeats, IDENTIFY and RESUME are counted but never wait.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ HANDSHAKE_S = 30.0
 MAX_PAYLOAD = 4096
 LIMIT = 120
 WINDOW_S = 60.0
+PRESENCES = 5
+PRESENCE_WINDOW_S = 20.0
 RESERVE = 10
 """Places of each window kept for heartbeats, IDENTIFY and RESUME."""
 USER_TIMEOUT_MS = 45_000
@@ -95,6 +97,7 @@ class GatewaySocket:
         self._stream = decompressor(compression)
         self._send_lock = threading.Lock()
         self._sent: deque[float] = deque()
+        self._presences: deque[float] = deque()
         self._closing = False
         self._reader: int | None = None
         self._ended = threading.Event()
@@ -186,8 +189,11 @@ class GatewaySocket:
         except _BROKEN as error:
             raise Closed(None, _told(error)) from None
 
-    def send_command(self, body: bytes) -> float:
+    def send_command(self, body: bytes, *, presence: bool = False) -> float:
         """Send a presence, voice state or member request if the limit allows it now.
+
+        Args:
+            presence: it is one; Discord takes five in twenty seconds.
 
         Returns:
             0 if it was sent, else the seconds to wait before trying again.
@@ -203,6 +209,12 @@ class GatewaySocket:
                 self._sent.popleft()
             if len(self._sent) >= LIMIT - RESERVE:
                 return WINDOW_S - (now - self._sent[0]) + 0.01
+            if presence:
+                while self._presences and now - self._presences[0] > PRESENCE_WINDOW_S:
+                    self._presences.popleft()
+                if len(self._presences) >= PRESENCES:
+                    return PRESENCE_WINDOW_S - (now - self._presences[0]) + 0.01
+                self._presences.append(now)
         self.send(body)
         return 0.0
 

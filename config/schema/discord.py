@@ -86,6 +86,7 @@ class DiscordConfig(Section):
     gateway_ready_timeout_ms: GatewayTimeout = 15_000
     gateway_runtime_ready_timeout_ms: GatewayTimeout = 30_000
     event_queue: EventQueue = EventQueue()
+    shards: Annotated[int, Field(gt=0, le=64)] | None = None
     intents: Intents = Intents()
     health_monitor: HealthMonitor = HealthMonitor()
     retry: Retry = Retry()

@@ -6,7 +6,7 @@ them again). Values are JSON objects as Discord sent them; Redis sees opaque byt
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,7 +22,10 @@ Fact = dict[str, Any]
 
 
 class Facts:
-    """Hashes ``facts:<account>:<kind>`` of id → JSON. Kinds: guild, channel, roles, me, dm, member, misc."""
+    """Hashes ``facts:<account>:<kind>`` of id → JSON.
+
+    Kinds: guild, channel, roles, me, dm, direct, member, misc.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -40,6 +43,16 @@ class Facts:
         """Every fact of a kind by id."""
         raw: dict[bytes, bytes] = self._store.redis.hgetall(self._store.keys.facts(account, kind))
         return {fact_id.decode(): msgspec.json.decode(value) for fact_id, value in raw.items()}
+
+    def some(self, account: str, kind: str, fact_ids: Sequence[str]) -> dict[str, Any]:
+        """Those of some facts of a kind that are known, by id."""
+        found: dict[str, Any] = {}
+        for start in range(0, len(fact_ids), 1000):
+            part = fact_ids[start : start + 1000]
+            values = self._store.redis.hmget(self._store.keys.facts(account, kind), list(part))
+            pairs = zip(part, values, strict=True)
+            found |= {name: msgspec.json.decode(raw) for name, raw in pairs if raw is not None}
+        return found
 
     def remove(self, account: str, kind: str, fact_id: str) -> None:
         """Forget one fact."""
@@ -160,6 +173,15 @@ class Facts:
     def put_dm_channel(self, account: str, user_id: str, channel_id: str) -> None:
         """Remember the DM channel with a user."""
         self.put(account, "dm", user_id, channel_id)
+
+    def put_direct(self, account: str, channel_id: str) -> None:
+        """Remember that a channel is none of a guild's: a DM or a group DM somebody wrote in."""
+        self.put(account, "direct", channel_id, 1)
+
+    def direct(self, account: str) -> set[str]:
+        """Channels outside guilds in which somebody wrote."""
+        raw: list[bytes] = self._store.redis.hkeys(self._store.keys.facts(account, "direct"))
+        return {channel.decode() for channel in raw}
 
     def dm_channel(self, account: str, user_id: str) -> str | None:
         """The DM channel with a user, if one is known."""

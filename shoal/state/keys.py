@@ -99,6 +99,7 @@ FAMILIES: tuple[Family, ...] = (
     _w("dedup-id", "seen:<account>:<page>", "set", "25 h", "intset page of 4 s", 8, "snowflakes taken in"),
     _w("dedup", "dup:<account>:<page>", "set", "20 min", "page of 10 min", 60, "other identities taken in"),
     _w("last", "last:<account>", "hash", "none", "one field per channel", 60, "channel → newest message id"),
+    _w("gap", "gap:<account>:<shard>", "hash", "1 h", "channels of 7 days", 60, "newest ids before a gap"),
     _w("commands", "cmd:<account>", "list", "none", "1,000", 200, "gateway commands to send"),
     _w("identify", "ident:<account>:<key>", "string", "5 s", "one per key", 80, "an IDENTIFY a moment ago"),
     _w("echo", "echo:<account>:<digest>", "string", "1 h", "one per message", 150, "our nonce → message"),
@@ -223,6 +224,10 @@ class Keys:
     def last(self, account: str) -> str:
         """Channel → newest message id taken in (hash)."""
         return self._make("last", account)
+
+    def gap(self, account: str, shard: int) -> str:
+        """Channel → newest message id before a gap that is being filled (hash)."""
+        return self._make("gap", account, str(int(shard)))
 
     def commands(self, account: str) -> str:
         """Outgoing gateway commands (list)."""

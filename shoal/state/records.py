@@ -128,7 +128,7 @@ def parse_frame(identity: bytes | str, frame: bytes) -> Record:
     )
 
 
-class InboundEvent(msgspec.Struct, frozen=True):
+class InboundEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     """Body of a record in an inbound lane: one dispatch of the gateway, as it came."""
 
     account: str
@@ -139,6 +139,8 @@ class InboundEvent(msgspec.Struct, frozen=True):
     """Unix ms at which the gateway read the frame (its own clock; for display and latency only)."""
     data: msgspec.Raw
     """The ``d`` of the dispatch, JSON."""
+    history: bool = False
+    """Fetched after a gap and too old to be answered: it may be quoted later, it starts nothing (R19)."""
 
 
 _EVENT_DECODER = msgspec.json.Decoder(InboundEvent)

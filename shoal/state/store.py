@@ -21,6 +21,7 @@ from shoal.base.redact import mask_url, redactor
 from shoal.state.blobs import Blobs
 from shoal.state.client import SOCKET_TIMEOUT_S, Client, connect, is_local
 from shoal.state.facts import Facts
+from shoal.state.gaps import Gaps
 from shoal.state.intake import Intake
 from shoal.state.keys import PREFIX, Keys
 from shoal.state.lanes import Lanes
@@ -106,6 +107,11 @@ class Store:
     def intake(self) -> Intake:
         """The gateway's chain."""
         return Intake(self)
+
+    @cached_property
+    def gaps(self) -> Gaps:
+        """What was missed between two sessions of the gateway."""
+        return Gaps(self)
 
     @cached_property
     def facts(self) -> Facts:

@@ -13,7 +13,7 @@ import pytest
 import config
 from gateway.compression import Compression
 from gateway.holder import AccountHolder
-from gateway.listener import Gateway
+from gateway.listener import Gateway, Personal
 from shoal.base.errors import ShoalError
 from shoal.base.ids import new_token
 from shoal.discord.connect import open_transport
@@ -75,15 +75,20 @@ def start(store: Store, server: ScriptedGateway, tmp_path: Path) -> Iterator[Sta
         wait_s: float = 8.0,
         into: Store | None = None,
         api_url: str | None = None,
+        shards: int = 1,
+        personal: Personal | None = None,
     ) -> Running:
         loaded = load(tmp_path, api_url or server.api_url, discord)
         account = loaded.account(ACCOUNT)
         target = into or store
-        transport = open_transport(account, Limiter(target), threads=2)
+        transport = open_transport(account, Limiter(target), threads=4)
         closing.append(transport)
         holder = AccountHolder(target, ACCOUNT)
         holder.acquire(force=force, wait_s=wait_s)
-        running = Running(Gateway(account, target, transport, holder, compression=compression))
+        gateway = Gateway(
+            account, target, transport, holder, compression=compression, shards=shards, personal=personal
+        )
+        running = Running(gateway)
         started.append(running)
         return running
 

@@ -22,6 +22,7 @@ from shoal.state.effects import (
     Transcript,
     Wake,
 )
+from shoal.state.gaps import Late
 from shoal.state.intake import IntakeEvent
 from shoal.state.records import Failure, Grant, Limit, Record
 from shoal.state.store import Store
@@ -155,6 +156,25 @@ def event(seq: int = 2, **fields: Any) -> IntakeEvent:
 
 def queued(store: Store) -> None:
     store.lanes.push("inbound:default:1", record("m:1"))
+
+
+def lost_session(store: Store) -> None:
+    session_begun(store)
+    store.intake.apply([event()], token=token(9))
+    store.redis.hset(store.keys.last("default"), "5", "4000000000000000000")
+
+
+def younger(store: Store) -> None:
+    session_begun(store)
+    store.lanes.push("inbound:default:1", record("m:1", born=1))
+    store.lanes.push("inbound:default:1", record("m:3", born=1 << 50))
+
+
+def late() -> Late:
+    body = Record("m." + MESSAGE, "MESSAGE_CREATE", b"{}", born=1 << 40, message_id=MESSAGE)
+    return Late(
+        f"m:{MESSAGE}", "inbound:default:1", body, ("1", MESSAGE), (MESSAGE, "dropped", "own-message")
+    )
 
 
 def parked_inbound(store: Store) -> None:
@@ -295,6 +315,12 @@ def others() -> list[Scenario]:
                  lambda s, _: s.intake.skip(event(), "bad", token=token(9))),
         Scenario("begin", "intake_begin", session_begun,
                  lambda s, _: s.intake.begin_session("default", 0, "new", "wss://r", 1, token=token(9))),
+        Scenario("gap", "intake_gap", lost_session,
+                 lambda s, _: s.gaps.open("default", 0, token=token(9))),
+        Scenario("late message", "intake_back", session_begun,
+                 lambda s, _: s.gaps.take_in("default", 0, late(), token=token(9)), answers=False),
+        Scenario("late message between others", "intake_back", younger,
+                 lambda s, _: s.gaps.take_in("default", 0, late(), token=token(9)), answers=False),
         Scenario("forget", "intake_begin", session_begun,
                  lambda s, _: s.intake.forget_session("default", 0, token=token(9))),
         Scenario("holder acquire", "holder", put_hints, holder("acquire", 60_000)),

@@ -16,6 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import msgspec
+
 from shoal.base.aborts import is_abort_word, is_stop_command
 from shoal.base.errors import InvalidName
 from shoal.base.ids import check_name, snowflake_ms
@@ -48,6 +50,11 @@ MAX_QUOTE = 2_000
 """Characters kept of the message that is answered to."""
 COMMAND_ECHOES = frozenset({MessageType.CHAT_INPUT_COMMAND, MessageType.CONTEXT_MENU_COMMAND})
 """What Discord shows of a slash or context-menu command; the interaction itself comes apart."""
+
+
+MISSED = "missed-too-long-ago"
+"""Reason of a message that was fetched after a gap and is too old to be answered."""
+GONE = frozenset({"CHANNEL_DELETE", "THREAD_DELETE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +94,15 @@ def record_identity(account: str, message_id: str) -> str:
     return check_name(f"{account}.{message_id}", "message identity")
 
 
+class _Shut(msgspec.Struct):
+    archived: bool | None = None
+    locked: bool | None = None
+
+
+class _Thread(msgspec.Struct):
+    thread_metadata: _Shut = msgspec.field(default_factory=_Shut)
+
+
 def admit(event: InboundEvent, view: AdmissionView, *, fast: bool = False) -> Admission:
     """Decide about one event.
 
@@ -102,6 +118,8 @@ def admit(event: InboundEvent, view: AdmissionView, *, fast: bool = False) -> Ad
         return _update(event, view)
     if event.event in ("MESSAGE_DELETE", "MESSAGE_DELETE_BULK"):
         return _delete(event, view)
+    if event.event in GONE or (event.event == "THREAD_UPDATE" and _shut(event)):
+        return _gone(event, view)
     # reactions, interactions, pins, …: none of them makes a message of ours that could be explained
     return Admission(summary=f"ignored · {event.event.lower().replace('_', '-')}")
 
@@ -116,6 +134,8 @@ def _create(event: InboundEvent, view: AdmissionView, *, fast: bool) -> Admissio
     text = message_text(message)
     facts = _facts(message, text, view)
     decision = decide(facts, view.settings.access)
+    if event.history:
+        return _refused(event.account, message, text, _noted(decision), view)
     conversation = conversation_of(message, facts.surface, view.settings)
     stop = _stop(message, facts, decision, conversation, view)
     if fast:
@@ -206,6 +226,13 @@ def _stop(
             view.settings.language,
         ),
     )
+
+
+def _noted(decision: Decision) -> Decision:
+    """What comes back after a gap and is too old starts nothing; who may talk may still be quoted (R19)."""
+    if not decision.allowed:
+        return decision
+    return replace(decision, allowed=False, reason=MISSED, history=True)
 
 
 def _refused(
@@ -355,6 +382,26 @@ def _delete(event: InboundEvent, view: AdmissionView) -> Admission:
     if conversation is None:
         return Admission(summary="ignored · message-delete in an unknown conversation")
     return _change(changes.MessageChange(event.account, tuple(ids[:100])), ids[-1], conversation, view)
+
+
+def _shut(event: InboundEvent) -> bool:
+    """A thread was archived or locked."""
+    try:
+        thread = msgspec.json.decode(event.data, type=_Thread).thread_metadata
+    except msgspec.DecodeError:
+        return False
+    return thread.archived is True or thread.locked is True
+
+
+def _gone(event: InboundEvent, view: AdmissionView) -> Admission:
+    """A place is gone or shut: what was begun there ends as stopped, nothing loops (decision 53)."""
+    what = event.event.lower().replace("_", "-")
+    channel, guild = read_ids(event.data, "id"), read_ids(event.data, "guild_id")
+    conversation = conversation_of_channel(channel[0], guild[0], view) if channel and guild else None
+    lane = session_lane(conversation.session_key) if conversation else ""
+    if not lane or view.depth(lane) == 0:
+        return Admission(summary=f"event · {what}")
+    return Admission(summary=f"event · {what} · stopped", stop=StopBound(lane, event.received_ms, ""))
 
 
 def _change(

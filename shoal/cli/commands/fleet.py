@@ -49,6 +49,9 @@ def gateway(
     ] = False,
     account: Annotated[str | None, typer.Option(help="Account to listen for, with --listener-only.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Take the account from a living gateway.")] = False,
+    standby: Annotated[
+        bool, typer.Option("--standby", help="With --listener-only: wait until nobody has the account.")
+    ] = False,
     workers: Workers = None,
     no_flower: NoFlower = False,
     config: ConfigPath = None,
@@ -60,7 +63,7 @@ def gateway(
     if listener_only:
         from shoal.cli.commands.processes import run_gateway
 
-        run_gateway(account, force=force, config=config, state_dir=state_dir)
+        run_gateway(account, force=force, standby=standby, config=config, state_dir=state_dir)
     up(workers=workers, no_flower=no_flower, force=force, config=config, state_dir=state_dir)
 
 

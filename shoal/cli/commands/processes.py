@@ -81,7 +81,14 @@ def redis(config: ConfigPath = None, state_dir: StateDir = None) -> None:
     os.execv(argv[0], argv)  # noqa: S606 - no shell; the server takes our place and dies with our supervisor
 
 
-def run_gateway(account: str | None, *, force: bool, config: ConfigPath, state_dir: StateDir) -> None:
+def run_gateway(
+    account: str | None,
+    *,
+    force: bool,
+    standby: bool,
+    config: ConfigPath,
+    state_dir: StateDir,
+) -> None:
     """Listen to Discord for one account; ends the process.
 
     Raises:
@@ -102,4 +109,4 @@ def run_gateway(account: str | None, *, force: bool, config: ConfigPath, state_d
     loaded.account(account)
     from gateway.listener import run
 
-    sys.exit(run(loaded, account, force=force))
+    sys.exit(run(loaded, account, force=force, standby=standby))

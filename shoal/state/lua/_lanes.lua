@@ -339,6 +339,43 @@ local function push_behind(lane, identity, frame)
   end
 end
 
+-- Checks a push that goes where its birth belongs: before the first waiting record that is younger, but never
+-- before a head in work. The answer goes to insert_write. Looks from the end, where the young ones are.
+local function insert_prepare(lane, identity, frame)
+  local S = lane_load(lane)
+  local stamped, own = B.stamp(frame, 0)
+  local plan = { S = S, identity = B.name(identity, 'identity'), frame = stamped }
+  plan.known = redis.call('HEXISTS', S.rec, identity) == 1 or done_known(lane, identity)
+  local first, last = 0, S.depth - 1
+  if S.head and lane_in_work(S) then first = 1 end
+  while not plan.known and last >= first do
+    local ids = redis.call('LRANGE', S.order, B.int(math.max(first, last - 49)), B.int(last))
+    for i = #ids, 1, -1 do
+      local other = B.header(redis.call('HGET', S.rec, ids[i]) or '')
+      local younger = other and (other.born > own.born
+        or (other.born == own.born and B.less(own.message, other.message)))
+      if not younger then return plan end
+      plan.before = ids[i]
+    end
+    last = last - #ids
+  end
+  return plan
+end
+
+local function insert_write(plan)
+  local S = plan.S
+  if plan.known then return end
+  if not plan.before then
+    lane_append(S, plan.identity, plan.frame, false)
+    return
+  end
+  redis.call('HSET', S.rec, plan.identity, plan.frame)
+  redis.call('LINSERT', S.order, 'BEFORE', plan.before, plan.identity)
+  if plan.before == S.head then S.head = plan.identity end
+  S.depth = S.depth + 1
+  S.dirty = true
+end
+
 -- -- grants -----------------------------------------------------------------------------------------
 
 -- Loads a lane for a fenced call: S, or nil and the answer to give.

@@ -3,40 +3,11 @@
 --            then lane, identity, frame for each, channel | '', newest message | '',
 --            message | '', outcome, reason
 -- Answer: {'ok'} | {'dup'} | {'old'} (taken in before) | {'refused', holder | session | chain, stored seq}
--- Keys: those of _lanes, _ledger and _intake, and
---   seen:<account>:<page>  set   snowflakes, page = 4 s of their time; 25 h (small sets of numbers stay packed)
---   dup:<account>:<page>   set   other identities, page = 10 min of Redis' time; 20 min
---   last:<account>         hash  channel → newest message id
+-- Keys: those of _lanes, _ledger and _intake.
 -- include: _base
 -- include: _ledger
 -- include: _lanes
 -- include: _intake
-
--- Where an identity is remembered: key, member, ttl, known.
-local function dedup_prepare(account, identity)
-  B.name(identity, 'dedup identity')
-  local snowflake = string.match(identity, '^m:(%d+)$')
-  if snowflake then
-    local key = B.key('seen', account .. ':' .. B.page(snowflake, 4000))
-    return { key = key, member = snowflake, ttl = 90000000, known = redis.call('SISMEMBER', key, snowflake) == 1 }
-  end
-  local page, known = math.floor(B.now / 600000), false
-  for back = 0, 1 do
-    local key = B.key('dup', account .. ':' .. B.int(page - back))
-    if redis.call('SISMEMBER', key, identity) == 1 then known = true end
-  end
-  return { key = B.key('dup', account .. ':' .. B.int(page)), member = identity, ttl = 1200000, known = known }
-end
-
-local function newest_prepare(account, channel, message)
-  if channel == '' then return nil end
-  B.name(channel, 'channel')
-  B.page(message, 1000)
-  local key = B.key('last', account)
-  local old = redis.call('HGET', key, channel)
-  if old and not B.less(old, message) then return nil end
-  return function() redis.call('HSET', key, channel, message) end
-end
 
 return B.run(function()
   local account, session = ARGV[3], ARGV[5]
@@ -64,11 +35,7 @@ return B.run(function()
     and ledger_prepare(account, ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]) or nil
   B.write()
   redis.call('HSET', cursor, 'seq', B.int(seq), 'at', B.int(B.now))
-  if dedup and fresh then
-    local size = redis.call('SCARD', dedup.key)
-    redis.call('SADD', dedup.key, dedup.member)
-    if size == 0 then redis.call('PEXPIRE', dedup.key, dedup.ttl) end
-  end
+  if dedup and fresh then dedup_write(dedup) end
   for _, push in ipairs(pushes) do push() end
   if newest then newest() end
   if outcome then ledger_write(outcome) end

@@ -11,7 +11,7 @@ import pytest
 
 import config
 from shoal.base.ids import new_token
-from shoal.state.effects import Effect
+from shoal.state.effects import Effect, Outcome, Push
 from shoal.state.records import Grant, Record, encode_event
 from shoal.state.store import Store
 from tests.workers.sessions.helpers import ANN, BOB, BOT, CHANNEL, GUILD, NOW, event, in_guild, message
@@ -166,3 +166,46 @@ def test_history_is_read_up_to_the_trigger_and_cleared_up_to_it(store: Store, vi
     told = store.ledger.explain("default", str(NOW + 20))
     assert told is not None
     assert (told.outcome, told.reason) == ("history", "mention-required")
+
+
+def test_what_comes_back_too_late_is_noted_and_starts_nothing(store: Store, view: StoreView) -> None:
+    late = msgspec.structs.replace(event(in_guild()), history=True)
+    admission = admit(late, view)
+    assert admission.summary == "history · missed-too-long-ago"
+    assert not [effect for effect in admission.effects if isinstance(effect, Push)]
+    assert Outcome("default", str(NOW), "history", "missed-too-long-ago") in admission.effects
+    stranger = msgspec.structs.replace(event(message(author=BOB)), history=True)
+    assert admit(stranger, view).summary == "dropped · pairing-required"
+    stop = msgspec.structs.replace(event(message("stop")), history=True)
+    assert admit(stop, view).stop is None
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "stops"),
+    [
+        ("CHANNEL_DELETE", {"type": 0}, True),
+        ("THREAD_DELETE", {}, True),
+        ("THREAD_UPDATE", {"thread_metadata": {"archived": True}}, True),
+        ("THREAD_UPDATE", {"thread_metadata": {"locked": True}}, True),
+        ("THREAD_UPDATE", {"thread_metadata": {"archived": False}}, False),
+        ("THREAD_UPDATE", {"thread_metadata": 5}, False),
+    ],
+)
+def test_a_place_that_is_gone_ends_what_was_begun_there(
+    store: Store, view: StoreView, name: str, more: dict[str, Any], stops: bool
+) -> None:
+    lane = f"session:agent:helper:discord:channel:{CHANNEL}"
+    work(store, view, in_guild())
+    store.facts.remove_channel("default", CHANNEL)
+    place = {"id": CHANNEL, "channel_id": CHANNEL, "guild_id": GUILD, **more}
+    late = msgspec.structs.replace(event(place, name), received_ms=(NOW >> 22) + 1_420_070_400_000 + 1)
+    admission = admit(late, view)
+    assert (admission.stop is not None) is stops
+    if admission.stop is not None:
+        store.lanes.stop(admission.stop.lane, admission.stop.born_ms, admission.stop.message_id)
+    assert head(store, lane).stopped is stops
+
+
+def test_a_place_that_is_gone_and_had_nothing_stops_nothing(store: Store, view: StoreView) -> None:
+    assert admit(event({"id": "5", "guild_id": GUILD}, "CHANNEL_DELETE"), view).stop is None
+    assert admit(event({"id": GUILD}, "GUILD_DELETE"), view).stop is None
