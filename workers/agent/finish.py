@@ -1,8 +1,9 @@
 """How a turn ends: the effects of its commit, and the one line that says why.
 
-Whatever the end, the commit settles every message of the turn (the head's and the absorbed
-ones), appends the transcript, and leaves a ``turn`` note for ``shoal explain`` with model,
-tokens, tools, time and, where nothing was shown, the reason.
+Whatever the end, the commit settles every message of the turn (the absorbed ones, and the head's
+unless an answer is on its way: that one's outcome comes with its delivery), appends the transcript,
+and leaves a ``turn`` note for ``shoal explain`` with model, tokens, tools, time and, where nothing
+was shown, the reason.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from workers.agent.sanitize import clean_answer, normalised
 from workers.agent.texts import model_failure
 from workers.agent.transcript import Line, fit
 from workers.agent.visibility import ReplyMode
-from workers.delivery.records import KIND, SendRequest, encode
+from workers.delivery.records import KIND, SendOutcome, SendRequest, encode
 from workers.delivery.texts import language_of, say
 from workers.sessions.changes import DELETED_REASON
 from workers.sessions.history import cleared
@@ -168,7 +169,10 @@ class Ending:
         state = self.journal.state
         effects: list[Effect] = []
         if send is not None:
-            # named after the message, so that its story tells of the answer, and a dead one is found
+            # shown or not is for the delivery to say: it writes the outcome, and a send that Discord
+            # refuses makes the message dead instead of "answered"
+            settled = SendOutcome(self.request.message_id, str(verdict), reason)
+            send = msgspec.structs.replace(send, outcomes=(settled,))
             record = Record(
                 send.identity,
                 KIND,
@@ -177,7 +181,11 @@ class Ending:
                 message_id=self.request.message_id,
             )
             effects.append(Push(send.lane, record))
-        effects.extend(self._settle(verdict, reason or silent))
+        else:
+            effects.append(
+                Outcome(self.request.account, self.request.message_id, str(verdict), reason or silent)
+            )
+        effects.extend(self._settle_others(verdict))
         session_id = (self.session.get("session_id") or b"").decode() or new_token()
         lines = self._lines(shown if send is not None else "", silent, verdict)
         effects.append(Transcript(session_id, fit(lines, TRANSCRIPT_BYTES)))
@@ -203,9 +211,10 @@ class Ending:
         )
         return Committed(effects, self._summary(verdict, silent, send, took))
 
-    def _settle(self, verdict: Verdict, reason: str) -> list[Effect]:
+    def _settle_others(self, verdict: Verdict) -> list[Effect]:
+        """Outcomes of the messages that went into this turn besides the one it answers."""
         account, message_id = self.request.account, self.request.message_id
-        effects: list[Effect] = [Outcome(account, message_id, str(verdict), reason)]
+        effects: list[Effect] = []
         earlier = [known for known in self.request.all_message_ids if known != message_id]
         rest = Verdict.STOPPED if verdict == Verdict.STOPPED else Verdict.MERGED
         effects.extend(

@@ -14,10 +14,11 @@ import pytest
 from config.agents import ModelRef
 from shoal.base.ids import new_token
 from shoal.simulator.models import ModelServer
-from shoal.state.records import Grant, Refused
+from shoal.state.records import Failure, Grant, Refused
 from shoal.state.store import Store
 from tests.workers.agent.support.server import bodies
 from tests.workers.agent.support.turns import (
+    DELIVERY,
     LANE,
     CountingTool,
     deliver,
@@ -182,6 +183,17 @@ def test_a_prefix_names_the_model_that_answered(store: Store, chat_server: Start
     assert deliver(store)[0].prefix == "[big-model by local, Nemo] {unknown}"
 
 
+def test_an_answer_that_never_arrives_is_not_called_answered(store: Store, chat_server: Start) -> None:
+    server = chat_server([{"text": "Hello Ann."}])
+    wanted = push(store, request("hi"))
+    turn(store, deps(store, server))
+    assert outcome(store, wanted)[0] == "None", "not decided before the delivery"
+    for _ in range(3):
+        grant = take(store, DELIVERY)
+        store.lanes.fail(grant, Failure.HANDLED, code="refused", reason="Discord said no.", delay_ms=0)
+    assert outcome(store, wanted)[0] == "dead"
+
+
 # -- errors ---------------------------------------------------------------------------------------------
 
 
@@ -299,6 +311,7 @@ def test_the_same_call_again_and_again_is_refused_and_the_turn_ends(store: Store
     drive(store, deps(store, server, tool))
     assert tool.runs == 3
     assert len(bodies(server)) <= MAX_ROUNDS + 3
+    deliver(store)
     assert outcome(store, wanted) == ("answered", "tool-rounds")
     assert "without getting further" in deliver(store)[0].text
 

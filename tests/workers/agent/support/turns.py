@@ -11,7 +11,7 @@ import msgspec
 from config.agents import ModelRef
 from shoal.base.ids import new_token, snowflake_at
 from shoal.simulator.models import ModelServer
-from shoal.state.effects import Receipt, Wake
+from shoal.state.effects import Outcome, Receipt, Wake
 from shoal.state.records import Grant, Record, Refused
 from shoal.state.store import Store
 from workers.agent.context import TurnContext
@@ -177,7 +177,11 @@ def deliver(store: Store, sent: list[SendRequest] | None = None, lane: str = DEL
         send = decode_send(grant.head.body)
         done.append(send)
         receipt = PartReceipt(message_id=f"5{len(done):04d}", channel_id=send.channel_id)
-        effects = [Receipt(send.identity, 0, encode_delivery(receipt)), *(Wake(key) for key in send.wake)]
+        effects = [
+            Receipt(send.identity, 0, encode_delivery(receipt)),
+            *(Wake(key) for key in send.wake),
+            *(Outcome(send.account, told.message_id, told.outcome, told.reason) for told in send.outcomes),
+        ]
         grant = store.lanes.commit(grant, effects)  # type: ignore[assignment]
     if sent is not None:
         sent.extend(done)
