@@ -15,7 +15,7 @@ from celery.beat import Service
 from config import Loaded
 from shoal.base.logging import get_logger
 from tasks.app import configure_beat
-from tasks.registry import PERIODIC
+from tasks.periodic import PERIODIC
 from tasks.runtime import open_runtime
 
 __all__ = ["run"]

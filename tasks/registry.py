@@ -7,7 +7,6 @@ only knock. (A delivery task let into a session lane would find its records unre
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from celery import Celery
 
@@ -20,7 +19,7 @@ from tasks.runtime import Runtime
 from tasks.session import turn_lane
 from tasks.upkeep import reconcile
 
-__all__ = ["LANE_TASKS", "PERIODIC", "register"]
+__all__ = ["LANE_TASKS", "register"]
 
 LANE_TASKS: dict[str, Callable[[Runtime, str], str]] = {
     "inbound.admit": admit_lane,
@@ -32,15 +31,6 @@ LANE_TASKS: dict[str, Callable[[Runtime, str], str]] = {
 
 HINT_REQUEST = "tasks.consuming:HintRequest"
 """How workers treat the message of a task; by name, because only they need to import it."""
-
-PERIODIC: dict[str, dict[str, Any]] = {
-    "reconcile": {
-        "task": "upkeep.reconcile",
-        "schedule": 60.0,
-        "options": {"queue": "upkeep", "expires": 55},
-    },
-}
-"""What beat ticks."""
 
 
 def register(app: Celery, runtime: Callable[[], Runtime]) -> None:

@@ -1,17 +1,16 @@
 """What one process of the fleet is made of: config, store, app, lanes, transports.
 
-The only place where the parts are put together. Everything below gets what it needs as an
-argument; nothing is global.
+The only place where the parts are put together (with :mod:`tasks.parts`). Everything below gets what
+it needs as an argument; nothing is global. What beat and Flower do not need is imported at first use.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections import Counter
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from celery import Celery
 
@@ -20,8 +19,6 @@ from shoal.base.clock import Clock, SystemClock
 from shoal.base.errors import StateError, StoreUnavailable
 from shoal.base.logging import get_logger
 from shoal.base.process import host_name
-from shoal.discord.rest import Rest
-from shoal.discord.retry import RetryPolicy
 from shoal.state.embedded import EmbeddedServer
 from shoal.state.records import Limit
 from shoal.state.store import Store
@@ -29,26 +26,18 @@ from tasks.app import build_app
 from tasks.drain import READS, Drain
 from tasks.keeper import RENEW_TIMEOUT_S, Keeper
 from tasks.stopping import Stopping
-from tasks.transports import Transports
-from workers.agent.models import Cooldowns, Models
-from workers.agent.profiles import profile_of
-from workers.agent.providers.guide import GuideProvider
-from workers.agent.providers.pool import ProviderPool
-from workers.agent.results import TurnDeps
-from workers.agent.tools.message import MessageTool
-from workers.agent.tools.registry import ToolRegistry
-from workers.delivery.render import DeliverySettings
-from workers.delivery.send import DeliveryDeps
-from workers.delivery.typing import typing_indicator
-from workers.sessions.records import TurnRequest
-from workers.sessions.view import Settings, settings_of
+
+if TYPE_CHECKING:
+    from shoal.discord.rest import Rest
+    from tasks.transports import Transports
+    from workers.agent.results import TurnDeps
+    from workers.delivery.send import DeliveryDeps
+    from workers.sessions.view import Settings
 
 __all__ = ["Runtime", "open_runtime"]
 
 ANNOUNCE_EVERY_S = 5.0
 ANNOUNCE_TTL_S = 15.0
-DELIVERY_MAX_WAIT_S = 0.05
-"""A longer rate-limit wait goes back to the lane, so that it blocks no thread (design 2)."""
 
 log = get_logger(__name__)
 
@@ -100,6 +89,8 @@ class Runtime:
     @cached_property
     def transports(self) -> Transports:
         """The one way out, per account."""
+        from tasks.transports import Transports
+
         return Transports(self.loaded, self.store, self.clock)
 
     def rest(self, account_id: str) -> Rest:
@@ -110,6 +101,8 @@ class Runtime:
         """What admission needs of the config, compiled once per account."""
         settings = self._settings.get(account_id)
         if settings is None:
+            from workers.sessions.view import settings_of
+
             settings = self._settings[account_id] = settings_of(self.loaded, account_id)
         return settings
 
@@ -121,47 +114,17 @@ class Runtime:
 
     @cached_property
     def turn_deps(self) -> TurnDeps:
-        """What turns share: providers, tools, profiles, typing."""
-        return TurnDeps(
-            store=self.store,
-            models=Models(
-                ProviderPool(lambda: self.loaded, GuideProvider(status=self._status_lines)),
-                Cooldowns(self.store),
-                clock=self.clock,
-            ),
-            tools=ToolRegistry.of([MessageTool(react=self._react)]),
-            profile=lambda request: profile_of(self.loaded, request),
-            typing=self._typing,
-        )
+        """What turns share."""
+        from tasks.parts import make_turn_deps
+
+        return make_turn_deps(self)
 
     @cached_property
     def delivery_deps(self) -> DeliveryDeps:
-        """What deliveries share. One try and hardly any wait per request: the lane is the retry."""
-        once = RetryPolicy(attempts=1)
-        return DeliveryDeps(
-            store=self.store,
-            rest=lambda account: self.rest(account).limited(max_wait=DELIVERY_MAX_WAIT_S, retry=once),
-            settings=lambda account: DeliverySettings.of(self.loaded.account(account)),
-            bot_id=self._bot_id,
-            clock=self.clock,
-        )
+        """What deliveries share."""
+        from tasks.parts import make_delivery_deps
 
-    def _bot_id(self, account: str) -> str | None:
-        me = self.store.facts.me(account)
-        return str(me["id"]) if me and me.get("id") else None
-
-    def _status_lines(self) -> list[str]:
-        """What the built-in guide says about the fleet: kinds and counts, nothing of the operator's."""
-        kinds = Counter(process.kind for process in self.store.processes.living())
-        return [f"{kind}: {count}" for kind, count in sorted(kinds.items())]
-
-    def _react(self, account: str, channel_id: str, message_id: str, emoji: str, remove: bool) -> None:
-        rest = self.rest(account)
-        act = rest.delete_own_reaction if remove else rest.create_reaction
-        act(channel_id, message_id, emoji)
-
-    def _typing(self, request: TurnRequest) -> AbstractContextManager[None]:
-        return typing_indicator(self.rest(request.account), request.channel_id)
+        return make_delivery_deps(self)
 
     def start(self) -> None:
         """Begin to renew leases and to announce this process."""

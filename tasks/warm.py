@@ -1,8 +1,7 @@
-"""What the first turn of a process would have to wait for is done while nobody waits.
+"""What the first task of a process would have to wait for is done while nobody waits.
 
-Model SDKs take most of a second to import, and a TLS context some more. A thread of the
-``turns`` workers does both once the worker consumes; a turn that comes earlier does it
-itself, as before.
+Model SDKs take most of a second to import, HTTP clients and TLS contexts some more. A thread
+does it once the worker consumes; a task that comes earlier does it itself, as before.
 """
 
 from __future__ import annotations
@@ -15,24 +14,37 @@ from celery import signals
 from config import Loaded
 from shoal.base.errors import ShoalError
 from shoal.base.logging import get_logger
+from tasks.runtime import Runtime
 from workers.agent.models import GUIDE
 from workers.agent.providers.base import Provider
 
-__all__ = ["warm_up", "warm_up_when_ready"]
+__all__ = ["warm_up_models", "warm_up_when_ready"]
 
 log = get_logger(__name__)
 
 
-def warm_up_when_ready(loaded: Loaded, provider: Callable[[str, str], Provider]) -> None:
-    """Prepare the providers of the configured models as soon as the worker consumes."""
+def warm_up_when_ready(runtime: Runtime) -> None:
+    """Build what the tasks of this kind use, as soon as the worker consumes."""
 
     def begin(**_: object) -> None:
-        threading.Thread(target=warm_up, args=(loaded, provider), name="warm-up", daemon=True).start()
+        threading.Thread(target=_warm_up, args=(runtime,), name="warm-up", daemon=True).start()
 
     signals.worker_ready.connect(begin, weak=False)
 
 
-def warm_up(loaded: Loaded, provider: Callable[[str, str], Provider]) -> None:
+def _warm_up(runtime: Runtime) -> None:
+    for account in runtime.loaded.account_ids():
+        try:
+            runtime.rest(account)
+        except ShoalError as error:
+            log.warning("an account cannot be used", account=account, error=error)
+    if runtime.kind == "back":
+        _ = runtime.delivery_deps
+    if runtime.kind == "turns":
+        warm_up_models(runtime.loaded, runtime.turn_deps.models.provider)
+
+
+def warm_up_models(loaded: Loaded, provider: Callable[[str, str], Provider]) -> None:
     """Prepare every provider that the first choice of some agent needs, for every account."""
     names = {agent.primary.provider for agent in loaded.agents.values() if agent.primary}
     for name in sorted(names - {GUIDE.provider}):

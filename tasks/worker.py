@@ -94,8 +94,8 @@ def run(kind_name: str, loaded: Loaded, *, index: int = 1, concurrency: int | No
     in_hand = None if kind.pool == "threads" else lambda: len(worker_state.reserved_requests)
     Watchdog(runtime.store, [QUEUE_PREFIX + name for name in queues], slots, in_hand=in_hand).start()
     signals.worker_shutting_down.connect(lambda **_: runtime.stopping.request(), weak=False)
-    if kind.name == "turns":
-        warm_up_when_ready(loaded, runtime.turn_deps.models.provider)
+    if kind.pool == "threads":
+        warm_up_when_ready(runtime)
     worker = _controller(runtime.app, kind, queues, slots, runtime.node_name)
     log.info("worker is ready", kind=kind.name, queues=queues, concurrency=slots)
     worker.start()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import config
 from shoal.base.errors import ConfigError
-from tasks.warm import warm_up
+from tasks.warm import warm_up_models
 
 
 class Prepared:
@@ -29,5 +29,5 @@ def test_first_choices_are_prepared_and_a_broken_one_stops_nothing(tmp_path: Pat
     )
     loaded = config.load(path, env={"DISCORD_BOT_TOKEN": "x.y.z"}, state_dir=tmp_path)
     seen: list[tuple[str, str]] = []
-    warm_up(loaded, lambda name, account: Prepared(seen, (name, account)))
+    warm_up_models(loaded, lambda name, account: Prepared(seen, (name, account)))
     assert seen == [("local", "default"), ("third", "default")]

@@ -1,0 +1,75 @@
+"""What turns and deliveries of one process are given: the parts of ``workers`` put together.
+
+Apart from :mod:`tasks.runtime`, so that the processes that run neither (beat, Flower) need
+not load agents, HTTP and Discord.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import AbstractContextManager
+
+from shoal.discord.retry import RetryPolicy
+from tasks.runtime import Runtime
+from workers.agent.models import Cooldowns, Models
+from workers.agent.profiles import profile_of
+from workers.agent.providers.guide import GuideProvider
+from workers.agent.providers.pool import ProviderPool
+from workers.agent.results import TurnDeps
+from workers.agent.tools.message import MessageTool
+from workers.agent.tools.registry import ToolRegistry
+from workers.delivery.render import DeliverySettings
+from workers.delivery.send import DeliveryDeps
+from workers.delivery.typing import typing_indicator
+from workers.sessions.records import TurnRequest
+
+__all__ = ["make_delivery_deps", "make_turn_deps"]
+
+DELIVERY_MAX_WAIT_S = 0.05
+"""A longer rate-limit wait goes back to the lane, so that it blocks no thread (design 2)."""
+
+
+def make_turn_deps(runtime: Runtime) -> TurnDeps:
+    """What turns share: providers, tools, profiles, typing."""
+
+    def status() -> list[str]:
+        """What the built-in guide says about the fleet: kinds and counts, nothing of the operator's."""
+        kinds = Counter(process.kind for process in runtime.store.processes.living())
+        return [f"{kind}: {count}" for kind, count in sorted(kinds.items())]
+
+    def react(account: str, channel_id: str, message_id: str, emoji: str, remove: bool) -> None:
+        rest = runtime.rest(account)
+        act = rest.delete_own_reaction if remove else rest.create_reaction
+        act(channel_id, message_id, emoji)
+
+    def typing(request: TurnRequest) -> AbstractContextManager[None]:
+        return typing_indicator(runtime.rest(request.account), request.channel_id)
+
+    return TurnDeps(
+        store=runtime.store,
+        models=Models(
+            ProviderPool(lambda: runtime.loaded, GuideProvider(status=status)),
+            Cooldowns(runtime.store),
+            clock=runtime.clock,
+        ),
+        tools=ToolRegistry.of([MessageTool(react=react)]),
+        profile=lambda request: profile_of(runtime.loaded, request),
+        typing=typing,
+    )
+
+
+def make_delivery_deps(runtime: Runtime) -> DeliveryDeps:
+    """What deliveries share. One try and hardly any wait per request: the lane is the retry."""
+    once = RetryPolicy(attempts=1)
+
+    def bot_id(account: str) -> str | None:
+        me = runtime.store.facts.me(account)
+        return str(me["id"]) if me and me.get("id") else None
+
+    return DeliveryDeps(
+        store=runtime.store,
+        rest=lambda account: runtime.rest(account).limited(max_wait=DELIVERY_MAX_WAIT_S, retry=once),
+        settings=lambda account: DeliverySettings.of(runtime.loaded.account(account)),
+        bot_id=bot_id,
+        clock=runtime.clock,
+    )
