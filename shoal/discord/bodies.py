@@ -193,7 +193,8 @@ class Exchange:
     def _read(self, response: requests.Response, name: str, max_bytes: int, deadline: float) -> bytes:
         said = response.headers.get("content-length", "")
         body = bytearray()
-        if said.isdigit() and int(said) > max_bytes:
+        # a length that is no plain number is nobody's business here: the body itself is counted
+        if said.isdecimal() and said.isascii() and (len(said) > 18 or int(said) > max_bytes):
             raise _too_large(name, max_bytes)
         while chunk := response.raw.read1(_CHUNK, decode_content=True):
             body += chunk
@@ -211,7 +212,9 @@ class Exchange:
 
 
 def _too_large(name: str, max_bytes: int) -> TooLarge:
-    return TooLarge(f"{name}: the answer is larger than {max_bytes} bytes.", status=0, route=name)
+    doubt = not name.startswith("GET ")  # what was asked for may have been done
+    message = f"{name}: the answer is larger than {max_bytes} bytes."
+    return TooLarge(message, status=0, route=name, retryable=doubt, ambiguous=doubt)
 
 
 def _cause(error: BaseException) -> str:

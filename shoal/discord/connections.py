@@ -7,8 +7,11 @@ win over it, and no second TLS configuration (measured traps: spec fleet 6).
 
 from __future__ import annotations
 
+import http.client
 import http.cookiejar
+import io
 import socket
+import time
 from typing import Any, Protocol
 
 import requests
@@ -33,6 +36,68 @@ def _seconds(timeout: Any) -> float:
     return float(timeout) if isinstance(timeout, int | float) else DEFAULT_TIMEOUT
 
 
+class _Reader(io.RawIOBase):
+    """The bytes of one answer. Ends in time, however slowly they come.
+
+    A socket's own time-out starts anew with each byte, so a server that drips could hold a thread for hours.
+    """
+
+    def __init__(self, raw: Any, sock: socket.socket) -> None:
+        self._raw = raw
+        self._sock = sock
+        silence = sock.gettimeout()
+        self._silence = silence or 0.0
+        self._deadline = None if silence is None else time.monotonic() + 2 * silence
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        """What is there, or TimeoutError after the silence allowed or at the end of all patience."""
+        left = self._left()
+        if left is not None:
+            self._sock.settimeout(min(self._silence, left))
+        try:
+            count: int | None = self._raw.readinto(buffer)
+            return count
+        except TimeoutError as error:
+            silent = error
+        self._left()  # says so if it was not silence but slowness
+        raise silent
+
+    def _left(self) -> float | None:
+        """Seconds of patience."""
+        if self._deadline is None:
+            return None
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the answer came too slowly")
+        return left
+
+    def close(self) -> None:
+        """Give the socket back."""
+        self._raw.close()
+        super().close()
+
+
+class _Answer(http.client.HTTPResponse):
+    """An answer that is read, headers and all, within twice the time-out."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        buffered: Any = self.fp
+        self.fp = io.BufferedReader(_Reader(buffered.detach(), sock))
+
+
+class _Session(requests.Session):
+    """Follows no redirect. ``requests`` would read the body of one whole, allowed to follow it or not."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - their signature
+        """There is none."""
+        return None
+
+
 class _Adapter(HTTPAdapter):
     """An adapter whose connections all come from one dialler."""
 
@@ -45,11 +110,15 @@ class _Adapter(HTTPAdapter):
         dialler = self._dialler
 
         class Plain(HTTPConnection):
+            response_class = _Answer
+
             def connect(self) -> None:
                 host, port = self.host, self.port or 80
                 self.sock = dialler(host, port, tls=False, timeout=_seconds(self.timeout))
 
         class Secure(HTTPSConnection):
+            response_class = _Answer
+
             def connect(self) -> None:
                 host, port = self.host, self.port or 443
                 self.sock = dialler(host, port, tls=True, timeout=_seconds(self.timeout))
@@ -74,7 +143,7 @@ class _Adapter(HTTPAdapter):
 
 def make_session(dialler: Dialler, threads: int, headers: dict[str, str]) -> requests.Session:
     """A session that reads no environment, keeps no cookies, and dials with ``dialler``."""
-    session = requests.Session()
+    session = _Session()
     session.trust_env = False
     session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
     session.headers.clear()

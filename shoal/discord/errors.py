@@ -13,7 +13,7 @@
         ├── RateLimited             429: retry_after, scope
         ├── BadRequest              400 and other 4xx: with the path of each wrong field
         │   └── TooLarge            413, 40005, 50045
-        ├── ServerError             408, 5xx: may have worked
+        ├── ServerError             408, 5xx, an answer without sense: may have worked
         └── CloudflareBlocked       HTML instead of JSON: the address or the User-Agent is blocked
 
 ``str(error)`` names what to do. Bodies are masked and cut; they never hold what we sent.
@@ -47,6 +47,7 @@ __all__ = [
     "Unauthorized",
     "error_from",
     "field_errors",
+    "nonsense",
     "plain_text",
 ]
 
@@ -188,7 +189,7 @@ class TooLarge(BadRequest):
 
 
 class ServerError(DiscordError):
-    """408 or 5xx: it may have worked."""
+    """408, 5xx, or an answer that makes no sense: it may have worked."""
 
     code = "discord-server-error"
 
@@ -226,7 +227,7 @@ def field_errors(errors: Any, path: str = "") -> tuple[tuple[str, str, str], ...
                 if isinstance(leaf, Mapping):
                     text = redactor.mask(str(leaf.get("message", "")))[:120]
                     found.append((path or "(body)", str(leaf.get("code", ""))[:60], text))
-        elif isinstance(value, Mapping) and len(found) < 50 and path.count(".") < 12:
+        elif isinstance(value, Mapping) and len(found) < 50 and path.count(".") + path.count("[") < 12:
             step = f"[{key}]" if str(key).isdigit() else f".{str(key)[:60]}"
             found.extend(field_errors(value, f"{path}{step}".lstrip(".")))
     return tuple(found[:50])
@@ -247,7 +248,7 @@ def _retry_after(data: Mapping[str, Any], headers: Mapping[str, str]) -> float |
     for value in (data.get("retry_after"), headers.get("retry-after")):
         try:
             seconds = float(value)  # type: ignore[arg-type]
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             continue
         if 0 <= seconds < 86_400:
             return seconds
@@ -304,6 +305,18 @@ def error_from(status: int, headers: Mapping[str, str], body: bytes, route: str)
         retryable=retryable,
         ambiguous=ambiguous,
         fix=fix,
+    )
+
+
+def nonsense(status: int, route: str, wanted: str) -> ServerError:
+    """The error for a success that is none: what came back is not what was asked for."""
+    return ServerError(
+        f"{route} was answered ({status}) with something that is no {wanted}; it may have worked.",
+        status=status,
+        route=route,
+        retryable=True,
+        ambiguous=True,
+        fix="Look at the proxy, and at SHOAL_DISCORD_API_URL: something in between may answer for Discord.",
     )
 
 

@@ -61,6 +61,8 @@ GLOBAL_LIMIT = 50
 """Requests per second and bot (Discord's documented default)."""
 
 DEFAULT_MAX_WAIT_S = 60.0
+MAX_WAIT_S = 3600.0
+"""No answer stops anything for longer; one that says up to a day is asked again after an hour."""
 
 _log = get_logger(__name__)
 
@@ -234,10 +236,10 @@ class Limiter:
             scope.token if answer.authorized else "",
             answer.status,
             _bucket_name(headers.get("x-ratelimit-bucket", "")),
-            _whole(headers.get("x-ratelimit-limit"), 1),
-            _whole(headers.get("x-ratelimit-remaining"), 1),
-            _whole(headers.get("x-ratelimit-reset-after"), 1000),
-            _whole(str(answer.retry_after), 1000),
+            _whole(headers.get("x-ratelimit-limit")),
+            _whole(headers.get("x-ratelimit-remaining")),
+            _milliseconds(headers.get("x-ratelimit-reset-after")),
+            _milliseconds(str(answer.retry_after)),
             answer.scope,
             1 if answer.cloudflare else 0,
         )
@@ -258,15 +260,24 @@ class Limiter:
         return now, scope.bot, scope.egress, route.key, route.major, int(priority), exempt, request_id
 
 
-def _whole(value: str | None, scale: int) -> int | str:
-    """A header's number times ``scale``, rounded up; empty where it is missing or no number."""
+def _whole(value: str | None, most: float = 1_000_000) -> int | str:
+    """A header's number, rounded up; empty where it is missing, no number, or above ``most``."""
+    number = _number(value, most)
+    return "" if number is None else math.ceil(number)
+
+
+def _milliseconds(value: str | None) -> int | str:
+    """A header's seconds in ms, an hour at most; empty where it is missing, no number, or above a day."""
+    number = _number(value, 86_400)
+    return "" if number is None else math.ceil(min(number, MAX_WAIT_S) * 1000)
+
+
+def _number(value: str | None, most: float) -> float | None:
     try:
         number = float(value or "")
     except ValueError:
-        return ""
-    if not 0 <= number * scale <= 999_999_999 or (scale == 1 and number > 1_000_000):
-        return ""
-    return math.ceil(number * scale)
+        return None
+    return number if 0 <= number <= most else None
 
 
 def _bucket_name(value: str) -> str:

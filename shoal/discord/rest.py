@@ -7,10 +7,11 @@ everything that carries text, and the priority of the request.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shoal.discord.errors import NotFound
+from shoal.discord.errors import NotFound, nonsense
 from shoal.discord.limiter import Priority
 from shoal.discord.mentions import DEFAULT_MENTIONS
 from shoal.discord.retry import RetryPolicy, Safety
@@ -154,7 +155,7 @@ class Rest:
         safety = Safety.CREATE if nonce is None else Safety.NONCE_CREATE
         route = Route("POST", _MESSAGES, channel_id=channel_id)
         answer = self.call(route, json=body, files=files, safety=safety, priority=priority, timeout=timeout)
-        return _object(answer)
+        return _with_id(answer, route, "message")
 
     def edit_message(
         self,
@@ -207,9 +208,8 @@ class Rest:
         if len(given) > 1:
             raise ValueError(f"only one of before, after, around; got {sorted(given)}")
         query = {"limit": max(1, min(100, limit)), **given}
-        return _list(
-            self.call(Route("GET", _MESSAGES, channel_id=channel_id), query=query, priority=priority)
-        )
+        route = Route("GET", _MESSAGES, channel_id=channel_id)
+        return _list(self.call(route, query=query, priority=priority), route)
 
     def trigger_typing(self, channel_id: str) -> None:
         """Show the bot typing for 10 seconds, if the rate limit has room for it at once.
@@ -243,7 +243,8 @@ class Rest:
 
     def create_dm(self, user_id: str) -> Json:
         """The direct-message channel with a user, opened if need be."""
-        return _object(self.call(Route("POST", "/users/@me/channels"), json={"recipient_id": user_id}))
+        route = Route("POST", "/users/@me/channels")
+        return _with_id(self.call(route, json={"recipient_id": user_id}), route, "channel")
 
     def get_channel(self, channel_id: str) -> Json:
         """A channel or thread."""
@@ -255,7 +256,8 @@ class Rest:
 
     def get_guild_channels(self, guild_id: str) -> list[Json]:
         """Channels of a server, threads not included."""
-        return _list(self.call(Route("GET", "/guilds/{guild_id}/channels", guild_id=guild_id)))
+        route = Route("GET", "/guilds/{guild_id}/channels", guild_id=guild_id)
+        return _list(self.call(route), route)
 
     def get_guild_member(self, guild_id: str, user_id: str) -> Json:
         """A member of a server."""
@@ -313,7 +315,7 @@ class Rest:
             safety=Safety.CREATE,
             timeout=timeout,
         )
-        return _object(answer)
+        return _with_id(answer, route, "message")
 
     def edit_original_response(
         self,
@@ -398,8 +400,26 @@ def _object(response: Response) -> Json:
     return response.data if isinstance(response.data, dict) else {}
 
 
-def _list(response: Response) -> list[Json]:
-    """The objects of the answer's list."""
-    return (
-        [item for item in response.data if isinstance(item, dict)] if isinstance(response.data, list) else []
-    )
+def _with_id(response: Response, route: Route, what: str) -> Json:
+    """The object that was made, with its id as text.
+
+    Raises:
+        ServerError: there is none in the answer. It may have been made nevertheless: ambiguous.
+    """
+    data = _object(response)
+    made = data.get("id")
+    text = str(made) if isinstance(made, str | int) and not isinstance(made, bool) else ""
+    if not re.fullmatch(r"[0-9]{1,20}", text):
+        raise nonsense(response.status, str(route), what)
+    return {**data, "id": text}
+
+
+def _list(response: Response, route: Route) -> list[Json]:
+    """The objects of the answer's list.
+
+    Raises:
+        ServerError: it is no list. To take that for an empty one would say that nothing is there.
+    """
+    if not isinstance(response.data, list):
+        raise nonsense(response.status, str(route), "list")
+    return [item for item in response.data if isinstance(item, dict)]

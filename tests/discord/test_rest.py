@@ -49,6 +49,7 @@ def check(seen: Seen, path: str) -> None:
 
 @pytest.fixture
 def rest(rest_server: RestServer, make_transport: Callable[..., Transport]) -> Rest:
+    rest_server.usual = Reply.of(200, {"id": "9"})
     return Rest(make_transport(api_url=rest_server.base))
 
 
@@ -157,6 +158,7 @@ def test_reads(rest: Rest, rest_server: RestServer) -> None:
     assert rest.get_application() == {}
     with pytest.raises(ValueError, match="only one"):
         rest.get_messages("5", before="1", after="2")
+    rest_server.replies += [Reply(), Reply(), Reply.of(200, [])]
     rest.get_channel("5")
     rest.get_guild("7")
     rest.get_guild_channels("7")

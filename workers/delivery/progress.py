@@ -14,6 +14,7 @@ looked at first (``spec/fleet.md`` 4).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -93,7 +94,7 @@ def find_sent(
     found: list[int] = []
     for message in messages:
         message_id = str(message.get("id") or "")
-        if not message_id.isdigit() or message_id in taken:
+        if not re.fullmatch(r"[0-9]{1,20}", message_id) or message_id in taken:
             continue
         if str(message.get("nonce") or "") == nonce:
             return message_id

@@ -60,6 +60,8 @@ TOO_LARGE_NOTICE = "[Attachment skipped: Discord rejected the file as too large.
 LOOK_BACK = 50
 """Messages of the channel that are looked through for a part whose fate is unknown."""
 TOKEN_PAUSE_MS = 30_000
+LONGEST_PAUSE_MS = 600_000
+"""A lane asks again at least so often, whatever an answer said; asking the limiter costs no request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,20 +346,24 @@ def _sort(error: ShoalError) -> Yielded | Failed | _Rejected | None:
     """What an error means for the lane; ``None``: it is not about Discord."""
     if isinstance(error, RateWait | RateLimited):
         wait = error.retry_after if error.retry_after is not None else 1.0
-        return Yielded(max(50, int(wait * 1000) + 1), "rate limit")
+        return Yielded(min(max(50, int(wait * 1000) + 1), LONGEST_PAUSE_MS), "rate limit")
     if isinstance(error, Unauthorized):
-        wait_ms = max(TOKEN_PAUSE_MS, int((error.retry_after or 0) * 1000))
+        wait_ms = max(TOKEN_PAUSE_MS, _pause_ms(error.retry_after or 0.0))
         return Failed(Failure.INFRASTRUCTURE, error.code, str(error), delay_ms=wait_ms)
     if isinstance(error, CloudflareBlocked):
-        wait_ms = int((error.retry_after or 60) * 1000)
+        wait_ms = _pause_ms(error.retry_after or 60.0)
         return Failed(Failure.INFRASTRUCTURE, error.code, str(error), delay_ms=wait_ms)
     if isinstance(error, DiscordError) or error.code in ("transport", "proxy"):
         if error.retryable:
             retry_after = getattr(error, "retry_after", None)
-            delay = int(retry_after * 1000) if retry_after else None
+            delay = _pause_ms(retry_after) if retry_after else None
             return Failed(Failure.INFRASTRUCTURE, error.code, str(error), delay_ms=delay)
         return _Rejected(_rejection_code(error), str(error))
     return None
+
+
+def _pause_ms(seconds: float) -> int:
+    return min(int(seconds * 1000), LONGEST_PAUSE_MS)
 
 
 def _rejection_code(error: ShoalError) -> str:

@@ -63,11 +63,12 @@ class Reply:
 
 
 class RestServer(TcpServer):
-    """Answers from ``replies`` (then ``{}``), or from ``handler``."""
+    """Answers from ``replies`` (then ``usual``), or from ``handler``."""
 
     def __init__(self, *, tls: bool = False, handler: Callable[[Seen], Reply] | None = None) -> None:
         self.seen: list[Seen] = []
         self.replies: deque[Reply] = deque()
+        self.usual = Reply()
         self.handler = handler
         self.release = threading.Event()
         self.tls = tls
@@ -96,7 +97,9 @@ class RestServer(TcpServer):
             seen = Seen(method, path, headers, body, sock.getpeername()[0])
             self.seen.append(seen)
             reply = (
-                self.handler(seen) if self.handler else (self.replies.popleft() if self.replies else Reply())
+                self.handler(seen)
+                if self.handler
+                else (self.replies.popleft() if self.replies else self.usual)
             )
             if not self._answer(sock, reply):
                 return
