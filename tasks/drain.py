@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from shoal.base.errors import ShoalError, StaleGrant, StoreUnavailable
+from shoal.base.errors import ShoalError, StaleGrant, StateConflict, StoreUnavailable
 from shoal.base.ids import new_token
 from shoal.base.logging import get_logger
 from shoal.base.stamp import stamped
@@ -165,6 +165,12 @@ class Drain:
                 return self._write(grant, step, take_next=take_next)
             except StaleGrant:
                 return None, "lost"
+            except StateConflict as error:
+                if isinstance(step, Fail):
+                    raise
+                # what the handler wants cannot be written: that is a failure of the handler, with its reason
+                log.error("step refused", lane=grant.lane, identity=grant.head.identity, error=error)
+                step = Fail(Failure.HANDLED, error.code, str(error))
             except StoreUnavailable as error:
                 # every call may arrive twice, so it is simply sent again for as long as the lease may live
                 if self.clock() > give_up or self.stopping.wait(0.2):

@@ -27,7 +27,10 @@ PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
-_EXAMPLE = "Write it like http://user:password@proxy.example:7890 or socks5h://proxy.example:1080."
+_EXAMPLE = (
+    "Write it like http://proxy.example:7890 or socks5h://proxy.example:1080; a user name and password go "
+    "in front of the host, with a colon between them and an @ behind."
+)
 _ENCODE = "Percent-encode special characters of user and password (@ is %40, : is %3A, / is %2F, # is %23)."
 
 

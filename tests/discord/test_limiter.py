@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import heapq
 import random
 import re
@@ -245,6 +246,29 @@ def test_a_global_429_stops_all_but_interactions(bench: Bench) -> None:
     assert bench.now(send(2))
 
 
+def test_a_global_429_widens_the_window_and_time_narrows_it(bench: Bench) -> None:
+    """Booked over 1.04 s, arrived within one: a stall on the way. It shall not happen again at once."""
+
+    channels = itertools.count(1000)
+
+    def seconds_for(count: int) -> float:
+        begun = bench.clock.now()
+        for _ in range(count):
+            bench.limiter.acquire(SCOPE, send(next(channels)), NOW)
+        return bench.clock.now() - begun
+
+    assert seconds_for(101) == pytest.approx(2.08, abs=0.02)
+    bench.clock.advance(3)
+    bookings = [(channel, bench.now(send(channel))) for channel in range(3)]
+    for channel, booking in bookings:  # of one moment: they count once
+        bench.settle(send(channel), booking, 429, retry_after=0.1, scope="global")
+        bench.clock.advance(0.2)
+    bench.clock.advance(3)
+    assert seconds_for(101) == pytest.approx(2.18, abs=0.02)
+    bench.clock.advance(400)
+    assert seconds_for(101) == pytest.approx(2.08, abs=0.02)
+
+
 def test_a_route_without_headers_is_free_until_it_surprises(bench: Bench) -> None:
     route = Route("GET", "/gateway/bot")
     booking = bench.now(route)
@@ -323,8 +347,24 @@ def test_a_refused_token_is_not_used_again_until_it_changes(bench: Bench) -> Non
         bench.now(send(2))
     assert "DISCORD_BOT_TOKEN" in caught.value.fix
     assert bench.now(send(2), scope=Scope("1", "e1", "new"))
-    bench.clock.advance(601)
-    assert bench.now(send(2))  # one more try every ten minutes, in case Discord was wrong
+    for pause in (30, 60, 120, 240, 480, 600, 600):
+        with pytest.raises(TokenLatched):
+            bench.now(send(2))
+        bench.clock.advance(pause + 1)  # one more try, in case Discord was wrong
+        booking = bench.now(send(2))
+        assert booking
+        bench.settle(send(2), booking, 401)
+
+
+def test_a_single_401_is_forgotten_with_the_next_success(bench: Bench) -> None:
+    for _ in range(3):
+        booking = bench.now(send(1))
+        assert booking
+        bench.settle(send(1), booking, 401)
+        bench.clock.advance(31)
+        booking = bench.now(send(1))
+        assert booking
+        bench.settle(send(1), booking, 200)
 
 
 def test_a_401_of_a_webhook_latches_nothing(bench: Bench) -> None:

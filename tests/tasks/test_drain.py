@@ -108,6 +108,15 @@ def test_a_lost_lane_is_left_alone(store: Store, drain: Drain, error: Exception)
     assert store.lanes.depth(LANE) == 1
 
 
+def test_effects_that_are_refused_end_with_their_own_reason(store: Store, drain: Drain) -> None:
+    fill(store, "a")
+    too_many = [Push("delivery:default:1", record(f"r{number}")) for number in range(65)]
+    said = drain.run(LANE, lambda _g, _c: Commit(too_many))
+    assert said == "retried: state-conflict"
+    assert store.lanes.depth("delivery:default:1") == 0
+    assert store.lanes.depth(LANE) == 1
+
+
 def test_a_stale_holder_cannot_commit(store: Store, drain: Drain) -> None:
     fill(store, "a")
 

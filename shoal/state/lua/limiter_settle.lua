@@ -8,8 +8,10 @@
 -- include: _base
 -- include: _limiter
 
-local PAD_MS, LATCH_MS, FREE_MS, STALE_MS = 15, 600000, 300000, 250
+local PAD_MS, FREE_MS, STALE_MS = 15, 300000, 250
+local LATCH_MS, LATCH_MOST_MS = 30000, 600000
 local ROUTES_S = 604800
+local WIDER_MS, WIDEST_MS, WIDER_EVERY_MS = 50, 400, 1000
 
 local function number(index, most)
   if ARGV[index] == '' then return nil end
@@ -67,8 +69,14 @@ end
 -- What an error says beyond its bucket: latch, breaker, blocks of the bot and of the address.
 local function alarms(c, status, token, h, cloudflare)
   if status == 401 and token ~= '' then
-    redis.call('HSET', c.state, 'latch', token, 'latched', B.int(c.now + LATCH_MS))
+    -- one wrong 401 costs half a minute; a token that stays refused is tried every ten
+    local known = redis.call('HMGET', c.state, 'latch', 'latches')
+    local times = known[1] == token and tonumber(known[2] or '') or 0
+    local wait = math.min(LATCH_MS * 2 ^ math.min(times, 10), LATCH_MOST_MS)
+    redis.call('HSET', c.state, 'latch', token, 'latched', B.int(c.now + wait), 'latches', times + 1)
     redis.call('PEXPIRE', c.state, 3600000)
+  elseif status >= 200 and status < 300 and token ~= '' then
+    redis.call('HDEL', c.state, 'latch', 'latched', 'latches')
   end
   if status == 401 or status == 403 or (status == 429 and h.scope ~= 'shared') then
     for _, minute in ipairs(redis.call('HKEYS', c.bad)) do
@@ -81,8 +89,13 @@ local function alarms(c, status, token, h, cloudflare)
     local wait = math.max(1000, h.retry)
     redis.call('SET', c.eblock, B.int(c.now + wait), 'PX', B.int(wait))
   elseif status == 429 and h.scope == 'global' then
-    local block = tonumber(redis.call('HGET', c.state, 'block') or '') or 0
+    local v = redis.call('HMGET', c.state, 'block', 'wide', 'wideat')
+    local block = tonumber(v[1] or '') or 0
     redis.call('HSET', c.state, 'block', B.int(math.max(block, c.now + h.retry + PAD_MS)))
+    if c.now - (tonumber(v[3] or '') or 0) >= WIDER_EVERY_MS then  -- those of one moment count once
+      local wide = math.min(WIDEST_MS, L.wide(c, v[2], v[3]) + WIDER_MS)
+      redis.call('HSET', c.state, 'wide', B.int(wide), 'wideat', B.int(c.now))
+    end
     redis.call('PEXPIRE', c.state, 3600000)
   end
 end
