@@ -12,9 +12,11 @@ Theory
     once. Bookings that never settle (killed worker) expire 15 s after the bucket's last reserve.
 
     The global limit is a sliding log of the last 64 grants: the next slot is 1.04 s after the
-    50th last. Background work is *paced*: one slot every ``window / (limit - interactive - 1)``
-    with a burst of 80 ms, so that it never fills the log in one go and an interactive request
-    finds a slot within some 100 ms instead of behind a second of announcements.
+    50th last, or more for a while after a 429 said that requests arrived closer together than they
+    were booked (stalls on the way). Background work is *paced*: one slot every
+    ``window / (limit - interactive - 1)`` with a burst of 80 ms, so that it never fills the log in
+    one go and an interactive request finds a slot within some 100 ms instead of behind a second of
+    announcements.
 
     Interaction callbacks and followups are outside the global limit (Discord's rule).
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import heapq
+import itertools
 import random
 import re
 import threading

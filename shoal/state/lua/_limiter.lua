@@ -9,12 +9,19 @@
 --                                      rb.<route> (sub-limit until), q and qr (queue number for the reset qr)
 --   rl:<bot>:log               list    '<slot ms> <class>' of the last 64 grants, newest first
 --   rl:<bot>:state             hash    block (global 429 until), pace (next background slot), latch (fingerprint
---                                      of a refused token), latched (until)
+--                                      of a refused token), latched (until), wide (ms added to the
+--                                      window of the global limit by 429s of it), wideat (when)
 --   rl:<bot>:rq:<request id>   string  '<slot ms> <bucket key part>' of a booking, 'done' once settled
 --   rl:e.<egress>:bad          hash    minute → answers of 401, 403, 429 (R29)
 --   rl:e.<egress>:block        string  until ms: blocked by Cloudflare
 
 local L = { KEEP_MS = 60000, BOOKING_MS = 120000 }
+
+-- What is added to the window of the global limit: requests booked over a second arrive in less than one
+-- where a process or the way stalls. Each global 429 widens it, two seconds without one take back 1 ms.
+function L.wide(c, wide, at)
+  return math.max(0, (tonumber(wide or '') or 0) - math.floor((c.now - (tonumber(at or '') or 0)) / 2000))
+end
 
 function L.open()
   local c = {}

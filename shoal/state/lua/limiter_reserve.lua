@@ -7,6 +7,7 @@
 -- include: _limiter
 
 local WINDOW_MS, FLYING_MS, BURST_MS = 1040, 15000, 80
+local LONGEST_MS = 3600000
 local BREAK_BACKGROUND, BREAK_ALL = 5000, 8000
 
 -- Things that stop a request whatever its bucket. Returns an answer or nil.
@@ -55,24 +56,25 @@ local function global_slot(c, state, limit)
     local at, class = string.match(entry, '^(%d+) (%d)$')
     at = tonumber(at)
     if i == 1 and at > slot then slot = at end
-    if i == limit then slot = math.max(slot, at + WINDOW_MS) end
-    if at > c.now - WINDOW_MS and tonumber(class) < 2 then urgent = urgent + 1 end
+    if i == limit then slot = math.max(slot, at + state.window) end
+    if at > c.now - state.window and tonumber(class) < 2 then urgent = urgent + 1 end
   end
   if c.class < 2 then return slot, nil, 'global' end
   local pace = tonumber(state.pace or '') or 0
   local paced = math.max(slot, pace - BURST_MS)
-  local step = WINDOW_MS / math.max(1, limit - urgent - 1)
+  local step = state.window / math.max(1, limit - urgent - 1)
   return paced, math.max(pace, paced) + step, paced > slot and 'pace' or 'global'
 end
 
--- Waiting for a reset: the k-th waiter of a window asks 3 ms after the one before, or a window later.
+-- Waiting for a reset: the k-th waiter of a window asks 3 ms after the one before, or a window later, and
+-- after an hour at the latest.
 local function queue_up(c, key, b, limit)
   local q = b.qr == b.reset and b.q or 0
   B.write()
   redis.call('HSET', key, 'q', B.int(q + 1), 'qr', B.int(b.reset))
   local window = math.max(b.window, 100)
   local wait = b.reset - c.now + math.floor(q / limit) * window + (q % limit) * 3
-  return { 'wait', B.int(math.ceil(wait)), 'bucket' }
+  return { 'wait', B.int(math.min(math.ceil(wait), LONGEST_MS)), 'bucket' }
 end
 
 return B.run(function()
@@ -84,8 +86,9 @@ return B.run(function()
     local slot = tonumber(string.match(booked, '^(%d+) ') or '') or c.now
     return { 'booked', B.int(math.max(0, slot - c.now)) }
   end
-  local v = redis.call('HMGET', c.state, 'latch', 'latched', 'block', 'pace')
+  local v = redis.call('HMGET', c.state, 'latch', 'latched', 'block', 'pace', 'wide', 'wideat')
   local state = { latch = v[1], latched = v[2], block = v[3], pace = v[4] }
+  state.window = WINDOW_MS + L.wide(c, v[5], v[6])
   local refused = guarded(c, token, state)
   if refused then return refused end
 
