@@ -31,6 +31,7 @@ from typing import Any, Protocol
 import msgspec
 
 from gateway.events import Kept, Malformed, Origin, keep, name_part
+from gateway.facts import shard_of
 from gateway.reach import Reach
 from shoal.base.errors import InvalidName, ShoalError, StateConflict, StoreUnavailable, TransportError
 from shoal.base.ids import snowflake_at, snowflake_ms
@@ -273,7 +274,7 @@ class Backfill:
         return str((self._store.facts.guild(self._account, guild_id) or {}).get("name") or "")
 
     def _mine(self, guilds: Iterable[str]) -> list[str]:
-        return [one for one in guilds if one.isdigit() and (int(one) >> 22) % self._shards == self._shard]
+        return [one for one in guilds if shard_of(one, self._shards) == self._shard]
 
     # -- holding ---------------------------------------------------------------------------------
 

@@ -13,13 +13,14 @@ from typing import Any, Protocol
 import msgspec
 
 from gateway.decode import encode_frame
+from gateway.facts import shard_of
 from gateway.socket import MAX_PAYLOAD
 from shoal.base.errors import StoreUnavailable
 from shoal.base.logging import get_logger
 from shoal.discord.wire import GatewayOp
 from shoal.state.store import Store
 
-__all__ = ["Commands", "Sender", "shard_of"]
+__all__ = ["Commands", "Sender"]
 
 log = get_logger(__name__)
 
@@ -53,11 +54,6 @@ class _Command(msgspec.Struct):
     d: Any
 
 
-def shard_of(guild_id: str, shards: int) -> int:
-    """The shard that has a guild; 0 for what is no snowflake, as for everything outside guilds."""
-    return (int(guild_id) >> 22) % shards if guild_id.isascii() and guild_id.isdigit() else 0
-
-
 class Commands:
     """Takes commands out of Redis and sends each to its shards; :meth:`run` is the body of a thread."""
 
@@ -76,29 +72,25 @@ class Commands:
 
     def _round(self) -> float:
         """One look at the list; seconds until the next."""
-        if not any(self._waiting) and any(sender.live for sender in self._senders):
+        held_up = any(not presence for queue in self._waiting for _, presence in queue)
+        if not held_up and any(sender.live for sender in self._senders):
             try:
                 for body in self._store.intake.commands(self._account, 10):
                     self._sort(body)
             except StoreUnavailable:
                 return 2.0
-        waits = [
-            self._send(sender, queue) for sender, queue in zip(self._senders, self._waiting, strict=True)
-        ]
-        return max(EVERY_S, min((wait for wait in waits if wait), default=EVERY_S))
+        for sender, queue in zip(self._senders, self._waiting, strict=True):
+            self._send(sender, queue)
+        return EVERY_S
 
     @staticmethod
-    def _send(sender: Sender, queue: list[tuple[bytes, bool]]) -> float:
+    def _send(sender: Sender, queue: list[tuple[bytes, bool]]) -> None:
         """Send what can be sent; a presence that must wait lets the others pass."""
-        waited = 0.0
         for entry in list(queue):
-            if wait := sender.send_command(entry[0], presence=entry[1]):
-                waited = wait if not waited else min(waited, wait)
-                if entry[1] and sender.live:
-                    continue
-                return waited
-            queue.remove(entry)
-        return waited
+            if not sender.send_command(entry[0], presence=entry[1]):
+                queue.remove(entry)
+            elif not (entry[1] and sender.live):
+                return
 
     def _sort(self, body: bytes) -> None:
         """Put a command where it belongs; refused with a record if it is none."""

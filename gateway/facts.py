@@ -16,7 +16,7 @@ from gateway.events import Malformed
 from shoal.base.errors import InvalidName
 from shoal.state.facts import Facts
 
-__all__ = ["FACT_EVENTS", "apply_fact", "guild_of"]
+__all__ = ["FACT_EVENTS", "apply_fact", "guild_of", "shard_of"]
 
 Json = Mapping[str, Any]
 
@@ -109,9 +109,23 @@ def _ready(facts: Facts, account: str, body: dict[str, Any]) -> None:
     ours = {"application_id": application.get("id"), "application_flags": application.get("flags")}
     facts.put_me(account, {**_pick(_map(body["user"]), _USER), **ours})
     present = {str(guild.get("id")) for guild in _maps(body.get("guilds"))}
+    number, count = _shard(body)
     for guild_id in facts.guilds(account):
-        if guild_id not in present:
+        if guild_id not in present and shard_of(guild_id, count) == number:
             facts.remove_guild(account, guild_id)
+
+
+def _shard(body: Json) -> tuple[int, int]:
+    """Which shard a READY is of, of how many; a server that does not say has one."""
+    match body.get("shard"):
+        case [int(number), int(count)] if count > 0:
+            return number, count
+    return 0, 1
+
+
+def shard_of(guild_id: str, shards: int) -> int:
+    """The shard that has a guild; 0 for what is no snowflake, as for everything outside guilds."""
+    return (int(guild_id) >> 22) % shards if guild_id.isascii() and guild_id.isdigit() else 0
 
 
 def _guild(facts: Facts, account: str, body: Json, me: str | None, known: Json) -> None:

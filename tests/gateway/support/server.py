@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import ssl
+import struct
 import threading
 import time
 import zlib
@@ -64,6 +66,8 @@ class _Socket(tornado.websocket.WebSocketHandler):
         self.server = server
         self.session: Session | None = None
         self.compress = ""
+        self.silent = False
+        """Half open: takes everything, says nothing."""
         self.zlib = zlib.compressobj()
         self.zstd = zstandard.ZstdCompressor().compressobj()
 
@@ -81,7 +85,7 @@ class _Socket(tornado.websocket.WebSocketHandler):
         self.put_text(frame if isinstance(frame, str) else json.dumps({"s": None, "t": None, **frame}))
 
     def put_text(self, text: str) -> None:
-        if self.ws_connection is None:
+        if self.ws_connection is None or self.silent:
             return
         data = text.encode("utf-8", "surrogateescape")
         try:
@@ -103,9 +107,12 @@ class _Socket(tornado.websocket.WebSocketHandler):
         self.server.note("frame", frame)
         op, d = frame["op"], frame["d"]
         script = self.server.script
+        if self.silent:
+            return
         if op == 1 and script.ack:
             self.put({"op": 11, "d": None})
         elif op == 2:
+            script.remaining -= 1
             if script.close_on_identify:
                 self.close(script.close_on_identify, "scripted")
             elif script.answer_identify:
@@ -141,6 +148,7 @@ class _Socket(tornado.websocket.WebSocketHandler):
             if seq > d["seq"]:
                 self.put_text(text)
         self.server.send(session, "RESUMED", {}, [self])
+        self.server.note("resumed", session.id)
 
     def on_close(self) -> None:
         self.server.note("close", {"code": self.close_code, "reason": self.close_reason})
@@ -282,9 +290,10 @@ class ScriptedGateway:
 
         self.call(work)
 
-    def close(self, code: int) -> None:
-        """Close every connection with a code."""
-        self.call(lambda: [one.close(code, "scripted") for one in list(self.sockets)])
+    def close(self, code: int | None) -> None:
+        """Close every connection with a code, or with a close frame without one (1005)."""
+        reason = None if code is None else "scripted"
+        self.call(lambda: [one.close(code, reason) for one in list(self.sockets)])
 
     def cut(self) -> None:
         """End every TCP connection without a word."""
@@ -293,6 +302,46 @@ class ScriptedGateway:
             for one in list(self.sockets):
                 if one.ws_connection is not None:
                     one.ws_connection.stream.socket.shutdown(2)
+
+        self.call(work)
+
+    def reset(self) -> None:
+        """End every TCP connection with RST."""
+
+        def work() -> None:
+            for one in list(self.sockets):
+                if one.ws_connection is not None:
+                    raw = one.ws_connection.stream.socket
+                    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    one.ws_connection.stream.close()
+
+        self.call(work)
+
+    def half_close(self) -> None:
+        """FIN: say that nothing more comes, go on listening."""
+
+        def work() -> None:
+            for one in list(self.sockets):
+                if one.ws_connection is not None:
+                    one.ws_connection.stream.socket.shutdown(socket.SHUT_WR)
+
+        self.call(work)
+
+    def silence(self) -> None:
+        """Every present connection stays open and is dead."""
+
+        def work() -> None:
+            for one in self.sockets:
+                one.silent = True
+
+        self.call(work)
+
+    def garble(self, data: bytes) -> None:
+        """Bytes that are no piece of the compressed stream."""
+
+        def work() -> None:
+            for one in list(self.sockets):
+                one.write_message(data, binary=True)
 
         self.call(work)
 
