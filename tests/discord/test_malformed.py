@@ -217,6 +217,13 @@ def test_no_answer_blocks_a_bucket_or_the_address_for_days(
     limited.request(CHANNEL, json={})
     assert_sane(store, limited)
     store.redis.flushall()
+    # waiters of a bucket ask again a window apart: of a window of an hour that was days
+    server.answer = lambda _request: ok(
+        MESSAGE_ID, **{"X-RateLimit-Bucket": "b", "X-RateLimit-Reset-After": "86399"}
+    )
+    limited.request(CHANNEL, json={})
+    assert_sane(store, limited)
+    store.redis.flushall()
     server.answer = lambda _request: whole(429, b"<html>1015</html>", {"Retry-After": "86399"})
     told(lambda: limited.request(CHANNEL, json={}))
     assert_sane(store, limited)

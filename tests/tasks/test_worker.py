@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.fleet import descendants
 from shoal.state.embedded import EmbeddedServer
 from shoal.state.records import InboundEvent, Record, encode_event
 from shoal.state.store import Store
@@ -113,3 +114,31 @@ def test_sigterm_ends_a_worker_at_once(front: subprocess.Popen[bytes], open_stor
     front.send_signal(signal.SIGTERM)
     assert front.wait(timeout=25) == 0
     assert time.monotonic() - started < 15
+
+
+@pytest.mark.slow
+def test_children_of_the_chores_die_with_their_parent(durable_server: RedisServer, tmp_path: Path) -> None:
+    """Stopped ones too: a child in the middle of its work does not look whether its parent lives."""
+    (tmp_path / "shoal.json").write_text("{}")
+    env = {**os.environ, "SHOAL_STATE_DIR": str(tmp_path), "SHOAL_REDIS_URL": durable_server.url}
+    with (tmp_path / "out").open("wb") as out:
+        command = [sys.executable, "-m", "shoal.cli", "worker", "chores"]
+        process = subprocess.Popen(command, env={**env, "DISCORD_BOT_TOKEN": TOKEN}, stdout=out, stderr=out)
+    try:
+        wait(lambda: b"worker is ready" in (tmp_path / "out").read_bytes())
+        wait(lambda: descendants(process.pid))
+        time.sleep(2)  # the child asks the kernel once its process has begun
+        children = descendants(process.pid)
+        for child in children:
+            os.kill(child, signal.SIGSTOP)
+    finally:
+        process.kill()
+        process.wait()
+    wait(lambda: not any(_lives(child) for child in children))
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

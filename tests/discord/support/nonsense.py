@@ -80,8 +80,13 @@ def ok(data: Any, **headers: str) -> bytes:
     return whole(200, json.dumps(data).encode(), {"Content-Type": "application/json", **headers})
 
 
-def whole(status: Any, body: bytes, headers: dict[str, str]) -> bytes:
-    """An answer put together as it is told; a length unless one is among ``headers``."""
+def whole(status: Any, body: bytes, headers: dict[str, str], *, close: bool = True) -> bytes:
+    """An answer put together as it is told; a length unless one is among ``headers``.
+
+    ``close``: say that the connection ends now, as it does; else the client may try it once more in vain.
+    """
+    if close:
+        headers = {**headers, "Connection": "close"}
     named = {name.lower() for name in headers}
     if not named & {"content-length", "transfer-encoding"}:
         headers = {**headers, "Content-Length": str(len(body))}
@@ -264,8 +269,8 @@ def answers(draw: st.DrawFn, statuses: st.SearchStrategy[Any] = _statuses) -> by
         case "bomb":
             headers["Content-Encoding"], body = "gzip", BOMB
         case "cut":
-            answer = whole(status, body, headers)
+            answer = whole(status, body, headers, close=False)
             return answer[: draw(st.integers(0, len(answer)))]
         case "raw":
             return draw(st.binary(max_size=60))
-    return whole(status, body, headers)
+    return whole(status, body, headers, close=draw(st.booleans()))
