@@ -57,6 +57,8 @@ GOOD_S = 10.0
 DIAL_FAILURES = 3
 """Failed dials of the resume address after which every second dial takes the general one."""
 MAX_READY_S = 120.0
+MAX_JUMP = 10_000
+"""Sequence numbers that may be missing between two dispatches: of frames that could not be read."""
 _NO_GATEWAY = "Failed to connect to Discord gateway"
 
 
@@ -269,6 +271,9 @@ class Session:
         if frame.s <= self.state.seq:
             return []  # a replay of what we have; intake would refuse it as well
         follows = self.state.seq
+        if frame.s > follows + MAX_JUMP:
+            # believing it would make everything that follows look like a replay
+            return [Note("error", f"{frame.t} with sequence {frame.s} after {follows} dropped")]
         self.state = SessionState(self.state.session_id, self.state.resume_url, frame.s)
         actions: list[Action] = [Dispatch(frame, follows, frame.s)]
         if self.phase is Phase.PROVING:
@@ -281,6 +286,8 @@ class Session:
 
     def _ready(self, frame: Frame, now: float) -> list[Action]:
         assert frame.s is not None
+        if not 0 <= frame.s <= MAX_JUMP:
+            return [Close(KEEP_SESSION, "bad READY"), self._again(now, f"READY with sequence {frame.s}")]
         try:
             ready = msgspec.json.decode(frame.d, type=_Ready)
         except msgspec.DecodeError as error:

@@ -43,7 +43,7 @@ def places(discord: Simulator) -> list[tuple[str, str]]:
 
 
 def commands(discord: Simulator) -> list[dict[str, Any]]:
-    return [entry for entry in discord.control._many("/gateway", what="command")]
+    return discord.control._many("/gateway", what="command")
 
 
 def test_two_shards_listen_and_resume_side_by_side(discord: Simulator, store: Store, start: Start) -> None:

@@ -249,8 +249,8 @@ class ScriptedGateway:
         session.seq += 1
         text = json.dumps({"op": 0, "s": session.seq, "t": event, "d": data})
         session.log.append((session.seq, text))
-        for socket in to:
-            socket.put_text(text)
+        for one in to:
+            one.put_text(text)
 
     # -- from the test -------------------------------------------------------------------------
 
