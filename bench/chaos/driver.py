@@ -164,6 +164,7 @@ class Driver:
         self.moved = time.monotonic()
         while any(self.waiting.values()) and time.monotonic() - self.moved < QUIET_S:
             tail.read()
+            self._forget_absorbed()
             time.sleep(0.1)
         time.sleep(3)  # a second answer would come now
         self.note("phase", name="end")
