@@ -1,0 +1,89 @@
+"""What the judge of a chaos run says, and the facts joined for it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from bench.chaos.logs import Create, Facts, Made
+
+__all__ = ["Check", "Verdict", "View"]
+
+REFUSED = (400, 403, 404)
+
+
+@dataclass(slots=True)
+class Check:
+    """One line of the table. ``exact``: a promise, not a figure that depends on the machine."""
+
+    name: str
+    broken: list[str] = field(default_factory=list)
+    note: str = ""
+    exact: bool = True
+
+
+@dataclass(slots=True)
+class Verdict:
+    """Everything found."""
+
+    checks: list[Check] = field(default_factory=list)
+    figures: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def broken(self) -> bool:
+        """Whether any promise was."""
+        return any(check.broken for check in self.checks)
+
+    def check(self, name: str) -> Check:
+        """A line by its name."""
+        return next(check for check in self.checks if check.name == name)
+
+    def render(self) -> str:
+        """The table."""
+        lines = []
+        for check in self.checks:
+            word = "BROKEN" if check.broken else "ok"
+            lines.append(f"{check.name:38} {word:7} {len(check.broken):6}  {check.note}".rstrip())
+            lines.extend(f"    {text}" for text in check.broken[:10])
+            if len(check.broken) > 10:
+                lines.append(f"    … and {len(check.broken) - 10} more")
+        lines.append("")
+        lines.extend(f"{name:38} {value}" for name, value in self.figures)
+        return "\n".join(lines)
+
+
+class View:
+    """The facts, joined: which message of the bot answers which message of a person."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+        self.by_id = {said.id: said for said in facts.said}
+        self.by_tag = {said.tag: said for said in facts.said}
+        self.outcomes: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        self.notes: dict[str, list[str]] = defaultdict(list)
+        for told in facts.outcomes:
+            if told.known and told.outcome:
+                self.outcomes[told.id].append((told.outcome, told.reason))
+            self.notes[told.id].extend(f"{name} {value}" for name, value in told.notes)
+        self.answers: dict[str, list[Made]] = defaultdict(list)
+        self.strange: list[Made] = []
+        for made in facts.made.values():
+            said = self._answered(made)
+            if said is None:
+                self.strange.append(made)
+            else:
+                self.answers[said].append(made)
+        self.creates = sorted(facts.creates, key=lambda create: create.start)
+        self.refused = {said for said in map(self._refused, facts.creates) if said}
+        self.dead = {str(line.get("message_id") or "") for line in facts.dead}
+
+    def _answered(self, made: Made) -> str | None:
+        if made.reference in self.by_id:
+            return made.reference
+        tagged = [self.by_tag[tag].id for tag in made.tags if tag in self.by_tag]
+        return tagged[-1] if tagged else None
+
+    def _refused(self, create: Create) -> str:
+        if create.status not in REFUSED or create.code in (0, 50035):
+            return ""
+        return create.reference if create.reference in self.by_id else ""
