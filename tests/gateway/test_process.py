@@ -35,7 +35,9 @@ def launch(
     """Starts gateway processes; ``launch(discord={…}, force=True)``."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def make(*, discord: dict[str, Any] | None = None, force: bool = False) -> subprocess.Popen[bytes]:
+    def make(
+        *, discord: dict[str, Any] | None = None, force: bool = False, standby: bool = False
+    ) -> subprocess.Popen[bytes]:
         path = tmp_path / "shoal.json"
         path.write_text(json.dumps({"channels": {"discord": {"enabled": True, **(discord or {})}}}))
         env = {
@@ -49,7 +51,11 @@ def launch(
         words = [sys.executable, "-m", "tests.gateway.support.process", str(path), str(tmp_path)]
         with (tmp_path / "stderr.log").open("ab") as log:
             process = subprocess.Popen(
-                [*words, *(["force"] if force else [])], env=env, cwd=tmp_path, stdout=log, stderr=log
+                [*words, *(["force"] if force else []), *(["standby"] if standby else [])],
+                env=env,
+                cwd=tmp_path,
+                stdout=log,
+                stderr=log,
             )
         started.append(process)
         return process
@@ -203,3 +209,40 @@ def test_a_frozen_gateway_that_wakes_after_a_take_over_writes_nothing(
     server.dispatch("MESSAGE_CREATE", message(50))
     eventually(lambda: depth(store) == 21)
     assert ids(store)[:20] == [one["id"] for one in sent]
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_standby_takes_over_with_resume(
+    server: ScriptedGateway, store: Store, launch: Launch, tmp_path: Path, how: signal.Signals
+) -> None:
+    """A holder that died on this machine is known at once; one that only went silent, when its lease ends."""
+    first = launch()
+    ready(server, store)
+    second = launch(standby=True)
+    eventually(lambda: "standing by" in log_of(tmp_path))
+    server.dispatch("MESSAGE_CREATE", message(1))
+    eventually(lambda: depth(store) == 1)
+    first.send_signal(how)
+    begun = time.monotonic()
+    server.dispatch("MESSAGE_CREATE", message(2))
+    server.wait_frames(6)
+    assert time.monotonic() - begun <= 10.0
+    eventually(lambda: depth(store) == 2)
+    assert server.count("frame", 2) == 1
+    assert second.poll() is None
+    if how == signal.SIGSTOP:
+        first.send_signal(signal.SIGCONT)
+        assert first.wait(30) == 75
+
+
+def test_a_standby_that_is_told_to_leave_leaves(
+    server: ScriptedGateway, store: Store, launch: Launch, tmp_path: Path
+) -> None:
+    first = launch()
+    ready(server, store)
+    second = launch(standby=True)
+    eventually(lambda: "standing by" in log_of(tmp_path))
+    second.send_signal(signal.SIGTERM)
+    assert second.wait(10) == 0
+    assert first.poll() is None
+    assert store.intake.holder(ACCOUNT) is not None

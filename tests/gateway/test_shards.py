@@ -13,10 +13,11 @@ import pytest
 from gateway.facts import shard_of
 from gateway.lookup import GatewayInfo, IdentifyGate, Lookup
 from gateway.sharding import choose_shards, forget_shards, settle_shards
-from shoal.base.errors import TransportError
+from shoal.base.errors import ProcessError, TransportError
 from shoal.simulator.server import Simulator
 from shoal.state.store import Store
 from tests.gateway.conftest import ACCOUNT, Start, depth, eventually, inbound
+from tests.gateway.support.server import ScriptedGateway
 
 TOKEN = "t" * 32
 
@@ -167,3 +168,16 @@ def test_identifies_are_spaced_by_key_for_all_gateways(store: Store) -> None:
     assert IdentifyGate(store, ACCOUNT, 1).take(info) == 0.0
     assert 0 < IdentifyGate(store, ACCOUNT, 2).take(info) <= 5.2
     assert 0 < IdentifyGate(store, ACCOUNT, 3).take(info) <= 5.2
+
+
+@pytest.mark.parametrize(("recommended", "code"), [(2, 69), (1, 78)])
+def test_too_few_shards_are_cured_by_a_new_start_if_discord_recommends_more(
+    store: Store, start: Start, server: ScriptedGateway, recommended: int, code: int
+) -> None:
+    server.script.close_on_identify = 4011
+    limit = {"total": 9, "remaining": 9, "reset_after": 0, "max_concurrency": 1}
+    server.script.bot_body = {"url": server.ws_url, "shards": recommended, "session_start_limit": limit}
+    error = start().wait_end()
+    assert isinstance(error, ProcessError)
+    assert error.exit_code == code
+    assert (store.facts.get(ACCOUNT, "misc", "shards") is None) is (recommended == 2)

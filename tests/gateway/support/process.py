@@ -1,6 +1,6 @@
 """Runs the gateway as ``shoal gateway`` would, for tests that kill it.
 
-Usage: python -m tests.gateway.support.process <config file> <state dir> [force]
+Usage: python -m tests.gateway.support.process <config file> <state dir> [force] [standby]
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def main() -> int:
     loaded = config.load(path, state_dir=state_dir)
     setup_logging("gateway@test", state_dir=state_dir)
     try:
-        return run(loaded, "default", force="force" in sys.argv)
+        return run(loaded, "default", force="force" in sys.argv, standby="standby" in sys.argv)
     except ProcessError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
