@@ -1,0 +1,1 @@
+"""The rows of the table, one module per thing that is measured. See docs/bench.md."""
