@@ -593,3 +593,14 @@ def test_overview_tells_where_lanes_stand(store: Store) -> None:
     assert {state: found[lane].state for state, lane in names.items()} == {state: state for state in names}
     assert all(info.depth == 1 and info.head == "m:1" for info in found.values())
     assert store.lanes.counts()["session"] == (5, 0)
+
+
+def test_an_older_park_does_not_wake_a_later_one(store: Store) -> None:
+    store.lanes.push("session:agent:main:x", record("a"))
+    first = take(store, "session:agent:main:x")
+    store.lanes.park(first, delay_ms=60_000, wake_on=["receipt.1"])
+    store.lanes.push("session:agent:main:x", record("b"))  # a push wakes it, the key has not fired
+    second = take(store, "session:agent:main:x")
+    store.lanes.park(second, delay_ms=90_000, wake_on=["receipt.2"])
+    assert store.lanes.wake("receipt.1") == 0
+    assert store.lanes.wake("receipt.2") == 1

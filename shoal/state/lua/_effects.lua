@@ -15,7 +15,7 @@
 --   tr:<session id>     list    entries             trm:<session id>  hash  bytes, n, archives
 --   rcpt:<identity>     hash    part → value; 24 h  ses:<session key> hash  session record
 --   sessions            zset    session key → ms    blob:<id>         string
---   wake:<key>          set     parked lanes        woken:<key>       string; 10 min
+--   wake:<key>          set     parked lanes, "<lane> <until>"        woken:<key>       string; 10 min
 --   slot:<lane>|<name>  string  "<version> <identity>" or "<version> closed"; 1 h
 
 local WOKEN_MS = 600000
@@ -36,14 +36,20 @@ local function wake_prepare(key)
   local set = B.key('wake', key)
   local plan = { key = key, set = set, lanes = {} }
   if redis.call('SCARD', set) > 64 then B.refuse('too many lanes on a wake key') end
-  for i, lane in ipairs(redis.call('SMEMBERS', set)) do plan.lanes[i] = lane_load(lane) end
+  -- a member names the park it belongs to: an older park of the same lane must not wake a later one
+  for i, member in ipairs(redis.call('SMEMBERS', set)) do
+    local lane, till = string.match(member, '^(%S+) (%d+)$')
+    if not lane then B.refuse('bad member of a wake key') end
+    plan.lanes[i] = { lane_load(lane), tonumber(till) }
+  end
   return plan
 end
 
 local function wake_write(plan)
   local woken = 0
-  for _, S in ipairs(plan.lanes) do
-    if S.park then
+  for _, entry in ipairs(plan.lanes) do
+    local S = entry[1]
+    if S.park and S.park == entry[2] then
       S.park, S.pp, S.dirty = nil, nil, true
       woken = woken + 1
     end

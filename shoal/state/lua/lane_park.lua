@@ -1,7 +1,7 @@
 -- lane_park: give up the lane, keep the head until a time, a wake key or a push (R8). Not a try.
 -- Arguments: lane, token, head, delay ms, wake on push 0|1, n, n wake keys
 -- Answer: {'ok', 'parked' | 'woken'} | {'stale'}
--- Keys: those of _lanes, and  wake:<key> set of lanes · woken:<key> string
+-- Keys: those of _lanes, and  wake:<key> set of "<lane> <parked until>" · woken:<key> string
 -- include: _base
 -- include: _lanes
 return B.run(function()
@@ -21,7 +21,7 @@ return B.run(function()
   if not woken then
     S.park, S.pp = B.now + delay, ARGV[6] == '1' and 1 or nil
     for _, set in ipairs(sets) do
-      redis.call('SADD', set, S.lane)
+      redis.call('SADD', set, S.lane .. ' ' .. B.int(S.park))
       local left = redis.call('PTTL', set)
       redis.call('PEXPIRE', set, B.int(math.max(left, delay + 60000)))
     end
