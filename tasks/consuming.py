@@ -19,6 +19,7 @@ import logging
 import sys
 from typing import Any
 
+from celery.worker import state
 from celery.worker.consumer import Consumer
 from celery.worker.request import Request
 from kombu.entity import Queue
@@ -62,4 +63,13 @@ class FleetConsumer(Consumer):  # type: ignore[misc]
         hub.call_repeatedly(EVENTS_EVERY_S, self._flush_events)
 
     def on_send_event_buffered(self) -> None:
-        """An event waits; the timer will take it along."""
+        """An event waits; the timer will take it along.
+
+        Called in the thread of a task that has just ended, too: if it had the last free slot, the loop
+        sleeps without looking at the queues and must be told.
+        """
+        if self.hub and len(state.reserved_requests) >= self.pool.num_processes - 1:
+            self.hub.call_soon(self._look_again)
+
+    def _look_again(self) -> None:
+        """Nothing to do: awake, the loop asks for messages by itself."""
