@@ -14,7 +14,7 @@ LOCK = $(UV) pip compile pyproject.toml --universal --python-version 3.11 --gene
 
 .SILENT:
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint chaos judge docs lock clean
+.PHONY: help run test check lint chaos judge docs lock clean bench
 
 help: ## this list
 	sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -52,6 +52,9 @@ lint: $(VENV)/.installed-dev ## ruff, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: $(VENV)/.installed-dev ## measure the fleet against other ways of doing the same: ROWS, OUT (docs/bench.md)
+	$(BIN)/python -m bench $(ROWS) $(if $(OUT),--out $(OUT))
 
 chaos: $(VENV)/.installed-dev ## hurt a busy fleet for up to 15 minutes and judge its logs: SEED, LOG, MINUTES, MESSAGES, … (docs/chaos.md)
 	$(BIN)/python -m bench.chaos $(if $(SEED),--seed $(SEED)) $(if $(LOG),--log $(LOG)) $(if $(MINUTES),--minutes $(MINUTES)) \
