@@ -219,7 +219,7 @@ class Store:
         if not self._tls and not self._insecure:
             raise StoreUnsuitable(
                 f"{self.url} is on another machine and without TLS.",
-                fix="Use rediss://, or set fleet.redis.insecure to true if the network is private.",
+                fix="Use rediss:// (TLS), or run Redis on this machine.",
             )
         pool = self.redis.connection_pool
         if not pool.connection_kwargs.get("password"):
