@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 
 import msgspec
 
@@ -39,8 +38,7 @@ class Malformed(ShoalError):
     code = "gateway-event-malformed"
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True, gc=False):
     """Where a dispatch came from.
 
     ``me`` is our own user id once READY has told it; ``history``: too old to be answered (R19).
@@ -55,8 +53,7 @@ class Origin:
     history: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Interaction:
+class Interaction(msgspec.Struct, frozen=True, gc=False):
     """What the back-stop needs to know about a click or command (rule R10)."""
 
     id: str
@@ -65,8 +62,7 @@ class Interaction:
     of_message: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(msgspec.Struct, frozen=True):
     """What intake stores for a dispatch. Without a lane nothing is pushed, the rest still holds.
 
     Attributes:
@@ -164,6 +160,8 @@ def keep(event: str, data: msgspec.Raw, origin: Origin) -> Kept | None:
 def name_part(value: Id) -> str:
     """An id as a part of a key name: itself where keys allow it, else a short hash of it."""
     text = str(value)
+    if text.isdigit() and text.isascii() and len(text) <= 20:
+        return text  # a snowflake
     if len(text) <= 64 and NAME_PATTERN.fullmatch(text):
         return text
     return "h" + hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()
@@ -194,9 +192,9 @@ def _keep(event: str, data: msgspec.Raw, origin: Origin) -> Kept | None:
 
 def _created(message: _Message, data: msgspec.Raw, origin: Origin) -> Kept:
     message_id, channel_id = str(message.id), str(message.channel_id)
-    born = _born(message_id)
-    dedup = f"m:{message_id}" if born else f"x:{name_part(message_id)}"
-    seen = (name_part(channel_id), message_id) if born else None
+    born, channel, name = _born(message_id), name_part(channel_id), name_part(message_id)
+    dedup = f"m:{message_id}" if born else f"x:{name}"
+    seen = (channel, message_id) if born else None
     author = str(message.author.id) if message.author and message.author.id is not None else ""
     if origin.me is not None and author == origin.me:
         nonce = None if message.nonce is None else str(message.nonce)
@@ -207,7 +205,7 @@ def _created(message: _Message, data: msgspec.Raw, origin: Origin) -> Kept:
             echo=(nonce, channel_id, message_id) if nonce else None,
         )
     record = Record(
-        identity=f"m:{origin.account}:{name_part(message_id)}",
+        identity=f"m:{origin.account}:{name}",
         kind="MESSAGE_CREATE",
         body=_body("MESSAGE_CREATE", data, origin),
         born=born,
@@ -216,12 +214,12 @@ def _created(message: _Message, data: msgspec.Raw, origin: Origin) -> Kept:
     )
     where = f"guild {message.guild_id} channel {channel_id}" if message.guild_id else f"channel {channel_id}"
     return Kept(
-        lane=_lane(origin, channel_id),
+        lane=f"inbound:{origin.account}:{channel}",
         record=record,
         dedup=dedup,
         seen=seen,
         also=_fast(message, record, origin),
-        direct=None if message.guild_id else name_part(channel_id),
+        direct=None if message.guild_id else channel,
         ids=f"message {message_id} from user {author or 'unknown'} in {where}",
     )
 

@@ -6,27 +6,30 @@ Quick work only: Redis reads, one decision, one commit per event (rule R18).
 from __future__ import annotations
 
 from shoal.state.queues import lane_class
-from shoal.state.records import Grant, InboundEvent, decode_event
+from shoal.state.records import Grant, decode_event
 from tasks.drain import Commit, Step
 from tasks.runtime import Runtime
 from workers.agent.context import TurnContext
 from workers.delivery.notices import notice_push
-from workers.sessions.admission import Admission, admit
+from workers.sessions.admission import admit
 from workers.sessions.view import StoreView
 
 __all__ = ["BATCH", "admit_lane"]
 
 BATCH = 50
 """Events of one channel worked off by one task before others get their turn."""
+FACTS_S = 0.2
+"""How long what was read about guild and channel serves the next events of the same batch."""
 
 
 def admit_lane(runtime: Runtime, lane: str) -> str:
     """Work off an inbound, hold or fast lane."""
     fast = lane_class(lane) == "fast"
+    views = _Views(runtime)
 
     def handle(grant: Grant, _context: TurnContext) -> Step:
         event = decode_event(grant.head.body)
-        admission = _admit(runtime, event, fast=fast)
+        admission = admit(event, views.of(event.account), fast=fast)
         if admission.stop is not None:
             # a bound only ever moves forward, so writing it before the commit may be repeated
             stop = admission.stop
@@ -39,5 +42,19 @@ def admit_lane(runtime: Runtime, lane: str) -> str:
     return runtime.drain.run(lane, handle, max_records=BATCH)
 
 
-def _admit(runtime: Runtime, event: InboundEvent, *, fast: bool) -> Admission:
-    return admit(event, StoreView(runtime.admission_settings(event.account), runtime.store), fast=fast)
+class _Views:
+    """Views for the events of one lane, which are all about one channel: its facts are read once for a batch
+    that is worked off in a moment, not once per event."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._made: dict[str, tuple[float, StoreView]] = {}
+
+    def of(self, account: str) -> StoreView:
+        """The view for an event of ``account``."""
+        now = self._runtime.clock.monotonic()
+        made = self._made.get(account)
+        if made is None or now - made[0] > FACTS_S:
+            view = StoreView(self._runtime.admission_settings(account), self._runtime.store)
+            made = self._made[account] = (now, view)
+        return made[1]

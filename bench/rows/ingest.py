@@ -20,11 +20,11 @@ def measure(folder: Path, quick: bool) -> list[Row]:
     redis.start()
     server = StreamServer(3_000 if quick else 20_000)
     store = Store.open(redis.url(), client_name="bench")
-    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stderr(nowhere):
-        setup_logging("bench", state_dir=folder)  # what the gateway says goes to a file, as in a fleet
     try:
         store.check()
-        pairs = alternate(lambda: our_intake(server, store), lambda: discord_py(server))
+        with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stderr(nowhere):
+            setup_logging("bench", state_dir=folder)  # what the gateway says goes to a file, as in a fleet
+            pairs = alternate(lambda: our_intake(server, store), lambda: discord_py(server))
     finally:
         store.close()
         server.stop()

@@ -127,12 +127,13 @@ class AdmissionView(Protocol):
 
 
 class StoreView:
-    """The view of a worker for one event: settings and the store. A fact is read once per view."""
+    """The view of a worker for one event, or a few that come together. A fact is read once per view."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings = settings
         self._store = store
         self._channels: dict[str, Mapping[str, Any] | None] = {}
+        self._guilds: dict[str, Mapping[str, Any] | None] = {}
 
     @property
     def settings(self) -> Settings:
@@ -152,7 +153,9 @@ class StoreView:
 
     def guild(self, guild_id: str) -> Mapping[str, Any] | None:
         """A guild object without its lists."""
-        return self._store.facts.guild(self._settings.account, guild_id)
+        if guild_id not in self._guilds:
+            self._guilds[guild_id] = self._store.facts.guild(self._settings.account, guild_id)
+        return self._guilds[guild_id]
 
     def channel(self, channel_id: str) -> Mapping[str, Any] | None:
         """A channel or thread object."""
