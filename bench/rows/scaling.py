@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 from bench.fleet import FleetUnderTest, merged
 from bench.rows.latency import VISIBLE
@@ -33,7 +34,8 @@ def measure(folder: Path, quick: bool) -> list[Row]:
 
 def _run(folder: Path, workers: int, count: int) -> tuple[float, float]:
     folder.mkdir()
-    config = merged(VISIBLE, {"fleet": {"workers": {"turns": {"concurrency": SLOTS}}}})
+    config: dict[str, Any] = merged(VISIBLE, {"fleet": {"workers": {"turns": {"concurrency": SLOTS}}}})
+    config = merged(config, {"messages": {"queue": {"mode": "followup"}}})  # a turn for each message
     fleet = FleetUnderTest(folder, config, workers=workers, settings={"rate_limits": False})
     try:
         fleet.start()
