@@ -13,6 +13,8 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
+
+import msgspec
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from workers.agent.profile import AgentProfile
@@ -124,7 +126,11 @@ def _safe(value: Any) -> Any:
 
 
 def _fence(data: Any) -> str:
-    return f"```json\n{json.dumps(data, ensure_ascii=False, indent=1)}\n```"
+    try:
+        text = msgspec.json.format(msgspec.json.encode(data), indent=1).decode()
+    except UnicodeEncodeError:  # half a surrogate pair; the standard library is slow and takes anything
+        text = json.dumps(data, ensure_ascii=False, indent=1)
+    return f"```json\n{text}\n```"
 
 
 def _one_line(text: str) -> str:
