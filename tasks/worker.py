@@ -68,7 +68,7 @@ def run(kind_name: str, loaded: Loaded, *, index: int = 1, concurrency: int | No
         kind_name: one of :data:`KINDS`.
         loaded: the config.
         index: tells several workers of one kind on one host apart.
-        concurrency: tasks at once; none takes the kind's own.
+        concurrency: tasks at once; none takes the config's ``fleet.workers``, else the kind's own.
 
     Raises:
         ProcessError: no such kind.
@@ -80,7 +80,7 @@ def run(kind_name: str, loaded: Loaded, *, index: int = 1, concurrency: int | No
     runtime = open_runtime(loaded, kind.name, index=index)
     tune_process()
     queues = [*kind.queues, *([f"turns.{runtime.home}"] if kind.home else [])]
-    slots = concurrency or kind.concurrency
+    slots = concurrency or getattr(loaded.root.fleet.workers, kind.name).concurrency or kind.concurrency
     current = [runtime]
     _declare_queues(runtime.app, queues)
     if kind.pool == "prefork":

@@ -13,9 +13,9 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from workers.agent.profile import AgentProfile
 from workers.agent.visibility import ReplyMode
