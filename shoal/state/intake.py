@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import redis
 
-from shoal.base.errors import StateConflict, StoreUnavailable
+from shoal.base.errors import StateConflict, StateError, StoreUnavailable, StoreUnsuitable
 from shoal.base.ids import check_name
 from shoal.state.client import map_error
 from shoal.state.queues import check_lane
@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from shoal.state.store import Store
 
 __all__ = ["Cursor", "Intake", "IntakeEvent", "IntakeResult"]
+
+
+RUN_MIN = 3
+RUN_MAX = 200
+RUN_BYTES = 1024 * 1024
+"""Events in a run that one script stores, and the bytes of their bodies: a script holds up everybody else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +90,9 @@ class IntakeEvent:
             args += [check_lane(lane), record.identity, record.frame()]
         channel, newest = self.seen or ("", "")
         args += [check_name(channel) if channel else "", check_name(newest) if newest else ""]
-        message, outcome, reason = self.outcome or ("", "", "")
+        if self.outcome is None:
+            return [*args, "", "", ""]
+        message, outcome, reason = self.outcome
         args += [check_name(message) if message else "", outcome, " ".join(reason.split())[:400]]
         return args
 
@@ -187,8 +195,10 @@ class Intake:
             InvalidName, ValueError: an event is malformed; nothing of the batch was sent.
         """
         check_name(token, "token")
-        script = self._store.script("intake")
         encoded = [event.encode() for event in batch]
+        if len(batch) >= RUN_MIN and (repeats := self._run(batch, encoded, token)) is not None:
+            return IntakeResult(len(batch), None, repeats)
+        script = self._store.script("intake")
         for attempt in (1, 2):
             replies = self._pipelined(script, token, encoded)
             if not any(isinstance(reply, redis.exceptions.NoScriptError) for reply in replies):
@@ -197,6 +207,34 @@ class Intake:
                 raise StoreUnavailable("Redis forgot the intake script while it was being used.")
             script.load()
         return _result(replies)
+
+    def _run(
+        self, batch: Sequence[IntakeEvent], encoded: list[list[bytes | str | int]], token: str
+    ) -> int | None:
+        """Store plain events that follow each other by one script: a quarter of the work for Redis.
+
+        Returns:
+            How many were known already; None = nothing is stored, each must be sent for itself.
+        """
+        first = batch[0]
+        args: list[bytes | str | int] = []
+        size, follows = 0, first.follows
+        for event, parts in zip(batch, encoded, strict=True):
+            if event.follows != follows or event.also or event.outcome or parts[:3] != encoded[0][:3]:
+                return None
+            follows = event.seq
+            pushed = parts[7:10] if parts[6] else ["", "", ""]
+            size += len(event.record.body) if event.record else 0
+            args += [event.seq, parts[5], *pushed, *parts[-5:-3]]
+        if len(batch) > RUN_MAX or size > RUN_BYTES:
+            return None
+        try:
+            reply = self._store.script("intake_run")(token, *encoded[0][:4], len(batch), *args)
+        except (StoreUnavailable, StoreUnsuitable):
+            raise
+        except StateError:
+            return None  # whose fault it is comes out one by one
+        return int(reply[1]) if reply[0] == b"ok" else None
 
     def _pipelined(self, script: Any, token: str, encoded: list[list[bytes | str | int]]) -> list[Any]:
         pipeline = self._store.redis.pipeline(transaction=False)

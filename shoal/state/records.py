@@ -44,6 +44,7 @@ MAX_BODY = 256 * 1024
 """Largest body of a record in bytes; larger ones become blobs."""
 
 _FIELD = re.compile(r"[!-~]{1,200}")
+_HEADER = re.compile(r"[!-~]{1,200}(?: [!-~]{1,200}){4}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,16 @@ class Record:
             raise ValueError(
                 f"the body of {self.identity} has {len(self.body)} bytes; put it into a blob above {MAX_BODY}"
             )
-        fields = [str(int(self.v)), str(int(self.born)), str(int(self.not_before))]
+        words = (
+            f"{self.kind or '-'} {self.mode or '-'} {self.scope or '-'} {self.account or '-'} "
+            f"{self.message_id or '-'}"
+        )
+        if not _HEADER.fullmatch(words):
+            self._blame()
+        return f"{int(self.v)} {int(self.born)} {int(self.not_before)} {words}\n".encode() + self.body
+
+    def _blame(self) -> None:
+        """Say which field of the header cannot be one."""
         for name, value in (
             ("kind", self.kind),
             ("mode", self.mode),
@@ -96,10 +106,8 @@ class Record:
             ("account", self.account),
             ("message id", self.message_id),
         ):
-            if value and not _FIELD.fullmatch(value):
+            if not _FIELD.fullmatch(value or "-"):
                 raise InvalidName(name, value)
-            fields.append(value or "-")
-        return " ".join(fields).encode() + b"\n" + self.body
 
 
 def parse_frame(identity: bytes | str, frame: bytes) -> Record:

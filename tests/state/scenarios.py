@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from shoal.base.errors import StateConflict
 from shoal.state.effects import (
     Effect,
     Expire,
@@ -152,6 +153,25 @@ def event(seq: int = 2, **fields: Any) -> IntakeEvent:
         "outcome": (MESSAGE, "control", "stop"),
     }
     return IntakeEvent("default", 0, "discord-session", seq - 1, seq, **{**defaults, **fields})
+
+
+def run_of_three(store: Store, _: Any) -> int:
+    """A message, a mere move of the cursor, a message elsewhere: by the script for runs and no other."""
+    second = str(int(MESSAGE) + (1 << 22))
+    other = Record("m." + second, "MESSAGE_CREATE", b"{}", account="default", message_id=second)
+    batch = [
+        event(2, also=None, outcome=None),
+        event(3, also=None, outcome=None, dedup=None, lane=None, record=None, seen=None),
+        event(4, also=None, outcome=None, dedup=f"m:{second}", lane="inbound:default:2", record=other,
+              seen=("2", second)),
+    ]  # fmt: skip
+    repeats = store.intake._run(batch, [each.encode() for each in batch], token(9))
+    if repeats is not None:
+        return repeats
+    cursor = store.intake.cursor("default", 0)
+    if cursor is None or cursor.seq != 4:
+        raise StateConflict("not stored", "intake_run")
+    return 0  # a second delivery: all of it was there
 
 
 def queued(store: Store) -> None:
@@ -311,6 +331,9 @@ def others() -> list[Scenario]:
         ),
         Scenario("intake of nothing kept", "intake", session_begun,
                  lambda s, _: s.intake.apply([NOTHING_KEPT], token=token(9))),
+        Scenario("run", "intake_run", session_begun, run_of_three),
+        Scenario("run behind others", "intake_run", after(session_begun, queued), run_of_three),
+        Scenario("run to a parked lane", "intake_run", after(session_begun, parked_inbound), run_of_three),
         Scenario("skip", "intake_skip", session_begun,
                  lambda s, _: s.intake.skip(event(), "bad", token=token(9))),
         Scenario("begin", "intake_begin", session_begun,

@@ -202,3 +202,49 @@ def test_event_bodies_keep_the_raw_dispatch() -> None:
     raw = b'{"id":1234567890123456789,"list":[]}'
     sent = InboundEvent("default", 0, "MESSAGE_CREATE", 5, __import__("msgspec").Raw(raw))
     assert bytes(decode_event(encode_event(sent)).data) == raw
+
+
+def plain(seq: int, number: int, channel: int) -> IntakeEvent:
+    name = message_id(number)
+    return event(seq, number, lane=f"inbound:default:{channel}", seen=(str(channel), name))
+
+
+def test_a_run_leaves_what_single_events_leave(begun: Store) -> None:
+    """New and old lanes, a repeat, moves of the cursor, an older message after a newer one."""
+    begun.intake.apply([plain(2, 1, 7)], token=ME)
+    batch = [
+        plain(3, 2, 7), plain(4, 3, 8), plain(5, 3, 8), plain(6, 9, 9), plain(7, 4, 9), plain(8, 1, 7),
+        event(9, dedup=None, lane=None, record=None), plain(10, 5, 8),
+    ]  # fmt: skip
+    begun.redis.set("before", 1)
+    dumped = {key: begun.redis.dump(key) for key in begun.redis.keys("*")}
+    for one in batch:
+        assert begun.intake.apply([one], token=ME).applied == 1
+    singles = seen_of(begun)
+    begun.redis.flushall()
+    for key, value in dumped.items():
+        begun.redis.restore(key, 0, value)
+    assert begun.intake._run(batch, [one.encode() for one in batch], ME) is None  # a repeat in itself
+    fresh = [*batch[:2], *batch[3:6], batch[6], batch[7]]
+    fresh = [dataclasses.replace(one, follows=2 + index, seq=3 + index) for index, one in enumerate(fresh)]
+    assert begun.intake._run(fresh, [one.encode() for one in fresh], ME) == 1
+    together = seen_of(begun)
+    assert together == singles
+
+
+def seen_of(store: Store) -> tuple[Any, ...]:
+    """Records in order, newest messages, hints: all but the sequence."""
+    lanes = [f"inbound:default:{channel}" for channel in (7, 8, 9)]
+    orders = [store.redis.lrange(store.keys.lane_order(lane), 0, -1) for lane in lanes]
+    return orders, store.intake.newest("default"), sorted(hinted(store, "inbound"))
+
+
+def test_a_run_of_somebody_elses_account_or_session_is_refused_as_ever(begun: Store) -> None:
+    batch = [plain(seq, seq, 7) for seq in range(2, 8)]
+    assert begun.intake.apply(batch, token=token(1)).refused == "holder"
+    gap = [dataclasses.replace(one, follows=one.follows + 1, seq=one.seq + 1) for one in batch]
+    assert begun.intake.apply(gap, token=ME).refused == "chain"
+    other = [dataclasses.replace(one, session_id="s2") for one in batch]
+    assert begun.intake.apply(other, token=ME).refused == "session"
+    assert begun.lanes.depth("inbound:default:7") == 0
+    assert begun.intake.apply(batch, token=ME).applied == 6
