@@ -1,0 +1,6 @@
+"""Admission: what becomes of one event from Discord."""
+
+from workers.sessions.admission.event import admit
+from workers.sessions.admission.results import Admission, Notice, StopBound, record_identity
+
+__all__ = ["Admission", "Notice", "StopBound", "admit", "record_identity"]

@@ -1,0 +1,78 @@
+"""A message on its way through admission: what it says, where, and what access says about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shoal.base.aborts import is_stop_command
+from shoal.discord.wire import MessageType
+from shoal.state.records import InboundEvent
+from workers.access.decide import decide
+from workers.access.decision import Decision
+from workers.access.facts import MentionFacts, MessageFacts, SenderFacts
+from workers.sessions.place import Conversation, conversation_of, surface_of
+from workers.sessions.text import message_text
+from workers.sessions.view import AdmissionView
+from workers.sessions.wire import WireMessage, user_tag
+
+__all__ = ["COMMAND_ECHOES", "ORDINARY", "Arrival", "arrive"]
+
+ORDINARY = frozenset({MessageType.DEFAULT, MessageType.REPLY})
+"""Message types a person writes: default and reply."""
+COMMAND_ECHOES = frozenset({MessageType.CHAT_INPUT_COMMAND, MessageType.CONTEXT_MENU_COMMAND})
+"""What Discord shows of a slash or context-menu command; the interaction itself comes apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One message with everything admission knows of it."""
+
+    event: InboundEvent
+    message: WireMessage
+    text: str
+    facts: MessageFacts
+    decision: Decision
+    conversation: Conversation
+
+
+def arrive(event: InboundEvent, message: WireMessage, view: AdmissionView) -> Arrival:
+    """Gather the facts of a message and ask access."""
+    text = message_text(message)
+    facts = _facts(message, text, view)
+    return Arrival(
+        event,
+        message,
+        text,
+        facts,
+        decide(facts, view.settings.access),
+        conversation_of(message, facts.surface, view.settings),
+    )
+
+
+def _facts(message: WireMessage, text: str, view: AdmissionView) -> MessageFacts:
+    bot_id = view.bot_id
+    named = {user.id for user in message.mentions}
+    answered = message.referenced
+    is_reply = message.type == 19 and answered is not None
+    return MessageFacts(
+        sender=SenderFacts(
+            id=message.author.id,
+            username=message.author.username,
+            tag=user_tag(message.author),
+            bot=message.author.bot,
+            webhook=message.webhook_id is not None,
+            roles=message.roles,
+        ),
+        surface=surface_of(message, view),
+        mentions=MentionFacts(
+            explicit=bot_id is not None and bot_id in named,
+            reply_to_bot=is_reply and answered is not None and bot_id is not None
+            and answered.author.id == bot_id and answered.webhook_id is None,
+            others=bool(named - {bot_id}) or bool(message.mention_roles),
+            mass=message.mention_everyone,
+        ),
+        bot_id=bot_id,
+        has_content=bool(text),
+        service=message.type not in ORDINARY and message.type not in COMMAND_ECHOES,
+        command=view.settings.access.text_commands and is_stop_command(message.body.content, bot_id),
+    )  # fmt: skip

@@ -1,0 +1,119 @@
+"""A message: refused, a stop, or a turn in its session's lane (MESSAGE_CREATE)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from shoal.base.errors import InvalidName
+from shoal.base.ids import snowflake_ms
+from shoal.state.effects import Note, Outcome, Push
+from shoal.state.records import InboundEvent, Record
+from workers.access.decision import Decision
+from workers.sessions import history
+from workers.sessions.admission.arrival import COMMAND_ECHOES, ORDINARY, Arrival, arrive
+from workers.sessions.admission.request import turn_request
+from workers.sessions.admission.results import Admission, StopBound, dropped, record_identity
+from workers.sessions.admission.stop import find_stop
+from workers.sessions.keys import session_lane
+from workers.sessions.records import KIND, encode
+from workers.sessions.view import AdmissionView
+from workers.sessions.wire import Malformed, read_ids, read_message, user_label
+
+__all__ = ["create", "fast_stop"]
+
+MISSED = "missed-too-long-ago"
+"""Reason of a message that was fetched after a gap and is too old to be answered."""
+
+
+def create(event: InboundEvent, view: AdmissionView) -> Admission:
+    """What becomes of a message."""
+    try:
+        message = read_message(event.data)
+    except Malformed as error:
+        ids = read_ids(event.data, "id")
+        effects = (Outcome(event.account, ids[0], "dropped", "malformed-event"),) if ids else ()
+        return Admission(effects, f"dropped · malformed-event ({error})")
+    arrival = arrive(event, message, view)
+    if event.history:
+        return _refused(arrival, _noted(arrival.decision), view)
+    stop = find_stop(arrival, view)
+    if stop is not None:
+        return stop
+    if not arrival.decision.allowed:
+        return _refused(arrival, arrival.decision, view)
+    if message.type not in ORDINARY:
+        reason = "command-echo" if message.type in COMMAND_ECHOES else "service-message"
+        return dropped(event.account, message.id, reason)
+    try:
+        return _turn(arrival, view)
+    except InvalidName:
+        return dropped(event.account, message.id, "session-key-invalid")
+
+
+def fast_stop(event: InboundEvent, view: AdmissionView) -> Admission:
+    """The stop a message of the fast lane asks for; everything else is for the ordered record."""
+    try:
+        arrival = arrive(event, read_message(event.data), view)
+    except Malformed:
+        return Admission(summary="fast · malformed")
+    stop = None if event.history else find_stop(arrival, view)
+    return stop if stop is not None and stop.stop is not None else Admission(summary="fast · no stop")
+
+
+def _noted(decision: Decision) -> Decision:
+    """What comes back after a gap and is too old starts nothing; who may talk may still be quoted (R19)."""
+    if not decision.allowed:
+        return decision
+    return replace(decision, allowed=False, reason=MISSED, history=True)
+
+
+def _refused(arrival: Arrival, decision: Decision, view: AdmissionView) -> Admission:
+    """The outcome of a refusal; what may be quoted later is kept for the next turn of the channel."""
+    account, message, text = arrival.event.account, arrival.message, arrival.text
+    if not (decision.history and text and view.settings.history_limit > 0):
+        return dropped(account, message.id, decision.reason)
+    entry = history.HistoryEntry(
+        message_id=message.id,
+        sender=user_label(message.author, message.nick),
+        sender_id=message.author.id,
+        timestamp_ms=snowflake_ms(message.id),
+        body=text,
+    )
+    return Admission(
+        (
+            history.record(account, message.channel_id, entry),
+            Outcome(account, message.id, "history", decision.reason),
+        ),
+        f"history · {decision.reason}",
+    )
+
+
+def _turn(arrival: Arrival, view: AdmissionView) -> Admission:
+    """Push the message into its session's lane. It has no outcome yet: its turn will write it."""
+    event, message, conversation = arrival.event, arrival.message, arrival.conversation
+    settings = view.settings
+    lane = session_lane(conversation.session_key)
+    request = turn_request(arrival, view)
+    record = Record(
+        identity=record_identity(event.account, message.id),
+        kind=KIND,
+        body=encode(request),
+        born=request.born_ms,
+        mode=request.mode,
+        scope=f"{event.account}|{message.channel_id}|{request.authority}",
+        account=event.account,
+        message_id=message.id,
+    )
+    # interrupt is "stop everything older" and an ordinary message
+    stop = None
+    if request.mode == "interrupt":
+        stop = StopBound(lane, request.born_ms, message.id)
+    delay_ms = settings.collect_ms if request.mode == "collect" and view.depth(lane) > 0 else 0
+    return Admission(
+        (
+            Push(lane, record, delay_ms=delay_ms),
+            Note(event.account, message.id, "session", conversation.session_key),
+        ),
+        f"admitted · {conversation.agent_id}",
+        stop=stop,
+    )

@@ -1,0 +1,53 @@
+"""What admission decides: effects for the commit of the inbound lane, and what goes beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from shoal.base.ids import check_name
+from shoal.state.effects import Effect, Outcome
+
+__all__ = ["Admission", "Notice", "StopBound", "dropped", "record_identity"]
+
+
+@dataclass(frozen=True, slots=True)
+class StopBound:
+    """A stop to write (``Lanes.stop``) before the commit: all of the lane born earlier ends (R7)."""
+
+    lane: str
+    born_ms: int
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A short text of our own to send: ``text`` names an entry of the catalogue."""
+
+    account: str
+    channel_id: str
+    guild_id: str | None
+    reply_to: str
+    cause: str
+    text: str
+    language: Literal["en", "zh"]
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What to do about an event. ``summary`` is for Flower and the log: words and ids, no content."""
+
+    effects: tuple[Effect, ...] = ()
+    summary: str = "ignored"
+    stop: StopBound | None = None
+    notice: Notice | None = None
+
+
+def record_identity(account: str, message_id: str) -> str:
+    """Identity of a message's record in a session lane: two accounts may share a lane."""
+    return check_name(f"{account}.{message_id}", "message identity")
+
+
+def dropped(account: str, message_id: str, reason: str) -> Admission:
+    """A message that goes no further, with its reason."""
+    return Admission((Outcome(account, message_id, "dropped", str(reason)),), f"dropped · {reason}")
