@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from shoal.state.records import Grant
-from tasks.drain import Commit, Fail, Step, Yield
+from shoal.state.steps import Step
 from tasks.runtime import Runtime
 from workers.agent.context import TurnContext
-from workers.delivery.send import DeliveryResult, Done, Failed, Yielded, deliver
+from workers.delivery.send import deliver
 
 __all__ = ["send_lane"]
 
@@ -18,16 +18,6 @@ def send_lane(runtime: Runtime, lane: str) -> str:
     """Work off a delivery lane."""
 
     def handle(grant: Grant, context: TurnContext) -> Step:
-        return _step(deliver(grant, runtime.delivery_deps, context.check))
+        return deliver(grant, runtime.delivery_deps, context.check)
 
     return runtime.drain.run(lane, handle, max_records=BATCH, max_s=20.0)
-
-
-def _step(result: DeliveryResult) -> Step:
-    match result:
-        case Done():
-            return Commit(result.effects, result.summary)
-        case Yielded():
-            return Yield(result.delay_ms, result.summary)
-        case Failed():
-            return Fail(result.failure, result.code, result.reason, delay_ms=result.delay_ms)

@@ -12,21 +12,21 @@ A task ends with one short line without content; that line is what Flower shows.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from shoal.base.errors import ShoalError, StaleGrant, StateConflict, StoreUnavailable
 from shoal.base.ids import new_token
 from shoal.base.logging import get_logger
 from shoal.base.stamp import stamped
-from shoal.state.effects import Effect
 from shoal.state.lanes import Lanes
 from shoal.state.records import Failed, Failure, Grant, Limit, Refused
+from shoal.state.steps import Commit, Fail, Move, Park, Step, Yield
 from tasks.keeper import LEASE_MS, Keeper
 from tasks.stopping import Stopping
 from workers.agent.context import LeaseLost, TurnContext, TurnInterrupted
 
-__all__ = ["READS", "Commit", "Drain", "Fail", "Handler", "Move", "Park", "Step", "Yield"]
+__all__ = ["READS", "Drain", "Handler"]
 
 READS = (1, 1)
 """Lowest and highest record version this release reads (rule R26)."""
@@ -37,52 +37,6 @@ GIVE_BACK_PATIENCE_S = 3.0
 log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """Pop the head with these effects."""
-
-    effects: Sequence[Effect] = ()
-    summary: str = "done"
-
-
-@dataclass(frozen=True, slots=True)
-class Park:
-    """Keep the head, give up the thread until a key fires or time passes."""
-
-    wake_on: Sequence[str]
-    delay_ms: int
-    summary: str
-    wake_on_push: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Yield:
-    """Give the lane back, head kept; it is due again after ``delay_ms``."""
-
-    delay_ms: int
-    summary: str
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """Put the head into another lane."""
-
-    lane: str
-    summary: str
-
-
-@dataclass(frozen=True, slots=True)
-class Fail:
-    """The head could not be finished."""
-
-    failure: Failure
-    code: str
-    reason: str
-    summary: str = ""
-    delay_ms: int | None = None
-
-
-Step = Commit | Park | Yield | Move | Fail
 Handler = Callable[[Grant, TurnContext], Step]
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from shoal.state.queues import lane_class
 from shoal.state.records import Grant, decode_event
-from tasks.drain import Commit, Step
+from shoal.state.steps import Commit, Step
 from tasks.runtime import Runtime
 from workers.agent.context import TurnContext
 from workers.delivery.notices import notice_push

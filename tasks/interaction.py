@@ -15,7 +15,7 @@ from shoal.discord.codes import ALREADY_ACKNOWLEDGED, UNKNOWN_INTERACTION
 from shoal.discord.errors import DiscordError
 from shoal.discord.wire import InteractionCallback, InteractionType, MessageFlags
 from shoal.state.records import Grant, decode_event
-from tasks.drain import Commit, Step
+from shoal.state.steps import Commit, Step
 from tasks.runtime import Runtime
 from workers.agent.context import TurnContext
 from workers.delivery.texts import Language, say

@@ -10,9 +10,10 @@ import pytest
 from shoal.base.errors import ShoalError, StaleGrant
 from shoal.base.ids import new_token
 from shoal.state.effects import Push
-from shoal.state.records import Grant, Record
+from shoal.state.records import Failure, Grant, Record
+from shoal.state.steps import Commit, Fail, Park, Step, Yield
 from shoal.state.store import Store
-from tasks.drain import Commit, Drain, Fail, Failure, Park, Step, Yield
+from tasks.drain import Drain
 from tasks.keeper import Keeper
 from tasks.stopping import Stopping
 from workers.agent.context import LeaseLost, TurnContext

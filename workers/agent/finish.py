@@ -18,11 +18,11 @@ from shoal.base.logging import get_logger
 from shoal.state.effects import Effect, Note, Outcome, Push, SessionPut, Transcript
 from shoal.state.ledger import Outcome as Verdict
 from shoal.state.records import Grant, Record
+from shoal.state.steps import Commit
 from workers.agent.journal import Answered, Journal
 from workers.agent.models import AllModelsFailedError, candidates
 from workers.agent.profile import AgentProfile
 from workers.agent.providers.base import ModelError
-from workers.agent.results import Committed
 from workers.agent.sanitize import clean_answer, normalised
 from workers.agent.texts import model_failure
 from workers.agent.transcript import Line, fit
@@ -66,7 +66,7 @@ class Ending:
         self.absorbed = dict(absorbed)
         self._partial = ""
 
-    def answered(self, final: Answered) -> Committed:
+    def answered(self, final: Answered) -> Commit:
         """The model has finished: show its text, or say why not."""
         cleaned = clean_answer(final.text)
         text, silent = cleaned.text, ""
@@ -87,30 +87,30 @@ class Ending:
         send = None if silent else self._send(text, reply_to=reply_to, scope=scope, model=final.model)
         return self._commit(send, silent=silent, length=len(text), shown=text)
 
-    def model_failed(self, error: ModelError) -> Committed:
+    def model_failed(self, error: ModelError) -> Commit:
         """No model could answer: tell people where they expect an answer."""
         main = error.main if isinstance(error, AllModelsFailedError) and error.main is not None else error
         return self._tell(model_failure(error, like=self.request.text), main.code)
 
-    def trouble(self, name: str, *, code: str) -> Committed:
+    def trouble(self, name: str, *, code: str) -> Commit:
         """The turn ended without an answer; ``name`` is a text of ``workers.agent.texts``."""
         return self._tell(say(name, language_of(self.request.text)), code)
 
-    def stopped(self, partial: str = "") -> Committed:
+    def stopped(self, partial: str = "") -> Commit:
         """A stop covers this turn: nothing more is sent. ``partial`` is what the model had said so far."""
         self._partial = partial
         return self._commit(None, silent="stopped", length=0, verdict=Verdict.STOPPED)
 
-    def deleted(self) -> Committed:
+    def deleted(self) -> Commit:
         """The message was deleted before its turn began (decision 52)."""
         request = self.request
         effects: list[Effect] = [
             Outcome(request.account, known, str(Verdict.DROPPED), DELETED_REASON)
             for known in request.all_message_ids[:MAX_SETTLED]
         ]
-        return Committed(effects, f"dropped · {DELETED_REASON}")
+        return Commit(effects, f"dropped · {DELETED_REASON}")
 
-    def _tell(self, text: str, code: str) -> Committed:
+    def _tell(self, text: str, code: str) -> Commit:
         # rooms get no boilerplate from a private turn, unless somebody asked for the bot by name
         quiet = self.mode == "message_tool_only" and not self.request.was_mentioned
         send = None if quiet else self._send(text, plain=True)
@@ -165,7 +165,7 @@ class Ending:
         shown: str = "",
         verdict: Verdict = Verdict.ANSWERED,
         reason: str = "",
-    ) -> Committed:
+    ) -> Commit:
         state = self.journal.state
         effects: list[Effect] = []
         if send is not None:
@@ -209,7 +209,7 @@ class Ending:
             silent=silent,
             text_length=length,
         )
-        return Committed(effects, self._summary(verdict, silent, send, took))
+        return Commit(effects, self._summary(verdict, silent, send, took))
 
     def _settle_others(self, verdict: Verdict) -> list[Effect]:
         """Outcomes of the messages that went into this turn besides the one it answers."""

@@ -21,6 +21,7 @@ from config.agents import ModelRef
 from shoal.base.errors import ShoalError, StateConflict, StateError
 from shoal.base.logging import get_logger
 from shoal.state.records import Grant, Record
+from shoal.state.steps import Park, Step
 from workers.agent.context import TurnContext, TurnInterrupted, TurnOverdue, TurnStopped
 from workers.agent.finish import Ending
 from workers.agent.journal import (
@@ -43,8 +44,8 @@ from workers.agent.providers.base import (
     ModelRequest,
     ToolCall,
 )
-from workers.agent.results import Parked, TurnDeps, TurnResult
-from workers.agent.tools.registry import Park, Tool, ToolContext, ToolError, ToolResult
+from workers.agent.results import TurnDeps
+from workers.agent.tools.registry import Tool, ToolContext, ToolError, ToolResult, Wait
 from workers.agent.transcript import decode_lines, history_messages
 from workers.agent.visibility import reply_mode
 from workers.agent.workspace import workspace_files
@@ -111,7 +112,7 @@ class TurnLoop:
         """The absorbed messages by identity."""
         return {record.identity: decode_turn(record.body) for record in self.grant.absorbed}
 
-    def run(self) -> TurnResult:
+    def run(self) -> Step:
         """Work until the turn ends, parks or is interrupted.
 
         Raises:
@@ -147,7 +148,7 @@ class TurnLoop:
             self.request = self._ending.request = changed
         return True
 
-    def _run(self) -> TurnResult:
+    def _run(self) -> Step:
         state = self.journal.state
         while True:
             self.context.check()
@@ -167,7 +168,7 @@ class TurnLoop:
 
     # -- the model -----------------------------------------------------------------------------
 
-    def _ask(self) -> TurnResult | None:
+    def _ask(self) -> Step | None:
         """One answer into the journal, or how the turn ends or waits without one."""
         try:
             answer = self._answer()
@@ -257,7 +258,7 @@ class TurnLoop:
             messages.append(Message("user", text="[Tool limit reached. Answer now, without tools.]"))
         return messages
 
-    def _no_answer(self, error: ModelError) -> TurnResult:
+    def _no_answer(self, error: ModelError) -> Step:
         log.warning("no model answered", code=error.code, session=self.request.session_key, error=error)
         refused = self.journal.state.refused_in_row
         if not error.retryable or refused >= len(RETRY_DELAYS_MS):
@@ -266,7 +267,7 @@ class TurnLoop:
         delay = RETRY_DELAYS_MS[refused]
         if error.retry_after is not None:
             delay = max(delay, min(int(error.retry_after * 1000), 30_000))
-        return Parked((), delay, False, f"parked: {_main_code(error)}")
+        return Park((), delay, f"parked: {_main_code(error)}", wake_on_push=False)
 
     # -- messages that come in meanwhile ---------------------------------------------------------
 
@@ -309,7 +310,7 @@ class TurnLoop:
 
     # -- tools ---------------------------------------------------------------------------------------
 
-    def _tool(self, call: ToolCall) -> TurnResult | None:
+    def _tool(self, call: ToolCall) -> Step | None:
         """Bring one call to its result, or park."""
         state = self.journal.state
         tool = self.deps.tools.find(call.name, self.request)
@@ -329,10 +330,10 @@ class TurnLoop:
                 return None
             self.journal.write(Started(self.journal.now_ms(), call.id))
         outcome = self._run_tool(tool, call, waiting)
-        if isinstance(outcome, Park):
+        if isinstance(outcome, Wait):
             entry = Waiting(self.journal.now_ms(), call.id, outcome.state)
             self.journal.write(entry, list(outcome.effects))
-            return Parked(outcome.wake_on, outcome.delay_ms, False, f"parked: {tool.name}")
+            return Park(outcome.wake_on, outcome.delay_ms, f"parked: {tool.name}", wake_on_push=False)
         self._finish_call(call, outcome)
         return None
 
@@ -345,7 +346,7 @@ class TurnLoop:
             return _error(f"This exact call was made {same} times already. Do something else, or answer.")
         return None
 
-    def _run_tool(self, tool: Tool, call: ToolCall, waiting: Waiting | None) -> ToolResult | Park:
+    def _run_tool(self, tool: Tool, call: ToolCall, waiting: Waiting | None) -> ToolResult | Wait:
         state = self.journal.state
         context = ToolContext(
             request=self.request,

@@ -1,7 +1,6 @@
 """One turn: from the record at the head of a session lane to what its lane is to do next.
 
-    grant ─▶ run_turn ─▶ Committed → lanes.commit      Parked → lanes.park
-                         Yielded   → lanes.yield_      Failed → lanes.fail
+    grant ─▶ run_turn ─▶ Commit, Park, Yield or Fail
 
 The drain loop of ``tasks`` makes that one lane call; everything before went through
 checkpoints, so a crash at any point leaves a journal that the next holder goes on from.
@@ -13,16 +12,17 @@ import msgspec
 
 from shoal.base.errors import ConfigError
 from shoal.state.records import Failure, Grant
+from shoal.state.steps import Commit, Fail, Step, Yield
 from workers.agent.context import TurnContext, TurnShutdown
 from workers.agent.loop import TurnLoop
-from workers.agent.results import Committed, Failed, Parked, TurnDeps, TurnResult, Yielded
+from workers.agent.results import TurnDeps
 from workers.sessions import changes
 from workers.sessions.records import decode_turn
 
-__all__ = ["Committed", "Failed", "Parked", "TurnDeps", "TurnResult", "Yielded", "run_turn"]
+__all__ = ["run_turn"]
 
 
-def run_turn(grant: Grant, deps: TurnDeps, context: TurnContext) -> TurnResult:
+def run_turn(grant: Grant, deps: TurnDeps, context: TurnContext) -> Step:
     """Answer the head of a session lane.
 
     Raises:
@@ -32,7 +32,7 @@ def run_turn(grant: Grant, deps: TurnDeps, context: TurnContext) -> TurnResult:
     context.granted(grant.asked_at, grant.ttl_ms / 1000)
     context.watch_stop(lambda: deps.store.lanes.stopped(grant))
     if grant.head.kind == changes.KIND:
-        return Committed([], "change: nothing left to change")
+        return Commit([], "change: nothing left to change")
     try:
         request = decode_turn(grant.head.body)
         loop = TurnLoop(grant, request, deps, context)
@@ -43,8 +43,8 @@ def run_turn(grant: Grant, deps: TurnDeps, context: TurnContext) -> TurnResult:
     try:
         return loop.run()
     except TurnShutdown:
-        return Yielded(0, "yielded: shutdown")
+        return Yield(0, "yielded: shutdown")
 
 
-def _failed(code: str, reason: str) -> Failed:
-    return Failed(Failure.HANDLED, code, reason, f"failed: {code}")
+def _failed(code: str, reason: str) -> Fail:
+    return Fail(Failure.HANDLED, code, reason)

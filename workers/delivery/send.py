@@ -40,6 +40,7 @@ from shoal.discord.rest import Rest
 from shoal.discord.transport import File
 from shoal.state.effects import Effect, Expire, Note, Outcome, Receipt, Wake
 from shoal.state.records import Failure, Grant
+from shoal.state.steps import Commit, Fail, Step, Yield
 from shoal.state.store import Store
 from workers.delivery.progress import (
     NONCE_WINDOW_MS,
@@ -52,7 +53,7 @@ from workers.delivery.progress import (
 from workers.delivery.records import PartReceipt, SendRequest, decode_receipt, decode_send, encode
 from workers.delivery.render import DeliverySettings, message_fields, plan_of, replies
 
-__all__ = ["DeliveryDeps", "DeliveryResult", "Done", "Failed", "Yielded", "deliver"]
+__all__ = ["DeliveryDeps", "deliver"]
 
 log = get_logger(__name__)
 
@@ -83,36 +84,7 @@ class DeliveryDeps:
     clock: Clock = field(default_factory=SystemClock)
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
-    """Commit these effects. ``summary`` is for Flower: no content."""
-
-    effects: list[Effect]
-    summary: str
-
-
-@dataclass(frozen=True, slots=True)
-class Yielded:
-    """Give the lane back for ``delay_ms``: a rate limit."""
-
-    delay_ms: int
-    summary: str
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """``Lanes.fail`` with these; ``delay_ms`` ``None`` is the lane's own back-off."""
-
-    failure: Failure
-    code: str
-    reason: str
-    delay_ms: int | None = None
-
-
-DeliveryResult = Done | Yielded | Failed
-
-
-def deliver(grant: Grant, deps: DeliveryDeps, alive: Callable[[], None]) -> DeliveryResult:
+def deliver(grant: Grant, deps: DeliveryDeps, alive: Callable[[], None]) -> Step:
     """Send what the head of a delivery lane asks for.
 
     Args:
@@ -129,7 +101,7 @@ def deliver(grant: Grant, deps: DeliveryDeps, alive: Callable[[], None]) -> Deli
         request = decode_send(grant.head.body)
         progress = read_progress(grant.journal)
     except msgspec.DecodeError as error:  # includes ValidationError
-        return Failed(Failure.HANDLED, "send-unreadable", f"The record is no send request: {error}")
+        return Fail(Failure.HANDLED, "send-unreadable", f"The record is no send request: {error}")
     return _Delivery(grant, request, progress, deps, alive).run()
 
 
@@ -165,10 +137,10 @@ class _Delivery:
         self.sent: dict[int, PartReceipt] = {}
         self.log = log.bind(account=request.account, channel=request.channel_id, cause=request.cause)
 
-    def run(self) -> DeliveryResult:
+    def run(self) -> Step:
         """The parts that are missing, in order."""
         if self.progress.rejected:
-            return Failed(Failure.HANDLED, self.progress.rejected, self.progress.why, delay_ms=0)
+            return Fail(Failure.HANDLED, self.progress.rejected, self.progress.why, delay_ms=0)
         stored = self.deps.store.receipts.receipt(self.request.identity)
         self.sent = {part: decode_receipt(value) for part, value in stored.items()}
         if self._now_ms() - self.grant.head.born > self.request.max_age_s * 1000:
@@ -177,7 +149,7 @@ class _Delivery:
         if plan is None:
             plan = plan_of(self.request, self.settings)
             if not plan:
-                return Done(self._closing("empty"), "nothing to send")
+                return Commit(self._closing("empty"), "nothing to send")
             self._checkpoint(Entry(plan=plan, at=self._begin(0)))
         try:
             return self._parts(plan)
@@ -189,11 +161,11 @@ class _Delivery:
                 return self._rejected(result)
             if result is None:
                 raise
-            if isinstance(result, Failed):
+            if isinstance(result, Fail):
                 self.log.warning(f"discord final reply failed: {error}", code=result.code)
             return result
 
-    def _parts(self, plan: list[str]) -> DeliveryResult:
+    def _parts(self, plan: list[str]) -> Step:
         missing = [part for part in range(len(plan)) if part not in self.sent]
         for part in missing:
             self.alive()
@@ -201,10 +173,10 @@ class _Delivery:
             self.sent[part] = receipt
             effect = Receipt(self.request.identity, part, encode(receipt))
             if part == missing[-1]:
-                return Done([effect, *self._closing("sent")], f"sent · {len(plan)} parts")
+                return Commit([effect, *self._closing("sent")], f"sent · {len(plan)} parts")
             self._checkpoint(Entry(next=part + 1, at=self._begin(part + 1)), effect)
         # every part had its receipt: the commit was lost, not the work
-        return Done(self._closing("sent"), f"sent · {len(plan)} parts")
+        return Commit(self._closing("sent"), f"sent · {len(plan)} parts")
 
     def _find(self, plan: list[str], part: int) -> PartReceipt | None:
         """A part that may exist and whose nonce Discord may have forgotten: look before sending."""
@@ -295,7 +267,7 @@ class _Delivery:
         effects += [Expire(item.blob) for item in request.files]
         return effects
 
-    def _expired(self) -> Done:
+    def _expired(self) -> Commit:
         """Too old to be of use. What is out stays out; nothing more follows."""
         request, head = self.request, self.grant.head
         self.log.warning("discord final reply failed: it is too old to be sent", age_s=request.max_age_s)
@@ -306,9 +278,9 @@ class _Delivery:
             effects.append(Outcome(head.account, head.message_id, "expired", "delivery-too-old"))
             effects.append(Note(head.account, head.message_id, "delivery", f"expired {request.identity}"))
         effects += [Expire(item.blob) for item in request.files]
-        return Done(effects, "expired")
+        return Commit(effects, "expired")
 
-    def _rejected(self, rejected: _Rejected) -> Failed:
+    def _rejected(self, rejected: _Rejected) -> Fail:
         """Remember the refusal, tell who waits, and let the record die without another request."""
         self.log.error(f"discord final reply failed: {rejected.why}", code=rejected.code)
         effects: list[Effect] = [Wake(key) for key in self.request.wake]
@@ -317,7 +289,7 @@ class _Delivery:
             line = f"rejected {self.request.identity} {rejected.code}"
             effects.append(Note(head.account, head.message_id, "delivery", line))
         self._checkpoint(Entry(rejected=rejected.code, why=rejected.why[:400]), *effects)
-        return Failed(Failure.HANDLED, rejected.code, rejected.why, delay_ms=0)
+        return Fail(Failure.HANDLED, rejected.code, rejected.why, delay_ms=0)
 
     # -- small things ----------------------------------------------------------------------------
 
@@ -342,22 +314,22 @@ def _reference_refused(error: DiscordError) -> bool:
     return isinstance(error, BadRequest) and any("message_reference" in path for path, _, _ in error.fields)
 
 
-def _sort(error: ShoalError) -> Yielded | Failed | _Rejected | None:
+def _sort(error: ShoalError) -> Yield | Fail | _Rejected | None:
     """What an error means for the lane; ``None``: it is not about Discord."""
     if isinstance(error, RateWait | RateLimited):
         wait = error.retry_after if error.retry_after is not None else 1.0
-        return Yielded(min(max(50, int(wait * 1000) + 1), LONGEST_PAUSE_MS), "rate limit")
+        return Yield(min(max(50, int(wait * 1000) + 1), LONGEST_PAUSE_MS), "rate limit")
     if isinstance(error, Unauthorized):
         wait_ms = max(TOKEN_PAUSE_MS, _pause_ms(error.retry_after or 0.0))
-        return Failed(Failure.INFRASTRUCTURE, error.code, str(error), delay_ms=wait_ms)
+        return Fail(Failure.INFRASTRUCTURE, error.code, str(error), delay_ms=wait_ms)
     if isinstance(error, CloudflareBlocked):
         wait_ms = _pause_ms(error.retry_after or 60.0)
-        return Failed(Failure.INFRASTRUCTURE, error.code, str(error), delay_ms=wait_ms)
+        return Fail(Failure.INFRASTRUCTURE, error.code, str(error), delay_ms=wait_ms)
     if isinstance(error, DiscordError) or error.code in ("transport", "proxy"):
         if error.retryable:
             retry_after = getattr(error, "retry_after", None)
             delay = _pause_ms(retry_after) if retry_after else None
-            return Failed(Failure.INFRASTRUCTURE, error.code, str(error), delay_ms=delay)
+            return Fail(Failure.INFRASTRUCTURE, error.code, str(error), delay_ms=delay)
         return _Rejected(_rejection_code(error), str(error))
     return None
 

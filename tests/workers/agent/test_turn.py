@@ -15,6 +15,7 @@ from config.agents import ModelRef
 from shoal.base.ids import new_token
 from shoal.simulator.models import ModelServer
 from shoal.state.records import Failure, Grant, Refused
+from shoal.state.steps import Commit, Park
 from shoal.state.store import Store
 from tests.workers.agent.support.server import bodies
 from tests.workers.agent.support.turns import (
@@ -34,7 +35,6 @@ from tests.workers.agent.support.turns import (
 from workers.agent.context import TurnContext
 from workers.agent.loop import MAX_ROUNDS
 from workers.agent.profile import AgentProfile
-from workers.agent.results import Committed, Parked
 from workers.agent.transcript import decode_lines
 from workers.agent.turn import run_turn
 from workers.sessions.changes import MessageChange, change_record
@@ -61,7 +61,7 @@ def test_an_answer_is_pushed_stored_and_settled(store: Store, chat_server: Start
     server = chat_server([{"text": "Hello Ann."}])
     wanted = push(store, request("hi"))
     result = turn(store, deps(store, server))
-    assert isinstance(result, Committed)
+    assert isinstance(result, Commit)
     assert result.summary.startswith("answered · 1 message · ")
     [send] = deliver(store)
     assert (send.text, send.channel_id, send.account) == ("Hello Ann.", "777", "default")
@@ -101,7 +101,7 @@ def test_a_final_in_a_guild_is_private_by_default(store: Store, chat_server: Sta
     server = chat_server([{"text": "my private thought"}])
     wanted = push(store, request())
     result = turn(store, deps(store, server, profile=PRIVATE))
-    assert isinstance(result, Committed)
+    assert isinstance(result, Commit)
     assert deliver(store) == []
     assert outcome(store, wanted) == ("answered", "private-final")
     assert note(store, wanted)["length"] == len("my private thought")
@@ -216,7 +216,7 @@ def test_an_outage_is_waited_for_and_then_told(
     server = chat_server([{"error": {"status": 503}, "times": 9}])
     wanted = push(store, request("在吗"))
     used = deps(store, server)
-    assert isinstance(turn(store, used), Parked)
+    assert isinstance(turn(store, used), Park)
     drive(store, used)
     assert [send.text for send in deliver(store)] == ["模型暂时不可用或过载，请稍后再试。"]
     assert len(bodies(server)) == 3

@@ -18,10 +18,11 @@ from shoal.discord.transport import Transport
 from shoal.simulator.server import Simulator
 from shoal.state.records import Failed as Fate
 from shoal.state.records import Grant, Record
+from shoal.state.steps import Commit, Step, Yield
 from shoal.state.store import Store
 from workers.delivery.records import KIND, SendRequest, encode
 from workers.delivery.render import DeliverySettings
-from workers.delivery.send import DeliveryDeps, DeliveryResult, Done, Yielded, deliver
+from workers.delivery.send import DeliveryDeps, deliver
 
 CREATE = "POST /channels/{channel_id}/messages"
 
@@ -73,20 +74,20 @@ class PostOffice:
         assert isinstance(grant, Grant), grant
         return grant
 
-    def work(self, grant: Grant | None = None, alive: Callable[[], None] = lambda: None) -> DeliveryResult:
+    def work(self, grant: Grant | None = None, alive: Callable[[], None] = lambda: None) -> Step:
         """One head of the lane, and what its task does with the result; the lane is released after."""
         grant = grant or self.take()
         result = deliver(grant, self.deps, alive)
         lanes = self.store.lanes
-        if isinstance(result, Done):
+        if isinstance(result, Commit):
             lanes.commit(grant, result.effects, take_next=False)
-        elif isinstance(result, Yielded):
+        elif isinstance(result, Yield):
             lanes.yield_(grant)
         else:
             self.fate = lanes.fail(grant, result.failure, code=result.code, reason=result.reason, delay_ms=0)
         return result
 
-    def send(self, text: str = "hello", **fields: Any) -> DeliveryResult:
+    def send(self, text: str = "hello", **fields: Any) -> Step:
         """Push and work off one send."""
         self.push(self.request(text, **fields))
         return self.work()

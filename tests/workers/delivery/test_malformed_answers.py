@@ -22,11 +22,12 @@ from shoal.discord.retry import NO_RETRY
 from shoal.discord.transport import Transport
 from shoal.state.records import Failed as Fate
 from shoal.state.records import Grant, Record
+from shoal.state.steps import Commit, Fail, Yield
 from shoal.state.store import Store
 from tests.discord.support.nonsense import RawServer, Request, answers, ok, profile
 from workers.delivery.records import KIND, SendRequest, decode_receipt, encode
 from workers.delivery.render import DeliverySettings
-from workers.delivery.send import LONGEST_PAUSE_MS, DeliveryDeps, Done, Failed, Yielded, deliver
+from workers.delivery.send import LONGEST_PAUSE_MS, DeliveryDeps, deliver
 
 CHANNEL = "5"
 BOT = "123456789012345678"
@@ -145,14 +146,14 @@ def _work_off(store: Store, deps: DeliveryDeps, clock: VirtualClock, pause_s: fl
         result = deliver(grant, deps, lambda: None)
         assert time.monotonic() - began < 10
         match result:
-            case Done():
+            case Commit():
                 store.lanes.commit(grant, result.effects, take_next=False)
                 assert result.summary == "expired" or result.summary.startswith("sent")
                 return "done" if result.summary.startswith("sent") else result.summary
-            case Yielded():
+            case Yield():
                 assert 0 < result.delay_ms <= LONGEST_PAUSE_MS
                 store.lanes.yield_(grant)
-            case Failed():
+            case Fail():
                 assert result.code
                 assert result.reason
                 assert result.delay_ms is None or result.delay_ms <= LONGEST_PAUSE_MS

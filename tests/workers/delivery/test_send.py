@@ -19,10 +19,11 @@ from shoal.discord.transport import Transport
 from shoal.simulator.server import Simulator
 from shoal.state.records import Failed as Fate
 from shoal.state.records import Failure, Record, Refused
+from shoal.state.steps import Commit, Fail, Yield
 from tests.workers.delivery.conftest import CREATE, PostOffice
 from workers.delivery.records import AllowedMentions, SendFile, SendOutcome, decode_receipt
 from workers.delivery.render import DeliverySettings
-from workers.delivery.send import TOO_LARGE_NOTICE, Done, Failed, Yielded
+from workers.delivery.send import TOO_LARGE_NOTICE
 
 LONG = "\n".join(f"line {number}" for number in range(45))
 
@@ -114,10 +115,10 @@ def test_a_lost_answer_gives_exactly_one_message(post: PostOffice) -> None:
     post.push(post.request())
     post.control.fault("drop_answer", route=CREATE)
     lost = post.work()
-    assert isinstance(lost, Failed)
+    assert isinstance(lost, Fail)
     assert lost.failure is Failure.INFRASTRUCTURE
     assert post.fate is Fate.RETRIED
-    assert isinstance(post.work(), Done)
+    assert isinstance(post.work(), Commit)
     assert post.sent() == ["hello"]
     assert len(post.receipts()) == 1
 
@@ -127,9 +128,9 @@ def test_past_the_nonce_window_it_looks_first(post: PostOffice, kind: str) -> No
     post.control.configure(nonce_window_s=0.01)
     post.push(post.request("once only"))
     post.control.fault(kind, route=CREATE)
-    assert isinstance(post.work(), Failed)
+    assert isinstance(post.work(), Fail)
     post.clock.advance(130)
-    assert isinstance(post.work(), Done)
+    assert isinstance(post.work(), Commit)
     assert post.sent() == ["once only"]
     assert decode_receipt(post.receipts()[0]).found
 
@@ -137,9 +138,9 @@ def test_past_the_nonce_window_it_looks_first(post: PostOffice, kind: str) -> No
 def test_past_the_window_what_never_arrived_is_sent(post: PostOffice) -> None:
     post.push(post.request())
     post.control.fault("refuse", route=CREATE)
-    assert isinstance(post.work(), Failed)
+    assert isinstance(post.work(), Fail)
     post.clock.advance(130)
-    assert isinstance(post.work(), Done)
+    assert isinstance(post.work(), Commit)
     assert post.sent() == ["hello"]
     assert not decode_receipt(post.receipts()[0]).found
 
@@ -150,9 +151,9 @@ def test_an_equal_message_of_before_is_not_taken_for_ours(post: PostOffice) -> N
     post.clock.advance(3600)
     post.push(post.request("same words", step="2"))
     post.control.fault("refuse", route=CREATE)
-    assert isinstance(post.work(), Failed)
+    assert isinstance(post.work(), Fail)
     post.clock.advance(130)
-    assert isinstance(post.work(), Done)
+    assert isinstance(post.work(), Commit)
     assert post.sent() == ["same words", "same words"]
 
 
@@ -161,9 +162,9 @@ def test_equal_parts_are_two_messages(post: PostOffice) -> None:
     post.settings = DeliverySettings(max_lines=1)
     post.push(post.request("again\nagain"))
     post.control.fault("drop_answer", route=CREATE, skip=1)
-    assert isinstance(post.work(), Failed)
+    assert isinstance(post.work(), Fail)
     post.clock.advance(130)
-    assert isinstance(post.work(), Done)
+    assert isinstance(post.work(), Commit)
     assert post.sent() == ["again", "again"]
     assert len({decode_receipt(value).message_id for value in post.receipts().values()}) == 2
 
@@ -176,7 +177,7 @@ def test_a_crash_between_parts_doubles_nothing(post: PostOffice) -> None:
     die(post, crash_at(2))
     assert len(post.sent()) == 1
     post.settings = DeliverySettings(max_lines=5)  # the config changed meanwhile: the plan did not
-    assert isinstance(post.work(), Done)
+    assert isinstance(post.work(), Commit)
     assert "\n".join(post.sent()) == LONG
     assert len(post.sent()) == 3
 
@@ -198,7 +199,7 @@ def test_a_crash_after_sending_and_before_the_receipt_doubles_nothing(
         die(post, lambda: None)
     assert len(post.sent()) == 1
     assert post.receipts() == {}
-    assert isinstance(post.work(), Done)
+    assert isinstance(post.work(), Commit)
     assert len(post.sent()) == 3
 
 
@@ -208,9 +209,9 @@ def test_a_lost_commit_sends_nothing_again(post: PostOffice) -> None:
     from workers.delivery.send import deliver
 
     first = deliver(grant, post.deps, lambda: None)
-    assert isinstance(first, Done)
+    assert isinstance(first, Commit)
     post.store.lanes.yield_(grant)
-    assert isinstance(post.work(), Done)
+    assert isinstance(post.work(), Commit)
     assert post.sent() == ["hello"]
 
 
@@ -235,13 +236,13 @@ def test_a_refused_send_is_dead_at_once_and_the_lane_goes_on(post: PostOffice) -
     refuse(post, 403, 50013)
     before = len(post.creates())
     first = post.work()
-    assert isinstance(first, Failed)
+    assert isinstance(first, Fail)
     assert (first.failure, first.delay_ms) == (Failure.HANDLED, 0)
     assert "50013" in first.code
     while post.fate is not Fate.DEAD:
         post.work()
     assert len(post.creates()) == before + 1, "asked once, not once per try"
-    assert isinstance(post.work(), Done)
+    assert isinstance(post.work(), Commit)
     assert post.sent() == ["after"]
     assert [dead.record.identity for dead in post.store.lanes.dead_list()] == [f"{post.cause}.1"]
     told = post.store.ledger.explain("default", "123")
@@ -261,7 +262,7 @@ def test_a_refused_reference_is_left_out(
     post: PostOffice, status: int, code: int, more: dict[str, Any]
 ) -> None:
     refuse(post, status, code, **more)
-    assert isinstance(post.send(reply_to="1234567890123456789"), Done)
+    assert isinstance(post.send(reply_to="1234567890123456789"), Commit)
     assert post.sent() == ["hello"]
     assert "message_reference" not in post.creates()[-1]["body"]
 
@@ -269,14 +270,14 @@ def test_a_refused_reference_is_left_out(
 def test_an_answer_to_a_deleted_message_is_sent(post: PostOffice) -> None:
     asked = post.control.say(post.channel, "question")
     post.control.delete(post.channel, asked["id"])
-    assert isinstance(post.send(reply_to=asked["id"]), Done)
+    assert isinstance(post.send(reply_to=asked["id"]), Commit)
     assert post.sent() == ["hello"]
 
 
 def test_a_bad_token_is_no_try(post: PostOffice) -> None:
     refuse(post, 401, 0)
     failed = post.send()
-    assert isinstance(failed, Failed)
+    assert isinstance(failed, Fail)
     assert failed.failure is Failure.INFRASTRUCTURE
     assert failed.delay_ms is not None
     assert failed.delay_ms >= 30_000
@@ -285,7 +286,7 @@ def test_a_bad_token_is_no_try(post: PostOffice) -> None:
 def test_an_unreadable_record_is_an_error_of_ours(post: PostOffice) -> None:
     post.store.lanes.push(post.request().lane, Record("x", "send", b"{}"))
     failed = post.work()
-    assert isinstance(failed, Failed)
+    assert isinstance(failed, Fail)
     assert (failed.failure, failed.code) == (Failure.HANDLED, "send-unreadable")
 
 
@@ -295,9 +296,9 @@ def test_an_unreadable_record_is_an_error_of_ours(post: PostOffice) -> None:
 def test_a_429_gives_the_lane_back(post: PostOffice) -> None:
     post.control.fault("rate_limit", route=CREATE, retry_after=0.7)
     waiting = post.send()
-    assert isinstance(waiting, Yielded)
+    assert isinstance(waiting, Yield)
     assert waiting.delay_ms >= 700
-    assert isinstance(post.work(), Done)
+    assert isinstance(post.work(), Commit)
     assert post.sent() == ["hello"]
 
 
@@ -329,10 +330,10 @@ def test_a_wait_of_our_own_limiter_gives_the_lane_back(post: PostOffice, discord
     transport = Transport("default", SecretStr(discord.token), limiter=Busy(), api_url=discord.api_url)
     post.rest = Rest(transport, max_wait=0.05, retry=NO_RETRY)
     waiting = post.send(LONG)
-    assert isinstance(waiting, Yielded)
+    assert isinstance(waiting, Yield)
     assert 1500 <= waiting.delay_ms <= 1600
     assert len(post.sent()) == 1
-    assert isinstance(post.work(), Done)
+    assert isinstance(post.work(), Commit)
     assert "\n".join(post.sent()) == LONG
     transport.close()
 
@@ -362,20 +363,20 @@ def test_files_go_with_the_first_part(post: PostOffice) -> None:
 def test_a_file_discord_finds_too_large_becomes_a_notice(post: PostOffice) -> None:
     refuse(post, 413, 40005)
     blob = post.store.blobs.put(b"x" * 100)
-    assert isinstance(post.send("see file", files=(SendFile(blob, "big.bin"),)), Done)
+    assert isinstance(post.send("see file", files=(SendFile(blob, "big.bin"),)), Commit)
     assert post.sent() == [f"see file\n\n{TOO_LARGE_NOTICE}"]
 
 
 def test_a_file_that_is_gone_is_said_and_not_sent_half(post: PostOffice) -> None:
     failed = post.send("see file", files=(SendFile("0" * 24, "gone.txt"),))
-    assert isinstance(failed, Failed)
+    assert isinstance(failed, Fail)
     assert failed.code == "blob-gone"
     assert post.sent() == []
 
 
 def test_components_without_text(post: PostOffice) -> None:
     text = {"type": 10, "content": "in a box"}
-    assert isinstance(post.send("", flags=1 << 15, components=(text,)), Done)
+    assert isinstance(post.send("", flags=1 << 15, components=(text,)), Commit)
     body = post.creates()[-1]["body"]
     assert body["flags"] == 1 << 15
     assert "content" not in body
@@ -383,7 +384,7 @@ def test_components_without_text(post: PostOffice) -> None:
 
 def test_nothing_to_send_is_done(post: PostOffice) -> None:
     before = len(post.creates())
-    assert isinstance(post.send("   "), Done)
+    assert isinstance(post.send("   "), Commit)
     assert len(post.creates()) == before
 
 

@@ -24,7 +24,7 @@ from shoal.state.effects import Push
 from shoal.state.records import Record
 from workers.agent.providers.base import ToolSpec
 from workers.agent.sanitize import strip_envelopes
-from workers.agent.tools.registry import Park, Sent, ToolContext, ToolError, ToolResult
+from workers.agent.tools.registry import Sent, ToolContext, ToolError, ToolResult, Wait
 from workers.delivery.records import (
     KIND,
     SendRequest,
@@ -64,7 +64,7 @@ class Action:
     """One action of the tool: what the model reads about it, and what it does."""
 
     help: str
-    run: Callable[[MessageTool, Mapping[str, Any], ToolContext], ToolResult | Park]
+    run: Callable[[MessageTool, Mapping[str, Any], ToolContext], ToolResult | Wait]
 
 
 class MessageTool:
@@ -114,7 +114,7 @@ class MessageTool:
             {"type": "object", "properties": properties, "required": ["action"]},
         )
 
-    def run(self, args: Mapping[str, object], context: ToolContext) -> ToolResult | Park:
+    def run(self, args: Mapping[str, object], context: ToolContext) -> ToolResult | Wait:
         """Do one action.
 
         Raises:
@@ -127,7 +127,7 @@ class MessageTool:
             raise ToolError(f"There is no action {args.get('action')!r}; there are: {', '.join(actions)}.")
         return actions[name].run(self, dict(args), context)
 
-    def resume(self, state: bytes, context: ToolContext) -> ToolResult | Park:
+    def resume(self, state: bytes, context: ToolContext) -> ToolResult | Wait:
         """Look whether the send is through."""
         waiting = msgspec.json.decode(state, type=_Waiting)
         store = context.store
@@ -164,7 +164,7 @@ def camel(name: str) -> str:
     return head[:1].lower() + head[1:] + "".join(part[:1].upper() + part[1:] for part in rest)
 
 
-def _send(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> Park:
+def _send(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> Wait:
     del tool
     text = strip_envelopes(_text(args))
     if not text:
@@ -192,8 +192,8 @@ def _send(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> P
     return _park(_Waiting(lane, identity, channel_id, text), Push(lane, record))
 
 
-def _park(waiting: _Waiting, *effects: Push) -> Park:
-    return Park(
+def _park(waiting: _Waiting, *effects: Push) -> Wait:
+    return Wait(
         wake_on=(f"sent:{waiting.identity}",),
         state=msgspec.json.encode(waiting),
         effects=effects,
@@ -201,7 +201,7 @@ def _park(waiting: _Waiting, *effects: Push) -> Park:
     )
 
 
-def _reply(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> Park:
+def _reply(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> Wait:
     wanted = {**args}
     if not _reply_id(args):
         wanted["replyTo"] = str(args.get("messageId") or context.request.message_id)

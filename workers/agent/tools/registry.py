@@ -19,7 +19,7 @@ from workers.agent.context import TurnContext
 from workers.agent.providers.base import ToolSpec
 from workers.sessions.records import TurnRequest
 
-__all__ = ["Park", "Sent", "Tool", "ToolContext", "ToolError", "ToolRegistry", "ToolResult"]
+__all__ = ["Sent", "Tool", "ToolContext", "ToolError", "ToolRegistry", "ToolResult", "Wait"]
 
 
 class ToolError(ShoalError):
@@ -47,7 +47,7 @@ class ToolResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Park:
+class Wait:
     """Wait without a thread: effects now, ``resume`` when a key fires or ``delay_ms`` passed.
 
     ``state`` is the tool's own memory (bytes, ≤ 64 kB) and comes back in ``resume``.
@@ -102,7 +102,7 @@ class Tool(Protocol):
         """Whether this conversation and sender may use it."""
         ...
 
-    def run(self, args: Mapping[str, object], context: ToolContext) -> ToolResult | Park:
+    def run(self, args: Mapping[str, object], context: ToolContext) -> ToolResult | Wait:
         """Do it.
 
         Raises:
@@ -110,8 +110,8 @@ class Tool(Protocol):
         """
         ...
 
-    def resume(self, state: bytes, context: ToolContext) -> ToolResult | Park:
-        """Go on after a :class:`Park`."""
+    def resume(self, state: bytes, context: ToolContext) -> ToolResult | Wait:
+        """Go on after a :class:`Wait`."""
         ...
 
 

@@ -13,6 +13,7 @@ from shoal.base.ids import new_token, snowflake_at
 from shoal.simulator.models import ModelServer
 from shoal.state.effects import Outcome, Receipt, Wake
 from shoal.state.records import Grant, Record, Refused
+from shoal.state.steps import Commit, Fail, Park, Step, Yield
 from shoal.state.store import Store
 from workers.agent.context import TurnContext
 from workers.agent.models import Cooldowns, Models
@@ -20,9 +21,9 @@ from workers.agent.profile import AgentProfile
 from workers.agent.providers.base import Provider, ToolSpec
 from workers.agent.providers.guide import GuideProvider
 from workers.agent.providers.openai import OpenAIProvider
-from workers.agent.results import Committed, Failed, Parked, TurnDeps, TurnResult, Yielded
+from workers.agent.results import TurnDeps
 from workers.agent.tools.message import MessageTool
-from workers.agent.tools.registry import Park, ToolContext, ToolRegistry, ToolResult
+from workers.agent.tools.registry import ToolContext, ToolRegistry, ToolResult, Wait
 from workers.agent.turn import run_turn
 from workers.delivery.records import PartReceipt, SendRequest, decode_send
 from workers.delivery.records import encode as encode_delivery
@@ -90,13 +91,13 @@ class CountingTool:
         del turn
         return ToolSpec("count", "Counts.", {"type": "object", "properties": {}})
 
-    def run(self, args: Mapping[str, object], context: ToolContext) -> ToolResult | Park:
+    def run(self, args: Mapping[str, object], context: ToolContext) -> ToolResult | Wait:
         del args, context
         self.runs += 1
         self.on_run()
         return ToolResult(f"counted {self.runs}")
 
-    def resume(self, state: bytes, context: ToolContext) -> ToolResult | Park:
+    def resume(self, state: bytes, context: ToolContext) -> ToolResult | Wait:
         raise AssertionError("this tool never parks")
 
 
@@ -128,22 +129,22 @@ def take(store: Store, lane: str = LANE, token: str | None = None) -> Grant:
     return grant
 
 
-def settle(store: Store, grant: Grant, result: TurnResult) -> None:
+def settle(store: Store, grant: Grant, result: Step) -> None:
     """The one lane call a result asks for."""
-    if isinstance(result, Committed):
+    if isinstance(result, Commit):
         store.lanes.commit(grant, result.effects, take_next=False)
-    elif isinstance(result, Parked):
+    elif isinstance(result, Park):
         store.lanes.park(
             grant, delay_ms=result.delay_ms, wake_on=result.wake_on, wake_on_push=result.wake_on_push
         )
-    elif isinstance(result, Yielded):
+    elif isinstance(result, Yield):
         store.lanes.yield_(grant, delay_ms=result.delay_ms)
     else:
-        assert isinstance(result, Failed)
+        assert isinstance(result, Fail)
         store.lanes.fail(grant, result.failure, code=result.code, reason=result.reason)
 
 
-def turn(store: Store, used: TurnDeps, context: TurnContext | None = None) -> TurnResult:
+def turn(store: Store, used: TurnDeps, context: TurnContext | None = None) -> Step:
     """One grant's worth of the lane."""
     grant = take(store)
     result = run_turn(grant, used, context or TurnContext())
@@ -151,7 +152,7 @@ def turn(store: Store, used: TurnDeps, context: TurnContext | None = None) -> Tu
     return result
 
 
-def drive(store: Store, used: TurnDeps, sent: list[SendRequest] | None = None) -> Committed:
+def drive(store: Store, used: TurnDeps, sent: list[SendRequest] | None = None) -> Commit:
     """Run the lane until its head is committed; deliver what the turn waits for."""
     for _ in range(50):
         grant = store.lanes.acquire(LANE, new_token())
@@ -162,9 +163,9 @@ def drive(store: Store, used: TurnDeps, sent: list[SendRequest] | None = None) -
             continue
         result = run_turn(grant, used, TurnContext())
         settle(store, grant, result)
-        if isinstance(result, Committed):
+        if isinstance(result, Commit):
             return result
-        assert isinstance(result, Parked), result
+        assert isinstance(result, Park), result
         deliver(store, sent)
     raise AssertionError("the turn does not end")
 
