@@ -18,6 +18,7 @@ from shoal.state.records import Record
 __all__ = [
     "MAX_EFFECTS",
     "MAX_EFFECT_BYTES",
+    "Count",
     "Effect",
     "Expire",
     "Note",
@@ -26,6 +27,8 @@ __all__ = [
     "Receipt",
     "SessionPut",
     "Slot",
+    "SystemEvent",
+    "SystemEventsDone",
     "Transcript",
     "Wake",
     "encode_effects",
@@ -125,7 +128,52 @@ class SessionPut:
     fields: Mapping[str, bytes | str | None] = field(default_factory=dict)
 
 
-Effect = Push | Transcript | Receipt | Outcome | Note | Wake | Slot | Expire | SessionPut
+@dataclass(frozen=True, slots=True)
+class SystemEvent:
+    """Something the next turn of a session is told (``spec/inbound.md`` 7.3).
+
+    At most 20 wait, the oldest goes; one that says the same as the newest is not queued, one about the same
+    thing with the same words replaces the older. ``text`` and ``about`` are digests of what is compared,
+    ``body`` (4 kB) is opaque.
+    """
+
+    session_key: str
+    event_id: str
+    text: str
+    about: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SystemEventsDone:
+    """These events were told and go; what came later stays. ``None``: all of them (a session begins anew)."""
+
+    session_key: str
+    event_ids: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """One more in today's counter ``name``: lower-case words with ``-`` and ``.``, at most 60 characters."""
+
+    account: str
+    name: str
+
+
+Effect = (
+    Push
+    | Transcript
+    | Receipt
+    | Outcome
+    | Note
+    | Wake
+    | Slot
+    | Expire
+    | SessionPut
+    | SystemEvent
+    | SystemEventsDone
+    | Count
+)
 
 
 def encode_effects(effects: Sequence[Effect]) -> list[bytes | str | int]:
@@ -181,6 +229,17 @@ def _encode(effect: Effect) -> list[bytes | str | int]:
                     kept.extend((name, text))
             check_name(session_key, "session key")
             return ["session", session_key, len(kept) // 2, *kept, len(gone), *gone]
+        case SystemEvent(session_key, event_id, text, about, body):
+            check_name(session_key, "session key")
+            return ["event", session_key, check_name(event_id, "event id"), text, about, body]
+        case SystemEventsDone(session_key, event_ids):
+            check_name(session_key, "session key")
+            if event_ids is None:
+                return ["heard", session_key, "*"]
+            names = [check_name(event_id, "event id") for event_id in event_ids]
+            return ["heard", session_key, len(names), *names]
+        case Count(account, name):
+            return ["count", check_name(account, "account"), name]
 
 
 def _word(text: str) -> str:

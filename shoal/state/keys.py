@@ -109,13 +109,14 @@ FAMILIES: tuple[Family, ...] = (
     _d("decisions", "out:<account>:<page>", "hash", "7 days", "10 s, 50 drops/s", 25, "outcomes"),
     _d("trail", "trail:<account>:<page>", "hash", "7 days", "4 kB per message", 200, "story of a message"),
     _x("chatter", "chat:<account>", "hash", "2 s", "one per account", 150, "drops written this second"),
-    _d("counters", "count:<account>:<day>", "hash", "90 days", "one per outcome", 30, "outcomes per day"),
+    _d("counters", "count:<account>:<day>", "hash", "90 days", "400 fields", 30, "outcomes, reasons per day"),
     # sessions and bodies
     _d("session", "ses:<session key>", "hash", "none", "one per conversation", 400, "session record"),
     _d("sessions", "sessions", "zset", "none", "one per session", 120, "session key → updated at"),
     _d("transcript", "tr:<session id>", "list", "none", "2 MB hot", 700, "transcript entries"),
     _d("transcript-meta", "trm:<session id>", "hash", "none", "one each", 120, "bytes, count, archives"),
     _d("archive", "tra:<session id>:<number>", "string", "none", "1 MB", 200_000, "older entries, zstd"),
+    _w("events", "evq:<session key>", "list", "7 days", "20 per session", 400, "what the next turn is told"),
     _w("blob", "blob:<blob id>", "string", "≤ 1 day", "25 MiB", 100_000, "bodies too large for records"),
     # facts
     _x("facts", "facts:<account>:<kind>", "hash", "none", "Discord's", 700, "guilds, channels, roles, …"),
@@ -256,6 +257,10 @@ class Keys:
     def session(self, session_key: str) -> str:
         """Session record (hash)."""
         return self._make("ses", session_key)
+
+    def events(self, session_key: str) -> str:
+        """System events that wait for a session's next turn (list)."""
+        return self._make("evq", session_key)
 
     def sessions(self) -> str:
         """Session key → updated at (zset)."""

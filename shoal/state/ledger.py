@@ -88,7 +88,11 @@ class Ledger:
         return bool(reply[0] == b"new")
 
     def counters(self, account: str, day: int) -> dict[str, int]:
-        """Outcome → number for a day (days since the Unix epoch); ``chatter`` = drops not stored."""
+        """Outcome → number for a day (days since the Unix epoch); ``chatter`` = drops not stored.
+
+        ``<outcome>.<reason>`` counts those of one reason, drops not stored included. Other names are those
+        of the effect ``Count``.
+        """
         raw: dict[bytes, bytes] = self._store.redis.hgetall(self._store.keys.counters(account, day))
         return {name.decode(): int(value) for name, value in raw.items()}
 

@@ -48,6 +48,11 @@ class Sessions:
         pipeline.zrem(self._store.keys.sessions(), session_key)
         pipeline.execute()
 
+    def events(self, session_key: str) -> list[bytes]:
+        """Bodies of the system events that wait for the session's next turn, oldest first."""
+        raw: list[bytes] = self._store.redis.lrange(self._store.keys.events(session_key), 0, -1)
+        return [entry.partition(b"\n")[2] for entry in raw]
+
     # -- transcripts -----------------------------------------------------------------------------
 
     def transcript(self, session_id: str, last: int | None = None) -> list[bytes]:

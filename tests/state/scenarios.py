@@ -12,6 +12,7 @@ from typing import Any
 
 from shoal.base.errors import StateConflict
 from shoal.state.effects import (
+    Count,
     Effect,
     Expire,
     Note,
@@ -20,6 +21,8 @@ from shoal.state.effects import (
     Receipt,
     SessionPut,
     Slot,
+    SystemEvent,
+    SystemEventsDone,
     Transcript,
     Wake,
 )
@@ -68,7 +71,8 @@ def held(store: Store, count: int = 3, **options: Any) -> Grant:
 def working(store: Store) -> Grant:
     """A grant with a journal, an absorbed record and a limit, and lanes and slots around it."""
     grant = held(store, limit=Limit("turns", 5))
-    store.lanes.checkpoint(grant, 1, [Slot(DELIVERY, "t", 1, b"draft")], journal=b"first")
+    told = SystemEvent("agent:main", "e.1", "aa", "c0", b"{}")
+    store.lanes.checkpoint(grant, 1, [Slot(DELIVERY, "t", 1, b"draft"), told], journal=b"first")
     store.lanes.absorb(grant, ["m:2"])
     store.lanes.push(OTHER, record("m:7"))
     other = store.lanes.acquire(OTHER, token(2))
@@ -95,6 +99,13 @@ def effects() -> list[Effect]:
         Slot(DELIVERY, "u", 2, None),
         Expire("b1"),
         SessionPut("agent:main", {"session_id": b"s1", "old": None}),
+        SystemEvent("agent:main", "e.2", "aa", "c1", b"{}"),
+        SystemEvent("agent:main", "e.3", "bb", "c2", b"{}"),
+        SystemEvent("agent:main", "e.4", "cc", "c1", b"{}"),
+        SystemEventsDone("agent:main", ["e.1", "e.3"]),
+        SystemEvent("agent:helper", "e.5", "aa", "c1", b"{}"),
+        SystemEventsDone("agent:helper"),
+        Count("default", "reaction.off"),
     ]
 
 

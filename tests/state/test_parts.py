@@ -9,7 +9,7 @@ import pytest
 
 from shoal.base.errors import StateConflict
 from shoal.base.ids import new_token
-from shoal.state.effects import Effect, Expire, Note, Outcome, Receipt, SessionPut, Transcript
+from shoal.state.effects import Count, Effect, Expire, Note, Outcome, Receipt, SessionPut, Transcript
 from shoal.state.ledger import Outcome as Verdict
 from shoal.state.records import Grant
 from shoal.state.sessions import HOT_BYTES
@@ -54,6 +54,29 @@ def test_chatter_is_counted_but_not_stored(store: Store) -> None:
     assert counters["dropped"] == stored
     assert counters["dropped"] + counters.get("chatter", 0) == 130
     assert 50 <= stored < 130, "the loop takes well under two seconds"
+
+
+def test_reasons_of_one_word_are_counted(store: Store) -> None:
+    """Also of drops that are not stored; a reason with an id in it would be a counter of its own."""
+    ids = [str(int(MESSAGE) + number) for number in range(70)]
+    for message in ids[:60]:
+        store.ledger.close("default", message, Verdict.DROPPED, "mention-required")
+    store.ledger.close("default", ids[60], Verdict.MERGED, "into.123")
+    store.ledger.close("default", ids[61], Verdict.DEAD, "transport-50013")
+    commit(store, Count("default", "reaction.off"), Count("default", "reaction.off"))
+    counters = store.ledger.counters("default", store.now_ms() // 86_400_000)
+    assert counters["dropped.mention-required"] == 60
+    assert counters["reaction.off"] == 2
+    assert {name for name in counters if "." in name} == {"dropped.mention-required", "reaction.off"}
+
+
+def test_counters_are_bounded(store: Store) -> None:
+    day = store.now_ms() // 86_400_000
+    key = store.keys.counters("default", day)
+    store.redis.hset(key, mapping={f"old.{number}": 1 for number in range(399)})
+    commit(store, Count("default", "new.a"), Count("default", "new.b"), Count("default", "new.a"))
+    counters = store.ledger.counters("default", day)
+    assert (counters["new.a"], counters.get("new.b")) == (2, None)
 
 
 def test_outcomes_of_no_message_are_refused(store: Store) -> None:

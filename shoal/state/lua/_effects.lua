@@ -1,4 +1,4 @@
--- _effects: the closed list of what a checkpoint or commit may do (R5). Needs _ledger and _lanes.
+-- _effects: the closed list of what a checkpoint or commit may do (R5). Needs _ledger, _lanes and _events.
 --
 -- Arguments: the number of effects, then for each its verb and
 --   push        lane, identity, frame, delay ms, front 0|1
@@ -10,8 +10,11 @@
 --   slot        lane, name, version, identity | '-', frame | ''      ('-' closes)
 --   expire      blob id
 --   session     session key, n, n × (field, value), m, m fields to remove
+--   event       session key, id, digest of the text, digest of context and text, body
+--   heard       session key, n | '*' (all), n ids
+--   count       account, name
 --
--- Keys built here
+-- Keys built here, besides those of _ledger, _lanes and _events
 --   tr:<session id>     list    entries             trm:<session id>  hash  bytes, n, archives
 --   rcpt:<identity>     hash    part → value; 24 h  ses:<session key> hash  session record
 --   sessions            zset    session key → ms    blob:<id>         string
@@ -133,6 +136,25 @@ function E.session()
     if #gone > 0 then redis.call('HDEL', key, unpack(gone)) end
     redis.call('ZADD', PREFIX .. 'sessions', B.int(B.now), name)
   end
+end
+
+function E.event()
+  local session, id, text, about, body = take(), take(), take(), take(), take()
+  local plan = event_prepare(session, id, text, about, body)
+  return function() event_write(plan) end
+end
+
+function E.heard()
+  local key, number, ids = event_queue(take()), take(), {}
+  local all = number == '*'
+  for _ = 1, all and 0 or B.count(number, 'number of events', 100) do ids[B.name(take(), 'event id')] = true end
+  return function() heard_write(key, ids, all) end
+end
+
+function E.count()
+  local account, name = take(), take()
+  local plan = count_prepare(account, name)
+  return function() count_write(plan) end
 end
 
 local function slot_queued(S, identity)

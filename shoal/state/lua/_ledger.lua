@@ -3,7 +3,8 @@
 -- Keys built here
 --   out:<account>:<page>    hash  message id → "<outcome> <ms> <reason>"; page = 10 s of snowflake time; 7 days
 --   trail:<account>:<page>  hash  message id → lines "name=value", at most 4 kB; 7 days
---   count:<account>:<day>   hash  outcome → number; 90 days
+--   count:<account>:<day>   hash  outcome → number, "<outcome>.<reason>" → number for reasons that are one plain
+--                                 word, and what the effect "count" names; at most 400 fields, 90 days
 --   chat:<account>          hash  sec, n: drops stored in this second; above 50 they are counted only; 2 s
 
 local LEDGER_OUTCOMES = {
@@ -11,6 +12,7 @@ local LEDGER_OUTCOMES = {
   pairing = true, history = true, dropped = true, stopped = true, expired = true, dead = true,
 }
 local LEDGER_WEEK = 604800000
+local LEDGER_FIELDS = 400
 local ledger_open = {}
 local ledger_counts = {}
 
@@ -28,6 +30,8 @@ local function ledger_prepare(account, message, outcome, reason)
   local mark = plan.page .. '|' .. message
   plan.old = ledger_open[mark] or redis.call('HEXISTS', plan.page, message) == 1
   ledger_open[mark] = true
+  -- a reason with an id or a number in it would be a counter of its own each time
+  if #reason <= 40 and string.find(reason, '^[a-z][a-z-]*$') then plan.why = outcome .. '.' .. reason end
   B.need(plan.day, 'hash')
   B.need(plan.chat, 'hash')
   return plan
@@ -44,9 +48,21 @@ local function ledger_bump(plan, field)
   if known == 0 then redis.call('PEXPIRE', plan.day, 7776000000) end
 end
 
+local function count_prepare(account, name)
+  B.name(account, 'account')
+  if #name > 60 or not string.find(name, '^[a-z][a-z.-]*$') then B.refuse('bad counter') end
+  return { day = B.need(B.key('count', account .. ':' .. B.int(math.floor(B.now / 86400000))), 'hash'), name = name }
+end
+
+local function count_write(plan)
+  local known = ledger_counts[plan.day .. plan.name] or redis.call('HEXISTS', plan.day, plan.name) == 1
+  if known or redis.call('HLEN', plan.day) < LEDGER_FIELDS then ledger_bump(plan, plan.name) end
+end
+
 -- True if this was the first outcome.
 local function ledger_write(plan)
   if plan.old then return false end
+  if plan.why then count_write({ day = plan.day, name = plan.why }) end
   if plan.outcome == 'dropped' then
     local second = B.int(math.floor(B.now / 1000))
     local chat = redis.call('HMGET', plan.chat, 'sec', 'n')

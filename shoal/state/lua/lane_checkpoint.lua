@@ -1,10 +1,11 @@
 -- lane_checkpoint: a commit that pops nothing. Keyed by (token, step): the last step again does nothing.
 -- Arguments: lane, token, head, step, journal 0|1, journal bytes, effects (see _effects)
 -- Answer: {'ok'} | {'stale'}
--- Keys: those of _lanes, _ledger and _effects.
+-- Keys: those of _lanes, _ledger, _events and _effects.
 -- include: _base
 -- include: _ledger
 -- include: _lanes
+-- include: _events
 -- include: _effects
 return B.run(function()
   local S, answer = lane_fence(ARGV[2], ARGV[3], ARGV[4])

@@ -1,10 +1,11 @@
 -- lane_commit: apply effects, pop the head and what it absorbed, hand out the next head or release.
 -- Arguments: lane, token, head, take next 0|1, effects (see _effects)
 -- Answer: {'grant', …} as lane_acquire | {'ok', 'done'} (released) | {'stale'}
--- Keys: those of _lanes, _ledger and _effects.
+-- Keys: those of _lanes, _ledger, _events and _effects.
 -- include: _base
 -- include: _ledger
 -- include: _lanes
+-- include: _events
 -- include: _effects
 local function takeable(S)
   if S.depth == 0 or (S.hold and S.hold > B.now) then return false end
