@@ -74,7 +74,7 @@ def forget_events(session_key: str) -> Effect:
 
 
 def event_lines(events: Iterable[QueuedEvent], timezone: str) -> list[str]:
-    """The lines a turn reads: ``System: [<time>] <text>``, ``System (untrusted): …`` where others chose words."""
+    """The lines a turn reads: ``System: [<time>] <text>``; ``System (untrusted): …`` for words of others."""
     zone = _zone(timezone)
     return [
         f"System{'' if event.trusted else ' (untrusted)'}: [{_moment(event.at_ms, zone)}] {event.text}"
