@@ -121,6 +121,7 @@ class FleetUnderTest:
             **own,
             "SHOAL_STATE_DIR": str(self.state_dir),
             "SHOAL_DISCORD_API_URL": f"{self.simulator.url}/api/v10",
+            "SHOAL_PLURALKIT_API_URL": f"{self.simulator.url}/pluralkit/v2",
             "DISCORD_BOT_TOKEN": self.bot["token"],
         }
 

@@ -60,6 +60,7 @@ class Account:
         proxy_ca_file: absolute path of the CA bundle that signs what the proxy shows, if any.
         api_url: REST base of a Discord-compatible server, version included; ``None`` is Discord itself.
         pluralkit_token: resolved; ``None`` without one.
+        pluralkit_url: base of another PluralKit API; ``None`` is the public one.
     """
 
     id: str
@@ -71,6 +72,7 @@ class Account:
     proxy_ca_file: str | None
     api_url: str | None
     pluralkit_token: SecretStr | None = None
+    pluralkit_url: str | None = None
 
     @property
     def name(self) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from config.paths import env_value
 from shoal.base.errors import ConfigIssue
 
-__all__ = ["api_url"]
+__all__ = ["api_url", "pluralkit_url"]
 
 
 def api_url(env: Mapping[str, str], issues: list[ConfigIssue]) -> str | None:
@@ -19,6 +19,18 @@ def api_url(env: Mapping[str, str], issues: list[ConfigIssue]) -> str | None:
     if text is None:
         name = "DISCORD_API_URL"
         text = env.get(name, "").strip() or None
+    like = '"https://discord.example/api/v10" or "http://127.0.0.1:8080/api/v10"'
+    return _checked(name, text, like, issues)
+
+
+def pluralkit_url(env: Mapping[str, str], issues: list[ConfigIssue]) -> str | None:
+    """``SHOAL_PLURALKIT_API_URL``: base of another PluralKit API, version included; for tests and mirrors."""
+    like = '"https://api.pluralkit.me/v2" or "http://127.0.0.1:8080/pluralkit/v2"'
+    return _checked("SHOAL_PLURALKIT_API_URL", env_value(env, "PLURALKIT_API_URL"), like, issues)
+
+
+def _checked(name: str, text: str | None, like: str, issues: list[ConfigIssue]) -> str | None:
+    """A base URL of the environment: https, or http on loopback; no credentials, no query."""
     if text is None:
         return None
     problem = ""
@@ -38,13 +50,7 @@ def api_url(env: Mapping[str, str], issues: list[ConfigIssue]) -> str | None:
     except ValueError:
         problem = "this is no URL"
     if problem:
-        issues.append(
-            ConfigIssue(
-                f"env:{name}",
-                problem,
-                allowed='like "https://discord.example/api/v10" or "http://127.0.0.1:8080/api/v10"',
-            )
-        )
+        issues.append(ConfigIssue(f"env:{name}", problem, allowed=f"like {like}"))
         return None
     return text.rstrip("/")
 

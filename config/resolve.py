@@ -24,7 +24,7 @@ from config.accounts import (
     list_accounts,
     normalise_id,
 )
-from config.endpoint import api_url
+from config.endpoint import api_url, pluralkit_url
 from config.issues import describe
 from config.places import KeyPath, show_path
 from config.proxy import find_proxy
@@ -83,6 +83,7 @@ class _Resolver:
         self.lines = lines
         self.moved = moved
         self.proxies: dict[str, Proxy | None] = {}
+        self.pluralkit: str | None = None
         self.result = Accounts()
 
     def issue(
@@ -99,6 +100,7 @@ class _Resolver:
         self.check_ids()
         written = list_accounts(self.discord, self.env)
         api = api_url(self.env, self.result.issues)
+        self.pluralkit = pluralkit_url(self.env, self.result.issues)
         tokens: dict[str, _Token] = {}
         configs: dict[str, DiscordConfig] = {}
         self.prefetch(written)
@@ -289,6 +291,7 @@ class _Resolver:
                 proxy_ca_file=self.ca_file(config, self.path(account_id, account, "proxyCaFile")),
                 api_url=api,
                 pluralkit_token=pluralkit,
+                pluralkit_url=self.pluralkit,
             )
         )
         if config.voice_enabled and proxy is not None and proxy.scheme in {"http", "https"}:

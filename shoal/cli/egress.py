@@ -143,6 +143,9 @@ def _exempt(account: Account, proxy: Proxy) -> list[str]:
     if account.api_url:
         own = urlsplit(account.api_url)
         legs = dict.fromkeys(_LEGS, (own.hostname or "", own.port or _PORTS.get(own.scheme, 443)))
+    if account.discord.pluralkit.enabled:
+        kit = urlsplit(account.pluralkit_url or "https://api.pluralkit.me")
+        legs = {**legs, "PluralKit": (kit.hostname or "", kit.port or _PORTS.get(kit.scheme, 443))}
     return [leg for leg, (host, port) in legs.items() if proxy.exempts(host, port)]
 
 

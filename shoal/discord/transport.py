@@ -328,6 +328,23 @@ class Transport:
                     raise
                 self._clock.sleep(wait)
 
+    def get_beside(
+        self, url: str, *, name: str, headers: Mapping[str, str], timeout: float, max_bytes: int
+    ) -> Raw:
+        """One GET of a service beside Discord (PluralKit), by the same proxy; whatever the answer's status.
+
+        The bot's token does not go along, and Discord's rate limits are not asked. One try.
+
+        Args:
+            url: fixed by code or by the operator, never given by users or models.
+            name: what it is called in errors, without values.
+
+        Raises:
+            TransportError, ProxyError: no answer.
+            DiscordError: the answer is larger than ``max_bytes``.
+        """
+        return self._exchange.send(prepare("GET", url, headers), name, timeout=timeout, max_bytes=max_bytes)
+
     # -- sockets -----------------------------------------------------------------------------
 
     def gateway_endpoint(self, url: str) -> Endpoint:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -71,8 +72,11 @@ class PluralKitHandler(RequestHandler):
         """Given by the route table."""
         self.core = core
 
-    def get(self, message_id: str) -> None:
+    async def get(self, message_id: str) -> None:
         """The record of a proxied message, 404 for any other."""
+        settings = self.core.settings
+        if settings.pluralkit_delay_s > 0:
+            await asyncio.sleep(settings.pluralkit_delay_s)
         record = self.core.world.proxied.get(message_id)
         if record is not None and message_id == record["original"]:
             age_ms = time.time() * 1000 - snowflake_ms(message_id)
@@ -83,6 +87,8 @@ class PluralKitHandler(RequestHandler):
         )
         if not agent:
             status, body = 400, {"message": "User-Agent header is required.", "code": 0}
+        if settings.pluralkit_status:
+            status, body = settings.pluralkit_status, {"message": "As told.", "code": 0}
         self.core.log.write(
             "request",
             method="GET",

@@ -47,6 +47,10 @@ class Settings:
     """Life of an interaction token."""
     url_life_s: float = 86_400.0
     """Life of a signed CDN address."""
+    pluralkit_delay_s: float = 0.0
+    """How long PluralKit thinks before it answers."""
+    pluralkit_status: int = 0
+    """Status of every PluralKit answer instead of the right one; 0 answers as it should."""
     permissions: bool = True
     """Check permissions (50001, 50013); off lets everything pass."""
 

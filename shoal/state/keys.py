@@ -120,6 +120,7 @@ FAMILIES: tuple[Family, ...] = (
     _w("blob", "blob:<blob id>", "string", "≤ 1 day", "25 MiB", 100_000, "bodies too large for records"),
     # facts
     _x("facts", "facts:<account>:<kind>", "hash", "none", "Discord's", 700, "guilds, channels, roles, …"),
+    _x("lookup", "look:<account>:<kind>:<name>", "string", "≤ 30 d", "one each", 700, "what was asked for"),
     _x("members", "in:<account>:<guild id>", "set", "none", "the guild", 40, "channels of a guild"),
     # fleet
     _w("epoch", "epoch", "string", "none", "one", 100, "random id of this store's history"),
@@ -289,6 +290,10 @@ class Keys:
     def guild_channels(self, account: str, guild_id: str) -> str:
         """Channel ids of a guild (set)."""
         return self._make("in", account, guild_id)
+
+    def lookup(self, account: str, kind: str, name: str) -> str:
+        """What was looked up about a held message (string)."""
+        return self._make("look", account, kind, name)
 
     def epoch(self) -> str:
         """Random id of this store's history (string)."""

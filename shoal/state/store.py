@@ -26,6 +26,7 @@ from shoal.state.intake import Intake
 from shoal.state.keys import PREFIX, Keys
 from shoal.state.lanes import Lanes
 from shoal.state.ledger import Ledger
+from shoal.state.lookups import Lookups
 from shoal.state.processes import Processes
 from shoal.state.queues import Hints
 from shoal.state.receipts import Receipts
@@ -117,6 +118,11 @@ class Store:
     def facts(self) -> Facts:
         """Guilds, channels, roles, ourselves."""
         return Facts(self)
+
+    @cached_property
+    def lookups(self) -> Lookups:
+        """What was looked up about held messages."""
+        return Lookups(self)
 
     @cached_property
     def ledger(self) -> Ledger:

@@ -292,3 +292,15 @@ def test_other_server(load_text: LoadText, name: str, url: str, good: bool) -> N
             load_text("{}", env)
         assert "DISCORD_API_URL" in caught.value.issues[0].path
         assert "u:p" not in str(caught.value)
+
+
+def test_another_pluralkit(load_text: LoadText) -> None:
+    """For tests and mirrors: same rules as for another Discord; the public one without it."""
+    env = {"DISCORD_BOT_TOKEN": TOKEN}
+    name = "SHOAL_PLURALKIT_API_URL"
+    assert load_text("{}", env).account("default").pluralkit_url is None
+    other = load_text("{}", {**env, name: "http://127.0.0.1:8060/pluralkit/v2/"}).account("default")
+    assert other.pluralkit_url == "http://127.0.0.1:8060/pluralkit/v2"
+    with pytest.raises(ConfigError) as caught:
+        load_text("{}", {**env, name: "http://pk.example/v2"})
+    assert name in caught.value.issues[0].path
