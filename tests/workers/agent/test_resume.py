@@ -12,6 +12,7 @@ from shoal.base.ids import new_token
 from shoal.simulator.models import ModelServer
 from shoal.state.effects import Effect
 from shoal.state.records import Grant, Refused
+from shoal.state.steps import Commit, Park
 from shoal.state.store import Store
 from tests.workers.agent.support.server import bodies
 from tests.workers.agent.support.turns import (
@@ -28,7 +29,6 @@ from tests.workers.agent.support.turns import (
 )
 from workers.agent.context import TurnContext
 from workers.agent.loop import UNKNOWN_OUTCOME
-from workers.agent.results import Committed, Parked
 from workers.agent.turn import run_turn
 from workers.delivery.records import SendRequest
 from workers.sessions.records import TurnRequest
@@ -159,7 +159,7 @@ def test_killed_between_the_answer_and_the_commit(
     start(store)
     grant = take(store)
     first = run_turn(grant, used, TurnContext())
-    assert isinstance(first, Committed)
+    assert isinstance(first, Commit)
     crash(store, grant)
     with pytest.raises(StaleGrant):
         store.lanes.commit(grant, first.effects)
@@ -220,7 +220,7 @@ def test_a_send_parks_the_turn_and_its_receipt_gives_the_id(
     start(store)
     grant = take(store)
     result = run_turn(grant, used, TurnContext())
-    assert isinstance(result, Parked)
+    assert isinstance(result, Park)
     settle(store, grant, result)
     assert isinstance(store.lanes.acquire(LANE, "b" * 32), Refused)
     assert [send.text for send in deliver(store)] == ["on it"]

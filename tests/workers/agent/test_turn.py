@@ -15,7 +15,7 @@ from config.agents import ModelRef
 from shoal.base.ids import new_token
 from shoal.simulator.models import ModelServer
 from shoal.state.records import Failure, Grant, Refused
-from shoal.state.steps import Commit, Park
+from shoal.state.steps import Commit, Fail, Park
 from shoal.state.store import Store
 from tests.workers.agent.support.server import bodies
 from tests.workers.agent.support.turns import (
@@ -430,7 +430,8 @@ def test_a_record_that_cannot_be_read_fails_with_its_code(store: Store, chat_ser
     grant = take(store)
     assert isinstance(grant, Grant)
     result = run_turn(grant, deps(store, chat_server([])), TurnContext())
-    assert result.summary == "failed: turn-unreadable"
+    assert isinstance(result, Fail)
+    assert result.code == "turn-unreadable"
 
 
 def test_the_guide_answers_when_no_model_is_configured(store: Store) -> None:
