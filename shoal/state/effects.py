@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from shoal.base.errors import StateConflict
 from shoal.base.ids import check_name
+from shoal.state.pairing import new_codes
 from shoal.state.queues import check_lane
 from shoal.state.records import Record
 
@@ -23,6 +24,8 @@ __all__ = [
     "Expire",
     "Note",
     "Outcome",
+    "Pair",
+    "PairReply",
     "Push",
     "Receipt",
     "SessionPut",
@@ -160,6 +163,36 @@ class Count:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A stranger wrote in private (``spec/inbound.md`` 3.3): one request, one reply, one outcome.
+
+    New: a request with the first free code of ``codes``, ``record`` pushed into ``lane``, outcome
+    ``pairing`` (``requested``). Known: seen again, outcome ``pairing`` (``waiting``), and no second reply
+    unless the first one failed over a minute ago. Three wait already: outcome ``dropped``
+    (``pairing-full``). A message that has an outcome changes nothing. Refused if the sender has been
+    approved meanwhile: decide again.
+    """
+
+    account: str
+    sender: str
+    meta: str
+    message_id: str
+    lane: str
+    record: Record
+    codes: tuple[str, ...] = field(default_factory=new_codes, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PairReply:
+    """What became of the reply to a request: ``sent`` or ``failed:<code>``. ``notice`` is its record."""
+
+    account: str
+    sender: str
+    notice: str
+    word: str
+
+
 Effect = (
     Push
     | Transcript
@@ -173,6 +206,8 @@ Effect = (
     | SystemEvent
     | SystemEventsDone
     | Count
+    | Pair
+    | PairReply
 )
 
 
@@ -220,6 +255,15 @@ def _encode(effect: Effect) -> list[bytes | str | int]:
             return ["slot", check_lane(lane), name, int(version), record.identity, record.frame()]
         case Expire(blob_id):
             return ["expire", check_name(blob_id, "blob id")]
+        case Pair(account, sender, meta, message_id, lane, record, codes):
+            return [
+                "pair", check_name(account, "account"), check_name(sender, "sender"), meta,
+                check_name(message_id, "message id"), len(codes), *codes, check_lane(lane), record.identity,
+                record.frame(),
+            ]  # fmt: skip
+        case PairReply(account, sender, notice, word):
+            check_name(account, "account")
+            return ["pairreply", account, check_name(sender, "sender"), check_name(notice, "identity"), word]
         case SessionPut(session_key, fields):
             gone = [name for name, text in fields.items() if text is None]
             kept: list[bytes | str | int] = []

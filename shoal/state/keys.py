@@ -110,6 +110,13 @@ FAMILIES: tuple[Family, ...] = (
     _d("trail", "trail:<account>:<page>", "hash", "7 days", "4 kB per message", 200, "story of a message"),
     _x("chatter", "chat:<account>", "hash", "2 s", "one per account", 150, "drops written this second"),
     _d("counters", "count:<account>:<day>", "hash", "90 days", "400 fields", 30, "outcomes, reasons per day"),
+    # who may talk in private
+    _d("pairing", "pairing:<account>", "hash", "60 min each", "3 per account", 300, "sender → request"),
+    _d("paired", "paired:<account>", "hash", "none", "10,000 per account", 150, "senders who were approved"),
+    _d("owner", "owner", "string", "none", "one", 60, "first approved, while the config names no owner"),
+    _d("pairing-import", "pairimport", "hash", "none", "the files", 60, "OpenClaw files taken over"),
+    _w("pairing-done", "pairdone:<request>", "string", "60 s", "one per call", 150, "its answer"),
+    _w("pairing-tries", "pairtries", "string", "10 min", "one", 60, "wrong codes in a row"),
     # sessions and bodies
     _d("session", "ses:<session key>", "hash", "none", "one per conversation", 400, "session record"),
     _d("sessions", "sessions", "zset", "none", "one per session", 120, "session key → updated at"),
@@ -254,6 +261,18 @@ class Keys:
     def counters(self, account: str, day: int) -> str:
         """Outcomes of a day since the epoch (hash)."""
         return self._make("count", account, str(day))
+
+    def pairing(self, account: str) -> str:
+        """Sender → request that waits for approval (hash)."""
+        return self._make("pairing", account)
+
+    def paired(self, account: str) -> str:
+        """Senders who were approved (hash)."""
+        return self._make("paired", account)
+
+    def owner(self) -> str:
+        """The first who was approved, while the config names no owner (string)."""
+        return self._make("owner")
 
     def session(self, session_key: str) -> str:
         """Session record (hash)."""

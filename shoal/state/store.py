@@ -27,6 +27,7 @@ from shoal.state.keys import PREFIX, Keys
 from shoal.state.lanes import Lanes
 from shoal.state.ledger import Ledger
 from shoal.state.lookups import Lookups
+from shoal.state.pairing import Pairing
 from shoal.state.processes import Processes
 from shoal.state.queues import Hints
 from shoal.state.receipts import Receipts
@@ -128,6 +129,11 @@ class Store:
     def ledger(self) -> Ledger:
         """Outcomes."""
         return Ledger(self)
+
+    @cached_property
+    def pairing(self) -> Pairing:
+        """Strangers who wait, and those who were let in."""
+        return Pairing(self)
 
     @cached_property
     def sessions(self) -> Sessions:

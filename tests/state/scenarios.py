@@ -17,6 +17,8 @@ from shoal.state.effects import (
     Expire,
     Note,
     Outcome,
+    Pair,
+    PairReply,
     Push,
     Receipt,
     SessionPut,
@@ -82,6 +84,53 @@ def working(store: Store) -> Grant:
     return grant
 
 
+def stranger(sender: str = "77", offset: int = 9) -> Pair:
+    """A stranger's first message; codes that are the same in every run."""
+    return Pair(
+        "default", sender, '{"name":"Zoë"}', str(int(MESSAGE) + offset), DELIVERY, record(f"pair.{sender}"),
+        codes=("ABCDEFGH", "BCDEFGHJ", "CDEFGHJK", "DEFGHJKL"),
+    )  # fmt: skip
+
+
+def strangers(count: int, reply: str = "") -> Callable[[Store], Grant]:
+    """So many strangers wait already; what became of the first one's reply, over a minute ago."""
+
+    def prepare(store: Store) -> Grant:
+        grant = held(store)
+        for number in range(count):
+            store.lanes.checkpoint(grant, number + 1, [stranger(str(77 + number), 20 + number)])
+        if reply:
+            store.lanes.checkpoint(grant, count + 1, [PairReply("default", "77", "pair.77", reply)])
+            key = store.keys.pairing("default")
+            old = store.redis.hget(key, "77").split(b" ")
+            old[4] = b"1790000000000"
+            store.redis.hset(key, "77", b" ".join(old))
+        return store.lanes.commit(grant)
+
+    return prepare
+
+
+def overdue(store: Store) -> Grant:
+    """A stranger who wrote long ago: the request is over."""
+    grant = strangers(1)(store)
+    store.redis.hset(store.keys.pairing("default"), "76", "1790000000000 1790000000000 ABCDEFGH sent 1 n\n{}")
+    return grant
+
+
+def guessed(times: int) -> Callable[[Store], None]:
+    def prepare(store: Store) -> None:
+        strangers(1)(store)
+        for number in range(times):
+            store.script("pairing_approve")(token(30 + number), "ZZZZZZZZ", 1, "cli", 1, "default")
+
+    return prepare
+
+
+def approved(store: Store) -> None:
+    strangers(2)(store)
+    store.script("pairing_approve")(token(30), "ABCDEFGH", 1, "cli", 1, "default")
+
+
 def effects() -> list[Effect]:
     return [
         Push(DELIVERY, record("m:1.answer")),
@@ -106,6 +155,7 @@ def effects() -> list[Effect]:
         SystemEvent("agent:helper", "e.5", "aa", "c1", b"{}"),
         SystemEventsDone("agent:helper"),
         Count("default", "reaction.off"),
+        stranger(),
     ]
 
 
@@ -370,6 +420,37 @@ def others() -> list[Scenario]:
     ]  # fmt: skip
 
 
+def pairing() -> list[Scenario]:
+    def approve(code: str) -> Callable[[Store, Any], Any]:
+        return lambda s, _: s.script("pairing_approve")(token(7), code, 1, "cli", 1, "default")
+
+    def pair(effect: Effect) -> Callable[[Store, Any], Any]:
+        return lambda s, grant: timed(s.lanes.commit(grant, [effect]))
+
+    files = ("mark", "default", 2, "78", "{}", "80", "{}", 1, "81", 5000, 4000, "EFGHJKLM", "{}")
+    return [
+        Scenario("pair", "lane_commit", held, pair(stranger())),
+        Scenario("pair again", "lane_commit", strangers(1), pair(stranger(offset=40))),
+        Scenario("pair after a failed reply", "lane_commit", strangers(1, "failed:x"),
+                 pair(stranger(offset=40))),
+        Scenario("pair one too many", "lane_commit", strangers(3), pair(stranger("99"))),
+        Scenario("pair beside one that is over", "lane_commit", overdue, pair(stranger("99"))),
+        Scenario("pair reply", "lane_commit", strangers(1),
+                 pair(PairReply("default", "77", "pair.77", "sent"))),
+        Scenario("approve", "pairing_approve", strangers(2), approve("ABCDEFGH")),
+        Scenario("approve nobody", "pairing_approve", guessed(0), approve("ZZZZZZZZ")),
+        Scenario("approve after guesses", "pairing_approve", guessed(4), approve("ABCDEFGH")),
+        Scenario("approve a second guess", "pairing_approve", guessed(1), approve("ZZZZZZZY")),
+        Scenario("approve while locked", "pairing_approve", guessed(5), approve("ABCDEFGH"), answers=False),
+        Scenario("revoke", "pairing_revoke", approved,
+                 lambda s, _: s.script("pairing_revoke")(token(7), "default", "77")),
+        Scenario("revoke one who waits", "pairing_revoke", approved,
+                 lambda s, _: s.script("pairing_revoke")(token(7), "default", "78")),
+        Scenario("import", "pairing_import", approved, lambda s, _: s.script("pairing_import")(*files),
+                 answers=False),
+    ]  # fmt: skip
+
+
 def holding(store: Store) -> None:
     store.lanes.hold(SESSION, deadline_ms=60_000)
     fill(store)
@@ -393,4 +474,4 @@ def timed(answer: Any) -> Any:
 
 def all_scenarios() -> list[Scenario]:
     """Every scenario."""
-    return [*lanes(), *fenced(), *others()]
+    return [*lanes(), *fenced(), *others(), *pairing()]

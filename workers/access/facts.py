@@ -9,7 +9,14 @@ __all__ = ["MentionFacts", "MessageFacts", "SenderFacts", "Surface"]
 
 @dataclass(frozen=True, slots=True)
 class SenderFacts:
-    """Who wrote. ``roles`` are ids; ``None`` where the event carried no member (rule R19)."""
+    """Who wrote.
+
+    Attributes:
+        roles: ids; ``None`` where the event carried no member (rule R19).
+        paired: was approved by pairing; asked only where that can matter.
+        first_owner: owns the bot because nobody else does (``spec/inbound.md`` 3.3).
+        pluralkit: ``id`` is that of a PluralKit member, not of a Discord user.
+    """
 
     id: str
     username: str = ""
@@ -17,6 +24,9 @@ class SenderFacts:
     bot: bool = False
     webhook: bool = False
     roles: tuple[str, ...] | None = ()
+    paired: bool = False
+    first_owner: bool = False
+    pluralkit: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,12 @@ __all__ = ["command_authorized", "is_owner"]
 
 
 def is_owner(facts: MessageFacts, settings: AccessSettings) -> bool:
-    """The sender is named on ``commands.ownerAllowFrom``. A wildcard makes nobody an owner."""
+    """The sender is named on ``commands.ownerAllowFrom``. A wildcard makes nobody an owner.
+
+    While that list names nobody, the first who was approved by pairing is the owner.
+    """
+    if not settings.owned:
+        return facts.sender.first_owner
     if settings.owners is None:
         return False
     sender = facts.sender

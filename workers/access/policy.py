@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from workers.access.decision import Decision, Reason
 from workers.access.entries import AllowList, Match, key_matches
 from workers.access.facts import MessageFacts, SenderFacts, Surface
+from workers.access.pairing import let_in
 from workers.access.settings import AccessSettings, ChannelEntry, GuildEntry
 
 __all__ = ["decide_place", "find_channel", "find_guild", "sender_restriction"]
@@ -20,13 +21,13 @@ __all__ = ["decide_place", "find_channel", "find_guild", "sender_restriction"]
 def decide_place(facts: MessageFacts, settings: AccessSettings) -> Decision:
     """Whether the sender may talk in this place, with the entries that say so."""
     if facts.surface.kind == "direct":
-        return _decide_direct(facts.sender, settings)
+        return _decide_direct(facts.sender, settings, paired=let_in(facts, settings))
     if facts.surface.kind == "group":
         return _decide_group_dm(facts, settings)
     return _decide_guild(facts, settings)
 
 
-def _decide_direct(sender: SenderFacts, settings: AccessSettings) -> Decision:
+def _decide_direct(sender: SenderFacts, settings: AccessSettings, *, paired: bool = False) -> Decision:
     """DMs (``spec/inbound.md`` 3.1). Unknown people are refused from the first day."""
     if not settings.dm_enabled:
         return Decision.refuse(Reason.DM_DISABLED)
@@ -35,6 +36,8 @@ def _decide_direct(sender: SenderFacts, settings: AccessSettings) -> Decision:
     match = _match(settings.allow_from, sender, settings)
     if match is not None:
         return Decision(True, match=match)
+    if paired:
+        return Decision(True, match=Match(sender.id, "id"))
     return Decision.refuse(
         Reason.PAIRING_REQUIRED if settings.dm_policy == "pairing" else Reason.NOT_ALLOWLISTED
     )

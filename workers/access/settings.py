@@ -131,6 +131,8 @@ class AccessSettings:
     by_name: bool = False
     wake_on_mass_mentions: bool = False
     owners: AllowList | None = None
+    owned: bool = False
+    """``commands.ownerAllowFrom`` names somebody, be it on another channel."""
     use_access_groups: bool = True
     text_commands: bool = True
 
@@ -165,6 +167,7 @@ class AccessSettings:
             by_name=section.get("dangerouslyAllowNameMatching") is True,
             wake_on_mass_mentions=section.get("wakeOnMassMentions") is True,
             owners=AllowList.parse(_owner_entries(owners)),
+            owned=bool(owners),
             use_access_groups=commands.get("useAccessGroups") is not False,
             text_commands=commands.get("text") is not False,
         )

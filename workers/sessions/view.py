@@ -125,6 +125,15 @@ class AdmissionView(Protocol):
         """Records in a lane; 0 means that nothing runs or waits there."""
         ...
 
+    def paired(self, sender: str) -> bool:
+        """Whether a sender (``workers.access.pairing.store_id``) was approved by pairing."""
+        ...
+
+    @property
+    def first_owner(self) -> str:
+        """The sender who owns the bot while the config names nobody, or empty."""
+        ...
+
 
 class StoreView:
     """The view of a worker for one event, or a few that come together. A fact is read once per view."""
@@ -166,3 +175,13 @@ class StoreView:
     def depth(self, lane: str) -> int:
         """Records in a lane."""
         return self._store.lanes.depth(lane)
+
+    def paired(self, sender: str) -> bool:
+        """Whether a sender was approved; read anew each time, so that a revocation counts at once."""
+        return self._store.pairing.has(self._settings.account, sender)
+
+    @property
+    def first_owner(self) -> str:
+        """The owner by pairing; read again after two seconds."""
+        owner = self._store.pairing.first_owner()
+        return owner.sender if owner is not None else ""

@@ -1,4 +1,4 @@
--- _effects: the closed list of what a checkpoint or commit may do (R5). Needs _ledger, _lanes and _events.
+-- _effects: the closed list of what a checkpoint or commit may do (R5). Needs _ledger, _pairing, _lanes, _events.
 --
 -- Arguments: the number of effects, then for each its verb and
 --   push        lane, identity, frame, delay ms, front 0|1
@@ -13,8 +13,10 @@
 --   event       session key, id, digest of the text, digest of context and text, body
 --   heard       session key, n | '*' (all), n ids
 --   count       account, name
+--   pair        account, sender, meta, message id, n, n codes, lane, identity, frame
+--   pairreply   account, sender, identity of the reply, what became of it
 --
--- Keys built here, besides those of _ledger, _lanes and _events
+-- Keys built here, besides those of _ledger, _pairing, _lanes and _events
 --   tr:<session id>     list    entries             trm:<session id>  hash  bytes, n, archives
 --   rcpt:<identity>     hash    part → value; 24 h  ses:<session key> hash  session record
 --   sessions            zset    session key → ms    blob:<id>         string
@@ -26,6 +28,7 @@ local SLOT_MS = 3600000
 local E = {}
 local effect_cursor
 local slots_open = {}
+local pairs_open = {}
 
 local function take()
   local value = ARGV[effect_cursor]
@@ -155,6 +158,54 @@ function E.count()
   local account, name = take(), take()
   local plan = count_prepare(account, name)
   return function() count_write(plan) end
+end
+
+-- A stranger writes in private: a request with its reply, or "still waiting", or "too many wait". A message
+-- that has its outcome already changes nothing.
+function E.pair()
+  local account, sender, meta, message = B.name(take(), 'account'), pair_sender(take()), pair_meta(take()), take()
+  local codes = {}
+  for i = 1, B.count(take(), 'number of codes', 64) do codes[i] = pair_code(take()) end
+  local lane, identity, frame = take(), take(), take()
+  local mark = B.key('pairing', account)
+  if pairs_open[mark] then B.refuse('two requests in one call') end
+  pairs_open[mark] = true
+  local P = pair_load(account)
+  if redis.call('HEXISTS', B.key('paired', account), sender) == 1 then B.refuse('approved meanwhile') end
+  local entry, outcome, reason, push = P.live[sender], 'pairing', 'waiting', nil
+  if not entry and P.count >= PAIR_MOST then
+    outcome, reason = 'dropped', 'pairing-full'
+  elseif not entry then
+    reason = 'requested'
+    entry = { created = B.int(B.now), code = pair_free_code(P, codes), reply = '' }
+  end
+  local plan = ledger_prepare(account, message, outcome, reason)
+  if plan.old then return function() end end
+  if entry then
+    local failed = string.sub(entry.reply, 1, 7) == 'failed:' and B.now - entry.at >= PAIR_AGAIN_MS
+    if entry.reply == '' or failed then
+      push = push_prepare(lane, identity, frame, 0, false)
+      entry.reply, entry.at, entry.notice = 'queued', B.now, identity
+    end
+    entry.last, entry.meta = B.now, meta
+  end
+  return function()
+    pair_forget(P)
+    if entry then pair_save(P, sender, entry) end
+    if push then push_write(push) end
+    ledger_write(plan)
+  end
+end
+
+function E.pairreply()
+  local account, sender, notice, word = take(), pair_sender(take()), B.name(take(), 'identity'), B.name(take(), 'word')
+  local P = pair_load(account)
+  local entry = P.live[sender]
+  return function()
+    if not entry or entry.notice ~= notice then return end
+    entry.reply, entry.at = word, B.now
+    pair_save(P, sender, entry)
+  end
 end
 
 local function slot_queued(S, identity)

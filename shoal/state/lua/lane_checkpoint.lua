@@ -1,9 +1,10 @@
 -- lane_checkpoint: a commit that pops nothing. Keyed by (token, step): the last step again does nothing.
 -- Arguments: lane, token, head, step, journal 0|1, journal bytes, effects (see _effects)
 -- Answer: {'ok'} | {'stale'}
--- Keys: those of _lanes, _ledger, _events and _effects.
+-- Keys: those of _lanes, _ledger, _pairing, _events and _effects.
 -- include: _base
 -- include: _ledger
+-- include: _pairing
 -- include: _lanes
 -- include: _events
 -- include: _effects

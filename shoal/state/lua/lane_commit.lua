@@ -1,9 +1,10 @@
 -- lane_commit: apply effects, pop the head and what it absorbed, hand out the next head or release.
 -- Arguments: lane, token, head, take next 0|1, effects (see _effects)
 -- Answer: {'grant', …} as lane_acquire | {'ok', 'done'} (released) | {'stale'}
--- Keys: those of _lanes, _ledger, _events and _effects.
+-- Keys: those of _lanes, _ledger, _pairing, _events and _effects.
 -- include: _base
 -- include: _ledger
+-- include: _pairing
 -- include: _lanes
 -- include: _events
 -- include: _effects

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,8 @@ class View:
         depths: Mapping[str, int] | None = None,
         commands: Mapping[str, Any] | None = None,
         account: str = "default",
+        paired: Collection[str] = (),
+        first_owner: str = "",
         **more: Any,
     ) -> None:
         self.settings = Settings(
@@ -56,6 +58,8 @@ class View:
         self.guilds = dict(guilds or {})
         self.channels = dict(channels or {})
         self.depths = dict(depths or {})
+        self.approved = paired
+        self.first_owner = first_owner
 
     @property
     def facts(self) -> View:
@@ -69,6 +73,9 @@ class View:
 
     def depth(self, lane: str) -> int:
         return self.depths.get(lane, 0)
+
+    def paired(self, sender: str) -> bool:
+        return sender in self.approved
 
 
 def event(data: Mapping[str, Any], name: str = "MESSAGE_CREATE", account: str = "default") -> InboundEvent:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shoal.base.aborts import is_stop_command
 from shoal.discord.wire import MessageType
@@ -10,6 +10,7 @@ from shoal.state.records import InboundEvent
 from workers.access.decide import decide
 from workers.access.decision import Decision
 from workers.access.facts import MentionFacts, MessageFacts, SenderFacts
+from workers.access.pairing import may_be_paired, store_id
 from workers.sessions.place import Conversation, conversation_of, surface_of
 from workers.sessions.text import message_text
 from workers.sessions.view import AdmissionView
@@ -51,19 +52,13 @@ def arrive(event: InboundEvent, message: WireMessage, view: AdmissionView) -> Ar
 
 def _facts(message: WireMessage, text: str, view: AdmissionView) -> MessageFacts:
     bot_id = view.bot_id
+    surface = surface_of(message, view)
     named = {user.id for user in message.mentions}
     answered = message.referenced
     is_reply = message.type == 19 and answered is not None
     return MessageFacts(
-        sender=SenderFacts(
-            id=message.author.id,
-            username=message.author.username,
-            tag=user_tag(message.author),
-            bot=message.author.bot,
-            webhook=message.webhook_id is not None,
-            roles=message.roles,
-        ),
-        surface=surface_of(message, view),
+        sender=_sender(message, surface.kind, view),
+        surface=surface,
         mentions=MentionFacts(
             explicit=bot_id is not None and bot_id in named,
             reply_to_bot=is_reply and answered is not None and bot_id is not None
@@ -76,3 +71,22 @@ def _facts(message: WireMessage, text: str, view: AdmissionView) -> MessageFacts
         service=message.type not in ORDINARY and message.type not in COMMAND_ECHOES,
         command=view.settings.access.text_commands and is_stop_command(message.body.content, bot_id),
     )  # fmt: skip
+
+
+def _sender(message: WireMessage, kind: str, view: AdmissionView) -> SenderFacts:
+    """Who wrote. The store is asked only where its answer can matter."""
+    access = view.settings.access
+    sender = SenderFacts(
+        id=message.author.id,
+        username=message.author.username,
+        tag=user_tag(message.author),
+        bot=message.author.bot,
+        webhook=message.webhook_id is not None,
+        roles=message.roles,
+    )
+    store_name = store_id(sender)
+    return replace(
+        sender,
+        paired=may_be_paired(kind, access) and view.paired(store_name),
+        first_owner=not access.owned and view.first_owner == store_name,
+    )
