@@ -53,10 +53,15 @@ class Push:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """Append entries (opaque bytes, one JSON line each) to a transcript."""
+    """Append entries (opaque bytes, one JSON line each) to a transcript.
+
+    ``keep``: only the newest so many entries stay, and all go after 30 days without a new one; 0 keeps
+    everything (R27: what grows with every message needs a bound where it is written).
+    """
 
     session_id: str
     entries: Sequence[bytes]
+    keep: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,8 +239,8 @@ def _encode(effect: Effect) -> list[bytes | str | int]:
     match effect:
         case Push(lane, record, delay_ms, front):
             return ["push", check_lane(lane), record.identity, record.frame(), int(delay_ms), int(front)]
-        case Transcript(session_id, entries):
-            return ["transcript", check_name(session_id, "session id"), len(entries), *entries]
+        case Transcript(session_id, entries, keep):
+            return ["transcript", check_name(session_id, "session id"), int(keep), len(entries), *entries]
         case Receipt(identity, part, value):
             return ["receipt", check_name(identity, "identity"), int(part), value]
         case Outcome(account, message_id, outcome, reason):

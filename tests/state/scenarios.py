@@ -138,6 +138,7 @@ def effects() -> list[Effect]:
         Push(SESSION, record("m:1.again"), delay_ms=60_000),
         Push(OTHER, record("m:8"), front=True),
         Transcript("s1", [b"one", b"two"]),
+        Transcript("history:1", [b"one", b"two", b"three"], keep=2),
         Receipt("m:1", 0, b"receipt"),
         Outcome("default", MESSAGE, "answered", "ok"),
         Outcome("default", str(int(MESSAGE) + 5), "dropped", "chatter"),

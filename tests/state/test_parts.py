@@ -130,6 +130,16 @@ def test_long_transcripts_are_archived_and_whole(store: Store) -> None:
     assert store.redis.keys("shoal:1:tr*") == []
 
 
+def test_a_bounded_transcript_keeps_its_newest_entries_and_ends(store: Store) -> None:
+    """What grows with every message of a channel is bounded where it is written (R27)."""
+    for number in range(12):
+        commit(store, Transcript("history:1", [b"%05d" % number], keep=5))
+    assert store.sessions.transcript("history:1") == [b"%05d" % number for number in range(7, 12)]
+    assert store.sessions.hot_bytes("history:1") == 25
+    assert 0 < store.redis.ttl(store.keys.transcript("history:1")) <= 30 * 86_400
+    assert 0 < store.redis.ttl(store.keys.transcript_meta("history:1")) <= 30 * 86_400
+
+
 def test_receipts_keep_the_first_value(store: Store) -> None:
     commit(store, Receipt("m:1", 0, b"700"), Receipt("m:1", 1, b"701"))
     commit(store, Receipt("m:1", 0, b"999"))

@@ -3,8 +3,8 @@
 Messages that only lacked a mention are kept as entries of a small transcript of their own,
 one per account and channel. Entries are ordered by message id, and a turn may see those up
 to its trigger; when it has answered it appends a mark, and entries up to the newest mark are
-gone for later turns (rule R21). Nothing is ever deleted by a turn, so a message that arrives
-between admission and turn can neither be read early nor wiped.
+gone for later turns (rule R21). No turn deletes what others wrote, so a message that arrives
+between admission and turn can neither be read early nor wiped. The newest :data:`KEEP` entries stay.
 
 Only senders who may talk are recorded: a stranger is never quoted (``spec/inbound.md`` 4.6).
 """
@@ -21,6 +21,9 @@ __all__ = ["HistoryEntry", "cleared", "history_id", "pending", "record"]
 
 MAX_BODY = 2000
 """Characters kept of one entry, which is what Discord shows of one message."""
+
+KEEP = 400
+"""Entries kept of a channel; the oldest go first. A turn is shown far fewer (``historyLimit``)."""
 
 
 class HistoryEntry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -43,7 +46,7 @@ def history_id(account: str, channel_id: str) -> str:
 def record(account: str, channel_id: str, entry: HistoryEntry) -> Effect:
     """Keep a message for later turns."""
     short = msgspec.structs.replace(entry, body=entry.body[:MAX_BODY])
-    return Transcript(history_id(account, channel_id), [msgspec.json.encode(short)])
+    return Transcript(history_id(account, channel_id), [msgspec.json.encode(short)], keep=KEEP)
 
 
 def pending(sessions: Sessions, request: TurnRequest, limit: int) -> list[HistoryEntry]:
@@ -66,4 +69,6 @@ def pending(sessions: Sessions, request: TurnRequest, limit: int) -> list[Histor
 def cleared(request: TurnRequest) -> Effect:
     """Entries up to the trigger are done with. For the commit of a turn that answered, and only there."""
     mark = HistoryEntry(message_id=request.message_id, mark=True)
-    return Transcript(history_id(request.account, request.channel_id), [msgspec.json.encode(mark)])
+    return Transcript(
+        history_id(request.account, request.channel_id), [msgspec.json.encode(mark)], keep=KEEP
+    )

@@ -2,7 +2,7 @@
 --
 -- Arguments: the number of effects, then for each its verb and
 --   push        lane, identity, frame, delay ms, front 0|1
---   transcript  session id, n, n entries
+--   transcript  session id, entries to keep | 0, n, n entries
 --   receipt     identity, part, value
 --   outcome     account, message id, outcome, reason
 --   note        account, message id, line
@@ -18,6 +18,7 @@
 --
 -- Keys built here, besides those of _ledger, _pairing, _lanes and _events
 --   tr:<session id>     list    entries             trm:<session id>  hash  bytes, n, archives
+--                               (both end 30 days after the last entry where entries to keep are given)
 --   rcpt:<identity>     hash    part → value; 24 h  ses:<session key> hash  session record
 --   sessions            zset    session key → ms    blob:<id>         string
 --   wake:<key>          set     parked lanes, "<lane> <until>"        woken:<key>       string; 10 min
@@ -25,6 +26,7 @@
 
 local WOKEN_MS = 600000
 local SLOT_MS = 3600000
+local KEPT_MS = 2592000000
 local E = {}
 local effect_cursor
 local slots_open = {}
@@ -72,9 +74,15 @@ function E.push()
   return function() push_write(plan) end
 end
 
+-- Takes the oldest entries off until `keep` are left; the entries that went.
+local function transcript_trim(list, keep)
+  local over = redis.call('LLEN', list) - keep
+  return over > 0 and redis.call('LPOP', list, over) or {}
+end
+
 function E.transcript()
-  local id, n = B.name(take(), 'session id'), nil
-  n = B.count(take(), 'number of entries', 256)
+  local id, keep = B.name(take(), 'session id'), B.count(take(), 'entries to keep', 10000)
+  local n = B.count(take(), 'number of entries', 256)
   local list, meta = B.need(B.key('tr', id), 'list'), B.key('trm', id)
   B.need(meta, 'hash')
   local entries, bytes = {}, 0
@@ -89,7 +97,12 @@ function E.transcript()
     end
     local had = redis.call('HMGET', meta, 'bytes', 'n')
     local total, count = tonumber(had[1] or '') or 0, tonumber(had[2] or '') or 0
-    redis.call('HSET', meta, 'bytes', B.int(total + bytes), 'n', B.int(count + n))
+    if keep > 0 then
+      for _, gone in ipairs(transcript_trim(list, keep)) do total = total - #gone end
+      redis.call('PEXPIRE', list, KEPT_MS)
+    end
+    redis.call('HSET', meta, 'bytes', B.int(math.max(0, total + bytes)), 'n', B.int(count + n))
+    if keep > 0 then redis.call('PEXPIRE', meta, KEPT_MS) end
   end
 end
 

@@ -168,6 +168,18 @@ def test_history_is_read_up_to_the_trigger_and_cleared_up_to_it(store: Store, vi
     assert (told.outcome, told.reason) == ("history", "mention-required")
 
 
+def test_a_talkative_channel_keeps_its_newest_entries_only(
+    store: Store, view: StoreView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nobody answers is bounded per channel (rule R27)."""
+    monkeypatch.setattr(history, "KEEP", 5)
+    for number in range(12):
+        work(store, view, in_guild(f"chatter {number}", mention=False, id=str(NOW + number)))
+    kept = store.sessions.transcript(history.history_id("default", CHANNEL))
+    assert len(kept) == 5
+    assert b"chatter 11" in kept[-1]
+
+
 def test_what_comes_back_too_late_is_noted_and_starts_nothing(store: Store, view: StoreView) -> None:
     late = msgspec.structs.replace(event(in_guild()), history=True)
     admission = admit(late, view)
