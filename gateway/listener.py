@@ -41,6 +41,7 @@ from shoal.discord.limiter import Limiter
 from shoal.discord.rest import Rest
 from shoal.discord.routes import Route
 from shoal.discord.transport import Transport
+from shoal.discord.users import user_ids
 from shoal.discord.wire import GatewayClose
 from shoal.state.embedded import EmbeddedServer
 from shoal.state.store import Store
@@ -69,10 +70,8 @@ class Personal:
     def of(cls, loaded: Loaded) -> Personal:
         """Owners are the ids of ``commands.ownerAllowFrom``; names and wildcards are nobody's DM."""
         root = loaded.root
-        named = (str(entry).strip() for entry in root.commands.owner_allow_from or ())
-        ids = (entry.removeprefix("discord:").removeprefix("user:") for entry in named)
         return cls(
-            owners=tuple(entry for entry in ids if entry.isdigit()),
+            owners=user_ids(root.commands.owner_allow_from or ()),
             language=root.messages.language,
             role_bindings=any(binding.match.roles for binding in root.bindings),
         )

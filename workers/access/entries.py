@@ -13,9 +13,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from shoal.discord.users import user_id_of
+
 __all__ = ["AllowList", "Match", "display_slug", "key_matches", "match_slug"]
 
-_MENTION = re.compile(r"<@!?(\d{1,20})>")
 _PREFIXES = ("discord:user:", "discord:", "user:", "pk:")
 
 
@@ -86,12 +87,10 @@ class AllowList:
                 continue
             if entry == "*":
                 wildcard = True
-            elif mention := _MENTION.fullmatch(entry):
-                ids.add(mention.group(1))
+            elif user := user_id_of(entry):
+                ids.add(user)
             elif prefix := next((known for known in _PREFIXES if entry.startswith(known)), None):
                 ids.add(entry[len(prefix) :])
-            elif entry.isascii() and entry.isdigit():
-                ids.add(entry)
             elif slug := match_slug(entry.removeprefix("@")):
                 names.add(slug)
         return cls(wildcard, frozenset(ids), frozenset(names))
