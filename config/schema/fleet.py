@@ -13,11 +13,13 @@ __all__ = ["Fleet", "FleetRedis", "Flower", "WorkerKind", "Workers"]
 
 
 class FleetRedis(Section):
-    """Redis. Without ``url`` an embedded server is started in the state dir."""
+    """Redis. Without ``url`` an embedded server is started in the state dir; it may fill ``maxMemoryMb``
+    (unset: half of the machine's memory, at most 4096)."""
 
     url: SecretStr | None = None
     password: SecretInput | None = None
     ca_file: str | None = None
+    max_memory_mb: Positive | None = None
 
     @field_validator("url")
     @classmethod

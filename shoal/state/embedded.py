@@ -24,7 +24,12 @@ from pydantic import SecretStr
 from shoal.base.errors import ProcessError, ShoalError
 from shoal.base.redact import redactor
 
-__all__ = ["EmbeddedServer"]
+__all__ = ["EmbeddedServer", "memory_bound"]
+
+_MEMORY_SHARE = 0.5
+_MEMORY_MOST = 4 * 1024**3
+_MEMORY_LEAST = 256 * 1024**2
+_CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 _SOCKET_PATH_MAX = 100  # the kernel allows 107 bytes
 
@@ -64,7 +69,7 @@ class EmbeddedServer:
     Args:
         state_dir: data goes to ``redis/``, the password to ``redis.password``; both for the owner only.
         port: also listen on 127.0.0.1 at this port; 0 or None = the Unix socket only.
-        maxmemory: bytes at which writes are refused; 0 = no bound.
+        maxmemory: bytes at which writes are refused; none takes :func:`memory_bound`, 0 sets no bound.
         fsync: ``always``; anything else is for tests of what it costs.
         binary: another engine (a ``valkey-server`` or ``redis-server`` binary).
     """
@@ -74,7 +79,7 @@ class EmbeddedServer:
         state_dir: Path,
         *,
         port: int | None = None,
-        maxmemory: int = 0,
+        maxmemory: int | None = None,
         fsync: str = "always",
         binary: Path | None = None,
     ) -> None:
@@ -84,7 +89,7 @@ class EmbeddedServer:
         self.config_path = self.folder / "redis.conf"
         self.password_path = self.state_dir / "redis.password"
         self.pid_path = self.folder / "redis.pid"
-        self._maxmemory = maxmemory
+        self._maxmemory = memory_bound() if maxmemory is None else maxmemory
         self._fsync = fsync
         self._binary = binary
         self._process: subprocess.Popen[bytes] | None = None
@@ -265,6 +270,17 @@ class EmbeddedServer:
         except subprocess.TimeoutExpired:
             self.kill()
         self._process = None
+
+
+def memory_bound() -> int:
+    """Bytes the embedded server may fill: half of what this machine (or container) has, 256 MB to 4 GB.
+
+    Without a bound the server would grow until the kernel kills something, and nobody would be warned (R27).
+    """
+    have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with contextlib.suppress(OSError, ValueError):  # no cgroup, or "max"
+        have = min(have, int(_CGROUP_LIMIT.read_text("ascii")))
+    return max(_MEMORY_LEAST, min(_MEMORY_MOST, int(have * _MEMORY_SHARE)))
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+import shoal.state.embedded
 from shoal.base.errors import ProcessError, StoreUnavailable
 from shoal.base.ids import new_token
 from shoal.state.effects import Push
-from shoal.state.embedded import EmbeddedServer
+from shoal.state.embedded import EmbeddedServer, memory_bound
 from shoal.state.records import Grant
 from shoal.state.store import Store
 from tests.conftest import RedisServer
@@ -28,6 +29,25 @@ def test_it_is_guarded_and_writes_through(durable_server: RedisServer) -> None:
     assert (report.aof, report.appendfsync, report.warnings) == (True, "always", ())
     assert opened.redis.config_get("port")["port"] in (b"0", "0")
     opened.close()
+
+
+def test_it_has_a_bound_so_that_somebody_is_warned_before_it_is_full(durable_server: RedisServer) -> None:
+    """Without one it grows until the kernel kills something (R27)."""
+    opened = Store.open(durable_server.url)
+    report = opened.check()
+    assert 256 * 1024**2 <= report.maxmemory <= 4 * 1024**3
+    assert report.maxmemory == memory_bound()
+    assert 0 < opened.memory_share() < 0.5
+    opened.close()
+
+
+def test_the_bound_follows_the_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limit = tmp_path / "memory.max"
+    monkeypatch.setattr(shoal.state.embedded, "_CGROUP_LIMIT", limit)
+    whole = memory_bound()
+    for text, expected in (("max", whole), (str(1024**3), 1024**3 // 2), ("1000", 256 * 1024**2)):
+        limit.write_text(text)
+        assert memory_bound() == expected
 
 
 def test_a_second_server_on_the_same_state_is_refused(durable_server: RedisServer) -> None:

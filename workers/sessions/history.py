@@ -69,6 +69,4 @@ def pending(sessions: Sessions, request: TurnRequest, limit: int) -> list[Histor
 def cleared(request: TurnRequest) -> Effect:
     """Entries up to the trigger are done with. For the commit of a turn that answered, and only there."""
     mark = HistoryEntry(message_id=request.message_id, mark=True)
-    return Transcript(
-        history_id(request.account, request.channel_id), [msgspec.json.encode(mark)], keep=KEEP
-    )
+    return Transcript(history_id(request.account, request.channel_id), [msgspec.json.encode(mark)], keep=KEEP)

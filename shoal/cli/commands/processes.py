@@ -77,7 +77,8 @@ def redis(config: ConfigPath = None, state_dir: StateDir = None) -> None:
     loaded = enter("redis", config=config, state_dir=state_dir)
     from shoal.state.embedded import EmbeddedServer
 
-    argv = EmbeddedServer(loaded.state_dir).command()
+    bound = loaded.root.fleet.redis.max_memory_mb
+    argv = EmbeddedServer(loaded.state_dir, maxmemory=bound * 1024**2 if bound else None).command()
     os.execv(argv[0], argv)  # noqa: S606 - no shell; the server takes our place and dies with our supervisor
 
 
