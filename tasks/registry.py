@@ -17,9 +17,9 @@ from tasks.inbound import admit_lane
 from tasks.interaction import ack_lane
 from tasks.runtime import Runtime
 from tasks.session import turn_lane
-from tasks.upkeep import reconcile
+from tasks.upkeep import archive, mind_memory, reconcile
 
-__all__ = ["LANE_TASKS", "register"]
+__all__ = ["LANE_TASKS", "UPKEEP_TASKS", "register"]
 
 LANE_TASKS: dict[str, Callable[[Runtime, str], str]] = {
     "inbound.admit": admit_lane,
@@ -28,6 +28,13 @@ LANE_TASKS: dict[str, Callable[[Runtime, str], str]] = {
     "delivery.send": send_lane,
 }
 """Task name → body. The body returns one line without content, which Flower shows."""
+
+UPKEEP_TASKS: dict[str, Callable[[Runtime], str]] = {
+    "upkeep.reconcile": reconcile,
+    "upkeep.archive": archive,
+    "upkeep.memory": mind_memory,
+}
+"""Task name → body. They take no argument and are ticked by beat (:mod:`tasks.periodic`)."""
 
 HINT_REQUEST = "tasks.consuming:HintRequest"
 """How workers treat the message of a task; by name, because only they need to import it."""
@@ -38,9 +45,18 @@ def register(app: Celery, runtime: Callable[[], Runtime]) -> None:
     for name, body in LANE_TASKS.items():
         app.task(name=name, Request=HINT_REQUEST)(_lane_task(name, body, runtime))
 
-    @app.task(name="upkeep.reconcile", Request=HINT_REQUEST)
-    def _reconcile() -> str:
-        return reconcile(runtime())
+    for name, upkeep in UPKEEP_TASKS.items():
+        app.task(name=name, Request=HINT_REQUEST)(_upkeep_task(name, upkeep, runtime))
+
+
+def _upkeep_task(
+    name: str, body: Callable[[Runtime], str], runtime: Callable[[], Runtime]
+) -> Callable[[], str]:
+    def task() -> str:
+        return body(runtime())
+
+    task.__name__ = name.replace(".", "_")
+    return task
 
 
 def _lane_task(

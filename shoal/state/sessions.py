@@ -22,7 +22,6 @@ __all__ = ["HOT_BYTES", "Sessions"]
 
 HOT_BYTES = 2 * 1024 * 1024
 """Bytes of a transcript that stay uncompressed."""
-_PART_BYTES = HOT_BYTES // 2
 
 
 class Sessions:
@@ -36,9 +35,11 @@ class Sessions:
         raw: dict[bytes, bytes] = self._store.redis.hgetall(self._store.keys.session(session_key))
         return {name.decode(): value for name, value in raw.items()}
 
-    def recent(self, limit: int = 100) -> list[tuple[str, int]]:
-        """(session key, updated at in Unix ms), newest first."""
-        raw = self._store.redis.zrevrange(self._store.keys.sessions(), 0, limit - 1, withscores=True)
+    def recent(self, limit: int = 100, *, since_ms: int = 0) -> list[tuple[str, int]]:
+        """(session key, updated at in Unix ms), newest first; those updated at ``since_ms`` or later."""
+        raw = self._store.redis.zrevrangebyscore(
+            self._store.keys.sessions(), "+inf", since_ms, start=0, num=limit, withscores=True
+        )
         return [(key.decode(), int(score)) for key, score in raw]
 
     def forget(self, session_key: str) -> None:
@@ -78,20 +79,40 @@ class Sessions:
         """Bytes of the hot part."""
         return int(self._store.redis.hget(self._store.keys.transcript_meta(session_id), "bytes") or 0)
 
-    def archive(self, session_id: str) -> int:
-        """Compress the oldest entries if more than 2 MB are hot; the number of entries that went.
+    def archive_recent(self, *, since_ms: int = 0, limit: int = 10_000, hot: int = HOT_BYTES) -> int:
+        """Archive what is too long among the sessions updated since; the number of entries that went.
+
+        Two round trips for a thousand sessions of which none is too long.
+        """
+        keys = self._store.keys
+        moved = 0
+        names = [key for key, _ in self.recent(limit, since_ms=since_ms)]
+        for start in range(0, len(names), 1000):
+            pipeline = self._store.redis.pipeline(transaction=False)
+            for key in names[start : start + 1000]:
+                pipeline.hget(keys.session(key), "session_id")
+            ids = sorted({raw.decode() for raw in pipeline.execute() if raw})
+            for session_id in ids:
+                pipeline.hget(keys.transcript_meta(session_id), "bytes")
+            for session_id, size in zip(ids, pipeline.execute() if ids else [], strict=True):
+                while int(size or 0) > hot and (went := self.archive(session_id, hot=hot)):
+                    moved += went
+        return moved
+
+    def archive(self, session_id: str, *, hot: int = HOT_BYTES) -> int:
+        """Compress the oldest entries if more than ``hot`` bytes are; the number of entries that went.
 
         Safe beside running turns (they only append) and beside another archiver (the script compares
         the number of the archive it makes).
         """
-        if self.hot_bytes(session_id) <= HOT_BYTES:
+        if self.hot_bytes(session_id) <= hot:
             return 0
         keys = self._store.keys
         number = int(self._store.redis.hget(keys.transcript_meta(session_id), "archives") or 0) + 1
         oldest: list[bytes] = []
         size = 0
         for entry in self._store.redis.lrange(keys.transcript(session_id), 0, 4999):
-            if oldest and size + len(entry) > _PART_BYTES:
+            if oldest and size + len(entry) > hot // 2:
                 break
             oldest.append(entry)
             size += len(entry)

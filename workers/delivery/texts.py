@@ -70,6 +70,12 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "Noted; I have nothing to add.",
         "收到，我没有要补充的。",
     ),
+    "memory-short": (
+        "⚙️ Redis, where I keep everything, is more than 80 % full. At 90 % I stop reading new messages. "
+        "Give it more memory: `fleet.redis.maxMemoryMb`, or `maxmemory` of your own server.",
+        "⚙️ Redis 内存已使用超过 80%。达到 90% 时我会停止读取新消息。请增加内存：`fleet.redis.maxMemoryMb`，"
+        "或您自己服务器的 `maxmemory`。",
+    ),
     "interaction-expired": (
         "This is no longer active.",
         "此操作已失效。",
