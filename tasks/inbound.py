@@ -29,7 +29,8 @@ def admit_lane(runtime: Runtime, lane: str) -> str:
 
     def handle(grant: Grant, _context: TurnContext) -> Step:
         event = decode_event(grant.head.body)
-        admission = admit(event, views.of(event.account), fast=fast)
+        view = views.of(event.account)
+        admission = admit(event, view, fast=fast)
         if admission.stop is not None:
             # a bound only ever moves forward, so writing it before the commit may be repeated
             stop = admission.stop
@@ -37,6 +38,7 @@ def admit_lane(runtime: Runtime, lane: str) -> str:
         effects = [*admission.effects]
         if admission.notice is not None and not fast:
             effects.append(notice_push(admission.notice))
+        view.wrote(effects)
         return Commit(effects, admission.summary)
 
     return runtime.drain.run(lane, handle, max_records=BATCH)

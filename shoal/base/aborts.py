@@ -25,21 +25,22 @@ ABORT_WORDS = frozenset(
     }
 )
 
-_MENTION = re.compile(r"<@!?\d{1,20}>")
+_MENTION = re.compile(r"<@!?(\d{1,20})>")
+_STOP = re.compile(r"/stop(?:@[^\s:]+)?")
 _TRAILING = re.compile(r"[\s.!?,;:…。！？，、；：'\"“”‘’`()\[\]{}（）【】「」『』<>*_~-]+$")
 _APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'"})
 
 
 def normal_phrase(content: str, bot_id: str | None) -> str:
     """A message as the tables know it: no mention of the bot, lower case, no trailing punctuation."""
-    text = _MENTION.sub(lambda hit: " " if bot_id and bot_id in hit.group(0) else hit.group(0), content)
+    text = _MENTION.sub(lambda hit: " " if hit.group(1) == bot_id else hit.group(0), content)
     text = " ".join(text.translate(_APOSTROPHES).lower().split())
     return _TRAILING.sub("", text)
 
 
 def is_stop_command(content: str, bot_id: str | None) -> bool:
-    """The message is ``/stop`` and nothing else."""
-    return normal_phrase(content, bot_id) == "/stop"
+    """The message is ``/stop`` (or ``/stop@name``) and nothing else."""
+    return _STOP.fullmatch(normal_phrase(content, bot_id)) is not None
 
 
 def is_abort_word(content: str, bot_id: str | None) -> bool:

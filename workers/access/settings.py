@@ -69,6 +69,7 @@ class GuildEntry:
     """One entry of ``guilds``. ``channels`` is ``None`` where no map is written: every channel is open."""
 
     key: str
+    slug: str = ""
     require_mention: bool | None = None
     ignore_other_mentions: bool | None = None
     wake_on_mass_mentions: bool | None = None
@@ -89,6 +90,7 @@ class GuildEntry:
             }
         return cls(
             key=key,
+            slug=str(raw.get("slug") or ""),
             require_mention=raw.get("requireMention"),
             ignore_other_mentions=raw.get("ignoreOtherMentions"),
             wake_on_mass_mentions=raw.get("wakeOnMassMentions"),

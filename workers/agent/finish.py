@@ -13,7 +13,6 @@ from collections.abc import Sequence
 import msgspec
 
 from shoal.base.durations import format_duration
-from shoal.base.ids import new_token
 from shoal.base.logging import get_logger
 from shoal.state.effects import Effect, Note, Outcome, Push, SessionPut, Transcript
 from shoal.state.ledger import Outcome as Verdict
@@ -27,10 +26,11 @@ from workers.agent.sanitize import clean_answer, normalised
 from workers.agent.texts import model_failure
 from workers.agent.transcript import Line, fit
 from workers.agent.visibility import ReplyMode
-from workers.delivery.records import KIND, SendOutcome, SendRequest, encode
+from workers.delivery.records import KIND, NOTICE_MAX_AGE_S, SendOutcome, SendRequest, encode
 from workers.delivery.texts import language_of, say
 from workers.sessions.changes import DELETED_REASON
 from workers.sessions.history import cleared
+from workers.sessions.opened import OpenedSession, Used, session_fields
 from workers.sessions.records import TurnRequest
 
 __all__ = ["Ending"]
@@ -53,7 +53,7 @@ class Ending:
         request: TurnRequest,
         profile: AgentProfile,
         mode: ReplyMode,
-        session: dict[str, bytes],
+        session: OpenedSession,
         journal: Journal,
         absorbed: dict[str, TurnRequest],
     ) -> None:
@@ -109,6 +109,26 @@ class Ending:
             for known in request.all_message_ids[:MAX_SETTLED]
         ]
         return Commit(effects, f"dropped · {DELETED_REASON}")
+
+    def begun(self) -> Commit:
+        """A bare ``/new``: the conversation begins afresh, and its sender reads so."""
+        request = self.request
+        told = SendOutcome(request.message_id, str(Verdict.COMMAND), "new")
+        send = msgspec.structs.replace(
+            self._send(say("session-new", language_of(request.text)), plain=True),
+            reply_to=request.message_id,
+            max_age_s=NOTICE_MAX_AGE_S,
+            outcomes=(told,),
+        )
+        fields = session_fields(self.session, request, Used())
+        record = Record(
+            send.identity, KIND, encode(send), account=request.account, message_id=request.message_id
+        )
+        effects: list[Effect] = [
+            SessionPut(request.session_key, {**fields, "turns": "0"}),
+            Push(send.lane, record),
+        ]
+        return Commit(effects, "command · new")
 
     def _tell(self, text: str, code: str) -> Commit:
         # rooms get no boilerplate from a private turn, unless somebody asked for the bot by name
@@ -186,10 +206,10 @@ class Ending:
                 Outcome(self.request.account, self.request.message_id, str(verdict), reason or silent)
             )
         effects.extend(self._settle_others(verdict))
-        session_id = (self.session.get("session_id") or b"").decode() or new_token()
         lines = self._lines(shown if send is not None else "", silent, verdict)
-        effects.append(Transcript(session_id, fit(lines, TRANSCRIPT_BYTES)))
-        effects.append(SessionPut(self.request.session_key, self._session_fields(session_id)))
+        effects.append(Transcript(self.session.session_id, fit(lines, TRANSCRIPT_BYTES)))
+        used = Used(str(state.model or ""), state.usage.input, state.usage.output)
+        effects.append(SessionPut(self.request.session_key, session_fields(self.session, self.request, used)))
         effects.append(
             Note(self.request.account, self.request.message_id, "turn", self._note(silent, length))
         )
@@ -226,29 +246,6 @@ class Ending:
             word = Verdict.STOPPED if verdict == Verdict.STOPPED else how
             effects.append(Outcome(request.account, request.message_id, str(word), f"into.{message_id}"))
         return effects
-
-    def _session_fields(self, session_id: str) -> dict[str, bytes | str | None]:
-        request, state = self.request, self.journal.state
-        fields: dict[str, bytes | str | None] = {
-            "agent_id": request.agent_id,
-            "chat_type": request.chat_type,
-            "last_account": request.account,
-            "last_channel_id": request.channel_id,
-            "last_message_id": request.message_id,
-            "last_author_id": request.author_id,
-            "tokens_in": str(self._count("tokens_in") + state.usage.input),
-            "tokens_out": str(self._count("tokens_out") + state.usage.output),
-            "turns": str(self._count("turns") + 1),
-        }
-        if state.model is not None:
-            fields["model"] = str(state.model)
-        if "session_id" not in self.session:
-            fields["session_id"] = session_id
-        return fields
-
-    def _count(self, name: str) -> int:
-        raw = self.session.get(name, b"0").decode()
-        return int(raw) if raw.isdigit() else 0
 
     def _note(self, silent: str, length: int) -> str:
         state = self.journal.state

@@ -51,6 +51,7 @@ from workers.agent.visibility import reply_mode
 from workers.agent.workspace import workspace_files
 from workers.sessions.changes import apply_changes
 from workers.sessions.history import pending
+from workers.sessions.opened import open_session
 from workers.sessions.records import TurnRequest, decode_turn
 
 __all__ = ["TurnLoop"]
@@ -91,7 +92,12 @@ class TurnLoop:
         self.mode = reply_mode(
             request, self.profile, tool_available=any(tool.name == "message" for tool in self.tools)
         )
-        self.session = deps.store.sessions.get(request.session_key)
+        self.session = open_session(
+            deps.store.sessions.get(request.session_key),
+            request,
+            self.profile.reset,
+            cause=grant.head.identity,
+        )
         edited = self.journal.state.edited
         if edited is not None:
             self.request = _with(request, edited)
@@ -124,6 +130,8 @@ class TurnLoop:
             return self._ending.deleted()
         if self.profile.acp:
             return self._ending.trouble("acp", code="acp")
+        if self.request.reset == "new" and not self.request.text:
+            return self._ending.begun()
         typing = self.deps.typing(self.request) if self.deps.typing else contextlib.nullcontext()
         try:
             with typing:
@@ -240,11 +248,10 @@ class TurnLoop:
         return latest[0].text if latest else self.request.text
 
     def _history(self) -> list[Message]:
-        session_id = (self.session.get("session_id") or b"").decode()
-        if not session_id:
+        if self.session.fresh:
             return []
         return history_messages(
-            decode_lines(self.deps.store.sessions.transcript(session_id, last=400)),
+            decode_lines(self.deps.store.sessions.transcript(self.session.session_id, last=400)),
             grouped=self.request.chat_type != "direct",
             max_chars=HISTORY_CHARS[self._bound],
             max_turns=self.profile.history_turns,

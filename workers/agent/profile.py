@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from config.agents import ModelRef
+from workers.sessions.lifecycle import ResetPolicy
 
 __all__ = ["AgentProfile"]
 
@@ -32,6 +33,7 @@ class AgentProfile:
         workspace: folder with AGENTS.md and the like, or none.
         timeout_s: longest life of a turn.
         acp: the agent is a coding agent behind ACP, which is not served here yet.
+        reset: when its conversations of this kind start afresh by themselves.
     """
 
     agent_id: str
@@ -50,3 +52,4 @@ class AgentProfile:
     workspace: Path | None = None
     timeout_s: float = 172_800.0
     acp: bool = False
+    reset: ResetPolicy = field(default_factory=ResetPolicy)

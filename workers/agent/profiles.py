@@ -9,6 +9,7 @@ from config.agents import AgentSettings, ModelRef
 from config.loaded import Loaded
 from workers.agent.models import parse_ref
 from workers.agent.profile import AgentProfile
+from workers.sessions.lifecycle import SessionKind, reset_policy
 from workers.sessions.records import TurnRequest
 
 __all__ = ["profile_of"]
@@ -42,7 +43,14 @@ def profile_of(loaded: Loaded, request: TurnRequest) -> AgentProfile:
         workspace=agent.workspace,
         timeout_s=float(agent.timeout_seconds),
         acp=agent.acp,
+        reset=reset_policy(loaded.root.session, _kind(request)),
     )
+
+
+def _kind(request: TurnRequest) -> SessionKind:
+    if request.chat_type == "direct":
+        return "direct"
+    return "thread" if request.is_thread else "group"
 
 
 def _models(

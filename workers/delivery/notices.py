@@ -22,7 +22,7 @@ def notice_push(notice: Notice) -> Push:
         channel_id=notice.channel_id,
         cause=notice.cause,
         step=f"notice-{notice.text}",
-        text=say(notice.text, notice.language),
+        text=say(notice.text, notice.language, **notice.values),
         guild_id=notice.guild_id,
         reply_to=notice.reply_to,
         plain=True,

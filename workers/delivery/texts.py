@@ -84,18 +84,81 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "⚙️ Agent was aborted.",
         "⚙️ 已中止。",
     ),
+    "session-new": (
+        "✅ New session started.",
+        "✅ 已开始新会话。",
+    ),
+    "session-soft": (
+        "✅ The conversation goes on; its files are read afresh with the next message.",
+        "✅ 会话继续；下一条消息会重新读取工作区文件。",
+    ),
+    "activation-set": (
+        "⚙️ Group activation set to {mode}.",
+        "⚙️ 群组触发方式已设为 {mode}。",
+    ),
+    "activation-usage": (
+        "⚙️ Usage: /activation mention|always. Now: {mode}.",
+        "⚙️ 用法：/activation mention|always。当前：{mode}。",
+    ),
+    "activation-direct": (
+        "⚙️ Group activation only applies to servers and group chats.",
+        "⚙️ 触发方式只适用于服务器和群聊。",
+    ),
+    "queue-set": (
+        "⚙️ Queue for this conversation: {settings}.",
+        "⚙️ 本会话的队列设置：{settings}。",
+    ),
+    "queue-cleared": (
+        "⚙️ Queue settings of this conversation cleared; in force: {settings}.",
+        "⚙️ 已清除本会话的队列设置；当前生效：{settings}。",
+    ),
+    "queue-show": (
+        "⚙️ Queue: {settings}. Change it with /queue <mode> debounce:2s cap:25 drop:old|new|summarize; "
+        "/queue default clears. Modes: {modes}.",
+        "⚙️ 队列：{settings}。修改：/queue <模式> debounce:2s cap:25 drop:old|new|summarize；"
+        "/queue default 恢复默认。模式：{modes}。",
+    ),
+    "queue-unknown": (
+        "⚙️ I do not understand {word} here. Modes: {modes}; options: debounce:2s, cap:25, "
+        "drop:old|new|summarize; `default` clears.",
+        "⚙️ 无法识别 {word}。模式：{modes}；选项：debounce:2s、cap:25、drop:old|new|summarize；"
+        "`default` 恢复默认。",
+    ),
+    "status": (
+        "⚙️ Agent {agent} · session `{session}`\n"
+        "Model: {model}\n"
+        "Turns: {turns} · tokens in {tokens_in}, out {tokens_out}\n"
+        "Queue: {settings} · waiting {waiting}\n"
+        "Activation: {activation}",
+        "⚙️ 代理 {agent} · 会话 `{session}`\n"
+        "模型：{model}\n"
+        "轮次：{turns} · 令牌 输入 {tokens_in}，输出 {tokens_out}\n"
+        "队列：{settings} · 等待 {waiting}\n"
+        "触发方式：{activation}",
+    ),
+    "whoami": (
+        "⚙️ You are {name} · user id {id} · tag {tag}\nChannel {channel} · authority {authority}",
+        "⚙️ 你是 {name} · 用户 ID {id} · 标签 {tag}\n频道 {channel} · 权限 {authority}",
+    ),
+    "help": (
+        "⚙️ Commands as a message of their own: /new or /reset [message] start afresh, /stop ends what runs, "
+        "/status, /whoami, /queue, /activation mention|always, /help.",
+        "⚙️ 单独发送的命令：/new 或 /reset [消息] 重新开始，/stop 停止运行，"
+        "/status、/whoami、/queue、/activation mention|always、/help。",
+    ),
 }
 """Name → English, Chinese."""
 
 
-def say(name: str, language: Language) -> str:
-    """The text called ``name``.
+def say(name: str, language: Language, **values: str) -> str:
+    """The text called ``name``, its ``{holes}`` filled from ``values``.
 
     Raises:
-        KeyError: there is no such text.
+        KeyError: there is no such text, or a value is missing.
     """
     english, chinese = _TEXTS[name]
-    return chinese if language == "zh" else english
+    text = chinese if language == "zh" else english
+    return text.format(**values) if values else text
 
 
 def language_of(text: str) -> Language:

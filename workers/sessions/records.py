@@ -24,6 +24,7 @@ __all__ = [
     "ChatType",
     "QueueMode",
     "QuotedMessage",
+    "Reset",
     "TurnRequest",
     "decode_turn",
     "encode",
@@ -38,8 +39,11 @@ ChatType = Literal["direct", "channel", "group"]
 Authority = Literal["owner", "trusted", "guest"]
 """What the author may cause, from strong to weak. A turn has that of its weakest message (R7)."""
 
-QueueMode = Literal["steer", "followup", "collect", "interrupt"]
-"""What happens to a message that finds a turn running (``messages.queue``)."""
+QueueMode = Literal["steer", "queue", "followup", "collect", "steer-backlog", "interrupt"]
+"""What happens to a message that finds a turn running; see :mod:`workers.sessions.queueing`."""
+
+Reset = Literal["", "new", "soft"]
+"""A turn that begins its conversation afresh (``new``), or was asked to keep it (``soft``)."""
 
 
 class Attachment(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -111,6 +115,10 @@ class TurnRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     born_ms: int = 0
     received_ms: int = 0
     mode: QueueMode = "steer"
+    queued: bool = False
+    """Something ran or waited in the conversation when the message was admitted."""
+    reset: Reset = ""
+    """``new``: the message is a ``/new`` or ``/reset``; its turn begins a new transcript."""
 
     was_mentioned: bool = False
     """The bot's id is among the mentions, or a name pattern matched."""
@@ -118,7 +126,12 @@ class TurnRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """What satisfied the mention gate; empty where nothing did or nothing was asked."""
     mention_required: bool = False
 
+    updates_route: bool = True
+    """The conversation's announcements follow this message (``spec/inbound.md`` 5.3)."""
+
     guild_name: str = ""
+    guild_slug: str = ""
+    """``slug`` of the guild's entry, where one is written."""
     channel_name: str = ""
     topic: str = ""
     """The channel's topic: untrusted context."""

@@ -7,19 +7,23 @@ at most a Redis read (rule R18).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from config.loaded import Loaded
+from shoal.state.effects import Effect, SessionPut
 from shoal.state.store import Store
+from workers.access.entries import AllowList
 from workers.access.settings import AccessSettings
 from workers.sessions.keys import DmScope
-from workers.sessions.records import QueueMode
+from workers.sessions.queueing import QueueSettings
 from workers.sessions.routing import Routing
+from workers.sessions.state import SessionState
+from workers.sessions.text_commands import RESET_TRIGGERS
 
-__all__ = ["AdmissionView", "FactsReader", "Settings", "StoreView", "settings_of"]
+__all__ = ["AdmissionView", "FactsReader", "Settings", "StoreView", "pinned_owner", "settings_of"]
 
 _ACCESS_KEYS = {
     "dm_policy",
@@ -30,15 +34,6 @@ _ACCESS_KEYS = {
     "allow_bots",
     "dangerously_allow_name_matching",
     "wake_on_mass_mentions",
-}
-_MODES: dict[str, QueueMode] = {
-    "steer": "steer",
-    "queue": "steer",  # the old name of one message per boundary
-    "steer-backlog": "steer",
-    "steer+backlog": "steer",
-    "followup": "followup",
-    "collect": "collect",
-    "interrupt": "interrupt",
 }
 
 
@@ -51,10 +46,12 @@ class Settings:
     routing: Routing = field(default_factory=Routing)
     dm_scope: DmScope = "main"
     identity_links: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    queue_mode: QueueMode = "steer"
-    collect_ms: int = 500
-    """Quiet time before a collected batch is answered."""
+    queue: QueueSettings = field(default_factory=QueueSettings)
     history_limit: int = 20
+    reset_triggers: tuple[str, ...] = RESET_TRIGGERS
+    """Whole messages, or beginnings of messages, that start a conversation afresh."""
+    pinned_owner: str | None = None
+    """The one person of the DM list, where DMs share a session and the list names exactly one."""
     language: Literal["en", "zh"] = "en"
 
 
@@ -66,16 +63,14 @@ def settings_of(loaded: Loaded, account_id: str) -> Settings:
     """
     discord = loaded.account(account_id).discord
     root = loaded.root
-    queue = root.messages.queue
+    access = AccessSettings.read(
+        account_id,
+        discord.model_dump(by_alias=True, include=_ACCESS_KEYS),
+        root.commands.model_dump(by_alias=True, include={"owner_allow_from", "use_access_groups", "text"}),
+    )
     return Settings(
         account=account_id,
-        access=AccessSettings.read(
-            account_id,
-            discord.model_dump(by_alias=True, include=_ACCESS_KEYS),
-            root.commands.model_dump(
-                by_alias=True, include={"owner_allow_from", "use_access_groups", "text"}
-            ),
-        ),
+        access=access,
         routing=Routing.read(
             [binding.model_dump(by_alias=True) for binding in root.bindings],
             list(loaded.agents),
@@ -84,11 +79,23 @@ def settings_of(loaded: Loaded, account_id: str) -> Settings:
         ),
         dm_scope=root.session.dm_scope,
         identity_links={name: tuple(ids) for name, ids in root.session.identity_links.items()},
-        queue_mode=_MODES[queue.by_channel.get("discord", queue.mode)],
-        collect_ms=queue.debounce_ms_by_channel.get("discord", queue.debounce_ms),
+        queue=QueueSettings.of(root.messages.queue),
         history_limit=discord.history_limit,
+        reset_triggers=_triggers(root.session.reset_triggers),
+        pinned_owner=pinned_owner(access.allow_from) if root.session.dm_scope == "main" else None,
         language=root.messages.language,
     )
+
+
+def pinned_owner(allowed: AllowList | None) -> str | None:
+    """The one id of a list that names exactly one person (``spec/inbound.md`` 3.9)."""
+    if allowed is None or allowed.wildcard or allowed.names or len(allowed.ids) != 1:
+        return None
+    return next(iter(allowed.ids))
+
+
+def _triggers(written: list[str] | None) -> tuple[str, ...]:
+    return RESET_TRIGGERS if written is None else tuple(written)
 
 
 class FactsReader(Protocol):
@@ -134,6 +141,10 @@ class AdmissionView(Protocol):
         """The sender who owns the bot while the config names nobody, or empty."""
         ...
 
+    def session(self, session_key: str) -> SessionState:
+        """What is kept of a conversation; an empty state for one that has no record."""
+        ...
+
 
 class StoreView:
     """The view of a worker for one event, or a few that come together. A fact is read once per view."""
@@ -143,6 +154,7 @@ class StoreView:
         self._store = store
         self._channels: dict[str, Mapping[str, Any] | None] = {}
         self._guilds: dict[str, Mapping[str, Any] | None] = {}
+        self._sessions: dict[str, SessionState] = {}
 
     @property
     def settings(self) -> Settings:
@@ -185,3 +197,15 @@ class StoreView:
         """The owner by pairing; read again after two seconds."""
         owner = self._store.pairing.first_owner()
         return owner.sender if owner is not None else ""
+
+    def session(self, session_key: str) -> SessionState:
+        """What is kept of a conversation."""
+        if session_key not in self._sessions:
+            self._sessions[session_key] = SessionState.read(self._store.sessions.get(session_key))
+        return self._sessions[session_key]
+
+    def wrote(self, effects: Sequence[Effect]) -> None:
+        """These effects are being committed: what they change is read anew for the next event."""
+        for effect in effects:
+            if isinstance(effect, SessionPut):
+                self._sessions.pop(effect.session_key, None)

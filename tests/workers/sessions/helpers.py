@@ -13,6 +13,7 @@ import msgspec
 from shoal.state.records import InboundEvent
 from workers.access.settings import AccessSettings
 from workers.sessions.routing import Routing
+from workers.sessions.state import SessionState
 from workers.sessions.view import Settings
 
 BOT, ANN, BOB, GUILD, CHANNEL, DM = "900", "101", "102", "500", "600", "700"
@@ -49,6 +50,7 @@ class View:
         account: str = "default",
         paired: Collection[str] = (),
         first_owner: str = "",
+        sessions: Mapping[str, SessionState] | None = None,
         **more: Any,
     ) -> None:
         self.settings = Settings(
@@ -60,6 +62,7 @@ class View:
         self.depths = dict(depths or {})
         self.approved = paired
         self.first_owner = first_owner
+        self.sessions = dict(sessions or {})
 
     @property
     def facts(self) -> View:
@@ -76,6 +79,9 @@ class View:
 
     def paired(self, sender: str) -> bool:
         return sender in self.approved
+
+    def session(self, session_key: str) -> SessionState:
+        return self.sessions.get(session_key, SessionState())
 
 
 def event(data: Mapping[str, Any], name: str = "MESSAGE_CREATE", account: str = "default") -> InboundEvent:

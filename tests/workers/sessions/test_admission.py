@@ -28,6 +28,7 @@ from workers.sessions.admission import Admission, StopBound, admit
 from workers.sessions.changes import KIND as CHANGE
 from workers.sessions.changes import apply_changes
 from workers.sessions.history import HistoryEntry
+from workers.sessions.queueing import QueueSettings
 from workers.sessions.records import TurnRequest, decode_turn
 
 OPEN: dict[str, Any] = {"allowFrom": [ANN], "guilds": {GUILD: {}}}
@@ -195,7 +196,7 @@ def test_the_fast_lane_only_stops() -> None:
 
 
 def test_interrupt_is_a_stop_of_what_is_older_and_an_ordinary_message() -> None:
-    admission = admit(event(message()), View(OPEN, queue_mode="interrupt"))
+    admission = admit(event(message()), View(OPEN, queue=QueueSettings("interrupt")))
     assert pushed(admission).mode == "interrupt"
     assert admission.stop == StopBound("session:agent:main:main", snowflake_ms(NOW), str(NOW))
 

@@ -85,7 +85,7 @@ def head(store: Store, lane: str) -> Grant:
 
 
 def test_settings_come_from_the_file(settings: Settings) -> None:
-    assert settings.queue_mode == "followup"
+    assert settings.queue.mode == "followup"
     assert settings.dm_scope == "per-channel-peer"
     assert settings.access.dm_policy == "pairing"
     assert settings.access.owners is not None

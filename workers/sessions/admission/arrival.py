@@ -13,6 +13,7 @@ from workers.access.facts import MentionFacts, MessageFacts, SenderFacts
 from workers.access.pairing import may_be_paired, store_id
 from workers.sessions.place import Conversation, conversation_of, surface_of
 from workers.sessions.text import message_text
+from workers.sessions.text_commands import TextCommand, read_command
 from workers.sessions.view import AdmissionView
 from workers.sessions.wire import WireMessage, user_tag
 
@@ -34,12 +35,15 @@ class Arrival:
     facts: MessageFacts
     decision: Decision
     conversation: Conversation
+    command: TextCommand | None = None
+    """The text command the message is, where text commands are on."""
 
 
 def arrive(event: InboundEvent, message: WireMessage, view: AdmissionView) -> Arrival:
     """Gather the facts of a message and ask access."""
     text = message_text(message)
-    facts = _facts(message, text, view)
+    command = _command(message, view)
+    facts = _facts(message, text, command, view)
     return Arrival(
         event,
         message,
@@ -47,10 +51,17 @@ def arrive(event: InboundEvent, message: WireMessage, view: AdmissionView) -> Ar
         facts,
         decide(facts, view.settings.access),
         conversation_of(message, facts.surface, view.settings),
+        command,
     )
 
 
-def _facts(message: WireMessage, text: str, view: AdmissionView) -> MessageFacts:
+def _command(message: WireMessage, view: AdmissionView) -> TextCommand | None:
+    if not view.settings.access.text_commands:
+        return None
+    return read_command(message.body.content, view.bot_id, view.settings.reset_triggers)
+
+
+def _facts(message: WireMessage, text: str, command: TextCommand | None, view: AdmissionView) -> MessageFacts:
     bot_id = view.bot_id
     surface = surface_of(message, view)
     named = {user.id for user in message.mentions}
@@ -69,7 +80,8 @@ def _facts(message: WireMessage, text: str, view: AdmissionView) -> MessageFacts
         bot_id=bot_id,
         has_content=bool(text),
         service=message.type not in ORDINARY and message.type not in COMMAND_ECHOES,
-        command=view.settings.access.text_commands and is_stop_command(message.body.content, bot_id),
+        command=command is not None
+        or (view.settings.access.text_commands and is_stop_command(message.body.content, bot_id)),
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""A message: refused, a stop, or a turn in its session's lane (MESSAGE_CREATE)."""
+"""A message: refused, a stop, a command, or a turn in its session's lane (MESSAGE_CREATE)."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ from dataclasses import replace
 
 from shoal.base.errors import InvalidName
 from shoal.base.ids import snowflake_ms
-from shoal.state.effects import Note, Outcome, Push
-from shoal.state.records import InboundEvent, Record
+from shoal.state.effects import Outcome
+from shoal.state.records import InboundEvent
 from workers.access.decision import Decision
 from workers.sessions import history
 from workers.sessions.admission.arrival import COMMAND_ECHOES, ORDINARY, Arrival, arrive
-from workers.sessions.admission.request import turn_request
-from workers.sessions.admission.results import Admission, StopBound, dropped, record_identity
+from workers.sessions.admission.commands import find_command
+from workers.sessions.admission.results import Admission, dropped
 from workers.sessions.admission.stop import find_stop
-from workers.sessions.keys import session_lane
-from workers.sessions.records import KIND, encode
+from workers.sessions.admission.turns import start_turn
 from workers.sessions.view import AdmissionView
 from workers.sessions.wire import Malformed, read_ids, read_message, user_label
 
@@ -36,18 +35,21 @@ def create(event: InboundEvent, view: AdmissionView) -> Admission:
     arrival = arrive(event, message, view)
     if event.history:
         return _refused(arrival, _noted(arrival.decision), view)
-    stop = find_stop(arrival, view)
-    if stop is not None:
-        return stop
+    try:
+        return find_stop(arrival, view) or find_command(arrival, view) or _ordinary(arrival, view)
+    except InvalidName:
+        return dropped(event.account, message.id, "session-key-invalid")
+
+
+def _ordinary(arrival: Arrival, view: AdmissionView) -> Admission:
+    """A message that is no stop and no command."""
+    account, message = arrival.event.account, arrival.message
     if not arrival.decision.allowed:
         return _refused(arrival, arrival.decision, view)
     if message.type not in ORDINARY:
         reason = "command-echo" if message.type in COMMAND_ECHOES else "service-message"
-        return dropped(event.account, message.id, reason)
-    try:
-        return _turn(arrival, view)
-    except InvalidName:
-        return dropped(event.account, message.id, "session-key-invalid")
+        return dropped(account, message.id, reason)
+    return start_turn(arrival, view)
 
 
 def fast_stop(event: InboundEvent, view: AdmissionView) -> Admission:
@@ -85,35 +87,4 @@ def _refused(arrival: Arrival, decision: Decision, view: AdmissionView) -> Admis
             Outcome(account, message.id, "history", decision.reason),
         ),
         f"history · {decision.reason}",
-    )
-
-
-def _turn(arrival: Arrival, view: AdmissionView) -> Admission:
-    """Push the message into its session's lane. It has no outcome yet: its turn will write it."""
-    event, message, conversation = arrival.event, arrival.message, arrival.conversation
-    settings = view.settings
-    lane = session_lane(conversation.session_key)
-    request = turn_request(arrival, view)
-    record = Record(
-        identity=record_identity(event.account, message.id),
-        kind=KIND,
-        body=encode(request),
-        born=request.born_ms,
-        mode=request.mode,
-        scope=f"{event.account}|{message.channel_id}|{request.authority}",
-        account=event.account,
-        message_id=message.id,
-    )
-    # interrupt is "stop everything older" and an ordinary message
-    stop = None
-    if request.mode == "interrupt":
-        stop = StopBound(lane, request.born_ms, message.id)
-    delay_ms = settings.collect_ms if request.mode == "collect" and view.depth(lane) > 0 else 0
-    return Admission(
-        (
-            Push(lane, record, delay_ms=delay_ms),
-            Note(event.account, message.id, "session", conversation.session_key),
-        ),
-        f"admitted · {conversation.agent_id}",
-        stop=stop,
     )

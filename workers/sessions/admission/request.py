@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from shoal.base.ids import snowflake_ms
 from workers.sessions.admission.arrival import Arrival
-from workers.sessions.records import Authority, QuotedMessage, TurnRequest
+from workers.sessions.records import Authority, QueueMode, QuotedMessage, TurnRequest
 from workers.sessions.text import attachments_of, message_text
-from workers.sessions.view import AdmissionView
+from workers.sessions.view import AdmissionView, Settings
 from workers.sessions.wire import WireMessage, user_label, user_tag
 
 __all__ = ["turn_request"]
@@ -17,8 +17,15 @@ MAX_QUOTE = 2_000
 """Characters kept of the message that is answered to."""
 
 
-def turn_request(arrival: Arrival, view: AdmissionView) -> TurnRequest:
-    """Everything the turn has to know; it looks nothing up."""
+def turn_request(
+    arrival: Arrival, view: AdmissionView, *, mode: QueueMode, queued: bool = False
+) -> TurnRequest:
+    """Everything the turn has to know; it looks nothing up.
+
+    Args:
+        mode: how the message queues.
+        queued: its conversation is busy.
+    """
     event, message, decision, conversation = (
         arrival.event,
         arrival.message,
@@ -44,11 +51,14 @@ def turn_request(arrival: Arrival, view: AdmissionView) -> TurnRequest:
         command_authorized=decision.authorized,
         born_ms=snowflake_ms(message.id),
         received_ms=event.received_ms,
-        mode=view.settings.queue_mode,
+        mode=mode,
+        queued=queued,
         was_mentioned=decision.mentioned_by in ("explicit", "mass"),
         mentioned_by=decision.mentioned_by,
         mention_required=decision.mention_required,
+        updates_route=_updates_route(arrival, view.settings),
         guild_name=surface.guild_name,
+        guild_slug=decision.guild.slug if decision.guild else "",
         channel_name=surface.channel_name,
         topic=conversation.surface.topic,
         parent_id=surface.parent_id,
@@ -60,6 +70,13 @@ def turn_request(arrival: Arrival, view: AdmissionView) -> TurnRequest:
         quoted=_quoted(message, view),
         has_forwarded=bool(message.snapshots) or message.reference_type == 1,
     )
+
+
+def _updates_route(arrival: Arrival, settings: Settings) -> bool:
+    """Of the session that DMs share, announcements stay with its owner, where there is a single one."""
+    shared = arrival.conversation.chat_type == "direct" and settings.dm_scope == "main"
+    pinned = settings.pinned_owner
+    return not shared or pinned is None or pinned == arrival.message.author.id
 
 
 def _quoted(message: WireMessage, view: AdmissionView) -> QuotedMessage | None:

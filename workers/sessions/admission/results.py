@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from shoal.base.ids import check_name
@@ -22,7 +23,7 @@ class StopBound:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A short text of our own to send: ``text`` names an entry of the catalogue."""
+    """A short text of our own to send: ``text`` names an entry of the catalogue, ``values`` fill it."""
 
     account: str
     channel_id: str
@@ -31,6 +32,7 @@ class Notice:
     cause: str
     text: str
     language: Literal["en", "zh"]
+    values: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
