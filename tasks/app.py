@@ -27,6 +27,7 @@ from shoal.state import keys
 
 __all__ = [
     "QUEUE_PREFIX",
+    "WORK_QUEUES",
     "QuickConnection",
     "broker_url",
     "build_app",
@@ -36,6 +37,9 @@ __all__ = [
 
 QUEUE_PREFIX = keys.CELERY_PREFIX
 """Everything kombu writes lives below this prefix, in the same Redis."""
+
+WORK_QUEUES = frozenset({"upkeep"})
+"""Queues of plain tasks, settled when the task says so; the others carry hints, which need no settling."""
 
 QUEUES = ("interactive", "inbound", "delivery", "upkeep", "turns", "chores", "voice")
 

@@ -3,9 +3,9 @@
 A hint is a knock, not work: losing one costs a second (a sweep knocks again), a double one
 nothing. So what Celery and kombu do per message to remember it is left out:
 
-* **no acknowledgements.** kombu notes every message it takes in ``unacked`` (a transaction
-  with two writes, an fsync) and strikes it out again (another one), and after an hour it
-  would bring back what a killed worker had taken.
+* **no acknowledgements** on queues of hints (``upkeep`` carries plain tasks and has them). kombu notes every
+  message it takes in ``unacked`` (a transaction with two writes, an fsync) and strikes it out again (another
+  one), and after an hour it would bring back what a killed worker had taken.
 * **monitoring events go out twice a second, together,** instead of three times per task; each
   costs a client object, a publish, and the same again in Flower.
 * **threads take turns often.** Between the consuming loop and the thread that runs a task
@@ -24,7 +24,7 @@ from celery.worker.consumer import Consumer
 from celery.worker.request import Request
 from kombu.entity import Queue
 
-__all__ = ["FleetConsumer", "HintRequest", "hint_queue", "tune_process"]
+__all__ = ["FleetConsumer", "HintRequest", "hint_queue", "tune_process", "work_queue"]
 
 EVENTS_EVERY_S = 0.5
 THREAD_TURN_S = 0.0005
@@ -40,6 +40,11 @@ def tune_process() -> None:
 def hint_queue(name: str) -> Queue:
     """A queue of hints, consumed without acknowledgements."""
     return Queue(name, routing_key=name, no_ack=True)
+
+
+def work_queue(name: str) -> Queue:
+    """A queue whose messages are settled when their task says so: for plain tasks, which are no hints."""
+    return Queue(name, routing_key=name)
 
 
 class HintRequest(Request):  # type: ignore[misc]

@@ -134,7 +134,9 @@ class Drain:
     def _write(self, grant: Grant, step: Step, *, take_next: bool) -> tuple[Grant | None, str]:
         match step:
             case Commit():
-                return self.lanes.commit(grant, step.effects, take_next=take_next), step.summary
+                following = self.lanes.commit(grant, step.effects, take_next=take_next)
+                _afterwards(step)
+                return following, step.summary
             case Park():
                 self.lanes.park(
                     grant, delay_ms=step.delay_ms, wake_on=step.wake_on, wake_on_push=step.wake_on_push
@@ -153,6 +155,15 @@ class Drain:
                 if failed is Failed.DEAD:
                     log.error("record is dead", lane=grant.lane, identity=grant.head.identity, code=step.code)
                 return None, f"{failed.value}: {step.code}"
+
+
+def _afterwards(step: Commit) -> None:
+    if step.after is None:
+        return
+    try:
+        step.after()
+    except Exception:
+        log.exception("what was to follow a commit failed")
 
 
 def _joined(summaries: list[str]) -> str:

@@ -12,6 +12,7 @@ from celery import Celery
 
 from shoal.base.errors import InvalidName
 from shoal.state.queues import CLASSES, check_lane, lane_class
+from tasks.app import WORK_QUEUES
 from tasks.delivery import send_lane
 from tasks.inbound import admit_lane
 from tasks.interaction import ack_lane
@@ -37,16 +38,19 @@ UPKEEP_TASKS: dict[str, Callable[[Runtime], str]] = {
 """Task name → body. They take no argument and are ticked by beat (:mod:`tasks.periodic`)."""
 
 HINT_REQUEST = "tasks.consuming:HintRequest"
-"""How workers treat the message of a task; by name, because only they need to import it."""
+"""How workers treat the message of a task; by name, because only they need to import it. Not for tasks of a
+queue with acknowledgements: nothing would settle their messages."""
 
 
 def register(app: Celery, runtime: Callable[[], Runtime]) -> None:
     """Add every task to ``app``; ``runtime`` gives the process's parts when a task runs."""
     for name, body in LANE_TASKS.items():
-        app.task(name=name, Request=HINT_REQUEST)(_lane_task(name, body, runtime))
+        acknowledged = any(lane.task == name and lane.queue in WORK_QUEUES for lane in CLASSES.values())
+        options = {} if acknowledged else {"Request": HINT_REQUEST}
+        app.task(name=name, **options)(_lane_task(name, body, runtime))
 
     for name, upkeep in UPKEEP_TASKS.items():
-        app.task(name=name, Request=HINT_REQUEST)(_upkeep_task(name, upkeep, runtime))
+        app.task(name=name)(_upkeep_task(name, upkeep, runtime))
 
 
 def _upkeep_task(

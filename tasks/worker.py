@@ -2,7 +2,8 @@
 ``tasks`` folder of whatever directory it is started in (rule R31).
 
     front    interactive, inbound      threads   quick: acks, admission
-    back     delivery, upkeep          threads   sending; rate waits go back to the lane
+    back     delivery, upkeep          threads   sending (rate waits go back to the lane); files
+             upkeep.<home>                       that have to be on this host's disk
     turns    turns, turns.<home>       threads   agent turns
     chores   chores                    prefork   exec, media, quarantine: limits are real there
 """
@@ -20,8 +21,8 @@ from config import Loaded
 from shoal.base.errors import ProcessError
 from shoal.base.logging import get_logger
 from shoal.base.process import die_with_parent
-from tasks.app import QUEUE_PREFIX
-from tasks.consuming import hint_queue, tune_process
+from tasks.app import QUEUE_PREFIX, WORK_QUEUES
+from tasks.consuming import hint_queue, tune_process, work_queue
 from tasks.control import install_controls
 from tasks.hints import install_hints
 from tasks.registry import register
@@ -41,21 +42,21 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class WorkerKind:
-    """Queues and pool of one kind of worker; ``home`` adds the queue of this host."""
+    """Queues and pool of one kind of worker; ``home`` adds this host's own queue of that name."""
 
     name: str
     queues: tuple[str, ...]
     pool: str
     concurrency: int
-    home: bool = False
+    home: str = ""
 
 
 KINDS = {
     kind.name: kind
     for kind in (
         WorkerKind("front", ("interactive", "inbound"), "threads", 8),
-        WorkerKind("back", ("delivery", "upkeep"), "threads", 16),
-        WorkerKind("turns", ("turns",), "threads", 32, home=True),
+        WorkerKind("back", ("delivery", "upkeep"), "threads", 16, home="upkeep"),
+        WorkerKind("turns", ("turns",), "threads", 32, home="turns"),
         WorkerKind("chores", ("chores",), "prefork", 1),
     )
 }
@@ -79,7 +80,7 @@ def run(kind_name: str, loaded: Loaded, *, index: int = 1, concurrency: int | No
         raise ProcessError(f"There is no worker kind {kind_name!r}.", fix=f"Use one of: {', '.join(KINDS)}.")
     runtime = open_runtime(loaded, kind.name, index=index)
     tune_process()
-    queues = [*kind.queues, *([f"turns.{runtime.home}"] if kind.home else [])]
+    queues = [*kind.queues, *([f"{kind.home}.{runtime.home}"] if kind.home else [])]
     slots = concurrency or getattr(loaded.root.fleet.workers, kind.name).concurrency or kind.concurrency
     current = [runtime]
     _declare_queues(runtime.app, queues)
@@ -104,7 +105,9 @@ def run(kind_name: str, loaded: Loaded, *, index: int = 1, concurrency: int | No
 
 
 def _declare_queues(app: Celery, queues: list[str]) -> None:
-    app.conf.task_queues = [hint_queue(name) for name in queues]
+    app.conf.task_queues = [
+        work_queue(name) if name.partition(".")[0] in WORK_QUEUES else hint_queue(name) for name in queues
+    ]
 
 
 def _controller(

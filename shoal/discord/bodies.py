@@ -18,7 +18,7 @@ from shoal.base.errors import TransportError
 from shoal.discord.errors import TooLarge
 from shoal.discord.troubles import trouble_for
 
-__all__ = ["Download", "Exchange", "File", "Prepared", "Raw", "Response", "prepare"]
+__all__ = ["Exchange", "File", "Prepared", "Raw", "Response", "prepare"]
 
 _CHUNK = 65_536
 
@@ -54,15 +54,6 @@ class Response:
     headers: Mapping[str, str] = field(repr=False)
     elapsed_s: float
     attempts: int
-
-
-@dataclass(frozen=True, slots=True)
-class Download:
-    """A file from the CDN."""
-
-    data: bytes = field(repr=False)
-    content_type: str
-    url: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ __all__ = ["API_URL", "Endpoint", "Origins"]
 
 API_URL = "https://discord.com/api/v10"
 
-_CDN_HOSTS = ("cdn.discordapp.com", "media.discordapp.net", "cdn.discord.com", "images-ext-1.discordapp.net")
+_CDN_DOMAINS = ("discordapp.com", "discordapp.net")
+_CDN_HOSTS = ("cdn.discord.com",)
 _GATEWAY_DOMAIN = "discord.gg"
 _UPLOAD_DOMAINS = ("storage.googleapis.com", "discordapp.com", "discord.com")
 
@@ -98,7 +99,40 @@ class Origins:
         parts = self._parts(url)
         if self.custom:
             return self._same_origin(parts, secure=parts.scheme == "https")
-        return parts.scheme == "https" and _port(parts) == 443 and (parts.hostname or "") in _CDN_HOSTS
+        return parts.scheme == "https" and _port(parts) == 443 and self.is_cdn_host(parts.hostname or "")
+
+    @staticmethod
+    def is_cdn_host(host: str) -> bool:
+        """Whether a name is one of Discord's own file servers: a subdomain, never the bare domain."""
+        return host in _CDN_HOSTS or any(host.endswith("." + domain) for domain in _CDN_DOMAINS)
+
+    def is_own(self, host: str, port: int) -> bool:
+        """Whether this is the other server that was configured; the operator answers for its address."""
+        return self.custom and (host.lower(), port) == (self.host, self.port)
+
+    def cdn_url(self, url: str) -> str:
+        """A file's address on this server: those of Discord's CDN lie under ``/cdn`` of another one.
+
+        Raises:
+            ConfigError: it cannot be read, or holds credentials.
+        """
+        parts = self._parts(url)
+        if not self.custom or not self.is_cdn_host((parts.hostname or "").lower()):
+            return url
+        scheme = "https" if self.tls else "http"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        query = f"?{parts.query}" if parts.query else ""
+        return f"{scheme}://{host}:{self.port}/cdn{parts.path}{query}"
+
+    @classmethod
+    def place(cls, url: str) -> tuple[str, int, str]:
+        """Host, port and scheme of an address.
+
+        Raises:
+            ConfigError: it cannot be read, or holds credentials.
+        """
+        parts = cls._parts(url)
+        return (parts.hostname or "").lower(), _port(parts), parts.scheme
 
     def is_upload(self, url: str) -> bool:
         """Whether a signed upload address that Discord gave may be used."""

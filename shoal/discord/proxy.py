@@ -12,6 +12,7 @@ import contextlib
 import socket
 import ssl
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import certifi
@@ -64,6 +65,7 @@ def dial(
     tls: ssl.SSLContext | None = None,
     timeout: float = 10.0,
     proxy_tls: ssl.SSLContext | None = None,
+    addresses: Sequence[str] | None = None,
 ) -> socket.socket:
     """A connected socket to ``host:port``, through ``proxy`` unless that is None. Never direct otherwise.
 
@@ -71,6 +73,7 @@ def dial(
         tls: wrap the connection with this context; None gives the plain tunnel.
         timeout: seconds for all of it; stays set on the socket.
         proxy_tls: verifies an ``https`` proxy's own certificate; ``tls`` or the usual authorities if None.
+        addresses: what the host's name resolved to: it is not resolved again where that happens here.
 
     Raises:
         ProxyError: ``leg`` says where: ``proxy-dns``, ``proxy-connect``, ``proxy-connect-timeout``,
@@ -80,9 +83,9 @@ def dial(
     """
     deadline = time.monotonic() + timeout
     if proxy is None:
-        sock = _connect(host, port, deadline, None, f"{host}:{port}")
+        sock = _connect(host, port, deadline, None, f"{host}:{port}", addresses)
     else:
-        sock = _tunnel(host, port, proxy, deadline, proxy_tls or tls)
+        sock = _tunnel(host, port, proxy, deadline, proxy_tls or tls, addresses)
     try:
         if tls is not None:
             sock.settimeout(_left(deadline))
@@ -107,12 +110,23 @@ def _fail(proxy: Proxy | None, leg: str, message: str, *, fix: str = "") -> Tran
     return ProxyError(message, leg=leg, fix=f"{fix} The proxy comes from {place}." if place else fix)
 
 
-def _connect(host: str, port: int, deadline: float, proxy: Proxy | None, name: str) -> socket.socket:
+def _connect(
+    host: str,
+    port: int,
+    deadline: float,
+    proxy: Proxy | None,
+    name: str,
+    addresses: Sequence[str] | None = None,
+) -> socket.socket:
     """TCP to the proxy, or to the host where there is none. IPv4 first: broken IPv6 is common."""
     prefix = "proxy-" if proxy else ""
     what = f"the proxy {name}" if proxy else name
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = [
+            entry
+            for place in (addresses or [host])
+            for entry in socket.getaddrinfo(place, port, type=socket.SOCK_STREAM)
+        ]
     except (OSError, UnicodeError) as error:
         raise _fail(
             proxy, f"{prefix}dns", f"The name of {what} cannot be resolved (ENOTFOUND: {error})."
@@ -143,11 +157,18 @@ def _connect(host: str, port: int, deadline: float, proxy: Proxy | None, name: s
 
 
 def _tunnel(
-    host: str, port: int, proxy: Proxy, deadline: float, proxy_tls: ssl.SSLContext | None
+    host: str,
+    port: int,
+    proxy: Proxy,
+    deadline: float,
+    proxy_tls: ssl.SSLContext | None,
+    addresses: Sequence[str] | None,
 ) -> socket.socket:
     """A tunnel to ``host:port`` that the proxy opened."""
     name = proxy.masked()
-    target = host if proxy.scheme != "socks5" else _resolve_here(host, port, proxy)
+    target = host
+    if proxy.scheme == "socks5":
+        target = addresses[0] if addresses else _resolve_here(host, port, proxy)
     sock: socket.socket | None = None
     try:
         if proxy.scheme in ("http", "https"):

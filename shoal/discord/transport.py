@@ -30,7 +30,7 @@ from shoal.base.logging import get_logger
 from shoal.base.proxy import Proxy
 from shoal.base.redact import redactor
 from shoal.base.stamp import stamp_headers
-from shoal.discord.bodies import Download, Exchange, File, Prepared, Raw, Response, prepare
+from shoal.discord.bodies import Exchange, File, Prepared, Raw, Response, prepare
 from shoal.discord.connections import make_session
 from shoal.discord.errors import (
     BadRequest,
@@ -40,13 +40,14 @@ from shoal.discord.errors import (
     RateWait,
     error_from,
 )
+from shoal.discord.fetch import Fetcher
 from shoal.discord.limiter import Answer, LimiterLike, Priority, Scope
 from shoal.discord.origins import API_URL, Endpoint, Origins
 from shoal.discord.proxy import dial, proxy_for, tls_context
 from shoal.discord.retry import RetryPolicy, Safety, may_retry
 from shoal.discord.routes import Route
 
-__all__ = ["API_URL", "USER_AGENT", "Download", "File", "Response", "Transport", "bot_id_of"]
+__all__ = ["API_URL", "USER_AGENT", "File", "Response", "Transport", "bot_id_of"]
 
 USER_AGENT = f"DiscordBot (https://pypi.org/project/shoal/, {shoal.__version__}) Shoal"
 """The shape Discord demands; anything else may be refused (40333)."""
@@ -93,6 +94,7 @@ class Transport:
         proxy_label: the proxy of REST without credentials, for logs; empty without a proxy.
         gateway_label: the same for the websocket; ``NO_PROXY`` may exempt one and not the other.
         scope: whose rate limits its requests meet.
+        files: fetches files by URL, to disk, guarded.
     """
 
     def __init__(
@@ -143,6 +145,14 @@ class Transport:
             token=_digest(secret),
         )
         self._session = make_session(self._dial, threads, {"User-Agent": USER_AGENT})
+        self.files = Fetcher(
+            account_id,
+            self.origins,
+            self._open_for_file,
+            here=self._resolves_here,
+            clock=self._clock,
+            user_agent=USER_AGENT,
+        )
         self._exchange = Exchange(self._session, self._clock, self._way)
 
     # -- REST --------------------------------------------------------------------------------
@@ -285,20 +295,6 @@ class Transport:
 
     # -- files -------------------------------------------------------------------------------
 
-    def download(self, url: str, *, max_bytes: int, timeout: float = 15.0) -> Download:
-        """Fetch a file from Discord's CDN (or the configured server's origin), at most ``max_bytes``.
-
-        Raises:
-            BadRequest: the address is not Discord's, or the file is larger.
-            DiscordError, TransportError: as for :meth:`request`.
-        """
-        if not self.origins.is_cdn(url):
-            raise BadRequest(
-                "Only files on Discord's own servers are fetched this way.", status=0, route="GET cdn"
-            )
-        raw = self._file(prepare("GET", url, {}), "GET cdn", max_bytes, timeout)
-        return Download(raw.body, raw.headers.get("content-type", ""), url)
-
     def upload(self, url: str, data: bytes, *, content_type: str, timeout: float = 60.0) -> None:
         """PUT bytes to a signed upload address that Discord gave. Idempotent.
 
@@ -311,16 +307,16 @@ class Transport:
                 "Files are uploaded to Discord's own storage only.", status=0, route="PUT upload"
             )
         prepared = prepare("PUT", url, {"Content-Type": content_type}, data=data)
-        self._file(prepared, "PUT upload", MAX_BODY, timeout)
+        self._file(prepared, "PUT upload", timeout)
 
-    def _file(self, prepared: Prepared, name: str, max_bytes: int, timeout: float) -> Raw:
+    def _file(self, prepared: Prepared, name: str, timeout: float) -> None:
         """One transfer with retries; the bot's rate limits do not apply to files."""
         tries = _Tries()
         while True:
             try:
-                raw = self._exchange.send(prepared, name, timeout=timeout, max_bytes=max_bytes)
+                raw = self._exchange.send(prepared, name, timeout=timeout, max_bytes=MAX_BODY)
                 if raw.status < 300:
-                    return raw
+                    return
                 raise error_from(raw.status, raw.headers, raw.body, name)
             except (DiscordError, TransportError) as error:
                 wait = self._wait_before_next(error, Safety.IDEMPOTENT, self._retry, tries)
@@ -373,12 +369,31 @@ class Transport:
             proxy_tls=self._tls,
         )
 
+    def _resolves_here(self, host: str, port: int) -> bool:
+        """Whether this machine looks a host's name up: no proxy for it, or ``socks5`` without h."""
+        way = proxy_for(host, port, self._proxy)
+        return way is None or way.scheme == "socks5"
+
+    def _open_for_file(
+        self, host: str, port: int, *, tls: bool, timeout: float, addresses: tuple[str, ...] | None
+    ) -> socket.socket:
+        return dial(
+            host,
+            port,
+            proxy_for(host, port, self._proxy),
+            tls=self._tls if tls else None,
+            timeout=timeout,
+            proxy_tls=self._tls,
+            addresses=addresses,
+        )
+
     def _way(self) -> str:
         return f"through the proxy {self.proxy_label}" if self.proxied else "without a proxy"
 
     def close(self) -> None:
         """Close idle connections."""
         self._session.close()
+        self.files.close()
 
 
 def _answer_of(error: DiscordError, raw: Raw, *, authorized: bool) -> Answer:

@@ -125,6 +125,8 @@ FAMILIES: tuple[Family, ...] = (
     _d("archive", "tra:<session id>:<number>", "string", "none", "1 MB", 200_000, "older entries, zstd"),
     _w("events", "evq:<session key>", "list", "7 days", "20 per session", 400, "what the next turn is told"),
     _w("blob", "blob:<blob id>", "string", "≤ 1 day", "25 MiB", 100_000, "bodies too large for records"),
+    _w("media", "media:<account>:<file>", "hash", "1 day", "one per file", 300, "host → where the file is"),
+    _w("claim", "mediaclaim:<account>:<file>:<host>", "string", "20 s", "one each", 120, "who fetches it"),
     # facts
     _x("facts", "facts:<account>:<kind>", "hash", "none", "Discord's", 700, "guilds, channels, roles, …"),
     _x("lookup", "look:<account>:<kind>:<name>", "string", "≤ 30 d", "one each", 700, "what was asked for"),
@@ -301,6 +303,14 @@ class Keys:
     def blob(self, blob_id: str) -> str:
         """A large body (string)."""
         return self._make("blob", blob_id)
+
+    def media(self, account: str, file: str) -> str:
+        """Host → what became of a file there (hash)."""
+        return self._make("media", account, file)
+
+    def media_claim(self, account: str, file: str, host: str) -> str:
+        """Who fetches a file for a host now (string)."""
+        return self._make("mediaclaim", account, file, host)
 
     def facts(self, account: str, kind: str) -> str:
         """Facts of one kind (hash)."""

@@ -6,7 +6,7 @@ of these back; the only other way out is an exception.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from shoal.state.effects import Effect
@@ -17,10 +17,15 @@ __all__ = ["Commit", "Fail", "Move", "Park", "Step", "Yield"]
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """Pop the head with these effects. ``summary`` is for Flower: no content."""
+    """Pop the head with these effects. ``summary`` is for Flower: no content.
+
+    ``after`` runs once they stand, to knock at a plain task. The process may die in between, so whoever
+    needs what it brings must be able to ask again.
+    """
 
     effects: Sequence[Effect] = ()
     summary: str = "done"
+    after: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from shoal.state.keys import PREFIX, Keys
 from shoal.state.lanes import Lanes
 from shoal.state.ledger import Ledger
 from shoal.state.lookups import Lookups
+from shoal.state.media import Media
 from shoal.state.pairing import Pairing
 from shoal.state.processes import Processes
 from shoal.state.queues import Hints
@@ -149,6 +150,11 @@ class Store:
     def blobs(self) -> Blobs:
         """Large bodies."""
         return Blobs(self)
+
+    @cached_property
+    def media(self) -> Media:
+        """What became of the files people sent."""
+        return Media(self)
 
     @cached_property
     def processes(self) -> Processes:

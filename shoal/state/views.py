@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from shoal.base.errors import StateConflict
 from shoal.base.ids import check_name
-from shoal.state.queues import CLASSES
-from shoal.state.records import DeadRecord, LaneInfo, parse_frame
+from shoal.state.queues import CLASSES, check_lane
+from shoal.state.records import DeadRecord, LaneInfo, Record, parse_frame
 
 if TYPE_CHECKING:
     from shoal.state.store import Store
@@ -49,6 +49,12 @@ class LaneViews:
             state = dict(zip(_STATE, values, strict=True))
             found.append(_info(lane, due, state, depth, head, frames[index], now))
         return found
+
+    def find(self, lane: str, identity: str) -> Record | None:
+        """A record that is in the lane, or None. A view: it may leave at any moment."""
+        key = self._store.keys.lane_records(check_lane(lane))
+        frame: bytes | None = self._store.redis.hget(key, check_name(identity, "identity"))
+        return None if frame is None else parse_frame(identity.encode(), frame)
 
     def counts(self) -> dict[str, tuple[int, int]]:
         """Class → (lanes that are not empty, lanes whose time has come), for metrics."""

@@ -12,6 +12,7 @@ from shoal.base.proxy import Proxy, parse_proxy
 from shoal.discord.proxy import dial, tls_context
 from shoal.discord.routes import Route
 from shoal.discord.transport import Transport
+from tests.discord.support.files import fetch
 from tests.discord.support.net import AUTHORITY, PROXY_ADDRESS, free_port
 from tests.discord.support.proxies import ProxyServer
 from tests.discord.support.rest import Reply, RestServer
@@ -139,7 +140,7 @@ def test_a_dead_proxy_means_no_traffic(tls_server: RestServer, make_transport: M
         with pytest.raises(ProxyError):
             transport.open_socket("127.0.0.3", tls_server.port)
         with pytest.raises(ProxyError):
-            transport.download(f"https://127.0.0.3:{tls_server.port}/a.png", max_bytes=10)
+            fetch(transport, f"https://127.0.0.3:{tls_server.port}/a.png")
     assert tls_server.sources == []
 
 

@@ -14,6 +14,7 @@ import shoal
 from shoal.base.clock import VirtualClock
 from shoal.base.errors import ConfigError, ProxyError, TransportError
 from shoal.base.redact import redactor
+from shoal.discord.addresses import UrlRefused
 from shoal.discord.errors import (
     BadRequest,
     Forbidden,
@@ -32,6 +33,7 @@ from shoal.discord.routes import Route
 from shoal.discord.transport import File, Transport, bot_id_of
 from shoal.state.store import Store
 from tests.discord.conftest import TOKEN
+from tests.discord.support.files import fetch
 from tests.discord.support.rest import Reply, RestServer, Seen
 
 ME = Route("GET", "/users/@me")
@@ -365,24 +367,24 @@ def test_a_create_in_doubt_is_not_repeated_outside_the_nonce_window(
 def test_files_come_from_the_servers_own_origin(transport: Transport, rest_server: RestServer) -> None:
     rest_server.replies.append(Reply(200, b"\x89PNG", {"Content-Type": "image/png"}))
     origin = f"http://{rest_server.host}:{rest_server.port}"
-    got = transport.download(f"{origin}/cdn/a.png?ex=1", max_bytes=10)
-    assert (got.data, got.content_type) == (b"\x89PNG", "image/png")
+    data, got = fetch(transport, f"{origin}/cdn/a.png?ex=1", max_bytes=10)
+    assert (data, got.content_type) == (b"\x89PNG", "image/png")
     assert "authorization" not in rest_server.seen[0].headers
     rest_server.replies.append(Reply(200, b"x" * 11))
     with pytest.raises(TooLarge):
-        transport.download(f"{origin}/cdn/a.png", max_bytes=10)
+        fetch(transport, f"{origin}/cdn/a.png", max_bytes=10)
     rest_server.replies.append(Reply(404))
     with pytest.raises(NotFound):
-        transport.download(f"{origin}/cdn/a.png", max_bytes=10)
+        fetch(transport, f"{origin}/cdn/a.png", max_bytes=10)
     for elsewhere in (
         f"http://127.0.0.1:{rest_server.port}/a",
-        "https://cdn.discordapp.com/a",
+        "https://example.com/a",
         "file:///etc/passwd",
+        f"http://u@{rest_server.host}:{rest_server.port}/a",
     ):
-        with pytest.raises(BadRequest):
-            transport.download(elsewhere, max_bytes=10)
-    with pytest.raises(ConfigError):
-        transport.download(f"http://u@{rest_server.host}:{rest_server.port}/a", max_bytes=10)
+        with pytest.raises(UrlRefused):
+            fetch(transport, elsewhere, max_bytes=10)
+    assert len(rest_server.seen) == 3
 
 
 def test_uploads_go_to_signed_addresses_only(transport: Transport, rest_server: RestServer) -> None:

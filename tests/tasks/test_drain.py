@@ -51,6 +51,20 @@ def test_works_off_in_order_up_to_the_batch(store: Store, drain: Drain) -> None:
     assert drain.run(LANE, handler) == "nothing to do: empty"
 
 
+def test_what_follows_a_commit_finds_it_done_and_cannot_undo_it(store: Store, drain: Drain) -> None:
+    fill(store, "a", "b")
+    other = "delivery:default:1"
+    seen: list[int] = []
+
+    def afterwards() -> None:
+        seen.append(store.lanes.depth(other))
+        raise KeyError("nobody hears the knock")
+
+    push = Push(other, record("x"))
+    assert drain.run(LANE, lambda _g, _c: Commit([push], "done", afterwards)) == "done"
+    assert (seen, store.lanes.depth(LANE)) == ([1], 1)
+
+
 def test_effects_come_with_the_commit(store: Store, drain: Drain) -> None:
     fill(store, "a")
     other = "delivery:default:1"

@@ -9,7 +9,7 @@ from typing import Literal
 from shoal.base.ids import check_name
 from shoal.state.effects import Effect, Outcome
 
-__all__ = ["Admission", "Notice", "StopBound", "dropped", "record_identity"]
+__all__ = ["Admission", "FilesWanted", "Notice", "StopBound", "dropped", "record_identity"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,14 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class FilesWanted:
+    """An admitted message has files: they are to be fetched as soon as its record stands in ``lane``."""
+
+    lane: str
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
 class Admission:
     """What to do about an event. ``summary`` is for Flower and the log: words and ids, no content."""
 
@@ -43,6 +51,7 @@ class Admission:
     summary: str = "ignored"
     stop: StopBound | None = None
     notice: Notice | None = None
+    files: FilesWanted | None = None
 
 
 def record_identity(account: str, message_id: str) -> str:
