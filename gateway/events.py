@@ -17,12 +17,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+from typing import Any
 
 import msgspec
 
 from shoal.base.aborts import is_abort_word, is_stop_command
 from shoal.base.errors import ShoalError
 from shoal.base.ids import NAME_PATTERN, snowflake_ms
+from shoal.discord.wire import MessageType
 from shoal.state.records import MAX_BODY, InboundEvent, Record, encode_event
 
 __all__ = ["Interaction", "Kept", "Malformed", "Origin", "keep", "name_part"]
@@ -98,6 +100,7 @@ class _Message(msgspec.Struct, gc=False):
     nonce: Id | None = None
     edited_timestamp: str | None = None
     content: str | None = None
+    type: Any = None
 
 
 class _Bulk(msgspec.Struct, gc=False):
@@ -196,7 +199,7 @@ def _created(message: _Message, data: msgspec.Raw, origin: Origin) -> Kept:
     dedup = f"m:{message_id}" if born else f"x:{name}"
     seen = (channel, message_id) if born else None
     author = str(message.author.id) if message.author and message.author.id is not None else ""
-    if origin.me is not None and author == origin.me:
+    if origin.me is not None and author == origin.me and message.type != MessageType.POLL_RESULT:
         nonce = None if message.nonce is None else str(message.nonce)
         return Kept(
             dedup=dedup,

@@ -16,6 +16,7 @@ from tasks.app import WORK_QUEUES
 from tasks.delivery import send_lane
 from tasks.inbound import admit_lane
 from tasks.interaction import ack_lane
+from tasks.reaction import react_lane
 from tasks.runtime import Runtime
 from tasks.session import turn_lane
 from tasks.upkeep import archive, mind_memory, reconcile
@@ -27,6 +28,7 @@ LANE_TASKS: dict[str, Callable[[Runtime, str], str]] = {
     "interaction.ack": ack_lane,
     "session.turn": turn_lane,
     "delivery.send": send_lane,
+    "reaction.work": react_lane,
 }
 """Task name → body. The body returns one line without content, which Flower shows."""
 

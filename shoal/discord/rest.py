@@ -43,7 +43,8 @@ class Rest:
     """REST calls of one account.
 
     Every method may raise what :meth:`Transport.request` raises. How long a call may wait for the
-    rate limit, and how often it is tried, is chosen for all methods at once by :meth:`limited`.
+    rate limit, how often it is tried and who goes first is chosen for all methods at once by
+    :meth:`limited`.
     """
 
     def __init__(
@@ -52,14 +53,30 @@ class Rest:
         *,
         max_wait: float | None = None,
         retry: RetryPolicy | None = None,
+        priority: Priority | None = None,
     ) -> None:
         self.transport = transport
         self._max_wait = max_wait
         self._retry = retry
+        self._priority = priority
 
-    def limited(self, *, max_wait: float | None = None, retry: RetryPolicy | None = None) -> Rest:
-        """The same calls with another patience: a caller that yields its lane passes ``max_wait=0.05``."""
-        return Rest(self.transport, max_wait=max_wait, retry=retry or self._retry)
+    def limited(
+        self,
+        *,
+        max_wait: float | None = None,
+        retry: RetryPolicy | None = None,
+        priority: Priority | None = None,
+    ) -> Rest:
+        """The same calls with another patience: a caller that yields its lane passes ``max_wait=0.05``.
+
+        ``priority`` counts for every call, whatever is usual for it.
+        """
+        return Rest(
+            self.transport,
+            max_wait=max_wait,
+            retry=retry or self._retry,
+            priority=self._priority if priority is None else priority,
+        )
 
     def call(
         self,
@@ -85,7 +102,7 @@ class Rest:
             files=files,
             query=query,
             reason=reason,
-            priority=priority,
+            priority=priority if self._priority is None else self._priority,
             safety=safety,
             timeout=timeout,
             max_wait=min(waits) if waits else None,
@@ -97,6 +114,10 @@ class Rest:
     def get_current_user(self) -> Json:
         """The bot's user (``GET /users/@me``)."""
         return _object(self.call(Route("GET", "/users/@me")))
+
+    def get_user(self, user_id: str) -> Json:
+        """Any user."""
+        return _object(self.call(Route("GET", "/users/{user_id}", user_id=user_id)))
 
     def get_application(self) -> Json:
         """The bot's application (``GET /applications/@me``)."""

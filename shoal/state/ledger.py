@@ -77,6 +77,16 @@ class Ledger:
             for message_id, raw, trail in zip(message_ids, rows[::2], rows[1::2], strict=True)
         ]
 
+    def outcome(self, account: str, message_id: str) -> tuple[Outcome, str] | None:
+        """(outcome, reason) of a message, or None while it has none; one read."""
+        raw: bytes | None = self._store.redis.hget(
+            self._store.keys.decisions(account, message_id), message_id
+        )
+        if raw is None:
+            return None
+        outcome, _, reason = raw.decode().split(" ", 2)
+        return Outcome(outcome), reason
+
     def close(self, account: str, message_id: str, outcome: Outcome, reason: str = "") -> bool:
         """Write an outcome outside a lane (back-fill that is too old, …); False if there is one already."""
         check_name(account, "account")

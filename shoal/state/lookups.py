@@ -7,7 +7,9 @@ without it. Written by plain tasks (``enrich.*``), which then wake whoever is pa
 kind            name                        value
 ==============  ==========================  ====================================================
 ``member``      ``<guild>.<user>``          the member object, or null: no such member
+``user``        user id                     the user object, or null: there is none
 ``message``     message id                  the message object by REST, or null: it is gone
+``author``      message id                  id of its author, or null: it is gone
 ``pluralkit``   message id                  :class:`shoal.discord.pluralkit.Proxied`, or null: not proxied
 ``pkuser``      user id                     1: this account's messages are proxied now and then
 ==============  ==========================  ====================================================
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Asked", "Kind", "Lookups"]
 
-Kind = Literal["member", "message", "pluralkit", "pkuser"]
+Kind = Literal["member", "user", "message", "author", "pluralkit", "pkuser"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,12 +72,14 @@ CLASSES: dict[str, LaneClass] = {
         LaneClass("interaction", "interaction.ack", "interactive", nudge_ms=300),
         LaneClass("session", "session.turn", "turns"),
         LaneClass("delivery", "delivery.send", "delivery"),
+        LaneClass("reaction", "reaction.work", "delivery"),
         LaneClass("cron", "cron.fire", "upkeep"),
         LaneClass("approval", "approval.run", "chores"),
         LaneClass("voice", "voice.command", "voice"),
     )
 }
-"""Every class of lanes. ``fast`` carries abort words past their channel (R7); ``interaction`` one click."""
+"""Every class of lanes. ``fast`` carries abort words past their channel (R7); ``interaction`` one click;
+``reaction`` what has to be asked or done about the reactions of one message."""
 
 
 def lane_class(lane: str) -> str:

@@ -163,6 +163,20 @@ def test_abort_words_also_take_the_quick_lane(text: str, fast: bool) -> None:
         assert json.loads(bytes(decode_event(record.body).data)) == payload
 
 
+def test_the_result_of_our_own_poll_is_kept() -> None:
+    """Discord names the poll's maker as its author; everything else of ours only comes back as an echo."""
+    ours = {"id": "1457536955662471180", "channel_id": "6", "author": {"id": "42"}}
+    result = keep("MESSAGE_CREATE", raw({**ours, "type": 46}), ORIGIN)
+    assert result is not None
+    assert result.lane == "inbound:default:6"
+    plain = keep("MESSAGE_CREATE", raw({**ours, "type": 0}), ORIGIN)
+    assert plain is not None
+    assert (plain.lane, plain.outcome) == (None, ("1457536955662471180", "dropped", "own-message"))
+    strange = keep("MESSAGE_CREATE", raw({**ours, "type": "text"}), ORIGIN)
+    assert strange is not None
+    assert strange.lane is None
+
+
 def test_two_accounts_never_share_an_identity() -> None:
     payload = raw({"id": "1457536551830421524", "channel_id": "9", "author": {"id": "5"}})
     other = Origin("second", 0, "abc", 7, "43", 0)

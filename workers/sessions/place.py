@@ -14,7 +14,14 @@ from workers.sessions.routing import Place
 from workers.sessions.view import AdmissionView, Settings
 from workers.sessions.wire import WireMessage, read_id
 
-__all__ = ["Conversation", "conversation_of", "conversation_of_channel", "surface_of"]
+__all__ = [
+    "Conversation",
+    "conversation_at",
+    "conversation_of",
+    "conversation_of_channel",
+    "surface_at",
+    "surface_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +37,13 @@ class Conversation:
 
 def surface_of(message: WireMessage, view: AdmissionView) -> Surface:
     """The place of a message, by what the event says and what is known of its channel."""
-    return _surface(message.channel_id, message.guild_id, message.channel_type, view)
+    return surface_at(message.channel_id, message.guild_id, message.channel_type, view)
 
 
-def _surface(channel_id: str, guild_id: str | None, channel_type: int | None, view: AdmissionView) -> Surface:
+def surface_at(
+    channel_id: str, guild_id: str | None, channel_type: int | None, view: AdmissionView
+) -> Surface:
+    """A channel, thread or DM as a place; ``channel_type`` where the event says it."""
     channel = view.facts.channel(channel_id) or {}
     kind = channel_type if channel_type is not None else channel.get("type")
     if guild_id is None:
@@ -60,14 +70,14 @@ def _surface(channel_id: str, guild_id: str | None, channel_type: int | None, vi
 
 def conversation_of(message: WireMessage, surface: Surface, settings: Settings) -> Conversation:
     """The conversation a message belongs to (``spec/inbound.md`` 5.1 to 5.3)."""
-    return _conversation(surface, settings, message.author.id, frozenset(message.roles or ()))
+    return conversation_at(surface, settings, message.author.id, frozenset(message.roles or ()))
 
 
 def conversation_of_channel(
     channel_id: str, guild_id: str | None, view: AdmissionView
 ) -> Conversation | None:
     """The conversation of a channel without a message: of a DM only if its recipient is known."""
-    surface = _surface(channel_id, guild_id, None, view)
+    surface = surface_at(channel_id, guild_id, None, view)
     user = ""
     if surface.kind == "direct":
         recipients = (view.facts.channel(channel_id) or {}).get("recipients")
@@ -75,10 +85,13 @@ def conversation_of_channel(
         user = read_id(first.get("id")) if isinstance(first, dict) else read_id(first)
         if not user and view.settings.dm_scope != "main":
             return None
-    return _conversation(surface, view.settings, user, frozenset())
+    return conversation_at(surface, view.settings, user, frozenset())
 
 
-def _conversation(surface: Surface, settings: Settings, user_id: str, roles: frozenset[str]) -> Conversation:
+def conversation_at(
+    surface: Surface, settings: Settings, user_id: str, roles: frozenset[str]
+) -> Conversation:
+    """The conversation in which a user with these roles is, in this place."""
     direct = surface.kind == "direct"
     route = settings.routing.route(
         Place(

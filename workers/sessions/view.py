@@ -14,14 +14,17 @@ from typing import Any, Literal, Protocol
 
 from config.loaded import Loaded
 from shoal.state.effects import Effect, SessionPut
+from shoal.state.ledger import Outcome
 from shoal.state.store import Store
 from workers.access.entries import AllowList
+from workers.access.reactions import ReactionMode
 from workers.access.settings import AccessSettings
 from workers.sessions.keys import DmScope
 from workers.sessions.queueing import QueueSettings
 from workers.sessions.routing import Routing
 from workers.sessions.state import SessionState
 from workers.sessions.text_commands import RESET_TRIGGERS
+from workers.sessions.wire import read_user, user_tag
 
 __all__ = ["AdmissionView", "FactsReader", "Settings", "StoreView", "pinned_owner", "settings_of"]
 
@@ -48,6 +51,10 @@ class Settings:
     identity_links: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     queue: QueueSettings = field(default_factory=QueueSettings)
     history_limit: int = 20
+    reactions: Mapping[str, ReactionMode] = field(default_factory=dict)
+    """Key of a ``guilds`` entry → its ``reactionNotifications``, where that is not ``own``."""
+    guild_slugs: Mapping[str, str] = field(default_factory=dict)
+    """Key of a ``guilds`` entry → its ``slug``, where one is written."""
     reset_triggers: tuple[str, ...] = RESET_TRIGGERS
     """Whole messages, or beginnings of messages, that start a conversation afresh."""
     pinned_owner: str | None = None
@@ -63,6 +70,7 @@ def settings_of(loaded: Loaded, account_id: str) -> Settings:
     """
     discord = loaded.account(account_id).discord
     root = loaded.root
+    guilds = discord.guilds or {}
     access = AccessSettings.read(
         account_id,
         discord.model_dump(by_alias=True, include=_ACCESS_KEYS),
@@ -81,6 +89,8 @@ def settings_of(loaded: Loaded, account_id: str) -> Settings:
         identity_links={name: tuple(ids) for name, ids in root.session.identity_links.items()},
         queue=QueueSettings.of(root.messages.queue),
         history_limit=discord.history_limit,
+        reactions={key: entry.reaction_notifications for key, entry in guilds.items()},
+        guild_slugs={key: entry.slug for key, entry in guilds.items() if entry.slug},
         reset_triggers=_triggers(root.session.reset_triggers),
         pinned_owner=pinned_owner(access.allow_from) if root.session.dm_scope == "main" else None,
         language=root.messages.language,
@@ -128,8 +138,17 @@ class AdmissionView(Protocol):
         """Our own user id, once a READY told it."""
         ...
 
+    @property
+    def bot_tag(self) -> str:
+        """Our own name, ``name`` or ``name#1234``; empty before the first READY."""
+        ...
+
     def depth(self, lane: str) -> int:
         """Records in a lane; 0 means that nothing runs or waits there."""
+        ...
+
+    def is_ours(self, message_id: str) -> bool | None:
+        """Whether the bot wrote a message, as far as Redis knows (a week); ``None`` where it does not."""
         ...
 
     def paired(self, sender: str) -> bool:
@@ -167,10 +186,19 @@ class StoreView:
         return self
 
     @cached_property
+    def _me(self) -> Mapping[str, Any]:
+        return self._store.facts.me(self._settings.account) or {}
+
+    @property
     def bot_id(self) -> str | None:
         """Our own user id, once a READY told it."""
-        me = self._store.facts.me(self._settings.account)
-        return str(me["id"]) if me and me.get("id") else None
+        return str(self._me["id"]) if self._me.get("id") else None
+
+    @property
+    def bot_tag(self) -> str:
+        """Our own name, as a tag."""
+        me = read_user(self._me)
+        return user_tag(me) if me is not None else ""
 
     def guild(self, guild_id: str) -> Mapping[str, Any] | None:
         """A guild object without its lists."""
@@ -187,6 +215,11 @@ class StoreView:
     def depth(self, lane: str) -> int:
         """Records in a lane."""
         return self._store.lanes.depth(lane)
+
+    def is_ours(self, message_id: str) -> bool | None:
+        """Whether a message is our own: the gateway settles what comes back from us as ``own-message``."""
+        settled = self._store.ledger.outcome(self._settings.account, message_id)
+        return None if settled is None else settled == (Outcome.DROPPED, "own-message")
 
     def paired(self, sender: str) -> bool:
         """Whether a sender was approved; read anew each time, so that a revocation counts at once."""

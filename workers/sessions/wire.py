@@ -26,6 +26,7 @@ __all__ = [
     "read_id",
     "read_ids",
     "read_message",
+    "read_user",
     "user_label",
     "user_tag",
 ]
@@ -134,6 +135,11 @@ def read_ids(data: msgspec.Raw | bytes, *names: str) -> list[str]:
             if known := read_id(entry):
                 found.append(known)
     return found
+
+
+def read_user(raw: Any) -> User | None:
+    """A user object; ``None`` for anything else."""
+    return _user(raw)
 
 
 def _object(data: msgspec.Raw | bytes) -> dict[str, Any] | None:

@@ -26,7 +26,7 @@
 
 local LANE_NUDGE = {
   inbound = 1000, hold = 1000, fast = 300, interaction = 300, session = 1000, delivery = 1000,
-  cron = 1000, approval = 1000, voice = 1000,
+  reaction = 1000, cron = 1000, approval = 1000, voice = 1000,
 }
 local LANE_FIELDS = {
   'tok', 'until', 'ttl', 'rmin', 'rmax', 'lim', 'did', 'step', 'jb', 'abs', 'tries', 'sus', 'inf',

@@ -51,8 +51,11 @@ class View:
         paired: Collection[str] = (),
         first_owner: str = "",
         sessions: Mapping[str, SessionState] | None = None,
+        ours: Mapping[str, bool] | None = None,
         **more: Any,
     ) -> None:
+        self.is_ours = (ours or {}).get
+        self.bot_tag = "shoal#1234"
         self.settings = Settings(
             account=account, access=AccessSettings.read(account, section or {}, commands), **more
         )

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from shoal.state.records import InboundEvent
-from workers.sessions.admission import edits, message, places
+from workers.sessions.admission import edits, message, places, reactions
 from workers.sessions.admission.results import Admission
 from workers.sessions.view import AdmissionView
 
@@ -27,6 +27,10 @@ _HANDLERS: dict[str, Callable[[InboundEvent, AdmissionView], Admission]] = {
     "MESSAGE_UPDATE": edits.update,
     "MESSAGE_DELETE": edits.delete,
     "MESSAGE_DELETE_BULK": edits.delete,
+    "MESSAGE_REACTION_ADD": reactions.reaction,
+    "MESSAGE_REACTION_REMOVE": reactions.reaction,
+    "MESSAGE_REACTION_REMOVE_ALL": reactions.cleared,
+    "MESSAGE_REACTION_REMOVE_EMOJI": reactions.cleared,
     "CHANNEL_DELETE": places.gone,
     "THREAD_DELETE": places.gone,
     "THREAD_UPDATE": places.thread_update,

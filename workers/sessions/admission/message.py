@@ -10,8 +10,10 @@ from shoal.state.effects import Outcome
 from shoal.state.records import InboundEvent
 from workers.access.decision import Decision
 from workers.sessions import history
-from workers.sessions.admission.arrival import COMMAND_ECHOES, ORDINARY, Arrival, arrive
+from workers.sessions.admission import service
+from workers.sessions.admission.arrival import ORDINARY, Arrival, arrive
 from workers.sessions.admission.commands import find_command
+from workers.sessions.admission.reasons import AdmissionReason
 from workers.sessions.admission.results import Admission, dropped
 from workers.sessions.admission.stop import find_stop
 from workers.sessions.admission.turns import start_turn
@@ -20,9 +22,6 @@ from workers.sessions.wire import Malformed, read_ids, read_message, user_label
 
 __all__ = ["create", "fast_stop"]
 
-MISSED = "missed-too-long-ago"
-"""Reason of a message that was fetched after a gap and is too old to be answered."""
-
 
 def create(event: InboundEvent, view: AdmissionView) -> Admission:
     """What becomes of a message."""
@@ -30,25 +29,25 @@ def create(event: InboundEvent, view: AdmissionView) -> Admission:
         message = read_message(event.data)
     except Malformed as error:
         ids = read_ids(event.data, "id")
-        effects = (Outcome(event.account, ids[0], "dropped", "malformed-event"),) if ids else ()
-        return Admission(effects, f"dropped · malformed-event ({error})")
+        effects = (Outcome(event.account, ids[0], "dropped", AdmissionReason.MALFORMED),) if ids else ()
+        return Admission(effects, f"dropped · {AdmissionReason.MALFORMED} ({error})")
     arrival = arrive(event, message, view)
     if event.history:
         return _refused(arrival, _noted(arrival.decision), view)
     try:
         return find_stop(arrival, view) or find_command(arrival, view) or _ordinary(arrival, view)
     except InvalidName:
-        return dropped(event.account, message.id, "session-key-invalid")
+        return dropped(event.account, message.id, AdmissionReason.SESSION_KEY)
 
 
 def _ordinary(arrival: Arrival, view: AdmissionView) -> Admission:
     """A message that is no stop and no command."""
-    account, message = arrival.event.account, arrival.message
+    if service.is_own_poll(arrival):
+        return service.own_poll(arrival, view)
     if not arrival.decision.allowed:
         return _refused(arrival, arrival.decision, view)
-    if message.type not in ORDINARY:
-        reason = "command-echo" if message.type in COMMAND_ECHOES else "service-message"
-        return dropped(account, message.id, reason)
+    if arrival.message.type not in ORDINARY:
+        return service.service_message(arrival)
     return start_turn(arrival, view)
 
 
@@ -66,7 +65,7 @@ def _noted(decision: Decision) -> Decision:
     """What comes back after a gap and is too old starts nothing; who may talk may still be quoted (R19)."""
     if not decision.allowed:
         return decision
-    return replace(decision, allowed=False, reason=MISSED, history=True)
+    return replace(decision, allowed=False, reason=AdmissionReason.MISSED, history=True)
 
 
 def _refused(arrival: Arrival, decision: Decision, view: AdmissionView) -> Admission:
