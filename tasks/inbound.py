@@ -11,6 +11,7 @@ from shoal.state.steps import Commit, Step
 from tasks.runtime import Runtime
 from workers.agent.context import TurnContext
 from workers.delivery.notices import notice_push
+from workers.delivery.pairing import pair_effect
 from workers.sessions.admission import admit
 from workers.sessions.view import StoreView
 
@@ -38,6 +39,8 @@ def admit_lane(runtime: Runtime, lane: str) -> str:
         effects = [*admission.effects]
         if admission.notice is not None and not fast:
             effects.append(notice_push(admission.notice))
+        if admission.knock is not None and not fast:
+            effects.append(pair_effect(admission.knock))
         view.wrote(effects)
         return Commit(effects, admission.summary)
 

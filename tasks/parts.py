@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import AbstractContextManager
 
+from shoal.base.errors import ShoalError
+from shoal.base.logging import get_logger
+from shoal.discord.rest import Rest
 from shoal.discord.retry import RetryPolicy
 from tasks.runtime import Runtime
+from workers.access.settings import owner_ids
 from workers.agent.models import Cooldowns, Models
 from workers.agent.profiles import profile_of
 from workers.agent.providers.guide import GuideProvider
@@ -20,10 +24,13 @@ from workers.agent.tools.message import MessageTool
 from workers.agent.tools.registry import ToolRegistry
 from workers.delivery.render import DeliverySettings
 from workers.delivery.send import DeliveryDeps
+from workers.delivery.targets import Target, resolve_channel
 from workers.delivery.typing import typing_indicator
 from workers.sessions.records import TurnRequest
 
 __all__ = ["make_delivery_deps", "make_turn_deps"]
+
+log = get_logger(__name__)
 
 DELIVERY_MAX_WAIT_S = 0.05
 """A longer rate-limit wait goes back to the lane, so that it blocks no thread (design 2)."""
@@ -66,10 +73,28 @@ def make_delivery_deps(runtime: Runtime) -> DeliveryDeps:
         me = runtime.store.facts.me(account)
         return str(me["id"]) if me and me.get("id") else None
 
+    def rest(account: str) -> Rest:
+        return runtime.rest(account).limited(max_wait=DELIVERY_MAX_WAIT_S, retry=once)
+
+    def owner_dm(account: str) -> str | None:
+        """DM of the first owner that opens: those the config names, else the first who was approved."""
+        owners = owner_ids(runtime.loaded.root.commands.owner_allow_from)
+        first = runtime.store.pairing.first_owner()
+        if not owners and first is not None:
+            owners = [first.sender]
+        for owner in owners:
+            try:
+                target = Target("user", owner)
+                return resolve_channel(target, account=account, facts=runtime.store.facts, rest=rest(account))
+            except ShoalError as error:
+                log.warning("an owner cannot be told", account=account, error=error)
+        return None
+
     return DeliveryDeps(
         store=runtime.store,
-        rest=lambda account: runtime.rest(account).limited(max_wait=DELIVERY_MAX_WAIT_S, retry=once),
+        rest=rest,
         settings=lambda account: DeliverySettings.of(runtime.loaded.account(account)),
         bot_id=bot_id,
+        owner_dm=owner_dm,
         clock=runtime.clock,
     )

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from workers.access.entries import AllowList
 
-__all__ = ["AccessSettings", "ChannelEntry", "DmPolicy", "GroupPolicy", "GuildEntry", "role_ids"]
+__all__ = ["AccessSettings", "ChannelEntry", "DmPolicy", "GroupPolicy", "GuildEntry", "owner_ids", "role_ids"]
 
 DmPolicy = Literal["pairing", "allowlist", "open", "disabled"]
 GroupPolicy = Literal["open", "allowlist", "disabled"]
@@ -195,3 +195,9 @@ def _owner_entries(entries: Iterable[Any] | None) -> list[str] | None:
             continue
         kept.append(entry)
     return kept
+
+
+def owner_ids(entries: Iterable[Any] | None) -> list[str]:
+    """User ids of an owner list, in the order written: whom a message for the owner can reach."""
+    listed = (AllowList.parse([entry]) for entry in _owner_entries(entries) or ())
+    return [name for one in listed if one is not None for name in one.ids if name.isdigit()]

@@ -109,6 +109,8 @@ class SendRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     max_age_s: int = TURN_ANSWER_MAX_AGE_S
     wake: tuple[str, ...] = ()
     outcomes: tuple[SendOutcome, ...] = ()
+    pairing: str = ""
+    """Sender whose pairing code belongs into the text; see :mod:`workers.delivery.pairing`."""
     v: int = 1
 
     @property

@@ -42,6 +42,7 @@ from shoal.state.effects import Effect, Expire, Note, Outcome, Receipt, Wake
 from shoal.state.records import Failure, Grant
 from shoal.state.steps import Commit, Fail, Step, Yield
 from shoal.state.store import Store
+from workers.delivery.pairing import failed_effects, filled, sent_effects
 from workers.delivery.progress import (
     NONCE_WINDOW_MS,
     Entry,
@@ -74,6 +75,7 @@ class DeliveryDeps:
         rest: REST calls of an account with ``max_wait`` ≤ 0.05 s and a single try (the lane is the retry).
         settings: delivery settings of an account.
         bot_id: our user id on an account, for finding our own messages.
+        owner_dm: DM channel of somebody who owns the bot, if one is known, for what an owner must hear.
         clock: wall clock for ages.
     """
 
@@ -81,6 +83,7 @@ class DeliveryDeps:
     rest: Callable[[str], Rest]
     settings: Callable[[str], DeliverySettings]
     bot_id: Callable[[str], str | None]
+    owner_dm: Callable[[str], str | None] = lambda _account: None
     clock: Clock = field(default_factory=SystemClock)
 
 
@@ -147,7 +150,10 @@ class _Delivery:
             return self._expired()
         plan = self.progress.plan
         if plan is None:
-            plan = plan_of(self.request, self.settings)
+            request = filled(self.request, self.deps.store) if self.request.pairing else self.request
+            if request is None:
+                return Commit(self._closing("over"), "nothing to send: the request is over")
+            plan = plan_of(request, self.settings)
             if not plan:
                 return Commit(self._closing("empty"), "nothing to send")
             self._checkpoint(Entry(plan=plan, at=self._begin(0)))
@@ -265,6 +271,8 @@ class _Delivery:
             line = f"{word} {request.identity} {ids}".strip()
             effects.append(Note(head.account, head.message_id, "delivery", line))
         effects += [Expire(item.blob) for item in request.files]
+        if request.pairing and word == "sent":
+            effects += sent_effects(request)
         return effects
 
     def _expired(self) -> Commit:
@@ -278,11 +286,17 @@ class _Delivery:
             effects.append(Outcome(head.account, head.message_id, "expired", "delivery-too-old"))
             effects.append(Note(head.account, head.message_id, "delivery", f"expired {request.identity}"))
         effects += [Expire(item.blob) for item in request.files]
+        if request.pairing:
+            effects += failed_effects(request, "too-old", self.deps.store, self.deps.owner_dm)
         return Commit(effects, "expired")
 
-    def _rejected(self, rejected: _Rejected) -> Fail:
+    def _rejected(self, rejected: _Rejected) -> Commit | Fail:
         """Remember the refusal, tell who waits, and let the record die without another request."""
         self.log.error(f"discord final reply failed: {rejected.why}", code=rejected.code)
+        if self.request.pairing:
+            # strangers must not be able to fill the list of the dead; the request itself tells of it
+            failed = failed_effects(self.request, rejected.code, self.deps.store, self.deps.owner_dm)
+            return Commit([*self._closing(f"rejected {rejected.code}"), *failed], "pairing reply rejected")
         effects: list[Effect] = [Wake(key) for key in self.request.wake]
         head = self.grant.head
         if head.account and head.message_id:

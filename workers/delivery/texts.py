@@ -80,6 +80,24 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "This is no longer active.",
         "此操作已失效。",
     ),
+    "pairing": (
+        "I do not know you yet: access is not set up.\n\n"
+        "Your Discord user id: {id}\nPairing code:\n```\n{code}\n```\n"
+        "Ask the owner of this bot to let you in with:\n```\nshoal pairing approve discord {code}\n```",
+        "我还不认识你：尚未开通访问权限。\n\n"
+        "你的 Discord 用户 ID：{id}\n配对码：\n```\n{code}\n```\n"
+        "请让机器人所有者运行以下命令批准：\n```\nshoal pairing approve discord {code}\n```",
+    ),
+    "pairing-approved": (
+        "✅ You are approved. Write to me whenever you like.",
+        "✅ 已批准，现在可以直接给我发消息了。",
+    ),
+    "pairing-unreachable": (
+        "⚙️ {who} ({id}) asked to talk to me, but I cannot send them a message ({code}). They have to open a "
+        "server we share → Privacy Settings → Direct Messages, and write again. See `shoal pairing list`.",
+        "⚙️ {who}（{id}）想与我对话，但我无法给对方发送私信（{code}）。请对方在共同的服务器上打开 "
+        "Privacy Settings → Direct Messages，然后再发一次消息。详见 `shoal pairing list`。",
+    ),
     "stopped": (
         "⚙️ Agent was aborted.",
         "⚙️ 已中止。",

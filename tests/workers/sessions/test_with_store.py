@@ -111,10 +111,10 @@ def test_a_guild_message_is_routed_by_binding(store: Store, view: StoreView) -> 
 
 
 def test_a_refusal_is_in_the_ledger(store: Store, view: StoreView) -> None:
-    work(store, view, message(author=BOB))
+    work(store, view, in_guild(guild_id="501"))
     told = store.ledger.explain("default", str(NOW))
     assert told is not None
-    assert (told.outcome, told.reason) == ("dropped", "pairing-required")
+    assert (told.outcome, told.reason) == ("dropped", "guild-not-listed")
 
 
 def test_a_stop_covers_what_waits_and_nothing_later(store: Store, view: StoreView) -> None:

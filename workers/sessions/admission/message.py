@@ -13,6 +13,7 @@ from workers.sessions import history
 from workers.sessions.admission import service
 from workers.sessions.admission.arrival import ORDINARY, Arrival, arrive
 from workers.sessions.admission.commands import find_command
+from workers.sessions.admission.pairing import find_knock
 from workers.sessions.admission.reasons import AdmissionReason
 from workers.sessions.admission.results import Admission, dropped
 from workers.sessions.admission.stop import find_stop
@@ -45,7 +46,7 @@ def _ordinary(arrival: Arrival, view: AdmissionView) -> Admission:
     if service.is_own_poll(arrival):
         return service.own_poll(arrival, view)
     if not arrival.decision.allowed:
-        return _refused(arrival, arrival.decision, view)
+        return find_knock(arrival, view) or _refused(arrival, arrival.decision, view)
     if arrival.message.type not in ORDINARY:
         return service.service_message(arrival)
     return start_turn(arrival, view)

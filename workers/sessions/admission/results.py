@@ -9,7 +9,7 @@ from typing import Literal
 from shoal.base.ids import check_name
 from shoal.state.effects import Effect, Outcome
 
-__all__ = ["Admission", "FilesWanted", "Notice", "StopBound", "dropped", "record_identity"]
+__all__ = ["Admission", "FilesWanted", "Knock", "Notice", "StopBound", "dropped", "record_identity"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,26 @@ class FilesWanted:
 
 
 @dataclass(frozen=True, slots=True)
+class Knock:
+    """A stranger asks to talk in private: a request with its reply, and the outcome of the message.
+
+    Attributes:
+        sender: as the pairing store knows them (``workers.access.pairing.store_id``).
+        tag, name: for the operator's list.
+        cause: identity the reply derives from.
+    """
+
+    account: str
+    sender: str
+    tag: str
+    name: str
+    channel_id: str
+    message_id: str
+    cause: str
+    language: Literal["en", "zh"]
+
+
+@dataclass(frozen=True, slots=True)
 class Admission:
     """What to do about an event. ``summary`` is for Flower and the log: words and ids, no content."""
 
@@ -52,6 +72,7 @@ class Admission:
     stop: StopBound | None = None
     notice: Notice | None = None
     files: FilesWanted | None = None
+    knock: Knock | None = None
 
 
 def record_identity(account: str, message_id: str) -> str:
