@@ -146,7 +146,9 @@ def test_who_may_not_command_is_refused_before_the_mention_gate(text: str, menti
 
 
 def test_a_stranger_learns_nothing() -> None:
-    assert outcome(admit(event(message("/status", BOB)), View(OPEN))) == ("dropped", "pairing-required")
+    admission = admit(event(message("/status", BOB)), View(OPEN))
+    assert admission.knock is not None  # asked to pair, like with any other word
+    assert (admission.notice, admission.effects) == (None, ())
 
 
 def test_without_text_commands_they_are_words() -> None:
