@@ -16,10 +16,12 @@ from shoal.discord.retry import RetryPolicy
 from tasks.runtime import Runtime
 from workers.access.settings import owner_ids
 from workers.agent.models import Cooldowns, Models
+from workers.agent.profile import AgentProfile
 from workers.agent.profiles import profile_of
 from workers.agent.providers.guide import GuideProvider
 from workers.agent.providers.pool import ProviderPool
 from workers.agent.results import TurnDeps
+from workers.agent.tools.memory import MemoryGet, MemorySearch
 from workers.agent.tools.message import MessageTool
 from workers.agent.tools.registry import ToolRegistry
 from workers.delivery.render import DeliverySettings
@@ -52,6 +54,9 @@ def make_turn_deps(runtime: Runtime) -> TurnDeps:
     def typing(request: TurnRequest) -> AbstractContextManager[None]:
         return typing_indicator(runtime.rest(request.account), request.channel_id)
 
+    def profile(request: TurnRequest) -> AgentProfile:
+        return profile_of(runtime.loaded, request)
+
     return TurnDeps(
         store=runtime.store,
         models=Models(
@@ -59,8 +64,14 @@ def make_turn_deps(runtime: Runtime) -> TurnDeps:
             Cooldowns(runtime.store),
             clock=runtime.clock,
         ),
-        tools=ToolRegistry.of([MessageTool(react=react)]),
-        profile=lambda request: profile_of(runtime.loaded, request),
+        tools=ToolRegistry.of(
+            [
+                MessageTool(react=react),
+                MemorySearch(profile, runtime.loaded.state_dir),
+                MemoryGet(profile, runtime.loaded.state_dir),
+            ]
+        ),
+        profile=profile,
         typing=typing,
     )
 

@@ -1,0 +1,1 @@
+"""What an agent has written down: ``MEMORY.md`` and ``memory/**/*.md`` of its workspace, searchable."""
