@@ -24,6 +24,7 @@ from workers.agent.results import TurnDeps
 from workers.agent.tools.memory import MemoryGet, MemorySearch
 from workers.agent.tools.message import MessageTool
 from workers.agent.tools.registry import ToolRegistry
+from workers.agent.tools.skill import SkillTool
 from workers.delivery.render import DeliverySettings
 from workers.delivery.send import DeliveryDeps
 from workers.delivery.targets import Target, resolve_channel
@@ -69,6 +70,7 @@ def make_turn_deps(runtime: Runtime) -> TurnDeps:
                 MessageTool(react=react),
                 MemorySearch(profile, runtime.loaded.state_dir),
                 MemoryGet(profile, runtime.loaded.state_dir),
+                SkillTool(profile),
             ]
         ),
         profile=profile,

@@ -33,6 +33,8 @@ class AgentProfile:
         workspace: folder with AGENTS.md and the like, or none.
         timeout_s: longest life of a turn.
         acp: the agent is a coding agent behind ACP, which is not served here yet.
+        skills: names of the skills that may be used here; none for all.
+        skill_roots: folders whose ``skills/`` are looked at, the stronger first.
         reset: when its conversations of this kind start afresh by themselves.
     """
 
@@ -52,4 +54,6 @@ class AgentProfile:
     workspace: Path | None = None
     timeout_s: float = 172_800.0
     acp: bool = False
+    skills: frozenset[str] | None = None
+    skill_roots: tuple[Path, ...] = ()
     reset: ResetPolicy = field(default_factory=ResetPolicy)

@@ -43,6 +43,8 @@ def profile_of(loaded: Loaded, request: TurnRequest) -> AgentProfile:
         workspace=agent.workspace,
         timeout_s=float(agent.timeout_seconds),
         acp=agent.acp,
+        skills=_skills(agent, discord, request),
+        skill_roots=tuple(root for root in (agent.workspace, loaded.state_dir) if root is not None),
         reset=reset_policy(loaded.root.session, _kind(request)),
     )
 
@@ -84,6 +86,20 @@ def _channel_prompt(discord: Any, request: TurnRequest) -> str:
         if entry is not None and entry.system_prompt:
             return str(entry.system_prompt).strip()
     return ""
+
+
+def _skills(agent: AgentSettings, discord: Any, request: TurnRequest) -> frozenset[str] | None:
+    """The agent's list and the channel's: what stands in both; a list that is absent allows all."""
+    guild = (discord.guilds or {}).get(request.guild_entry) if request.guild_entry else None
+    channels = (guild.channels or {}) if guild is not None else {}
+    lists = [agent.skills]
+    for name in (request.channel_entry, "*"):
+        entry = channels.get(name) if name else None
+        if entry is not None and entry.skills is not None:
+            lists.append(tuple(entry.skills))
+            break
+    written = [frozenset(name.casefold() for name in one) for one in lists if one is not None]
+    return frozenset.intersection(*written) if written else None
 
 
 def _history_turns(discord: Any, request: TurnRequest) -> int | None:

@@ -1,8 +1,8 @@
 """Skills: folders with a ``SKILL.md`` that tell an agent how something is done (decision 22).
 
 They lie in ``skills/`` of the workspace and of the state dir; of two with one name the
-workspace's counts. The prompt lists name and description only; the text is read with the tool
-``skill`` when the model wants it, so that a hundred skills cost a hundred lines.
+workspace's counts. The tool ``skill`` lists names and descriptions; the text is read with it when
+the model wants it, so that a hundred skills cost a hundred lines.
 
 A skill is the operator's word. Its name and description are still bounded and kept on one line.
 """
@@ -90,7 +90,9 @@ def _read(folder: Path) -> Skill | None:
         return None
     fields = _front_matter(text)
     name = _one_line(fields.get("name") or folder.name, NAME_CHARS)
-    return Skill(name, _one_line(fields.get("description") or "", DESCRIPTION_CHARS), folder) if name else None
+    return (
+        Skill(name, _one_line(fields.get("description") or "", DESCRIPTION_CHARS), folder) if name else None
+    )
 
 
 def _front_matter(text: str) -> dict[str, str]:

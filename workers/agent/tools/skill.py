@@ -35,16 +35,20 @@ class SkillTool:
         return bool(self._skills(request))
 
     def spec(self, request: TurnRequest) -> ToolSpec:
-        """The names that can be asked for."""
-        names = [skill.name for skill in self._skills(request)]
+        """What there is: names and descriptions, so that the prompt needs no list of its own."""
+        skills = self._skills(request)
+        listed = "\n".join(f"- {skill.name}: {skill.description}".rstrip(": ") for skill in skills)
         return ToolSpec(
             self.name,
-            "Read the instructions of a skill before you do what it is about.",
+            f"Read the instructions of a skill before you do what it is about. Skills:\n{listed}",
             {
                 "type": "object",
                 "properties": {
-                    "name": {"type": "string", "enum": names},
-                    "file": {"type": "string", "description": "A file the skill refers to; default SKILL.md."},
+                    "name": {"type": "string", "enum": [skill.name for skill in skills]},
+                    "file": {
+                        "type": "string",
+                        "description": "A file it refers to; default SKILL.md.",
+                    },
                 },
                 "required": ["name"],
             },
