@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from celery.worker import state as worker_state
 from celery.worker.control import control_command, inspect_command, stats
 
 from shoal.base.redact import mask_url
@@ -47,7 +46,6 @@ def install_controls(runtime: Callable[[], Runtime]) -> None:
     @control_command(name="drain")
     def _drain(_state: Any, **_: Any) -> dict[str, str]:
         runtime().stopping.request()
-        worker_state.should_stop = 0  # Celery's own flag: stop consuming, then leave with this code
         return {"ok": "draining: lanes are given back, then the process leaves"}
 
     @control_command(name="log_level", args=[("level", str)], signature="LEVEL")

@@ -67,6 +67,8 @@ class Drain:
         limit: Limit | None = None,
     ) -> str:
         """Work off up to ``max_records`` heads of ``lane`` and say in one line what happened."""
+        if self.stopping.requested:
+            return "stopping"  # the hint is lost, the record is not: a sweep elsewhere hints again
         token = new_token()
         try:
             grant = self.lanes.acquire(
@@ -93,7 +95,7 @@ class Drain:
         """Run the handler; None when the lane is somebody else's now."""
         context = TurnContext(lease_s=LEASE_MS / 1000, shutting_down=lambda: self.stopping.requested)
         context.granted(grant.asked_at, grant.ttl_ms / 1000)
-        with stamped(grant.token), self.keeper.holding(grant.lane, grant.token, context):
+        with stamped(grant.token), self.keeper.holding(grant, context):
             try:
                 return handler(grant, context)
             except (StaleGrant, LeaseLost):

@@ -14,9 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from shoal.base.errors import StoreUnavailable
+from shoal.base.errors import ShoalError, StoreUnavailable
 from shoal.base.logging import get_logger
 from shoal.state.lanes import Lanes
+from shoal.state.records import Grant
 
 __all__ = ["LEASE_MS", "RENEW_TIMEOUT_S", "Held", "InHand", "Keeper"]
 
@@ -55,7 +56,7 @@ class Held(Protocol):
 
 @dataclass
 class _Entry:
-    token: str
+    grant: Grant
     held: Held
     since: float
     leaked: bool = False
@@ -92,17 +93,30 @@ class Keeper:
             self._thread.join(1.0)  # the store is closed next
 
     @contextmanager
-    def holding(self, lane: str, token: str, held: Held) -> Iterator[None]:
-        """Renew ``lane`` for as long as the block runs."""
-        entry = _Entry(token, held, time.monotonic())
+    def holding(self, grant: Grant, held: Held) -> Iterator[None]:
+        """Renew the lane of ``grant`` for as long as the block runs."""
+        entry = _Entry(grant, held, time.monotonic())
         with self._lock:
-            self._held[lane] = entry
+            self._held[grant.lane] = entry
         try:
             yield
         finally:
             with self._lock:
-                if self._held.get(lane) is entry:
-                    del self._held[lane]
+                if self._held.get(grant.lane) is entry:
+                    del self._held[grant.lane]
+
+    def give_back(self) -> None:
+        """Before a hard end: give every lane back, so that nobody takes us for a dead holder (rule R13)."""
+        with self._lock:
+            entries = list(self._held.values())
+        for entry in entries:
+            entry.held.lose()
+            if entry.leaked:
+                continue  # its lease runs out, and counts: that is how a record that hangs is found
+            try:
+                self._lanes.yield_(entry.grant)
+            except ShoalError as error:
+                log.warning("lane not given back; its lease runs out", lane=entry.grant.lane, error=error)
 
     def in_hand(self) -> list[InHand]:
         """The lanes held now, by name; for remote control and diagnostics."""
@@ -130,7 +144,7 @@ class Keeper:
             if entry.leaked:
                 continue
             if entry.held.progressing():
-                moving[lane] = entry.token
+                moving[lane] = entry.grant.token
             else:
                 self._give_up(lane, entry)
         if not moving:

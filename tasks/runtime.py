@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from celery import Celery
 
 from config import Loaded
+from shoal.base import exits
 from shoal.base.clock import Clock, SystemClock
 from shoal.base.errors import StateError, StoreUnavailable
 from shoal.base.logging import get_logger
@@ -79,7 +80,9 @@ class Runtime:
     @cached_property
     def keeper(self) -> Keeper:
         """Renews the leases held here; asks the process to leave when threads leak."""
-        return Keeper(self.renewals.lanes, on_leak=self.stopping.request)
+        keeper = Keeper(self.renewals.lanes, on_leak=lambda: self.stopping.request(exits.BUG))
+        self.stopping.at_end(keeper.give_back)
+        return keeper
 
     @cached_property
     def drain(self) -> Drain:

@@ -27,6 +27,7 @@ from tasks.control import install_controls
 from tasks.hints import install_hints
 from tasks.registry import register
 from tasks.runtime import Runtime, open_runtime
+from tasks.stopping import SharedFlag, Stopping
 from tasks.sweeper import Sweeper
 from tasks.warm import warm_up_when_ready
 from tasks.watchdog import Watchdog
@@ -83,9 +84,11 @@ def run(kind_name: str, loaded: Loaded, *, index: int = 1, concurrency: int | No
     queues = [*kind.queues, *([f"{kind.home}.{runtime.home}"] if kind.home else [])]
     slots = concurrency or getattr(loaded.root.fleet.workers, kind.name).concurrency or kind.concurrency
     current = [runtime]
+    flag = SharedFlag()  # before anything forks
+    _stop_together(runtime.stopping, flag)
     _declare_queues(runtime.app, queues)
     if kind.pool == "prefork":
-        _reopen_in_children(current, loaded, kind, index)
+        _reopen_in_children(current, loaded, kind, index, flag)
     register(runtime.app, lambda: current[0])
     install_controls(lambda: current[0])
     install_hints(runtime.app, runtime.store, homes=[runtime.home])
@@ -94,14 +97,24 @@ def run(kind_name: str, loaded: Loaded, *, index: int = 1, concurrency: int | No
     # tasks of a prefork pool run in children, whose signals are not heard here
     in_hand = None if kind.pool == "threads" else lambda: len(worker_state.reserved_requests)
     Watchdog(runtime.store, [QUEUE_PREFIX + name for name in queues], slots, in_hand=in_hand).start()
-    signals.worker_shutting_down.connect(lambda **_: runtime.stopping.request(), weak=False)
     if kind.pool == "threads":
         warm_up_when_ready(runtime)
     worker = _controller(runtime.app, kind, queues, slots, runtime.node_name)
     log.info("worker is ready", kind=kind.name, queues=queues, concurrency=slots)
     worker.start()
     runtime.close()
-    return int(worker.exitcode or 0)
+    return runtime.stopping.code or int(worker.exitcode or 0)
+
+
+def _stop_together(stopping: Stopping, flag: SharedFlag) -> None:
+    """Whoever wants us to stop (SIGTERM, ``drain``, leaked threads): Celery and our children do so too."""
+
+    def everywhere(code: int) -> None:
+        flag.raise_()
+        worker_state.should_stop = code  # Celery's own flag: stop consuming, then leave with this code
+
+    stopping.on_request(everywhere)
+    signals.worker_shutting_down.connect(lambda **_: stopping.request(), weak=False)
 
 
 def _declare_queues(app: Celery, queues: list[str]) -> None:
@@ -134,14 +147,19 @@ def _controller(
     )
 
 
-def _reopen_in_children(current: list[Runtime], loaded: Loaded, kind: WorkerKind, index: int) -> None:
-    """Sockets and threads do not survive a fork: each child opens its own. None outlives its parent."""
+def _reopen_in_children(
+    current: list[Runtime], loaded: Loaded, kind: WorkerKind, index: int, flag: SharedFlag
+) -> None:
+    """Sockets and threads do not survive a fork: each child opens its own. None outlives its parent,
+    and all stop when it does.
+    """
     parent = os.getpid()
 
     def reopen(**_: object) -> None:
         die_with_parent(parent)
         runtime = open_runtime(loaded, kind.name, index=index, app=current[0].app)
         runtime.start()
+        runtime.stopping.follow(flag)
         current[0] = runtime
 
     signals.worker_process_init.connect(reopen, weak=False)

@@ -62,7 +62,7 @@ def test_leases_are_renewed_again_after_the_password_was_wrong_for_a_while(
     assert isinstance(grant, Grant)
     keeper, held = Keeper(store.lanes, on_leak=lambda: None), Held()
     keeper.start()
-    with keeper.holding(LANE, grant.token, held):
+    with keeper.holding(grant, held):
         assert until(lambda: held.renewals > 0)
         admin.redis.config_set("requirepass", "another-one")
         admin.redis.client_kill_filter(skipme=True, _type="normal")

@@ -184,9 +184,9 @@ def test_the_keeper_renews_only_what_moves(store: Store) -> None:
 
     moving, stuck, stuck_too = Work(lambda: True), Work(lambda: False), Work(lambda: False)
     with (
-        keeper.holding(lanes[0], grants[0].token, moving),
-        keeper.holding(lanes[1], grants[1].token, stuck),
-        keeper.holding(lanes[2], "0" * 32, stuck_too),
+        keeper.holding(grants[0], moving),
+        keeper.holding(grants[1], stuck),
+        keeper.holding(grants[2], stuck_too),
     ):
         keeper.renew_once()
         assert moving.events == ["renewed"]
