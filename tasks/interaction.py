@@ -2,7 +2,8 @@
 
 The answer is sent first and noted afterwards: if this process dies in between, the gateway's
 back-stop sends a deferral, and Discord refuses whichever comes second (40060), which both
-sides read as success (rule R10).
+sides read as success (rule R10). Where the gateway was first and its deferral shows "thinking …",
+the answer is written into that.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 import msgspec
 
 from shoal.discord.codes import ALREADY_ACKNOWLEDGED, UNKNOWN_INTERACTION
-from shoal.discord.errors import DiscordError
+from shoal.discord.errors import DiscordError, NotFound
 from shoal.discord.wire import InteractionCallback, InteractionType, MessageFlags
 from shoal.state.records import Grant, decode_event
 from shoal.state.steps import Commit, Step
@@ -27,7 +28,14 @@ class _Interaction(msgspec.Struct):
     id: str
     token: str
     type: int
+    application_id: str = ""
     locale: str = ""
+    message: msgspec.Raw = msgspec.Raw(b"")
+
+    @property
+    def of_message(self) -> bool:
+        """It comes from a message's component, directly or by a modal: deferring shows nothing."""
+        return bytes(self.message) not in (b"", b"null")
 
 
 def ack_lane(runtime: Runtime, lane: str) -> str:
@@ -51,11 +59,36 @@ def _answer(runtime: Runtime, account: str, interaction: _Interaction) -> str:
         )
     except DiscordError as error:
         if error.json_code == ALREADY_ACKNOWLEDGED:
-            return "acknowledged by the gateway"
+            return _fill_in(runtime, account, interaction, data)
         if error.json_code == UNKNOWN_INTERACTION:
             return "too late"  # Discord has told the user; another try cannot change it
         raise
     return "answered"
+
+
+_THINKING = (InteractionType.APPLICATION_COMMAND, InteractionType.MODAL_SUBMIT)
+
+
+def _fill_in(runtime: Runtime, account: str, interaction: _Interaction, data: dict[str, Any] | None) -> str:
+    """Somebody was first. A deferral that shows "thinking …" becomes the answer; nothing else needs one.
+
+    Which it is follows from the kind, not from what the gateway noted: its note comes after its deferral.
+    If it was ourselves in an earlier life, our answer is edited into itself.
+    """
+    shows = interaction.type in _THINKING and not interaction.of_message
+    if (
+        data is None
+        or not (shows and interaction.application_id)
+        or runtime.store.intake.acked(interaction.id) == "front"
+    ):
+        return "acknowledged by the gateway"
+    try:
+        runtime.rest(account).edit_original_response(
+            interaction.application_id, interaction.token, {"content": data["content"]}
+        )
+    except NotFound:
+        return "too late"  # the token has ended, or the user dismissed it
+    return "answered into the gateway's deferral"
 
 
 def _reply(interaction: _Interaction) -> tuple[int, dict[str, Any] | None]:

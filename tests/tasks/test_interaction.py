@@ -66,6 +66,40 @@ def test_a_click_is_answered_in_the_users_language_and_noted(store: Store, proce
     assert store.lanes.depth(LANE) == 0
 
 
+@pytest.mark.parametrize("noted", ["gateway:5", None])
+@pytest.mark.parametrize("kind", [2, 5])
+def test_thinking_of_the_gateways_deferral_becomes_the_answer(
+    store: Store, process: Process, kind: int, noted: str | None
+) -> None:
+    """Else the user reads it for a quarter of an hour (rule R10). The gateway may not have noted it yet."""
+    click(store, type=kind, application_id="42", locale="zh-CN")
+    if noted:
+        store.intake.ack("77", noted)
+    process.server.replies += [Reply.of(400, {"code": 40060, "message": "no"}), Reply.of(200, {"id": "1"})]
+    assert process.ack() == "answered into the gateway's deferral"
+    callback, edit = process.server.seen
+    assert callback.path.endswith("/interactions/77/t/callback")
+    assert (edit.method, edit.path.partition("/webhooks")[2]) == ("PATCH", "/42/t/messages/@original")
+    assert edit.json()["content"] == "此操作已失效。"
+    assert store.lanes.depth(LANE) == 0
+
+
+def test_a_deferral_that_is_gone_is_left_alone(store: Store, process: Process) -> None:
+    click(store, type=2, application_id="42")
+    gone = Reply.of(404, {"code": 10015, "message": "Unknown Webhook"})
+    process.server.replies += [Reply.of(400, {"code": 40060, "message": "no"}), gone]
+    assert process.ack() == "too late"
+    assert store.lanes.dead_list(10) == []
+
+
+def test_a_modal_of_a_message_shows_no_thinking(store: Store, process: Process) -> None:
+    """Its deferral is 6: an edit would overwrite the message it came from."""
+    click(store, type=5, application_id="42", message={"id": "1"})
+    process.server.replies.append(Reply.of(400, {"code": 40060, "message": "no"}))
+    assert process.ack() == "acknowledged by the gateway"
+    assert len(process.server.seen) == 1
+
+
 @pytest.mark.parametrize(
     ("status", "code", "summary"),
     [(400, 40060, "acknowledged by the gateway"), (404, 10062, "too late")],
