@@ -32,10 +32,9 @@ def admit_lane(runtime: Runtime, lane: str) -> str:
         event = decode_event(grant.head.body)
         view = views.of(event.account)
         admission = admit(event, view, fast=fast)
-        if admission.stop is not None:
+        for stop in admission.stops:
             # a bound only ever moves forward, so writing it before the commit may be repeated
-            stop = admission.stop
-            runtime.store.lanes.stop(stop.lane, stop.born_ms, stop.message_id)
+            runtime.store.lanes.stop(stop.lane, stop.born_ms, stop.message_id, reason=stop.reason)
         effects = [*admission.effects]
         if admission.notice is not None and not fast:
             effects.append(notice_push(admission.notice))

@@ -86,7 +86,7 @@ FAMILIES: tuple[Family, ...] = (
     _w("slot", "slot:<lane>|<slot>", "string", "1 h", "one per preview", 200, "version and record of a slot"),
     _w("wake", "wake:<key>", "set", "park deadline + 60 s", "64 lanes", 100, "lanes parked on a key"),
     _w("woken", "woken:<key>", "string", "10 min", "one per key", 100, "a wake that came before its park"),
-    _w("stop", "stop:<lane>", "hash", "10 min", "one per session", 150, "stop bound (born, id)"),
+    _w("stop", "stop:<lane>", "hash", "10 min", "one per session", 150, "stop bound (born, id, reason)"),
     _w("limit", "limit:<name>", "zset", "leases", "the cap", 120, "lane → lease end, for concurrency limits"),
     _w("hints", "hints", "hash", "none", "one per route", 1500, "route → queue key and message template"),
     _w("homes", "homes", "hash", "none", "one per agent", 60, "agent → home host"),

@@ -250,15 +250,26 @@ class Lanes(LaneViews):
 
     # -- stop ------------------------------------------------------------------------------------
 
-    def stop(self, session_lane: str, bound_born_ms: int, bound_id: str = "") -> None:
+    def stop(self, session_lane: str, bound_born_ms: int, bound_id: str = "", *, reason: str = "") -> None:
         """Everything of the lane born before (``bound_born_ms``, ``bound_id``) is to end as ``stopped``.
 
         The bound lives ten minutes, only ever moves forward, and never touches what is born later
         (R7). It wakes the lane; holders learn of it by :meth:`stopped`, later ones by ``grant.stopped``.
+
+        Args:
+            reason: a word for the outcomes, where no person stopped it (``thread-archived``, …).
         """
-        if bound_id:
-            check_name(bound_id, "bound id")
-        self._call("lane_stop", check_lane(session_lane), int(bound_born_ms), bound_id)
+        for name, value in (("bound id", bound_id), ("reason", reason)):
+            if value:
+                check_name(value, name)
+        self._call("lane_stop", check_lane(session_lane), int(bound_born_ms), bound_id, reason)
+
+    def stop_reason(self, session_lane: str) -> str:
+        """Why the stop in force was written; empty for a person's."""
+        reason: bytes | None = self._store.redis.hget(
+            self._store.keys.stop(check_lane(session_lane)), "reason"
+        )
+        return (reason or b"").decode()
 
     def stop_bound(self, session_lane: str) -> tuple[int, str] | None:
         """The bound in force, for records that are not in the lane yet (admission)."""

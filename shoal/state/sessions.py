@@ -8,6 +8,7 @@ older entries are kept compressed (R27).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -34,6 +35,14 @@ class Sessions:
         """All fields of a session record; empty if there is none. ``updated_at`` is Unix ms."""
         raw: dict[bytes, bytes] = self._store.redis.hgetall(self._store.keys.session(session_key))
         return {name.decode(): value for name, value in raw.items()}
+
+    def known(self, session_keys: Sequence[str]) -> list[str]:
+        """Those of some sessions that have a record."""
+        pipeline = self._store.redis.pipeline(transaction=False)
+        for key in session_keys:
+            pipeline.exists(self._store.keys.session(key))
+        found = pipeline.execute() if session_keys else []
+        return [key for key, there in zip(session_keys, found, strict=True) if there]
 
     def recent(self, limit: int = 100, *, since_ms: int = 0) -> list[tuple[str, int]]:
         """(session key, updated at in Unix ms), newest first; those updated at ``since_ms`` or later."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from shoal.base.errors import StateConflict
@@ -55,6 +56,32 @@ class LaneViews:
         key = self._store.keys.lane_records(check_lane(lane))
         frame: bytes | None = self._store.redis.hget(key, check_name(identity, "identity"))
         return None if frame is None else parse_frame(identity.encode(), frame)
+
+    def busy(self, lanes: Sequence[str]) -> list[str]:
+        """Those of some lanes that hold records."""
+        pipeline = self._store.redis.pipeline(transaction=False)
+        for lane in lanes:
+            pipeline.llen(self._store.keys.lane_order(lane))
+        depths = pipeline.execute() if lanes else []
+        return [lane for lane, depth in zip(lanes, depths, strict=True) if depth]
+
+    def heads(self, cls: str) -> list[tuple[str, Record]]:
+        """(lane, head) of every lane of a class that holds records. A view, not a snapshot."""
+        lanes = [name.decode() for name in self._store.redis.zrange(self._store.keys.due(cls), 0, -1)]
+        found = []
+        for start in range(0, len(lanes), 500):
+            part = lanes[start : start + 500]
+            pipeline = self._store.redis.pipeline(transaction=False)
+            for lane in part:
+                pipeline.lindex(self._store.keys.lane_order(lane), 0)
+            names: list[bytes | None] = pipeline.execute()
+            frames = self._store.redis.pipeline(transaction=False)
+            for lane, name in zip(part, names, strict=True):
+                frames.hget(self._store.keys.lane_records(lane), name or b"")
+            for lane, name, frame in zip(part, names, frames.execute(), strict=True):
+                if name is not None and frame is not None:
+                    found.append((lane, parse_frame(name, frame)))
+        return found
 
     def counts(self) -> dict[str, tuple[int, int]]:
         """Class → (lanes that are not empty, lanes whose time has come), for metrics."""

@@ -32,6 +32,7 @@ from workers.sessions.changes import DELETED_REASON
 from workers.sessions.history import cleared
 from workers.sessions.opened import OpenedSession, Used, session_fields
 from workers.sessions.records import TurnRequest
+from workers.sessions.system_events import forget_events
 
 __all__ = ["Ending"]
 
@@ -96,10 +97,16 @@ class Ending:
         """The turn ended without an answer; ``name`` is a text of ``workers.agent.texts``."""
         return self._tell(say(name, language_of(self.request.text)), code)
 
-    def stopped(self, partial: str = "") -> Commit:
-        """A stop covers this turn: nothing more is sent. ``partial`` is what the model had said so far."""
-        self._partial = partial
-        return self._commit(None, silent="stopped", length=0, verdict=Verdict.STOPPED)
+    def stopped(self, partial: str = "", reason: str = "") -> Commit:
+        """A stop covers this turn: nothing more is sent.
+
+        Args:
+            partial: what the model had said so far.
+            reason: why, where no person stopped it.
+        """
+        why = f"stopped: {reason}" if reason else "stopped by the user"
+        self._partial = f"{partial} [{why}]" if partial else ""
+        return self._commit(None, silent="stopped", length=0, verdict=Verdict.STOPPED, reason=reason)
 
     def deleted(self) -> Commit:
         """The message was deleted before its turn began (decision 52)."""
@@ -127,8 +134,13 @@ class Ending:
         effects: list[Effect] = [
             SessionPut(request.session_key, {**fields, "turns": "0"}),
             Push(send.lane, record),
+            *self._forgotten(),
         ]
         return Commit(effects, "command · new")
+
+    def _forgotten(self) -> list[Effect]:
+        """What the system had to tell was about the transcript that ended (``spec/inbound.md`` 5.11)."""
+        return [forget_events(self.request.session_key)] if self.session.rolled else []
 
     def _tell(self, text: str, code: str) -> Commit:
         # rooms get no boilerplate from a private turn, unless somebody asked for the bot by name
@@ -301,8 +313,8 @@ class Ending:
         final = lines[-1]
         if verdict == Verdict.STOPPED:
             if self._partial:
-                lines.append(Line("assistant", now, f"{self._partial} [stopped by the user]", model=model))
-            lines.append(Line("note", now, "stopped by a user"))
+                lines.append(Line("assistant", now, self._partial, model=model))
+            lines.append(Line("note", now, "stopped"))
         elif final.role == "assistant" and not final.calls:
             private = silent == "private-final"
             lines[-1] = msgspec.structs.replace(final, text=shown or final.text, private=private)

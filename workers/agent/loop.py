@@ -125,7 +125,7 @@ class TurnLoop:
             TurnInterrupted: of the kinds shutdown and lost lease.
         """
         if self.grant.stopped:
-            return self._ending.stopped()
+            return self._ending.stopped(reason=self._stop_reason())
         if self.journal.step == 0 and not self._take_changes():
             return self._ending.deleted()
         if self.profile.acp:
@@ -137,13 +137,17 @@ class TurnLoop:
             with typing:
                 return self._run()
         except TurnStopped:
-            return self._ending.stopped("".join(self._partial)[:ANSWER_CHARS])
+            partial = "".join(self._partial)[:ANSWER_CHARS]
+            return self._ending.stopped(partial, self._stop_reason())
         except TurnOverdue:
             return self._ending.trouble("overdue", code="overdue")
         except StateConflict as error:
             # nothing of that step was written; most likely the journal is full
             log.error("turn cannot go on", session=self.request.session_key, error=error)
             return self._ending.trouble("other", code="state-conflict")
+
+    def _stop_reason(self) -> str:
+        return self.deps.store.lanes.stop_reason(self.grant.lane)
 
     def _take_changes(self) -> bool:
         """Edits and deletions from while the message waited; false if nothing of it is left."""

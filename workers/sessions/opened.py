@@ -40,6 +40,11 @@ class OpenedSession:
         """The transcript begins with this turn: there is nothing to remember."""
         return bool(self.began)
 
+    @property
+    def rolled(self) -> bool:
+        """An older transcript ends with this turn."""
+        return bool(self.began) and self.began != "first"
+
 
 @dataclass(frozen=True, slots=True)
 class Used:

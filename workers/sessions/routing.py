@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from workers.sessions.keys import normal_agent_id
@@ -118,7 +119,7 @@ _TIERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Routing:
     """The compiled bindings of a config."""
 
@@ -143,6 +144,13 @@ class Routing:
             frozenset(normal_agent_id(agent) for agent in agents),
             normal_agent_id(default_agent),
         )
+
+    @cached_property
+    def everyone(self) -> tuple[str, ...]:
+        """Every agent that may be chosen, the default one first."""
+        bound = (normal_agent_id(binding.agent_id) for binding in self.bindings)
+        known = sorted(self.agents) if self.agents else bound
+        return tuple(dict.fromkeys((self.default_agent, *known)))
 
     def route(self, place: Place) -> Route:
         """The agent for a place; always one."""

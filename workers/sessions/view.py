@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
+import msgspec
+
 from config.loaded import Loaded
 from shoal.state.effects import Effect, SessionPut
 from shoal.state.ledger import Outcome
@@ -21,6 +23,7 @@ from workers.access.reactions import ReactionMode
 from workers.access.settings import AccessSettings
 from workers.sessions.keys import DmScope
 from workers.sessions.queueing import QueueSettings
+from workers.sessions.records import KIND as TURN
 from workers.sessions.routing import Routing
 from workers.sessions.state import SessionState
 from workers.sessions.text_commands import RESET_TRIGGERS
@@ -108,6 +111,10 @@ def _triggers(written: list[str] | None) -> tuple[str, ...]:
     return RESET_TRIGGERS if written is None else tuple(written)
 
 
+class _InGuild(msgspec.Struct):
+    guild_id: str | None = None
+
+
 class FactsReader(Protocol):
     """Facts of one account, as Discord sent them; ``None`` for what is not known."""
 
@@ -162,6 +169,18 @@ class AdmissionView(Protocol):
 
     def session(self, session_key: str) -> SessionState:
         """What is kept of a conversation; an empty state for one that has no record."""
+        ...
+
+    def known(self, session_keys: Sequence[str]) -> list[str]:
+        """Those of some conversations that have a record."""
+        ...
+
+    def busy(self, lanes: Sequence[str]) -> list[str]:
+        """Those of some lanes that have records."""
+        ...
+
+    def guild_lanes(self, guild_id: str) -> list[str]:
+        """Lanes of conversations in which a message of this account, from that guild, runs or waits first."""
         ...
 
 
@@ -236,6 +255,28 @@ class StoreView:
         if session_key not in self._sessions:
             self._sessions[session_key] = SessionState.read(self._store.sessions.get(session_key))
         return self._sessions[session_key]
+
+    def known(self, session_keys: Sequence[str]) -> list[str]:
+        """Those of some conversations that have a record."""
+        return self._store.sessions.known(session_keys)
+
+    def busy(self, lanes: Sequence[str]) -> list[str]:
+        """Those of some lanes that have records."""
+        return self._store.lanes.busy(lanes)
+
+    def guild_lanes(self, guild_id: str) -> list[str]:
+        """Lanes with work of a guild; looks at every lane of a conversation, for what happens rarely."""
+        found = []
+        for lane, record in self._store.lanes.heads("session"):
+            if record.account != self._settings.account or record.kind != TURN:
+                continue
+            try:
+                place = msgspec.json.decode(record.body, type=_InGuild)
+            except msgspec.DecodeError:
+                continue  # its turn says so
+            if place.guild_id == guild_id:
+                found.append(lane)
+        return found
 
     def wrote(self, effects: Sequence[Effect]) -> None:
         """These effects are being committed: what they change is read anew for the next event."""

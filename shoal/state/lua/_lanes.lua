@@ -10,7 +10,7 @@
 --   did:<token>     string  what the call that ended a grant answered; 60 s
 --   done:<page>     set     "<lane>|<identity>" that left a lane; pages of 10 min, 20 min
 --   limit:<name>    zset    lane → lease end
---   stop:<lane>     hash    born, id: stop bound
+--   stop:<lane>     hash    born, id, reason: stop bound
 --   hints           hash    route → "<queue key>\n<template>"
 --   homes           hash    agent → home
 --   dead, deadnew   zset    dead id → time;  dead:<id> hash
@@ -188,8 +188,8 @@ local function lane_header(S)
 end
 
 local function lane_stop_bound(lane)
-  local bound = redis.call('HMGET', B.key('stop', lane), 'born', 'id')
-  return bound[1] and { born = tonumber(bound[1]) or 0, id = bound[2] or '' } or nil
+  local bound = redis.call('HMGET', B.key('stop', lane), 'born', 'id', 'reason')
+  return bound[1] and { born = tonumber(bound[1]) or 0, id = bound[2] or '', reason = bound[3] or '' } or nil
 end
 
 local function lane_born_before(header, bound)

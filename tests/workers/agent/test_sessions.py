@@ -19,6 +19,7 @@ from workers.agent.results import TurnDeps
 from workers.agent.turn import run_turn
 from workers.sessions.lifecycle import ResetPolicy
 from workers.sessions.records import TurnRequest
+from workers.sessions.system_events import QueuedEvent, pending_events, queue_event
 
 Start = Callable[..., ModelServer]
 DAY = 86_400_000
@@ -104,6 +105,20 @@ def test_what_the_system_writes_does_not_refresh_idle(store: Store, chat_server:
     turn(store, used)
     assert fields(store)["began"] == "idle"
     assert fields(store)["activation"] == "always"
+
+
+def test_a_rolled_session_forgets_what_the_system_had_to_tell(store: Store, chat_server: Start) -> None:
+    server = chat_server([{"text": "a"}, {"text": "b"}])
+    used = deps(store, server, profile=profile(reset=ResetPolicy(None, 60_000)))
+    wanted = push(store, request("hi", born_ms=DAY))
+    turn(store, used)
+    store.lanes.push("session:agent:main:x", record(request("x")))
+    event = QueuedEvent("e1", "Discord reaction added: 👍", DAY)
+    store.lanes.commit(take(store, "session:agent:main:x"), [queue_event(wanted.session_key, event)])
+    assert pending_events(store.sessions, wanted.session_key) == [event]
+    push(store, request("hi", 1, born_ms=DAY + 60_001))
+    turn(store, used)
+    assert pending_events(store.sessions, wanted.session_key) == []
 
 
 def test_only_the_owner_of_a_shared_session_moves_its_route(store: Store, chat_server: Start) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,15 @@ class View:
 
     def session(self, session_key: str) -> SessionState:
         return self.sessions.get(session_key, SessionState())
+
+    def known(self, session_keys: Sequence[str]) -> list[str]:
+        return [key for key in session_keys if key in self.sessions]
+
+    def busy(self, lanes: Sequence[str]) -> list[str]:
+        return [lane for lane in lanes if self.depth(lane)]
+
+    def guild_lanes(self, guild_id: str) -> list[str]:
+        return [f"session:agent:main:discord:channel:{CHANNEL}"] if guild_id == GUILD else []
 
 
 def event(data: Mapping[str, Any], name: str = "MESSAGE_CREATE", account: str = "default") -> InboundEvent:

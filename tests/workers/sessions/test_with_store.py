@@ -71,8 +71,8 @@ def work(store: Store, view: StoreView, data: dict[str, Any], name: str = "MESSA
     grant = store.lanes.acquire(lane, new_token())
     assert isinstance(grant, Grant)
     admission = admit(found, view)
-    if admission.stop is not None:
-        store.lanes.stop(admission.stop.lane, admission.stop.born_ms, admission.stop.message_id)
+    for stop in admission.stops:
+        store.lanes.stop(stop.lane, stop.born_ms, stop.message_id, reason=stop.reason)
     effects: list[Effect] = list(admission.effects)
     store.lanes.commit(grant, effects, take_next=False)
     return admission.summary
@@ -190,34 +190,3 @@ def test_what_comes_back_too_late_is_noted_and_starts_nothing(store: Store, view
     assert admit(stranger, view).summary == "dropped · pairing-required"
     stop = msgspec.structs.replace(event(message("stop")), history=True)
     assert admit(stop, view).stop is None
-
-
-@pytest.mark.parametrize(
-    ("name", "more", "stops"),
-    [
-        ("CHANNEL_DELETE", {"type": 0}, True),
-        ("THREAD_DELETE", {}, True),
-        ("THREAD_UPDATE", {"thread_metadata": {"archived": True}}, True),
-        ("THREAD_UPDATE", {"thread_metadata": {"locked": True}}, True),
-        ("THREAD_UPDATE", {"thread_metadata": {"archived": False}}, False),
-        ("THREAD_UPDATE", {"thread_metadata": 5}, False),
-    ],
-)
-def test_a_place_that_is_gone_ends_what_was_begun_there(
-    store: Store, view: StoreView, name: str, more: dict[str, Any], stops: bool
-) -> None:
-    lane = f"session:agent:helper:discord:channel:{CHANNEL}"
-    work(store, view, in_guild())
-    store.facts.remove_channel("default", CHANNEL)
-    place = {"id": CHANNEL, "channel_id": CHANNEL, "guild_id": GUILD, **more}
-    late = msgspec.structs.replace(event(place, name), received_ms=(NOW >> 22) + 1_420_070_400_000 + 1)
-    admission = admit(late, view)
-    assert (admission.stop is not None) is stops
-    if admission.stop is not None:
-        store.lanes.stop(admission.stop.lane, admission.stop.born_ms, admission.stop.message_id)
-    assert head(store, lane).stopped is stops
-
-
-def test_a_place_that_is_gone_and_had_nothing_stops_nothing(store: Store, view: StoreView) -> None:
-    assert admit(event({"id": "5", "guild_id": GUILD}, "CHANNEL_DELETE"), view).stop is None
-    assert admit(event({"id": GUILD}, "GUILD_DELETE"), view).stop is None

@@ -31,9 +31,10 @@ _HANDLERS: dict[str, Callable[[InboundEvent, AdmissionView], Admission]] = {
     "MESSAGE_REACTION_REMOVE": reactions.reaction,
     "MESSAGE_REACTION_REMOVE_ALL": reactions.cleared,
     "MESSAGE_REACTION_REMOVE_EMOJI": reactions.cleared,
-    "CHANNEL_DELETE": places.gone,
-    "THREAD_DELETE": places.gone,
+    "CHANNEL_DELETE": places.channel_gone,
+    "THREAD_DELETE": places.channel_gone,
     "THREAD_UPDATE": places.thread_update,
+    "GUILD_DELETE": places.guild_gone,
 }
 """Dispatch name → what is made of it. Others make no message of ours that could be explained."""
 

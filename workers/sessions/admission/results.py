@@ -14,11 +14,15 @@ __all__ = ["Admission", "FilesWanted", "Knock", "Notice", "StopBound", "dropped"
 
 @dataclass(frozen=True, slots=True)
 class StopBound:
-    """A stop to write (``Lanes.stop``) before the commit: all of the lane born earlier ends (R7)."""
+    """A stop to write (``Lanes.stop``) before the commit: all of the lane born earlier ends (R7).
+
+    ``reason`` is a word for the outcome of what it ends, where no person stopped it.
+    """
 
     lane: str
     born_ms: int
     message_id: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +69,26 @@ class Knock:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """What to do about an event. ``summary`` is for Flower and the log: words and ids, no content."""
+    """What to do about an event.
+
+    Attributes:
+        summary: for Flower and the log: words and ids, no content.
+        stop: what a person stopped.
+        ends: what ends because its place is gone.
+    """
 
     effects: tuple[Effect, ...] = ()
     summary: str = "ignored"
     stop: StopBound | None = None
+    ends: tuple[StopBound, ...] = ()
     notice: Notice | None = None
     files: FilesWanted | None = None
     knock: Knock | None = None
+
+    @property
+    def stops(self) -> tuple[StopBound, ...]:
+        """All stops to write before the commit."""
+        return self.ends if self.stop is None else (self.stop, *self.ends)
 
 
 def record_identity(account: str, message_id: str) -> str:
