@@ -222,6 +222,7 @@ class Ending:
         effects.append(Transcript(self.session.session_id, fit(lines, TRANSCRIPT_BYTES)))
         used = Used(str(state.model or ""), state.usage.input, state.usage.output)
         effects.append(SessionPut(self.request.session_key, session_fields(self.session, self.request, used)))
+        effects.extend(self._forgotten())
         effects.append(
             Note(self.request.account, self.request.message_id, "turn", self._note(silent, length))
         )
