@@ -56,7 +56,8 @@ def make_turn_deps(runtime: Runtime) -> TurnDeps:
         return typing_indicator(runtime.rest(request.account), request.channel_id)
 
     def profile(request: TurnRequest) -> AgentProfile:
-        return profile_of(runtime.loaded, request)
+        access = runtime.admission_settings(request.account).access
+        return profile_of(runtime.loaded, request, access)
 
     return TurnDeps(
         store=runtime.store,

@@ -29,6 +29,7 @@ from workers.agent.visibility import ReplyMode
 from workers.delivery.records import KIND, NOTICE_MAX_AGE_S, SendOutcome, SendRequest, encode
 from workers.delivery.texts import language_of, say
 from workers.sessions.changes import DELETED_REASON
+from workers.sessions.envelopes import strip_envelopes
 from workers.sessions.history import cleared
 from workers.sessions.opened import OpenedSession, Used, session_fields
 from workers.sessions.records import TurnRequest
@@ -72,7 +73,9 @@ class Ending:
         cleaned = clean_answer(final.text)
         text, silent = cleaned.text, ""
         talked = self._sent_here()
-        if not text and not cleaned.silent and not talked:
+        if cleaned.stripped:
+            silent = "stripped"  # copied metadata or scaffolding and nothing else (``spec/inbound.md`` 6.7)
+        elif not text and not cleaned.silent and not talked:
             silent = "empty"
         elif not text:
             silent = "no-reply"
@@ -80,8 +83,8 @@ class Ending:
             silent = "private-final"
         elif normalised(text) in {normalised(sent) for sent in talked}:
             silent = "duplicate"
-        if silent in ("empty", "no-reply") and self.request.chat_type == "direct" and not talked:
-            # in a DM silence looks broken: a bare NO_REPLY becomes a short line
+        if not talked and self._told(silent):
+            # where silence looks broken a bare NO_REPLY becomes a short line
             text = say("silent" if silent == "no-reply" else "empty", language_of(self.request.text))
             silent = ""
         reply_to, scope = self._reply_to(cleaned.reply_to)
@@ -152,6 +155,15 @@ class Ending:
 
     def _sent_here(self) -> list[str]:
         return [sent.text for sent in self.journal.state.sent if sent.channel_id == self.request.channel_id]
+
+    def _told(self, silent: str) -> bool:
+        """Whether people are told that nothing is said: in DMs, and where ``silentReply`` wants it (9.2)."""
+        direct = self.request.chat_type == "direct"
+        if self.mode == "message_tool_only":
+            return False
+        if silent == "no-reply":
+            return (self.profile.silent_reply or ("say" if direct else "silent")) == "say"
+        return silent == "empty" and direct
 
     def _reply_to(self, wanted: str) -> tuple[str | None, str]:
         if wanted == "current":
@@ -303,7 +315,8 @@ class Ending:
                 Line(
                     message.role,
                     now,
-                    message.text,
+                    # what is kept is shown to people and read again by models
+                    strip_envelopes(message.text) if message.role == "assistant" else message.text,
                     message.calls,
                     message.call_id,
                     message.error,
@@ -313,8 +326,9 @@ class Ending:
         lines[1:1] = [_user_line(request, now) for request in by_text]
         final = lines[-1]
         if verdict == Verdict.STOPPED:
-            if self._partial:
-                lines.append(Line("assistant", now, self._partial, model=model))
+            partial = clean_answer(self._partial).text
+            if partial:
+                lines.append(Line("assistant", now, partial, model=model))
             lines.append(Line("note", now, "stopped"))
         elif final.role == "assistant" and not final.calls:
             private = silent == "private-final"
@@ -333,6 +347,7 @@ def _user_line(request: TurnRequest, now: int) -> Line:
         channel_id=request.channel_id,
         author_id=request.author_id,
         author_name=request.author_name,
+        author_tag=request.author_tag,
     )
 
 

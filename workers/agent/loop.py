@@ -36,7 +36,7 @@ from workers.agent.journal import (
     Waiting,
 )
 from workers.agent.models import AllModelsFailedError, Answer, candidates
-from workers.agent.prompt import system_prompt, user_text
+from workers.agent.prompt import Surroundings, system_prompt, user_text
 from workers.agent.providers.base import (
     ContextOverflowError,
     Message,
@@ -262,12 +262,18 @@ class TurnLoop:
         )
 
     def _turn_messages(self) -> list[Message]:
-        history = pending(self.deps.store.sessions, self.request, self.profile.history_limit)
-        messages = [Message("user", text=user_text(self.request, self.profile, history=history))]
+        messages = [Message("user", text=user_text(self.request, self.profile, self._surroundings()))]
         messages.extend(self.journal.state.messages)
         if self.journal.state.answers >= MAX_ROUNDS:
             messages.append(Message("user", text="[Tool limit reached. Answer now, without tools.]"))
         return messages
+
+    def _surroundings(self) -> Surroundings:
+        profile, sessions = self.profile, self.deps.store.sessions
+        return Surroundings(
+            history=pending(sessions, self.request, profile.history_limit, profile.context),
+            since_ms=0 if self.session.fresh else self.session.state.last_ms,
+        )
 
     def _no_answer(self, error: ModelError) -> Step:
         log.warning("no model answered", code=error.code, session=self.request.session_key, error=error)

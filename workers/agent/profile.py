@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from config.agents import ModelRef
+from workers.access.visibility import SHOW_ALL, ContextFilter
+from workers.agent.envelope import UTC, EnvelopeOptions
 from workers.sessions.lifecycle import ResetPolicy
 
 __all__ = ["AgentProfile"]
@@ -23,7 +25,10 @@ class AgentProfile:
         primary, fallbacks: models to ask; none means the built-in guide.
         params: request parameters per model, ``"provider/model"`` → mapping.
         system_prompt: the operator's text for this channel; trusted.
-        timezone: IANA name for times in the prompt.
+        timezone: the user's zone, IANA name or ``local``.
+        envelope: how times in prompts are written.
+        context: whose words may be shown besides the sender's.
+        silent_reply: what becomes of a bare ``NO_REPLY``: it stays silent, or a short line is said instead.
         visible_group: ``messages.groupChat.visibleReplies``, or none if not written.
         visible_all: ``messages.visibleReplies``, or none if not written.
         response_prefix: ``responsePrefix`` after its cascade, or none.
@@ -45,6 +50,9 @@ class AgentProfile:
     params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     system_prompt: str = ""
     timezone: str = "UTC"
+    envelope: EnvelopeOptions = UTC
+    context: ContextFilter = SHOW_ALL
+    silent_reply: Literal["silent", "say"] | None = None
     visible_group: str | None = None
     visible_all: str | None = None
     response_prefix: str | None = None

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from config.agents import AgentSettings, ModelRef
 from config.loaded import Loaded
+from workers.access.settings import AccessSettings
+from workers.access.visibility import SHOW_ALL, ContextFilter, ContextVisibility
+from workers.agent.envelope import LOCAL, envelope_options
 from workers.agent.models import parse_ref
 from workers.agent.profile import AgentProfile
 from workers.sessions.lifecycle import SessionKind, reset_policy
 from workers.sessions.records import TurnRequest
+from workers.sessions.view import settings_of
 
 __all__ = ["profile_of"]
 
 
-def profile_of(loaded: Loaded, request: TurnRequest) -> AgentProfile:
+def profile_of(loaded: Loaded, request: TurnRequest, access: AccessSettings | None = None) -> AgentProfile:
     """Settings of the agent that answers ``request``.
+
+    Args:
+        access: the compiled access settings of the request's account, where the caller has them at hand.
 
     Raises:
         ConfigError: the agent or the account is not configured (any more).
@@ -33,7 +40,10 @@ def profile_of(loaded: Loaded, request: TurnRequest) -> AgentProfile:
         fallbacks=fallbacks,
         params=_params(agent.raw),
         system_prompt=_channel_prompt(discord, request),
-        timezone=agent.user_timezone or "UTC",
+        timezone=agent.user_timezone or LOCAL,
+        envelope=envelope_options(loaded.root.agents.defaults),
+        context=_context(loaded, discord.context_visibility, request, access),
+        silent_reply=_silent_reply(loaded, request),
         visible_group=messages.group_chat.visible_replies,
         visible_all=messages.visible_replies,
         response_prefix=prefix,
@@ -79,11 +89,16 @@ def _params(raw: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 
 def _channel_prompt(discord: Any, request: TurnRequest) -> str:
+    """``systemPrompt`` of the channel's entry, which for a thread is its parent's.
+
+    Like every key of a channel entry it lies over that of the entry ``"*"``: what is written there,
+    even an empty text, is in force (decision 6).
+    """
     guild = (discord.guilds or {}).get(request.guild_entry) if request.guild_entry else None
     channels = (guild.channels or {}) if guild is not None else {}
     for name in (request.channel_entry, "*"):
         entry = channels.get(name) if name else None
-        if entry is not None and entry.system_prompt:
+        if entry is not None and entry.system_prompt is not None:
             return str(entry.system_prompt).strip()
     return ""
 
@@ -102,7 +117,39 @@ def _skills(agent: AgentSettings, discord: Any, request: TurnRequest) -> frozens
     return frozenset.intersection(*written) if written else None
 
 
+def _context(
+    loaded: Loaded,
+    mode: ContextVisibility,
+    request: TurnRequest,
+    access: AccessSettings | None,
+) -> ContextFilter:
+    if mode == "all" or request.chat_type != "channel":
+        return SHOW_ALL
+    settings = access if access is not None else settings_of(loaded, request.account).access
+    return ContextFilter.named(mode, settings, request.guild_entry, request.channel_entry)
+
+
+def _silent_reply(loaded: Loaded, request: TurnRequest) -> Literal["silent", "say"]:
+    """``silentReply`` and ``silentReplyRewrite``: of the surface, of the agents, else by the chat (9.2)."""
+    surface = loaded.root.surfaces.get("discord")
+    defaults = loaded.root.agents.defaults
+    direct = request.chat_type == "direct"
+    kind = "direct" if direct else "group"
+    policies = (surface.silent_reply if surface is not None else None, defaults.silent_reply)
+    rewriting = (
+        surface.silent_reply_rewrite if surface is not None else None,
+        defaults.silent_reply_rewrite,
+    )
+    allowed = [getattr(policy, kind, None) for policy in policies]
+    rewrites = [getattr(rewrite, kind, None) for rewrite in rewriting]
+    allow = next((value for value in allowed if value is not None), "disallow" if direct else "allow")
+    rewrite = next((value for value in rewrites if value is not None), True)
+    return "silent" if allow == "allow" or not rewrite else "say"
+
+
 def _history_turns(discord: Any, request: TurnRequest) -> int | None:
+    """``dms.<user>.historyLimit``, else ``dmHistoryLimit``. By who wrote, not by the session's key: with
+    ``dmScope: main`` that names nobody (decision 30)."""
     if request.chat_type != "direct":
         return None
     own = (discord.dms or {}).get(request.author_id)

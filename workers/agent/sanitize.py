@@ -1,9 +1,8 @@
 """What a model wrote, made fit to be shown: copied envelopes, scaffolding and silence out.
 
-Envelopes are what the prompt wrapped around the user's words (``workers.agent.prompt``).
-Models copy them; they leak ids and look like a bug. They are stripped on every way out,
-anchored at the start and the end only: the same words in prose or code stay
-(``spec/inbound.md`` 6.7, ``spec/outbound.md`` 3.2).
+Envelopes are what the prompt wrapped around the user's words (``workers.agent.prompt``). They are
+stripped on every way out, anchored at the start and the end only: the same words in prose or code
+stay (``spec/inbound.md`` 6.7, 9.2, ``spec/outbound.md`` 3.2).
 """
 
 from __future__ import annotations
@@ -12,6 +11,9 @@ import json
 import re
 from dataclasses import dataclass
 
+from workers.agent.scaffolding import outside_code, strip_scaffolding
+from workers.sessions.envelopes import strip_envelopes
+
 __all__ = [
     "SILENT",
     "Cleaned",
@@ -19,38 +21,17 @@ __all__ = [
     "held_back",
     "is_silent",
     "normalised",
-    "strip_envelopes",
     "strip_silent",
 ]
 
 SILENT = "NO_REPLY"
 """What a model writes to say nothing."""
+ROUNDS = 20
+"""Taking one thing out may leave another. Texts for people are done after two rounds."""
 
-_BLOCK = re.compile(
-    r"\A\s*[^\n`]{0,120}\((?:untrusted metadata|untrusted, for context)\):?[ \t]*\n"
-    r"```json\n.*?\n```[ \t]*(?:\n|\Z)",
-    re.DOTALL,
-)
-_ENVELOPE = re.compile(
-    r"\A\s*\[(?:Discord [^\]\n]{1,300}"
-    r"|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]* \d{4}-\d\d-\d\d[^\]\n]{0,40})\][ \t]?"
-)
-_MARKER = re.compile(
-    r"\A\s*\[(?:Current message - respond to this|Chat messages since your last reply - for context)\]"
-    r"[ \t]*\n?"
-)
-_ID_NOTE = r"\[(?:message_id|from|discord message id|id):[ \t][^\]\n]{1,200}\]"
-_ID_LINE_START = re.compile(rf"\A\s*{_ID_NOTE}[ \t]*\n?")
-_ID_LINE_END = re.compile(rf"(?:\n|\A|[ \t]+){_ID_NOTE}\s*\Z")
-_SUFFIX = re.compile(r"\n*<<<EXTERNAL[^\n]*>>>.*\Z", re.DOTALL)
-_THINK = re.compile(r"<(think|thinking|reasoning|reflection)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
-_TOOL_LEAK = re.compile(
-    r"<(tool_call|function_call|tool_calls|function_calls|invoke)\b[^>]*>.*?(?:</\1>|\Z)",
-    re.DOTALL | re.IGNORECASE,
-)
-_TAGS = re.compile(r"</?(?:final|answer|assistant|output)>", re.IGNORECASE)
 _REPLY_TAG = re.compile(r"\[\[\s*reply_to(?:_current|\s*:\s*(\d{5,25}))\s*\]\]", re.IGNORECASE)
-_CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]*`)", re.DOTALL)
+_TRAILING = re.compile(r"[ \t]+(?=\n)")
+_GAPS = re.compile(r"\n{3,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,37 +41,33 @@ class Cleaned:
     Attributes:
         text: what people see; empty if nothing is left.
         silent: the model chose to say nothing.
+        stripped: it had said something, and nothing of that is for people.
         reply_to: id the model wants to answer to, ``"current"``, or empty.
     """
 
     text: str
     silent: bool = False
+    stripped: bool = False
     reply_to: str = ""
 
 
 def clean_answer(text: str) -> Cleaned:
     """The visible part of a model's answer."""
-    body = strip_envelopes(_outside_code(text, lambda part: _TOOL_LEAK.sub("", _THINK.sub("", part))))
-    if is_silent(body):
-        return Cleaned("", silent=True)
-    body, reply_to = _take_reply_tag(body)
-    body = _outside_code(body, lambda part: _TAGS.sub("", part))
-    body = strip_silent(body)
-    body = re.sub(r"[ \t]+\n", "\n", body)
-    body = re.sub(r"\n{3,}", "\n\n", body).strip()
-    return Cleaned(body, silent=not body and SILENT in text.upper(), reply_to=reply_to)
-
-
-def strip_envelopes(text: str) -> str:
-    """``text`` without copied metadata at its start and end; nothing in the middle changes."""
-    while True:
-        before = text
-        for pattern in (_BLOCK, _MARKER, _ENVELOPE, _ID_LINE_START):
-            text = pattern.sub("", text, count=1)
-        text = _ID_LINE_END.sub("", text, count=1)
-        text = _SUFFIX.sub("", text, count=1)
-        if text == before:
-            return text.strip()
+    body, reply_to = text.strip(), ""
+    for _ in range(ROUNDS):
+        before = body
+        body = strip_envelopes(strip_scaffolding(body))
+        if is_silent(body):
+            return Cleaned("", silent=True)
+        body, wanted = _take_reply_tag(body)
+        body, reply_to = strip_silent(body).strip(), wanted or reply_to
+        if body == before:
+            break
+    else:
+        body = ""  # nothing but scaffolding in scaffolding
+    body = outside_code(body, _tidy).strip()
+    silent = not body and SILENT in text.upper()
+    return Cleaned(body, silent, stripped=not body and not silent and bool(text.strip()), reply_to=reply_to)
 
 
 def is_silent(text: str) -> bool:
@@ -109,6 +86,8 @@ def is_silent(text: str) -> bool:
 
 def strip_silent(text: str) -> str:
     """The token removed where it trails, or where it is glued to the front of the answer."""
+    if SILENT not in text:
+        return text
     text = re.sub(rf"(?:(?<=\s)|(?<=\*)|\A){SILENT}[*.\s]*\Z", "", text)
     return re.sub(rf"\A\s*{SILENT}(?=[A-Za-z0-9])", "", text)
 
@@ -124,14 +103,18 @@ def normalised(text: str) -> str:
     return " ".join(text.split()).casefold()
 
 
+def _tidy(text: str) -> str:
+    return _GAPS.sub("\n\n", _TRAILING.sub("", text))
+
+
 def _take_reply_tag(text: str) -> tuple[str, str]:
+    if "[[" not in text:
+        return text, ""
     found = ""
-    for match in _REPLY_TAG.finditer(text):
-        found = match.group(1) or "current"
-    return _REPLY_TAG.sub("", text), found
 
+    def take(hit: re.Match[str]) -> str:
+        nonlocal found
+        found = hit.group(1) or "current"
+        return ""
 
-def _outside_code(text: str, change: object) -> str:
-    assert callable(change)
-    parts = _CODE.split(text)
-    return "".join(part if index % 2 else str(change(part)) for index, part in enumerate(parts))
+    return outside_code(text, lambda part: _REPLY_TAG.sub(take, part)), found

@@ -12,6 +12,7 @@ import msgspec
 
 from shoal.base.logging import get_logger
 from workers.agent.providers.base import Message, ToolCall
+from workers.sessions.untrusted import header_value, neutral, plain_lines
 
 __all__ = ["Line", "decode_lines", "encode_line", "fit", "history_messages"]
 
@@ -37,6 +38,7 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     channel_id: str = ""
     author_id: str = ""
     author_name: str = ""
+    author_tag: str = ""
     model: str = ""
     private: bool = False
     """The final text was not shown."""
@@ -128,10 +130,12 @@ def _message(line: Line, grouped: bool) -> Message:
 
 
 def _user_text(line: Line, grouped: bool) -> str:
+    """What somebody said earlier; in groups between author and id, in the form of the manuals (6.4)."""
+    text = neutral(plain_lines(line.text))
     if not grouped or not line.author_id:
-        return line.text
-    name = " ".join(line.author_name.split()).replace("[", "(").replace("]", ")")[:80]
-    return f"[from: {name} user id:{line.author_id}] {line.text}\n[message_id: {line.message_id}]"
+        return text
+    name = header_value(line.author_tag or line.author_name)
+    return f"[from: {name} user id:{line.author_id}] {text}\n[message_id: {line.message_id}]"
 
 
 def _paired(messages: list[Message]) -> list[Message]:

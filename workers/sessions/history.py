@@ -11,19 +11,26 @@ Only senders who may talk are recorded: a stranger is never quoted (``spec/inbou
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import msgspec
 
+from shoal.base.logging import get_logger
 from shoal.state.effects import Effect, Transcript
 from shoal.state.sessions import Sessions
+from workers.access.facts import SenderFacts
+from workers.access.visibility import SHOW_ALL, ContextFilter
 from workers.sessions.records import TurnRequest
 
-__all__ = ["HistoryEntry", "cleared", "history_id", "pending", "record"]
+__all__ = ["NOTHING", "HistoryEntry", "Pending", "cleared", "history_id", "pending", "record"]
 
 MAX_BODY = 2000
 """Characters kept of one entry, which is what Discord shows of one message."""
 
 KEEP = 400
 """Entries kept of a channel; the oldest go first. A turn is shown far fewer (``historyLimit``)."""
+log = get_logger(__name__)
 
 
 class HistoryEntry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -34,8 +41,34 @@ class HistoryEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     sender_id: str = ""
     timestamp_ms: int = 0
     body: str = ""
+    username: str = ""
+    tag: str = ""
+    roles: tuple[str, ...] | None = None
+    """Role ids of the sender when it was written; what ``contextVisibility`` asks. None: not known."""
     mark: bool = False
     """Entries up to ``message_id`` are done with."""
+
+
+_decoder = msgspec.json.Decoder(HistoryEntry)
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What a turn may see of what was said: the newest entries, oldest first.
+
+    ``count`` is how many there were before the limit.
+    """
+
+    entries: tuple[HistoryEntry, ...] = ()
+    count: int = 0
+
+    @property
+    def truncated(self) -> bool:
+        """Older entries were left out."""
+        return self.count > len(self.entries)
+
+
+NOTHING = Pending()
 
 
 def history_id(account: str, channel_id: str) -> str:
@@ -49,21 +82,48 @@ def record(account: str, channel_id: str, entry: HistoryEntry) -> Effect:
     return Transcript(history_id(account, channel_id), [msgspec.json.encode(short)], keep=KEEP)
 
 
-def pending(sessions: Sessions, request: TurnRequest, limit: int) -> list[HistoryEntry]:
-    """The newest ``limit`` entries a turn may see, oldest first: after the mark, before its trigger."""
+def pending(
+    sessions: Sessions, request: TurnRequest, limit: int, context: ContextFilter = SHOW_ALL
+) -> Pending:
+    """What a turn may see: after the last mark, before its trigger, by authors ``context`` shows.
+
+    The newest ``limit`` entries; none in DMs, and none for a limit of 0 (``spec/inbound.md`` 6.8).
+    """
     if limit <= 0 or request.chat_type == "direct":
-        return []
+        return NOTHING
     name = history_id(request.account, request.channel_id)
     raw = sessions.transcript(name, last=max(limit * 3, 100))
-    entries = [msgspec.json.decode(line, type=HistoryEntry) for line in raw]
+    entries = _decoded(raw)
     mark = max((int(entry.message_id) for entry in entries if entry.mark), default=0)
     until = int(request.message_id)
     seen = {
         entry.message_id: entry
         for entry in entries
-        if not entry.mark and mark < int(entry.message_id) < until
+        if not entry.mark and mark < int(entry.message_id) < until and _shown(entry, context)
     }
-    return sorted(seen.values(), key=lambda entry: int(entry.message_id))[-limit:]
+    newest = sorted(seen.values(), key=lambda entry: int(entry.message_id))[-limit:]
+    return Pending(tuple(newest), len(seen))
+
+
+def _decoded(raw: Sequence[bytes]) -> list[HistoryEntry]:
+    """The entries that can be read; others (of a newer version) are left out."""
+    entries = []
+    for line in raw:
+        try:
+            entry = _decoder.decode(line)
+        except msgspec.DecodeError:
+            log.warning("a history entry that cannot be read was left out")
+            continue
+        if entry.message_id.isdigit():
+            entries.append(entry)
+    return entries
+
+
+def _shown(entry: HistoryEntry, context: ContextFilter) -> bool:
+    if context.mode == "all":
+        return True
+    author = SenderFacts(entry.sender_id, entry.username, entry.tag, roles=entry.roles)
+    return context.shows("history", author)
 
 
 def cleared(request: TurnRequest) -> Effect:

@@ -22,6 +22,7 @@ __all__ = [
     "Attachment",
     "Authority",
     "ChatType",
+    "ForwardedFrom",
     "QueueMode",
     "QuotedMessage",
     "Reset",
@@ -73,6 +74,21 @@ class QuotedMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     by_bot: bool = False
     """It is one of our own."""
     timestamp_ms: int = 0
+    author_label: str = ""
+    """``author_name``, and the tag where it differs."""
+    is_quote: bool = False
+    """Only a part was picked out; Discord's answers are to whole messages."""
+
+
+class ForwardedFrom(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a forwarded message comes from, as far as Discord says: a snapshot has no author."""
+
+    author_name: str = ""
+    username: str = ""
+    channel_id: str = ""
+    channel_name: str = ""
+    """Of a channel we know."""
+    timestamp_ms: int = 0
 
 
 class TurnRequest(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -85,7 +101,9 @@ class TurnRequest(msgspec.Struct, frozen=True, omit_defaults=True):
         message_id: the message; of a batch, the last one.
         author_id: Discord user id.
         author_name: what people see (nick, global name, username).
-        author_tag: ``username``, or ``username#1234`` for the old form.
+        author_tag: ``username``, or ``username#1234`` for the old form; a PluralKit member's name.
+        author_username: the account's name.
+        author_label: name for prompts: ``author_name``, and the tag where it differs.
         is_owner: the author is on the owner list (``commands.ownerAllowFrom``).
         authority: see :data:`Authority`; ``owner`` exactly if ``is_owner``.
         chat_type: see :data:`ChatType`.
@@ -108,6 +126,8 @@ class TurnRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     text: str
     guild_id: str | None = None
     author_tag: str = ""
+    author_username: str = ""
+    author_label: str = ""
     is_owner: bool = False
     authority: Authority = "guest"
     command_authorized: bool = False
@@ -137,6 +157,7 @@ class TurnRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """The channel's topic: untrusted context."""
     parent_id: str | None = None
     """Parent channel of a thread."""
+    parent_name: str = ""
     is_thread: bool = False
     guild_entry: str = ""
     """Key of the ``guilds`` entry that let the message in; for prompts, tools and skills of that entry."""
@@ -147,6 +168,8 @@ class TurnRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     attachments: tuple[Attachment, ...] = ()
     quoted: QuotedMessage | None = None
     has_forwarded: bool = False
+    forwarded: ForwardedFrom | None = None
+    """Where it comes from, if anything is known of that."""
     message_ids: tuple[str, ...] = ()
     """All messages of a batch, oldest first; empty for a single message."""
     edited: bool = False
@@ -157,6 +180,11 @@ class TurnRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     def all_message_ids(self) -> tuple[str, ...]:
         """Every message this record stands for, oldest first."""
         return self.message_ids or (self.message_id,)
+
+    @property
+    def sender(self) -> str:
+        """The author as prompts name them."""
+        return self.author_label or self.author_name
 
     @property
     def target(self) -> str:

@@ -3,6 +3,9 @@
 The first of these that is there: typed text, a placeholder for files and stickers, the
 first embed, text displays of components, a poll. Forwarded content follows in blocks of
 its own. Mentions of users become ``@name``; roles and channels stay as they are.
+
+The heading of a forwarded block is ours: names in it are made plain, and lines that only look
+like it get round brackets, so that nobody can put words into another's mouth.
 """
 
 from __future__ import annotations
@@ -11,10 +14,12 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from workers.sessions.polls import poll_result_text, poll_text
 from workers.sessions.records import Attachment
+from workers.sessions.untrusted import header_value, plain_lines
 from workers.sessions.wire import Snapshot, User, WireMessage, user_label
 
-__all__ = ["attachments_of", "forwarded", "message_text", "resolve_mentions"]
+__all__ = ["FORWARD", "WITHHELD", "attachments_of", "forwarded", "message_text", "resolve_mentions"]
 
 FORWARD = 1
 TEXT_DISPLAY = 10
@@ -22,20 +27,27 @@ MAX_TEXT = 8_000
 """Characters kept of one message: more than people can write, less than a lane's record may hold."""
 
 MAX_ATTACHMENTS = 20
+MAX_DEPTH = 8
+"""Levels of components that are read; Discord has five."""
+
+WITHHELD = "[Forwarded message not shown]"
+"""In place of a forwarded message that ``contextVisibility`` keeps out."""
 
 _MENTION = re.compile(r"<@!?(\d{1,20})>")
+_FORGED = re.compile(r"^([^\S\n]*)\[(forwarded message[^\]\n]{0,200})\]", re.IGNORECASE | re.MULTILINE)
 
 
-def message_text(message: WireMessage) -> str:
-    """The text of a message for the agent, or ``""`` where it says nothing."""
-    own = resolve_mentions(_body_text(message.body), message.mentions)
-    blocks = []
-    for snapshot in forwarded(message):
-        text = _body_text(snapshot)
-        if text:
-            by = f" from @{user_label(snapshot.author)}" if snapshot.author and snapshot.author.id else ""
-            blocks.append(f"[Forwarded message{by}]\n{text}")
-    whole = "\n".join(part for part in (own, "\n\n".join(blocks)) if part)
+def message_text(message: WireMessage, *, with_forwarded: bool = True) -> str:
+    """The text of a message for the agent, or ``""`` where it says nothing.
+
+    Args:
+        with_forwarded: false says only that something was forwarded.
+    """
+    own = _body_text(message.body)
+    blocks = [_forwarded_block(snapshot) for snapshot in forwarded(message)]
+    if blocks and not with_forwarded:
+        blocks = [WITHHELD]
+    whole = "\n".join(part for part in (own, "\n\n".join(filter(None, blocks))) if part)
     return whole[:MAX_TEXT]
 
 
@@ -48,33 +60,43 @@ def forwarded(message: WireMessage) -> tuple[Snapshot, ...]:
     return ()
 
 
-def attachments_of(message: WireMessage) -> tuple[Attachment, ...]:
+def attachments_of(message: WireMessage, *, with_forwarded: bool = True) -> tuple[Attachment, ...]:
     """Files, then stickers, then those of what is forwarded."""
     found = [*message.body.attachments, *message.body.stickers]
-    for snapshot in forwarded(message):
+    for snapshot in forwarded(message) if with_forwarded else ():
         found.extend(_as_forwarded(item) for item in (*snapshot.attachments, *snapshot.stickers))
     return tuple(found[:MAX_ATTACHMENTS])
 
 
 def resolve_mentions(text: str, users: Iterable[User]) -> str:
     """``<@id>`` as ``@name`` for the users that the event describes; others stay."""
-    names = {user.id: user_label(user) for user in users}
+    if "<@" not in text:
+        return text
+    names = {user.id: header_value(user_label(user)) for user in users}
     return _MENTION.sub(
         lambda hit: f"@{names[hit.group(1)]}" if hit.group(1) in names else hit.group(0), text
     )
 
 
+def _forwarded_block(snapshot: Snapshot) -> str:
+    text = _body_text(snapshot)
+    if not text:
+        return ""
+    author = snapshot.author
+    by = f" from @{header_value(user_label(author))}" if author is not None and author.id else ""
+    return f"[Forwarded message{by}]\n{text}"
+
+
 def _body_text(body: Snapshot) -> str:
-    for text in (
-        body.content.strip(),
-        _placeholder(body),
-        _first_embed(body.embeds),
-        "\n".join(_displays(body.components)),
-        _poll(body.poll),
-    ):
-        if text:
-            return text
-    return ""
+    text = (
+        body.content.strip()
+        or _placeholder(body)
+        or _first_embed(body.embeds)
+        or "\n".join(_displays(body.components))
+        or poll_text(body.poll)
+    )
+    text = resolve_mentions(plain_lines(text).strip(), body.mentions)
+    return _FORGED.sub(r"\1(\2)", text) if "[" in text else text
 
 
 def _placeholder(body: Snapshot) -> str:
@@ -92,37 +114,26 @@ def _placeholder(body: Snapshot) -> str:
 def _first_embed(embeds: tuple[Mapping[str, Any], ...]) -> str:
     if not embeds:
         return ""
+    if embeds[0].get("type") == "poll_result":
+        return poll_result_text(embeds[0])
     parts = (embeds[0].get("title"), embeds[0].get("description"))
     return "\n".join(part.strip() for part in parts if isinstance(part, str) and part.strip())
 
 
-def _displays(components: Iterable[Any]) -> list[str]:
-    """Text displays of components v2, depth first."""
+def _displays(components: Iterable[Any], depth: int = 0) -> list[str]:
+    """Text displays of components v2, depth first; of a section also its accessory."""
     found: list[str] = []
     for component in components:
-        if not isinstance(component, dict):
+        if not isinstance(component, dict) or depth > MAX_DEPTH:
             continue
         content = component.get("content")
         if component.get("type") == TEXT_DISPLAY and isinstance(content, str) and content.strip():
             found.append(content.strip())
-        children = component.get("components")
-        if isinstance(children, list):
-            found.extend(_displays(children))
+        for name in ("components", "accessory", "component"):
+            inner = component.get(name)
+            children = inner if isinstance(inner, list) else [inner]
+            found.extend(_displays(children, depth + 1))
     return found
-
-
-def _poll(poll: Mapping[str, Any] | None) -> str:
-    """Question and answers of a poll."""
-    if poll is None:
-        return ""
-    question = poll.get("question")
-    lines = [f"[Poll] {question.get('text') or ''}".strip()] if isinstance(question, dict) else []
-    answers = poll.get("answers")
-    for answer in answers if isinstance(answers, list) else []:
-        media = answer.get("poll_media") if isinstance(answer, dict) else None
-        if isinstance(media, dict) and isinstance(media.get("text"), str):
-            lines.append(f"- {media['text']}")
-    return "\n".join(lines)
 
 
 def _as_forwarded(item: Attachment) -> Attachment:

@@ -21,6 +21,7 @@ from shoal.state.store import Store
 from workers.access.entries import AllowList
 from workers.access.reactions import ReactionMode
 from workers.access.settings import AccessSettings
+from workers.access.visibility import ContextVisibility
 from workers.sessions.keys import DmScope
 from workers.sessions.queueing import QueueSettings
 from workers.sessions.records import KIND as TURN
@@ -58,6 +59,7 @@ class Settings:
     """Key of a ``guilds`` entry → its ``reactionNotifications``, where that is not ``own``."""
     guild_slugs: Mapping[str, str] = field(default_factory=dict)
     """Key of a ``guilds`` entry → its ``slug``, where one is written."""
+    context_visibility: ContextVisibility = "all"
     reset_triggers: tuple[str, ...] = RESET_TRIGGERS
     """Whole messages, or beginnings of messages, that start a conversation afresh."""
     pinned_owner: str | None = None
@@ -94,6 +96,7 @@ def settings_of(loaded: Loaded, account_id: str) -> Settings:
         history_limit=discord.history_limit,
         reactions={key: entry.reaction_notifications for key, entry in guilds.items()},
         guild_slugs={key: entry.slug for key, entry in guilds.items() if entry.slug},
+        context_visibility=discord.context_visibility,
         reset_triggers=_triggers(root.session.reset_triggers),
         pinned_owner=pinned_owner(access.allow_from) if root.session.dm_scope == "main" else None,
         language=root.messages.language,

@@ -65,6 +65,9 @@ class Snapshot:
     components: tuple[Mapping[str, Any], ...] = ()
     poll: Mapping[str, Any] | None = None
     author: User | None = None
+    mentions: tuple[User, ...] = ()
+    timestamp: str = ""
+    """ISO 8601, as Discord writes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,8 @@ class WireMessage:
     edited_timestamp: str = ""
     flags: int = 0
     reference_type: int | None = None
+    reference_message_id: str = ""
+    reference_channel_id: str = ""
     referenced: WireMessage | None = None
     snapshots: tuple[Snapshot, ...] = ()
 
@@ -164,17 +169,18 @@ def _message(raw: Mapping[str, Any]) -> WireMessage:
     assert author is not None
     member = _map(raw.get("member"))
     reference = _map(raw.get("message_reference"))
+    body = _snapshot(raw)
     return WireMessage(
         id=message_id,
         channel_id=channel_id,
         author=author,
-        body=_snapshot(raw),
+        body=body,
         type=_int(raw.get("type")) or 0,
         guild_id=read_id(raw.get("guild_id")) or None,
         channel_type=_int(raw.get("channel_type")),
         nick=_text(member.get("nick")),
         roles=_ids(member.get("roles")) if member else None,
-        mentions=tuple(user for entry in _list(raw.get("mentions")) if (user := _user(entry)) and user.id),
+        mentions=body.mentions,
         mention_roles=_ids(raw.get("mention_roles")),
         mention_everyone=raw.get("mention_everyone") is True,
         webhook_id=read_id(raw.get("webhook_id")) or None,
@@ -182,6 +188,8 @@ def _message(raw: Mapping[str, Any]) -> WireMessage:
         edited_timestamp=_text(raw.get("edited_timestamp")),
         flags=_int(raw.get("flags")) or 0,
         reference_type=(_int(reference.get("type")) or 0) if reference else None,
+        reference_message_id=read_id(reference.get("message_id")),
+        reference_channel_id=read_id(reference.get("channel_id")),
         referenced=_referenced(raw.get("referenced_message")),
         snapshots=tuple(
             _snapshot(_map(_map(entry).get("message")))
@@ -213,6 +221,8 @@ def _snapshot(raw: Mapping[str, Any]) -> Snapshot:
         components=tuple(_map(entry) for entry in _list(raw.get("components"))),
         poll=_map(raw.get("poll")) or None,
         author=_user(raw.get("author")),
+        mentions=tuple(user for entry in _list(raw.get("mentions")) if (user := _user(entry)) and user.id),
+        timestamp=_text(raw.get("timestamp"), 40),
     )
 
 

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from tests.workers.agent.test_sanitize import REQUEST
+from workers.agent.envelope import EnvelopeOptions
 from workers.agent.profile import AgentProfile
 from workers.agent.prompt import system_prompt, user_text
 from workers.agent.providers.base import ToolCall
@@ -15,7 +16,13 @@ from workers.agent.transcript import Line, decode_lines, encode_line, fit, histo
 from workers.agent.workspace import workspace_files
 from workers.sessions.records import Attachment
 
-PROFILE = AgentProfile("main", "Shoal", timezone="Asia/Shanghai", system_prompt="Be terse.")
+PROFILE = AgentProfile(
+    "main",
+    "Shoal",
+    timezone="Asia/Shanghai",
+    envelope=EnvelopeOptions("Asia/Shanghai"),
+    system_prompt="Be terse.",
+)
 
 
 def test_the_system_part_holds_nothing_a_user_wrote() -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from workers.agent.profile import AgentProfile
-from workers.agent.prompt import user_text
-from workers.agent.sanitize import clean_answer, held_back, is_silent, strip_envelopes
-from workers.sessions.history import HistoryEntry
+from workers.agent.prompt import Surroundings, user_text
+from workers.agent.sanitize import clean_answer, held_back, is_silent
+from workers.sessions.envelopes import strip_envelopes
+from workers.sessions.history import HistoryEntry, Pending
 from workers.sessions.records import QuotedMessage, TurnRequest
 
 REQUEST = TurnRequest(
@@ -30,8 +31,10 @@ REQUEST = TurnRequest(
 
 
 def test_a_copied_prompt_is_stripped_to_its_words() -> None:
-    history = [HistoryEntry("1", "Bob", "2", 3, "earlier")]
-    assert strip_envelopes(user_text(REQUEST, AgentProfile("main"), history=history)) == "Ann: the words"
+    around = Surroundings(Pending((HistoryEntry("1", "Bob", "2", 3, "earlier"),), 1), thread_starter="old")
+    whole = user_text(REQUEST, AgentProfile("main"), around)
+    assert strip_envelopes(whole) == "Ann: the words"
+    assert clean_answer(whole).text == "Ann: the words"
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,7 @@ def test_a_message_deleted_while_it_waits_starts_nothing(store: Store, view: Sto
 
 
 def entry_texts(store: Store, request: TurnRequest, limit: int = 20) -> list[str]:
-    return [entry.body for entry in history.pending(store.sessions, request, limit)]
+    return [entry.body for entry in history.pending(store.sessions, request, limit).entries]
 
 
 def test_history_is_read_up_to_the_trigger_and_cleared_up_to_it(store: Store, view: StoreView) -> None:

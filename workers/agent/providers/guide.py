@@ -21,8 +21,8 @@ from workers.agent.providers.base import (
     Usage,
     Watch,
 )
-from workers.agent.sanitize import strip_envelopes
 from workers.delivery.texts import is_chinese
+from workers.sessions.envelopes import strip_envelopes
 
 __all__ = ["GuideProvider"]
 

@@ -20,10 +20,11 @@ import msgspec
 
 from shoal.base.errors import ShoalError
 from shoal.base.ids import check_name
+from shoal.base.logging import get_logger
 from shoal.state.effects import Push
 from shoal.state.records import Record
 from workers.agent.providers.base import ToolSpec
-from workers.agent.sanitize import strip_envelopes
+from workers.agent.sanitize import Cleaned, clean_answer
 from workers.agent.tools.registry import Sent, ToolContext, ToolError, ToolResult, Wait
 from workers.delivery.records import (
     KIND,
@@ -44,6 +45,8 @@ WAIT_ROUNDS = 45
 
 React = Callable[[str, str, str, str, bool], None]
 """(account, channel id, message id, emoji, remove): adds or removes our reaction."""
+
+log = get_logger(__name__)
 
 _CHANNEL = re.compile(r"(?:discord:)?(?:channel:)?(\d{5,25})|<#(\d{5,25})>")
 _SNOWFLAKE = re.compile(r"\d{5,25}")
@@ -166,13 +169,19 @@ def camel(name: str) -> str:
 
 def _send(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> Wait:
     del tool
-    text = strip_envelopes(_text(args))
+    cleaned = clean_answer(_text(args))
+    text = cleaned.text
     if not text:
-        raise ToolError("The argument message is empty.")
+        _log_nothing(cleaned, context)
+        raise ToolError(
+            "The argument message is empty."
+            if not cleaned.stripped
+            else "Nothing was sent: the message held only metadata of the prompt or text of a tool call."
+        )
     if len(text) > MAX_CHARS:
         raise ToolError(f"The message has {len(text)} characters; at most {MAX_CHARS} can be sent.")
     channel_id = _target(args, context)
-    reply_to = _reply_id(args)
+    reply_to = _reply_id(args) or _tagged(cleaned, context)
     lane = delivery_lane(context.request.account, channel_id)
     identity = send_identity(context.cause, context.step)
     key = check_name(f"sent:{identity}", "wake key")
@@ -190,6 +199,20 @@ def _send(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> W
     )
     record = Record(identity, KIND, encode(request))
     return _park(_Waiting(lane, identity, channel_id, text), Push(lane, record))
+
+
+def _tagged(cleaned: Cleaned, context: ToolContext) -> str | None:
+    """The message a reply tag in the text names."""
+    return context.request.message_id if cleaned.reply_to == "current" else cleaned.reply_to or None
+
+
+def _log_nothing(cleaned: Cleaned, context: ToolContext) -> None:
+    log.info(
+        "nothing to send",
+        session=context.request.session_key,
+        message_id=context.request.message_id,
+        reason="stripped" if cleaned.stripped else "no-reply" if cleaned.silent else "empty",
+    )
 
 
 def _park(waiting: _Waiting, *effects: Push) -> Wait:

@@ -11,13 +11,14 @@ from workers.access.decide import decide
 from workers.access.decision import Decision
 from workers.access.facts import MentionFacts, MessageFacts, SenderFacts
 from workers.access.pairing import may_be_paired, store_id
+from workers.access.visibility import ContextFilter
 from workers.sessions.place import Conversation, conversation_of, surface_of
 from workers.sessions.text import message_text
 from workers.sessions.text_commands import TextCommand, read_command
 from workers.sessions.view import AdmissionView
 from workers.sessions.wire import WireMessage, user_tag
 
-__all__ = ["COMMAND_ECHOES", "ORDINARY", "Arrival", "arrive"]
+__all__ = ["COMMAND_ECHOES", "ORDINARY", "Arrival", "arrive", "author_facts", "may_forward"]
 
 ORDINARY = frozenset({MessageType.DEFAULT, MessageType.REPLY})
 """Message types a person writes: default and reply."""
@@ -35,6 +36,8 @@ class Arrival:
     facts: MessageFacts
     decision: Decision
     conversation: Conversation
+    context: ContextFilter
+    """Whose words may be shown besides the sender's."""
     command: TextCommand | None = None
     """The text command the message is, where text commands are on."""
 
@@ -44,13 +47,18 @@ def arrive(event: InboundEvent, message: WireMessage, view: AdmissionView) -> Ar
     text = message_text(message)
     command = _command(message, view)
     facts = _facts(message, text, command, view)
+    decision = decide(facts, view.settings.access)
+    context = _context_of(decision, view)
+    if not may_forward(message, context):
+        text = message_text(message, with_forwarded=False)
     return Arrival(
         event,
         message,
         text,
         facts,
-        decide(facts, view.settings.access),
+        decision,
         conversation_of(message, facts.surface, view.settings),
+        context,
         command,
     )
 
@@ -59,6 +67,33 @@ def _command(message: WireMessage, view: AdmissionView) -> TextCommand | None:
     if not view.settings.access.text_commands:
         return None
     return read_command(message.body.content, view.bot_id, view.settings.reset_triggers)
+
+
+def _context_of(decision: Decision, view: AdmissionView) -> ContextFilter:
+    """Whose words may be shown beside those of the sender (``spec/inbound.md`` 6.9)."""
+    settings = view.settings
+    return ContextFilter.of(settings.context_visibility, settings.access, decision.guild, decision.channel)
+
+
+def author_facts(message: WireMessage) -> SenderFacts:
+    """An author as access sees them, without what the store knows of them."""
+    return SenderFacts(
+        id=message.author.id,
+        username=message.author.username,
+        tag=user_tag(message.author),
+        bot=message.author.bot,
+        webhook=message.webhook_id is not None,
+        roles=message.roles,
+    )
+
+
+def may_forward(message: WireMessage, context: ContextFilter) -> bool:
+    """Whether what the message forwards may be shown; Discord's snapshots have no author (closed)."""
+    if context.mode == "all":
+        return True
+    if not message.snapshots and message.referenced is not None:
+        return context.shows("forwarded", author_facts(message.referenced))
+    return context.shows("forwarded", None)
 
 
 def _facts(message: WireMessage, text: str, command: TextCommand | None, view: AdmissionView) -> MessageFacts:
@@ -88,14 +123,7 @@ def _facts(message: WireMessage, text: str, command: TextCommand | None, view: A
 def _sender(message: WireMessage, kind: str, view: AdmissionView) -> SenderFacts:
     """Who wrote. The store is asked only where its answer can matter."""
     access = view.settings.access
-    sender = SenderFacts(
-        id=message.author.id,
-        username=message.author.username,
-        tag=user_tag(message.author),
-        bot=message.author.bot,
-        webhook=message.webhook_id is not None,
-        roles=message.roles,
-    )
+    sender = author_facts(message)
     store_name = store_id(sender)
     return replace(
         sender,

@@ -18,8 +18,9 @@ from workers.sessions.admission.reasons import AdmissionReason
 from workers.sessions.admission.results import Admission, dropped
 from workers.sessions.admission.stop import find_stop
 from workers.sessions.admission.turns import start_turn
+from workers.sessions.identity import identity_of
 from workers.sessions.view import AdmissionView
-from workers.sessions.wire import Malformed, read_ids, read_message, user_label
+from workers.sessions.wire import Malformed, read_ids, read_message
 
 __all__ = ["create", "fast_stop"]
 
@@ -74,12 +75,16 @@ def _refused(arrival: Arrival, decision: Decision, view: AdmissionView) -> Admis
     account, message, text = arrival.event.account, arrival.message, arrival.text
     if not (decision.history and text and view.settings.history_limit > 0):
         return dropped(account, message.id, decision.reason)
+    sender = identity_of(message.author, message.nick)
     entry = history.HistoryEntry(
         message_id=message.id,
-        sender=user_label(message.author, message.nick),
-        sender_id=message.author.id,
+        sender=sender.label,
+        sender_id=sender.id,
         timestamp_ms=snowflake_ms(message.id),
         body=text,
+        username=sender.username,
+        tag=sender.tag,
+        roles=message.roles,
     )
     return Admission(
         (

@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 from shoal.base.ids import snowflake_ms
-from workers.sessions.admission.arrival import Arrival
-from workers.sessions.records import Authority, QueueMode, QuotedMessage, TurnRequest
-from workers.sessions.text import attachments_of, message_text
+from workers.sessions.admission.arrival import Arrival, author_facts, may_forward
+from workers.sessions.identity import identity_of
+from workers.sessions.records import Authority, ForwardedFrom, QueueMode, QuotedMessage, TurnRequest
+from workers.sessions.text import FORWARD, attachments_of, message_text
 from workers.sessions.view import AdmissionView, Settings
-from workers.sessions.wire import WireMessage, user_label, user_tag
+from workers.sessions.wire import WireMessage, user_label
 
 __all__ = ["turn_request"]
 
 MAX_QUOTE = 2_000
 """Characters kept of the message that is answered to."""
+MAX_CHANNEL_NAME = 100
 
 
 def turn_request(
@@ -33,14 +35,17 @@ def turn_request(
         arrival.conversation,
     )
     surface = conversation.surface
+    sender = identity_of(message.author, message.nick)
     authority: Authority = "owner" if decision.owner else "trusted" if decision.authorized else "guest"
     return TurnRequest(
         account=event.account,
         channel_id=message.channel_id,
         message_id=message.id,
-        author_id=message.author.id,
-        author_name=user_label(message.author, message.nick),
-        author_tag=user_tag(message.author),
+        author_id=sender.id,
+        author_name=sender.name,
+        author_tag=sender.tag,
+        author_username=sender.username,
+        author_label=sender.label,
         chat_type=conversation.chat_type,
         agent_id=conversation.agent_id,
         session_key=conversation.session_key,
@@ -62,13 +67,15 @@ def turn_request(
         channel_name=surface.channel_name,
         topic=conversation.surface.topic,
         parent_id=surface.parent_id,
+        parent_name=surface.parent_name,
         is_thread=surface.is_thread,
         guild_entry=decision.guild.key if decision.guild else "",
         channel_entry=decision.channel.key if decision.channel else "",
         member_roles=message.roles or (),
-        attachments=attachments_of(message),
-        quoted=_quoted(message, view),
-        has_forwarded=bool(message.snapshots) or message.reference_type == 1,
+        attachments=attachments_of(message, with_forwarded=may_forward(message, arrival.context)),
+        quoted=_quoted(arrival, view),
+        has_forwarded=_forwards(message),
+        forwarded=_forwarded_from(arrival, view),
     )
 
 
@@ -79,19 +86,47 @@ def _updates_route(arrival: Arrival, settings: Settings) -> bool:
     return not shared or pinned is None or pinned == arrival.message.author.id
 
 
-def _quoted(message: WireMessage, view: AdmissionView) -> QuotedMessage | None:
-    """The answered message, where Discord sent it along and it says something."""
-    answered = message.referenced
-    if answered is None or message.reference_type == 1:
+def _quoted(arrival: Arrival, view: AdmissionView) -> QuotedMessage | None:
+    """The answered message, where it is known, says something and may be shown (``spec/inbound.md`` 6.10)."""
+    answered = arrival.message.referenced
+    if answered is None or arrival.message.reference_type == FORWARD:
         return None
     text = message_text(replace(answered, referenced=None))
-    if not text:
+    by_bot = answered.author.id == view.bot_id
+    # our own words are no stranger's
+    if not text or not (by_bot or arrival.context.shows("quote", author_facts(answered))):
         return None
+    author = identity_of(answered.author, answered.nick)
     return QuotedMessage(
         message_id=answered.id,
-        author_id=answered.author.id,
-        author_name=user_label(answered.author, answered.nick),
+        author_id=author.id,
+        author_name=author.name,
+        author_label=author.label,
         text=text[:MAX_QUOTE],
-        by_bot=answered.author.id == view.bot_id,
+        by_bot=by_bot,
         timestamp_ms=snowflake_ms(answered.id),
     )
+
+
+def _forwards(message: WireMessage) -> bool:
+    return bool(message.snapshots) or message.reference_type == FORWARD
+
+
+def _forwarded_from(arrival: Arrival, view: AdmissionView) -> ForwardedFrom | None:
+    """What is known of a forwarded message's origin: author, channel (where we know it), time."""
+    message = arrival.message
+    if not _forwards(message) or not may_forward(message, arrival.context):
+        return None
+    author = message.referenced.author if message.referenced is not None else None
+    channel_id = message.reference_channel_id
+    channel = (view.facts.channel(channel_id) or {}) if channel_id and message.guild_id else {}
+    # a channel of another guild has no name here: its members may not be meant to know it
+    known = str(channel.get("guild_id") or "") == message.guild_id
+    origin = ForwardedFrom(
+        author_name=user_label(author) if author is not None else "",
+        username=author.username if author is not None else "",
+        channel_id=channel_id,
+        channel_name=str(channel.get("name") or "")[:MAX_CHANNEL_NAME] if known else "",
+        timestamp_ms=snowflake_ms(message.reference_message_id) if message.reference_message_id else 0,
+    )
+    return origin if origin != ForwardedFrom() else None
