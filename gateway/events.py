@@ -73,7 +73,7 @@ class Kept(msgspec.Struct, frozen=True):
         also: a second push: abort words overtake their channel (rule R7).
         echo: (nonce, channel id, message id) of a message we sent ourselves.
         ids: what the log says about it, ids only.
-        direct: the channel, if it is none of a guild's.
+        direct: (channel, author or ``""``), if the channel is none of a guild's.
     """
 
     lane: str | None = None
@@ -85,7 +85,7 @@ class Kept(msgspec.Struct, frozen=True):
     echo: tuple[str, str, str] | None = None
     interaction: Interaction | None = None
     ids: str = ""
-    direct: str | None = None
+    direct: tuple[str, str] | None = None
 
 
 class _User(msgspec.Struct, gc=False):
@@ -222,7 +222,7 @@ def _created(message: _Message, data: msgspec.Raw, origin: Origin) -> Kept:
         dedup=dedup,
         seen=seen,
         also=_fast(message, record, origin),
-        direct=None if message.guild_id else channel,
+        direct=None if message.guild_id else (channel, name_part(author) if author else ""),
         ids=f"message {message_id} from user {author or 'unknown'} in {where}",
     )
 

@@ -247,9 +247,9 @@ class Writer:
     def _apply(self, batch: Sequence[Item]) -> IntakeResult:
         for item in batch:  # before the event: what is known of a channel never lacks behind its messages
             direct = item.kept.direct if item.kept else None
-            if direct is not None and direct not in self._direct:
-                self._store.facts.put_direct(self._account, direct)
-                self._direct.add(direct)
+            if direct is not None and direct[0] not in self._direct:
+                self._store.facts.put_direct(self._account, *direct)
+                self._direct.add(direct[0])
         return self._store.intake.apply([self._event(item) for item in batch], token=self._token())
 
     def _unnameable(self, rest: list[Item], error: Exception) -> None:

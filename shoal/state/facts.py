@@ -174,9 +174,14 @@ class Facts:
         """Remember the DM channel with a user."""
         self.put(account, "dm", user_id, channel_id)
 
-    def put_direct(self, account: str, channel_id: str) -> None:
-        """Remember that a channel is none of a guild's: a DM or a group DM somebody wrote in."""
+    def put_direct(self, account: str, channel_id: str, user_id: str) -> None:
+        """Remember that a channel is none of a guild's, and, if it is no group DM, that it is the DM with
+        ``user_id`` (``""``: not known), who wrote there.
+        """
         self.put(account, "direct", channel_id, 1)
+        known = self.channel(account, channel_id) or {}
+        if user_id and known.get("type") != _GROUP_DM:
+            self.put_dm_channel(account, user_id, channel_id)
 
     def direct(self, account: str) -> set[str]:
         """Channels outside guilds in which somebody wrote."""
@@ -189,6 +194,8 @@ class Facts:
         return None if value is None else str(value)
 
 
+_GROUP_DM = 3
+"""Discord's channel type."""
 _BIG = frozenset(
     {"channels", "threads", "roles", "members", "presences", "emojis", "stickers", "voice_states",
      "stage_instances", "guild_scheduled_events", "soundboard_sounds"}

@@ -159,7 +159,6 @@ def test_direct_messages_come_back_and_the_owner_is_told(
     lose(discord, running)
     missed = discord.control.dm("are you there?")["id"]
     owner = first["author"]["id"]
-    store.facts.put_dm_channel(ACCOUNT, owner, dm)
     running = listen(personal=Personal(owners=("1", owner)))
     filled(running)
     assert ids(store, dm) == [first["id"], missed]

@@ -187,7 +187,11 @@ def test_facts_about_ourselves_and_others(store: Store) -> None:
     store.facts.put_me("default", {"id": "9", "username": "shoal"})
     assert store.facts.me("default") == {"id": "9", "username": "shoal"}
     assert store.facts.me("other") is None
-    store.facts.put_dm_channel("default", "5", "500")
+    store.facts.put_direct("default", "500", "5")
+    store.facts.put_channel("default", {"id": "600", "type": 3})
+    store.facts.put_direct("default", "600", "6")
+    store.facts.put_direct("default", "700", "")
+    assert store.facts.direct("default") == {"500", "600", "700"}
     assert store.facts.dm_channel("default", "5") == "500"
     assert store.facts.dm_channel("default", "6") is None
     store.facts.put("default", "misc", "x", b'{"a":1}')
