@@ -8,6 +8,7 @@ import threading
 import time
 import zlib
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from bench.stream import BOT, GUILD, StreamServer, guild
 from gateway.buffer import Buffer, Item, sort
@@ -17,6 +18,7 @@ from gateway.intake import Writer
 from gateway.session import SessionState
 from gateway.socket import GatewaySocket
 from shoal.base.ids import new_token
+from shoal.discord.origins import Endpoint, Origins
 from shoal.state.store import Store
 
 __all__ = ["discord_py", "our_decoding", "our_intake"]
@@ -26,6 +28,10 @@ ACCOUNT = "default"
 
 class _Direct:
     """A dialler without a proxy."""
+
+    def gateway_endpoint(self, url: str) -> Endpoint:
+        """Where the stream server is."""
+        return Origins(f"http://127.0.0.1:{urlsplit(url).port}/api/v10").gateway(url)
 
     def open_socket(self, host: str, port: int, *, tls: bool = True, timeout: float = 10.0) -> socket.socket:
         """Connect."""

@@ -23,7 +23,8 @@ from gateway.closing import KEEP_SESSION
 from gateway.compression import Compression, StreamBroken, decompressor
 from gateway.guarded import GuardedSocket
 from shoal import __version__
-from shoal.base.errors import ShoalError, TransportError
+from shoal.base.errors import ConfigError, ShoalError, TransportError
+from shoal.discord.origins import Endpoint
 from shoal.discord.troubles import trouble_for
 
 __all__ = ["Closed", "Dialler", "GatewaySocket", "PayloadTooLarge", "gateway_url"]
@@ -67,6 +68,10 @@ class Closed(ShoalError):
 class Dialler(Protocol):
     """What is needed of the transport."""
 
+    def gateway_endpoint(self, url: str) -> Endpoint:
+        """Where a gateway address goes; ConfigError: it is not this server's (decision 55)."""
+        ...
+
     def open_socket(self, host: str, port: int, *, tls: bool = True, timeout: float = 10.0) -> sockets.socket:
         """A connected socket through the account's proxy."""
         ...
@@ -108,16 +113,16 @@ class GatewaySocket:
         """Dial and shake hands.
 
         Raises:
-            TransportError: which leg failed; ``ProxyError`` if it was the proxy.
+            TransportError: the address is not the server's we talk to, or which leg failed; ``ProxyError`` if
+                it was the proxy.
         """
         full = gateway_url(url, compression)
-        parts = urlsplit(full)
-        tls = parts.scheme == "wss"
-        if parts.scheme not in ("ws", "wss") or not parts.hostname:
-            raise TransportError(f"{url[:200]!r} is no gateway address.", leg="gateway")
-        raw = dialler.open_socket(
-            parts.hostname, parts.port or (443 if tls else 80), tls=tls, timeout=HANDSHAKE_S
-        )
+        try:
+            place = dialler.gateway_endpoint(full)
+        except ConfigError as error:
+            # READY or /gateway/bot named it: another answer may be better, so it is no end of the process
+            raise TransportError(error.message, leg="gateway") from None
+        raw = dialler.open_socket(place.host, place.port, tls=place.tls, timeout=HANDSHAKE_S)
         ws = _WebSocket(enable_multithread=True, skip_utf8_validation=True)
         try:
             _tune(raw)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from typing import Any
 
@@ -89,6 +90,22 @@ def test_a_lost_connection_is_resumed_and_nothing_is_missed(
     eventually(lambda: depth(store) == 2)
     assert ids(store) == [first["id"], second["id"]]
     assert server.count("frame", 2) == 1
+
+
+@pytest.mark.slow
+def test_an_address_that_is_not_the_servers_is_never_dialled(
+    server: ScriptedGateway, store: Store, start: Start
+) -> None:
+    """Decision 55: resume addresses are taken as long as they stay on the server's origin."""
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere:
+        elsewhere.settimeout(0.1)
+        server.script.resume_url = f"ws://127.0.0.1:{elsewhere.getsockname()[1]}/"
+        start()
+        ready(server, store)
+        server.cut()
+        server.wait_frames(6)  # resumed at the general address instead
+        with pytest.raises(TimeoutError):
+            elsewhere.accept()
 
 
 @pytest.mark.parametrize("code", [4003, 4005, 4007, 4009])

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ from gateway.compression import decompressor
 from gateway.guarded import GuardedSocket
 from gateway.socket import LIMIT, RESERVE, Closed, GatewaySocket, PayloadTooLarge, gateway_url
 from shoal.base.errors import TransportError
+from shoal.discord.origins import Endpoint, Origins
 from shoal.state.store import Store
 from tests.discord.support.net import AUTHORITY, SERVER_ADDRESS, server_context
 from tests.gateway.conftest import ACCOUNT, Start, depth, eventually, inbound
@@ -24,7 +26,11 @@ from tests.gateway.support.server import ScriptedGateway, message
 
 
 class Direct:
-    """Dials without a proxy."""
+    """Dials without a proxy, to any port of 127.0.0.1."""
+
+    def gateway_endpoint(self, url: str) -> Endpoint:
+        port = urlsplit(url).port or 80
+        return Origins(f"http://127.0.0.1:{port}/api/v10").gateway(url)
 
     def open_socket(self, host: str, port: int, *, tls: bool = True, timeout: float = 10.0) -> socket.socket:
         assert not tls

@@ -45,6 +45,8 @@ class Script:
     close_on_resume: int | None = None
     split: bool = False
     """Send each compressed message in two websocket messages."""
+    resume_url: str = ""
+    """What READY names as the address to resume at; empty for the true one."""
     bot_status: int = 200
     bot_body: Any = None
     remaining: int = 1000
@@ -226,7 +228,9 @@ class ScriptedGateway:
     def ws_url(self) -> str:
         return f"{'wss' if self._tls else 'ws'}://{self.host}:{self.port}/gateway"
 
-    resume_url = ws_url
+    @property
+    def resume_url(self) -> str:
+        return self.script.resume_url or self.ws_url
 
     @property
     def api_url(self) -> str:
