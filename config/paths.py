@@ -40,6 +40,11 @@ class Paths:
         return self.state_dir / "redis"
 
     @property
+    def media(self) -> Path:
+        """Files people sent, kept for a while."""
+        return self.state_dir / "media" / "inbound"
+
+    @property
     def dotenv(self) -> Path:
         """``.env`` of the state dir, read after the one of the current folder."""
         return self.state_dir / ".env"

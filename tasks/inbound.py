@@ -5,14 +5,17 @@ Quick work only: Redis reads, one decision, one commit per event (rule R18).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from shoal.state.queues import lane_class
 from shoal.state.records import Grant, decode_event
 from shoal.state.steps import Commit, Step
+from tasks.media import ask_for_files
 from tasks.runtime import Runtime
 from workers.agent.context import TurnContext
 from workers.delivery.notices import notice_push
 from workers.delivery.pairing import pair_effect
-from workers.sessions.admission import admit
+from workers.sessions.admission import Admission, admit
 from workers.sessions.view import StoreView
 
 __all__ = ["BATCH", "admit_lane"]
@@ -41,9 +44,15 @@ def admit_lane(runtime: Runtime, lane: str) -> str:
         if admission.knock is not None and not fast:
             effects.append(pair_effect(admission.knock))
         view.wrote(effects)
-        return Commit(effects, admission.summary)
+        return Commit(effects, admission.summary, _afterwards(runtime, admission))
 
     return runtime.drain.run(lane, handle, max_records=BATCH)
+
+
+def _afterwards(runtime: Runtime, admission: Admission) -> Callable[[], None] | None:
+    """Files are fetched once their message was let in, and never before (rule R18)."""
+    wanted = admission.files
+    return None if wanted is None else lambda: ask_for_files(runtime, wanted.lane, wanted.identity)
 
 
 class _Views:

@@ -6,12 +6,19 @@ from typing import Any
 
 __all__ = ["PERIODIC"]
 
+MINUTE_S, HOUR_S = 60.0, 3_600.0
+
 PERIODIC: dict[str, dict[str, Any]] = {
     name: {
         "task": f"upkeep.{name}",
-        "schedule": 60.0,
+        "schedule": period,
         "options": {"queue": "upkeep", "expires": 55},
     }
-    for name in ("reconcile", "archive", "memory")
+    for name, period in {
+        "reconcile": MINUTE_S,
+        "archive": MINUTE_S,
+        "memory": MINUTE_S,
+        "media": HOUR_S,
+    }.items()
 }
 """Name → entry of celery's schedule."""

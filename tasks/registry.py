@@ -16,6 +16,7 @@ from tasks.app import WORK_QUEUES
 from tasks.delivery import send_lane
 from tasks.inbound import admit_lane
 from tasks.interaction import ack_lane
+from tasks.media import prune_everywhere, register_media
 from tasks.reaction import react_lane
 from tasks.runtime import Runtime
 from tasks.session import turn_lane
@@ -36,6 +37,7 @@ UPKEEP_TASKS: dict[str, Callable[[Runtime], str]] = {
     "upkeep.reconcile": reconcile,
     "upkeep.archive": archive,
     "upkeep.memory": mind_memory,
+    "upkeep.media": prune_everywhere,
 }
 """Task name → body. They take no argument and are ticked by beat (:mod:`tasks.periodic`)."""
 
@@ -53,6 +55,7 @@ def register(app: Celery, runtime: Callable[[], Runtime]) -> None:
 
     for name, upkeep in UPKEEP_TASKS.items():
         app.task(name=name)(_upkeep_task(name, upkeep, runtime))
+    register_media(app, runtime)
 
 
 def _upkeep_task(

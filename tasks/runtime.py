@@ -10,6 +10,7 @@ import os
 import threading
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from celery import Celery
@@ -108,6 +109,11 @@ class Runtime:
 
             settings = self._settings[account_id] = settings_of(self.loaded, account_id)
         return settings
+
+    @property
+    def media_folder(self) -> Path:
+        """Where received files lie on this host."""
+        return self.loaded.paths.media
 
     @property
     def turn_limit(self) -> Limit | None:

@@ -14,6 +14,7 @@ from config.schema.cron import CronConfig
 from config.schema.discord import ContextVisibility, DiscordRoot, GroupPolicy
 from config.schema.discord_parts import BotLoopProtection, HeartbeatVisibility
 from config.schema.fleet import Fleet
+from config.schema.media import MediaStore
 from config.schema.messages import MessagesConfig
 from config.schema.models import ModelsConfig
 from config.schema.secrets import SecretsConfig
@@ -24,7 +25,7 @@ __all__ = ["UNSERVED", "Approvals", "Channels", "Gateway", "Root"]
 
 UNSERVED = names(
     """
-    acp audio auth broadcast browser canvasHost cli crestodian discovery hooks logging mcp media
+    acp audio auth broadcast browser canvasHost cli crestodian discovery hooks logging mcp
     memory meta nodeHost plugins proxy skills talk transcripts ui update web wizard
     """
 )
@@ -155,6 +156,7 @@ class Root(Open):
     messages: MessagesConfig = MessagesConfig()
     commands: CommandsConfig = CommandsConfig()
     tools: ToolsConfig = ToolsConfig()
+    media: MediaStore = MediaStore()
     cron: CronConfig = CronConfig()
     channels: Channels = Channels()
     gateway: Gateway = Gateway()

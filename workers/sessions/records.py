@@ -62,6 +62,8 @@ class Attachment(msgspec.Struct, frozen=True, omit_defaults=True):
     """Length of a voice message."""
     sticker: bool = False
     forwarded: bool = False
+    alternatives: tuple[str, ...] = ()
+    """Further addresses, tried in order where the first has nothing (stickers)."""
 
 
 class QuotedMessage(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -74,6 +76,7 @@ class QuotedMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     by_bot: bool = False
     """It is one of our own."""
     timestamp_ms: int = 0
+    attachments: tuple[Attachment, ...] = ()
     author_label: str = ""
     """``author_name``, and the tag where it differs."""
     is_quote: bool = False
@@ -180,6 +183,11 @@ class TurnRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     def all_message_ids(self) -> tuple[str, ...]:
         """Every message this record stands for, oldest first."""
         return self.message_ids or (self.message_id,)
+
+    @property
+    def has_files(self) -> bool:
+        """There is something to fetch: files of its own, forwarded ones, or those of the answered message."""
+        return bool(self.attachments) or (self.quoted is not None and bool(self.quoted.attachments))
 
     @property
     def sender(self) -> str:

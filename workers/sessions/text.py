@@ -14,6 +14,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import msgspec
+
 from workers.sessions.polls import poll_result_text, poll_text
 from workers.sessions.records import Attachment
 from workers.sessions.untrusted import header_value, plain_lines
@@ -137,15 +139,4 @@ def _displays(components: Iterable[Any], depth: int = 0) -> list[str]:
 
 
 def _as_forwarded(item: Attachment) -> Attachment:
-    return Attachment(
-        id=item.id,
-        filename=item.filename,
-        url=item.url,
-        size=item.size,
-        content_type=item.content_type,
-        width=item.width,
-        height=item.height,
-        duration_s=item.duration_s,
-        sticker=item.sticker,
-        forwarded=True,
-    )
+    return msgspec.structs.replace(item, forwarded=True)

@@ -245,14 +245,15 @@ def _sticker(raw: Mapping[str, Any]) -> Attachment:
     sticker_id = read_id(raw.get("id"))
     kind = _int(raw.get("format_type")) or 1
     host, ending = ("media.discordapp.net", "gif") if kind == 4 else ("cdn.discordapp.com", "png")
-    if kind == 3:
-        ending = "json"
+    base = f"https://{host}/stickers/{sticker_id}"
+    lottie = kind == 3  # a drawing of its own format; Discord has a picture of some of them
     return Attachment(
         id=sticker_id,
         filename=f"{_text(raw.get('name')) or 'sticker'}.{ending}",
-        url=f"https://{host}/stickers/{sticker_id}.{ending}" if sticker_id else "",
-        content_type={"gif": "image/gif", "json": "application/json"}.get(ending, "image/png"),
+        url=f"{base}.{ending}{'?size=160' if lottie else ''}" if sticker_id else "",
+        content_type="image/gif" if ending == "gif" else "image/png",
         sticker=True,
+        alternatives=(f"{base}.json",) if lottie and sticker_id else (),
     )
 
 

@@ -105,6 +105,7 @@ def _quoted(arrival: Arrival, view: AdmissionView) -> QuotedMessage | None:
         text=text[:MAX_QUOTE],
         by_bot=by_bot,
         timestamp_ms=snowflake_ms(answered.id),
+        attachments=attachments_of(answered),
     )
 
 

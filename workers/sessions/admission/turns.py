@@ -10,7 +10,7 @@ from shoal.state.effects import Note, Push
 from shoal.state.records import Record
 from workers.sessions.admission.arrival import Arrival
 from workers.sessions.admission.request import turn_request
-from workers.sessions.admission.results import Admission, StopBound, record_identity
+from workers.sessions.admission.results import Admission, FilesWanted, StopBound, record_identity
 from workers.sessions.keys import session_lane
 from workers.sessions.records import KIND, TurnRequest, encode
 from workers.sessions.view import AdmissionView
@@ -49,4 +49,5 @@ def push_turn(request: TurnRequest, *, delay_ms: int = 0, stops: bool = False) -
         ),
         f"admitted · {request.agent_id}",
         stop=StopBound(lane, request.born_ms, request.message_id) if stops else None,
+        files=FilesWanted(lane, record.identity) if request.has_files else None,
     )

@@ -1,0 +1,164 @@
+"""``media.fetch``: the files of a message that was let in, to this host's disk. ``media.prune``: away again.
+
+    front  admit ─commit─▶ send ─┐                      ┌─▶ facts in Redis ─▶ wake
+    turns  parked, asks again ───┴─▶ queue upkeep[.<host>] ─▶ back: fetch, transcribe
+
+Arguments are the lane and the identity of the message's record, never an address. The task reads the
+record where it waits; one that has left needs nothing any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+from celery import Celery
+
+from shoal.base.errors import InvalidName, ShoalError, StoreUnavailable
+from shoal.base.ids import check_name
+from shoal.base.logging import get_logger
+from shoal.state.queues import check_lane, lane_class
+from tasks.plain import send_plain
+from tasks.runtime import Runtime
+from tasks.slots import Job, Slots
+from workers.media.receive import Interrupted, Receiver
+from workers.media.shelf import Shelf
+from workers.sessions.records import KIND, decode_turn
+
+__all__ = [
+    "FETCH",
+    "PRUNE",
+    "ask_for_files",
+    "fetch",
+    "prune",
+    "prune_everywhere",
+    "queue_for",
+    "register_media",
+]
+
+FETCH = "media.fetch"
+PRUNE = "media.prune"
+EXPIRES_S = 120.0
+"""A task that nobody took for so long is not worth taking: the turn goes on without its files."""
+
+log = get_logger(__name__)
+
+
+def register_media(app: Celery, runtime: Callable[[], Runtime]) -> None:
+    """Add the tasks to ``app``."""
+    slots = Slots()
+    retry = {"autoretry_for": (StoreUnavailable,), "max_retries": 3, "retry_backoff": 1}
+
+    @app.task(name=FETCH, acks_late=True, **retry)
+    def media_fetch(lane: str, identity: str) -> str:
+        _check(lane, identity)
+        return fetch(runtime(), slots, lane, identity)
+
+    @app.task(name=PRUNE, acks_late=True, **retry)
+    def media_prune() -> str:
+        return prune(runtime())
+
+
+def _check(lane: str, identity: str) -> None:
+    """A forged message can only knock at a lane that holds messages."""
+    for value in (lane, identity):
+        if not isinstance(value, str):
+            raise InvalidName("lane and identity", str(value))
+    if lane_class(check_lane(lane)) != "session":
+        raise InvalidName("session lane", lane)
+    check_name(identity, "identity")
+
+
+def queue_for(runtime: Runtime, lane: str) -> str:
+    """The queue of the host that needs the files of a session lane: the agent's home, where it has one."""
+    homes = runtime.store.hints.homes()
+    _, _, rest = lane.partition(":agent:")
+    home = homes.get(rest.partition(":")[0], "")
+    return f"upkeep.{home}" if home and home != "shared" else "upkeep"
+
+
+def ask_for_files(runtime: Runtime, lane: str, identity: str, *, queue: str | None = None) -> None:
+    """Have the files of a record fetched. Losing this costs a wait: the turn asks again."""
+    send_plain(
+        runtime.app, FETCH, lane, identity, queue=queue or queue_for(runtime, lane), expires_s=EXPIRES_S
+    )
+
+
+def fetch(runtime: Runtime, slots: Slots, lane: str, identity: str) -> str:
+    """Fetch the files of the record ``identity`` in ``lane``; a line for Flower."""
+    record = runtime.store.lanes.find(lane, identity)
+    if record is None or record.kind != KIND:
+        return "nothing to fetch: the message has left"
+    try:
+        request = decode_turn(record.body)
+    except msgspec.DecodeError:
+        return "nothing to fetch: the record cannot be read"
+
+    def work() -> str:
+        try:
+            return receiver_for(runtime, request.account).receive(request).summary
+        except Interrupted:
+            ask_for_files(runtime, lane, identity)
+            return "handed on: shutdown"
+
+    done = slots.run(Job(f"{lane} {identity}", f"{request.account} {request.author_id}", work))
+    return "; ".join(done) or "queued behind others"
+
+
+def receiver_for(runtime: Runtime, account_id: str) -> Receiver:
+    """What receives files for an account on this host.
+
+    Raises:
+        ConfigError: there is no such account that can run.
+    """
+    account = runtime.loaded.account(account_id)
+    rest = runtime.rest(account_id)
+
+    def fresh(channel_id: str, message_id: str) -> Mapping[str, str]:
+        try:
+            return _addresses(rest.get_message(channel_id, message_id))
+        except ShoalError as error:
+            log.warning("a message could not be read again", account=account_id, error=error)
+            return {}
+
+    return Receiver(
+        account=account_id,
+        host=runtime.home,
+        media=runtime.store.media,
+        shelf=Shelf(runtime.media_folder),
+        download=rest.transport.files.fetch,
+        max_bytes=int(account.discord.media_max_mb * 1024 * 1024),
+        stopping=lambda: runtime.stopping.requested,
+        fresh=fresh,
+        clock=runtime.clock,
+    )
+
+
+def _addresses(message: object) -> dict[str, str]:
+    """File id → address of everything a message carries."""
+    found: dict[str, str] = {}
+    todo = [message]
+    while todo:
+        part = todo.pop()
+        if not isinstance(part, dict):
+            continue
+        for item in part.get("attachments") or ():
+            if isinstance(item, dict) and item.get("id") and item.get("url"):
+                found[str(item["id"])] = str(item["url"])
+        todo.append(part.get("referenced_message"))
+        todo.extend(snapshot.get("message") for snapshot in part.get("message_snapshots") or ())
+    return found
+
+
+def prune_everywhere(runtime: Runtime) -> str:
+    """Have every host remove its old files; a line for Flower."""
+    hosts = sorted({process.host for process in runtime.store.processes.living() if process.kind == "back"})
+    for host in hosts:
+        send_plain(runtime.app, PRUNE, queue=f"upkeep.{host}", expires_s=EXPIRES_S)
+    return f"asked · {len(hosts)} hosts"
+
+
+def prune(runtime: Runtime) -> str:
+    """Remove old files of this host; a line for Flower."""
+    removed = Shelf(runtime.media_folder).prune(runtime.loaded.root.media.ttl_hours * 3600)
+    return f"pruned · {removed} files"

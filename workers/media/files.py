@@ -1,0 +1,127 @@
+"""The files of a message: which there are, and what a turn knows of each once it looked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from shoal.state.media import FileFacts
+from workers.media.kinds import is_audio
+from workers.sessions.records import Attachment, TurnRequest
+
+__all__ = ["MediaFile", "file_key", "files_of", "look", "may_be_audio"]
+
+MAX_FILES = 20
+"""Files of one message that are fetched and told of."""
+
+Origin = Literal["own", "forwarded", "quoted"]
+
+
+class MediaFile(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One file as a turn sees it.
+
+    Attributes:
+        path: on this host's disk; empty if it is not there.
+        mime: what it is; of a file that was not fetched, what Discord says.
+        error: why it is not there, a word of :mod:`workers.media.words`.
+        transcript: what is said in it; somebody's words, untrusted.
+    """
+
+    key: str
+    url: str
+    mime: str = ""
+    path: str = ""
+    size: int = 0
+    error: str = ""
+    transcript: str = ""
+    origin: Origin = "own"
+    v: int = 1
+
+
+def files_of(request: TurnRequest) -> tuple[tuple[Origin, Attachment], ...]:
+    """Attachments and stickers, those of what is forwarded, those of the message that is answered to."""
+    found: list[tuple[Origin, Attachment]] = [
+        ("forwarded" if item.forwarded else "own", item) for item in request.attachments
+    ]
+    if request.quoted is not None:
+        found += [("quoted", item) for item in request.quoted.attachments]
+    return tuple(found[:MAX_FILES])
+
+
+def file_key(item: Attachment) -> str:
+    """What the file is called in Redis: its id, or a digest of its address (of servers without ids)."""
+    if item.id:
+        return item.id
+    return "u" + hashlib.blake2b(item.url.partition("?")[0].encode(), digest_size=10).hexdigest()
+
+
+def may_be_audio(item: Attachment) -> bool:
+    """Whether a file claims to be a recording."""
+    return item.content_type.lower().startswith("audio/") or item.duration_s is not None
+
+
+def look(
+    files: Sequence[tuple[Origin, Attachment]],
+    facts: Mapping[str, FileFacts],
+    *,
+    host: str,
+    transcribes: bool,
+) -> tuple[list[MediaFile], list[str]]:
+    """What is known now, and the keys of the files of which more will be known.
+
+    Args:
+        host: the disk that counts.
+        transcribes: recordings get their words, so they are waited for.
+    """
+    known: list[MediaFile] = []
+    awaited: list[str] = []
+    for origin, item in files:
+        key = file_key(item)
+        fact = facts.get(key) or FileFacts({})
+        found = _look(key, origin, item, fact, host)
+        if found is None:
+            awaited.append(key)
+            found = MediaFile(key, item.url, item.content_type, error="pending", origin=origin)
+        elif transcribes and found.path and is_audio(found.mime):
+            if fact.heard is None:
+                awaited.append(key)
+            else:
+                found = msgspec.structs.replace(found, transcript=fact.heard.text)
+        known.append(found)
+    return known, awaited
+
+
+def _look(key: str, origin: Origin, item: Attachment, fact: FileFacts, host: str) -> MediaFile | None:
+    """The file as it is on this disk, or why it never will be; None while that is open."""
+    if not item.url:
+        return MediaFile(key, "", item.content_type, error="no-address", origin=origin)
+    saved = fact.saved.get(host)
+    if saved is None:
+        # of another host, but perhaps on a disk that both see
+        others = [other for other in fact.saved.values() if other.path and _there(other.path, other.size)]
+        saved = others[0] if others else None
+    elif saved.path and not _there(saved.path, saved.size):
+        return None
+    if saved is None:
+        return None
+    return MediaFile(
+        key,
+        item.url,
+        saved.mime or item.content_type,
+        saved.path,
+        saved.size or item.size,
+        saved.error,
+        origin=origin,
+    )
+
+
+def _there(path: str, size: int) -> bool:
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return False
+    return found.st_size == size

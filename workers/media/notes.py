@@ -1,0 +1,62 @@
+"""What a model reads about files: note lines, and the words of recordings (``spec/inbound.md`` 6.11.6).
+
+Names, types and addresses come from strangers, so each is one line without brackets. Of a file that is
+here the signature of its address is left out: it is a secret that ends, and nobody needs it. Of one that is
+not here it stays, since it is all there is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from workers.media.files import MediaFile
+from workers.media.words import SAID
+
+__all__ = ["media_notes", "spoken"]
+
+_PLACEHOLDER = re.compile(r"(<media:[a-z]+> \(\d+ [a-z]+\)\n?)+")
+MAX_TRANSCRIPT = 16_000
+"""Characters kept of one recording."""
+
+
+def media_notes(files: Sequence[MediaFile]) -> str:
+    """A line per file, a line before them if there are several; recordings that were heard are left out."""
+    listed = [file for file in files if not file.transcript]
+    if len(listed) == 1:
+        return f"[media attached: {_about(listed[0])}]"
+    lines = [f"[media attached: {len(listed)} files]"] if listed else []
+    lines += [
+        f"[media attached {number}/{len(listed)}: {_about(file)}]" for number, file in enumerate(listed, 1)
+    ]
+    return "\n".join(lines)
+
+
+def spoken(text: str, files: Sequence[MediaFile]) -> str:
+    """The body of a message with what its recordings say; unchanged if nothing was heard."""
+    heard = [file for file in files if file.transcript]
+    if not heard:
+        return text
+    typed = "" if _PLACEHOLDER.fullmatch(text) else text
+    parts = []
+    for number, file in enumerate(heard, 1):
+        count = f" {number}/{len(heard)}" if len(heard) > 1 else ""
+        whose = {"forwarded": " (forwarded)", "quoted": " (of the message answered to)"}.get(file.origin, "")
+        head = f"[Audio{count}]{whose}"
+        said = f"Transcript:\n{file.transcript[:MAX_TRANSCRIPT]}"
+        parts.append(f"{head}\nUser text:\n{typed}\n{said}" if typed and number == 1 else f"{head}\n{said}")
+    return "\n\n".join(parts)
+
+
+def _about(file: MediaFile) -> str:
+    kind = _line(file.mime) or "unknown type"
+    whose = {"forwarded": ", forwarded", "quoted": ", of the message answered to"}.get(file.origin, "")
+    if file.path:
+        return f"{_line(file.path)} ({kind}{whose}) | {_line(file.url.partition('?')[0])}"
+    reason = SAID.get(file.error, file.error)
+    told = f" | not fetched: {_line(reason)}" if reason else ""
+    return f"{_line(file.url) or 'no address'} ({kind}{whose}){told}"
+
+
+def _line(text: str) -> str:
+    return " ".join(text.replace("\0", "").split()).replace("[", "(").replace("]", ")")[:1_200]
