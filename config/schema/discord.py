@@ -33,7 +33,7 @@ from config.schema.discord_parts import (
     ThreadBindings,
     ThreadSettings,
 )
-from config.schema.guilds import GuildEntry
+from config.schema.guilds import GuildEntry, UserLimits
 from config.schema.secrets import SecretInput
 from config.schema.streaming import Streaming
 from config.schema.voice import Voice
@@ -100,6 +100,7 @@ class DiscordConfig(Section):
     bot_loop_protection: BotLoopProtection = BotLoopProtection()
     dangerously_allow_name_matching: bool = False
     wake_on_mass_mentions: bool = False
+    user_limits: UserLimits = UserLimits()
     mention_patterns: MentionPatterns | None = None
     pluralkit: PluralKit = PluralKit()
     config_writes: bool = True

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from config.schema.base import Id, Section, fault
 
-__all__ = ["ChannelEntry", "GuildEntry", "ToolPolicy"]
+__all__ = ["ChannelEntry", "GuildEntry", "ToolPolicy", "UserLimits"]
 
 
 def _archive_minutes(value: Any) -> Any:
@@ -32,6 +32,14 @@ class ToolPolicy(Section):
     allow: list[str] | None = None
     also_allow: list[str] | None = None
     deny: list[str] | None = None
+
+
+class UserLimits(Section):
+    """How many turns one person may start, in any minute and in any 24 hours. Off unless written; owners
+    are not limited. A guild's numbers lie over the account's, and its turns are counted apart."""
+
+    turns_per_minute: Annotated[int, Field(gt=0, le=1_000)] | None = None
+    turns_per_day: Annotated[int, Field(gt=0, le=10_000)] | None = None
 
 
 class ChannelEntry(Section):
@@ -63,6 +71,7 @@ class GuildEntry(Section):
     reaction_notifications: Literal["off", "own", "all", "allowlist"] = "own"
     users: list[Id] | None = None
     roles: list[Id] | None = None
+    user_limits: UserLimits | None = None
     channels: dict[str, ChannelEntry] | None = None
     tools: ToolPolicy | None = None
     tools_by_sender: dict[str, ToolPolicy] | None = None

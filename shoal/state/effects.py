@@ -32,6 +32,7 @@ __all__ = [
     "Slot",
     "SystemEvent",
     "SystemEventsDone",
+    "Tally",
     "Transcript",
     "Wake",
     "encode_effects",
@@ -198,6 +199,21 @@ class PairReply:
     word: str
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Count one thing once: ``member`` (a message id) under ``name``, at the time ``at_ms``.
+
+    Read by :meth:`shoal.state.tallies.Tallies.count`. The same member again changes nothing; what is older
+    than ``ttl_ms`` before ``at_ms`` is forgotten, and all of it ``ttl_ms`` after the last one.
+    """
+
+    account: str
+    name: str
+    member: str
+    at_ms: int
+    ttl_ms: int
+
+
 Effect = (
     Push
     | Transcript
@@ -213,6 +229,7 @@ Effect = (
     | Count
     | Pair
     | PairReply
+    | Tally
 )
 
 
@@ -269,6 +286,10 @@ def _encode(effect: Effect) -> list[bytes | str | int]:
         case PairReply(account, sender, notice, word):
             check_name(account, "account")
             return ["pairreply", account, check_name(sender, "sender"), check_name(notice, "identity"), word]
+        case Tally(account, name, member, at_ms, ttl_ms):
+            check_name(account, "account")
+            check_name(name, "tally")
+            return ["tally", account, name, check_name(member, "member"), int(at_ms), int(ttl_ms)]
         case SessionPut(session_key, fields):
             gone = [name for name, text in fields.items() if text is None]
             kept: list[bytes | str | int] = []

@@ -117,6 +117,7 @@ FAMILIES: tuple[Family, ...] = (
     _d("pairing-import", "pairimport", "hash", "none", "the files", 60, "OpenClaw files taken over"),
     _w("pairing-done", "pairdone:<request>", "string", "60 s", "one per call", 150, "its answer"),
     _w("pairing-tries", "pairtries", "string", "10 min", "one", 60, "wrong codes in a row"),
+    _w("tally", "tally:<account>:<name>", "zset", "the window", "the limit", 80, "messages counted, by time"),
     # sessions and bodies
     _d("session", "ses:<session key>", "hash", "none", "one per conversation", 400, "session record"),
     _d("sessions", "sessions", "zset", "none", "one per session", 120, "session key → updated at"),
@@ -275,6 +276,10 @@ class Keys:
     def owner(self) -> str:
         """The first who was approved, while the config names no owner (string)."""
         return self._make("owner")
+
+    def tally(self, account: str, name: str) -> str:
+        """Messages counted under a name (zset)."""
+        return self._make("tally", account, name)
 
     def session(self, session_key: str) -> str:
         """Session record (hash)."""

@@ -7,6 +7,7 @@ without it. Written by plain tasks (``enrich.*``), which then wake whoever is pa
 kind            name                        value
 ==============  ==========================  ====================================================
 ``member``      ``<guild>.<user>``          the member object, or null: no such member
+``inthread``    ``<thread>.<user>``         the thread member object, or null: not in the thread
 ``user``        user id                     the user object, or null: there is none
 ``message``     message id                  the message object by REST, or null: it is gone
 ``author``      message id                  id of its author, or null: it is gone
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Asked", "Kind", "Lookups"]
 
-Kind = Literal["member", "user", "message", "author", "pluralkit", "pkuser"]
+Kind = Literal["member", "inthread", "user", "message", "author", "pluralkit", "pkuser"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from shoal.state.queues import Hints
 from shoal.state.receipts import Receipts
 from shoal.state.scripts import Script
 from shoal.state.sessions import Sessions
+from shoal.state.tallies import Tallies
 
 __all__ = ["MIN_VERSION", "Store", "StoreReport"]
 
@@ -140,6 +141,11 @@ class Store:
     def sessions(self) -> Sessions:
         """Session records and transcripts."""
         return Sessions(self)
+
+    @cached_property
+    def tallies(self) -> Tallies:
+        """What was counted."""
+        return Tallies(self)
 
     @cached_property
     def receipts(self) -> Receipts:

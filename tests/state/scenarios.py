@@ -25,6 +25,7 @@ from shoal.state.effects import (
     Slot,
     SystemEvent,
     SystemEventsDone,
+    Tally,
     Transcript,
     Wake,
 )
@@ -148,6 +149,8 @@ def effects() -> list[Effect]:
         Slot(DELIVERY, "u", 1, b"another"),
         Slot(DELIVERY, "u", 2, None),
         Expire("b1"),
+        Tally("default", "loop.1.2.3", "m1", 1_790_000_000_000, 60_000),
+        Tally("default", "loop.1.2.3", "m1", 1_790_000_000_500, 60_000),
         SessionPut("agent:main", {"session_id": b"s1", "old": None}),
         SystemEvent("agent:main", "e.2", "aa", "c1", b"{}"),
         SystemEvent("agent:main", "e.3", "bb", "c2", b"{}"),

@@ -1,62 +1,27 @@
-"""Allow-list entries: what an operator writes to name a user, a role, a guild or a channel.
+"""Allow-list entries: what an operator writes to name a user (``spec/inbound.md`` 3.2, 3.4).
 
-Two rules run through everything here. A list that is absent and a list that is empty are
-different: absent asks nobody, empty admits nobody (``spec/decisions.md`` 1). And names are
-weak: they count only where ``dangerouslyAllowNameMatching`` says so, display names never.
+Three rules run through everything here. A list that is absent and a list that is empty are
+different: absent asks nobody, empty admits nobody (decision 1). Names are weak: they count
+only where ``dangerouslyAllowNameMatching`` says so, and display names of Discord never. And a
+group admits, but it never makes an owner: :meth:`AllowList.specific` leaves groups out.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from shoal.discord.users import user_id_of
+from workers.access.slugs import display_slug, match_slug
 
-__all__ = ["AllowList", "Match", "display_slug", "key_matches", "match_slug"]
+__all__ = ["GROUP_PREFIX", "AllowList", "AudienceGroup", "Group", "Match", "SendersGroup", "read_groups"]
 
-_PREFIXES = ("discord:user:", "discord:", "user:", "pk:")
+GROUP_PREFIX = "accessGroup:"
 
-
-def match_slug(name: str) -> str:
-    """The slug config keys are compared by: lower case, ``a-z0-9``, runs of the rest become ``-``.
-
-    A purely non-Latin name gives the empty string, which matches nothing (``spec/inbound.md`` 3.7).
-    """
-    return re.sub(r"[^a-z0-9]+", "-", name.strip().lower().removeprefix("#")).strip("-")
-
-
-def display_slug(name: str) -> str:
-    """The slug people see and may write: letters and digits of every script stay."""
-    text = unicodedata.normalize("NFC", name.strip()).lower().removeprefix("#")
-    kept = (
-        "-" if char.isspace() or char in "_-" or unicodedata.category(char)[0] not in "LMN" else char
-        for char in text
-    )
-    return re.sub(r"-{2,}", "-", "".join(kept)).strip("-")
-
-
-def key_matches(key: str, *, id: str, name: str) -> bool:
-    """Whether a ``guilds`` or ``channels`` key names this id or name (``spec/decisions.md`` 9).
-
-    By id, match slug, display slug or the raw name; an empty name or slug matches nothing.
-    """
-    written = key.strip()
-    if written == id:
-        return True
-    if not name:
-        return False
-    bare = written.removeprefix("#")
-    if bare == name.removeprefix("#"):
-        return True
-    for slug in (match_slug, display_slug):
-        wanted = slug(written)
-        # a slug must keep all that was written: 频道 must not match by an empty rest
-        if wanted and wanted == slug(name) and (slug is display_slug or wanted == display_slug(written)):
-            return True
-    return False
+_PREFIXES = ("discord:user:", "discord:", "user:")
+_OTHER_LISTS = ("role:", "channel:", "guild:")
+"""Prefixes that have a meaning in other lists; here they name nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,57 +29,167 @@ class Match:
     """Which entry let somebody in, for logs and for the owner hint."""
 
     key: str
-    source: Literal["wildcard", "id", "name", "tag"]
+    source: Literal["wildcard", "id", "name", "tag", "group", "role", "pairing"]
+
+
+@dataclass(frozen=True, slots=True)
+class SendersGroup:
+    """``message.senders``: a fixed list. ``*`` in it names nobody: a group never opens a list to everyone."""
+
+    name: str
+    members: AllowList
+
+
+@dataclass(frozen=True, slots=True)
+class AudienceGroup:
+    """``discord.channelAudience``: whoever can see the channel now."""
+
+    name: str
+    guild_id: str
+    channel_id: str
+
+
+Group = SendersGroup | AudienceGroup
 
 
 @dataclass(frozen=True, slots=True)
 class AllowList:
-    """A parsed list of users. Make it with :meth:`parse`; ``None`` stands for "no list written"."""
+    """A parsed list of users. Make it with :meth:`parse`; ``None`` stands for "no list written".
 
-    wildcard: bool
-    ids: frozenset[str]
-    names: frozenset[str]
+    Attributes:
+        ids: Discord user ids, and ``pk:<id>`` of PluralKit members.
+        names: slugs of names and tags.
+        groups: the access groups it names, as far as they exist.
+        guild_ids: of ``guild:<id>`` entries, where the list is one that knows them.
+    """
+
+    wildcard: bool = False
+    ids: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
+    groups: tuple[Group, ...] = ()
+    guild_ids: frozenset[str] = frozenset()
 
     @classmethod
-    def parse(cls, entries: Iterable[str | int] | None) -> AllowList | None:
-        """Read a list as written; ``None`` where there is none (``spec/inbound.md`` 3.2)."""
+    def parse(
+        cls,
+        entries: Iterable[str | int] | None,
+        groups: Mapping[str, Group] | None = None,
+        *,
+        guilds: bool = False,
+    ) -> AllowList | None:
+        """Read a list as written; ``None`` where there is none.
+
+        Args:
+            groups: access groups by name; an entry that names another one admits nobody.
+            guilds: the list knows ``guild:<id>`` (``commands.allowFrom``).
+        """
         if entries is None:
             return None
-        wildcard, ids, names = False, set(), set()
+        made = _Reading()
         for raw in entries:
-            entry = str(raw).strip()
-            if not entry:
-                continue
-            if entry == "*":
-                wildcard = True
-            elif user := user_id_of(entry):
-                ids.add(user)
-            elif prefix := next((known for known in _PREFIXES if entry.startswith(known)), None):
-                ids.add(entry[len(prefix) :])
-            elif slug := match_slug(entry.removeprefix("@")):
-                names.add(slug)
-        return cls(wildcard, frozenset(ids), frozenset(names))
+            made.read(str(raw).strip(), groups or {}, guilds=guilds)
+        return cls(
+            made.wildcard,
+            frozenset(made.ids),
+            frozenset(made.names),
+            tuple(made.groups),
+            frozenset(made.guild_ids),
+        )
 
     @property
     def empty(self) -> bool:
         """It admits nobody."""
-        return not (self.wildcard or self.ids or self.names)
+        return not (self.wildcard or self.ids or self.names or self.groups or self.guild_ids)
 
     def match(
         self, user_id: str, *, username: str = "", tag: str = "", by_name: bool = False
     ) -> Match | None:
-        """The first entry that fits, in the order wildcard, id, username, tag; or ``None``."""
+        """The first entry that fits, in the order wildcard, id, username, tag, fixed group; or ``None``.
+
+        Audience groups are asked apart (:func:`workers.access.senders.admit`): they need facts.
+        """
         if self.wildcard:
             return Match("*", "wildcard")
         if user_id and user_id in self.ids:
             return Match(user_id, "id")
-        if by_name:
-            for source, value in (("name", username), ("tag", tag)):
-                slug = match_slug(value)
-                if slug and slug in self.names:
-                    return Match(slug, "name" if source == "name" else "tag")
+        if by_name and self.names:
+            if (slug := _name_slug(username)) in self.names:
+                return Match(slug, "name")
+            if (slug := _name_slug(tag)) in self.names:
+                return Match(slug, "tag")
+        for group in self.groups:
+            if isinstance(group, SendersGroup) and group.members.match(
+                user_id, username=username, tag=tag, by_name=by_name
+            ):
+                return Match(GROUP_PREFIX + group.name, "group")
         return None
 
     def specific(self) -> AllowList:
-        """The same list without its wildcard: a wildcard never makes an owner."""
-        return AllowList(False, self.ids, self.names)
+        """The same list without its wildcard and groups: neither ever makes an owner."""
+        return AllowList(ids=self.ids, names=self.names)
+
+    def without_wildcard(self) -> AllowList:
+        """The same list without its wildcard."""
+        return AllowList(False, self.ids, self.names, self.groups, self.guild_ids)
+
+    def only_id(self) -> str | None:
+        """The one Discord user it names, where it names one user and nobody else."""
+        if self.wildcard or self.names or self.groups or len(self.ids) != 1:
+            return None
+        (only,) = self.ids
+        return only if only.isdigit() else None
+
+
+@dataclass(slots=True)
+class _Reading:
+    """A list while it is read."""
+
+    wildcard: bool = False
+    ids: set[str] = field(default_factory=set)
+    names: set[str] = field(default_factory=set)
+    groups: list[Group] = field(default_factory=list)
+    guild_ids: set[str] = field(default_factory=set)
+
+    def read(self, entry: str, groups: Mapping[str, Group], *, guilds: bool) -> None:
+        if entry == "*":
+            self.wildcard = True
+        elif entry.startswith(GROUP_PREFIX):
+            group = groups.get(entry.removeprefix(GROUP_PREFIX).strip())
+            if group is not None and group not in self.groups:
+                self.groups.append(group)
+        elif user := user_id_of(entry):
+            self.ids.add(user)
+        elif entry.startswith("pk:"):
+            self.ids.add(entry)
+        elif prefix := next((known for known in _PREFIXES if entry.startswith(known)), None):
+            self.ids.add(entry[len(prefix) :])
+        elif entry.startswith(_OTHER_LISTS):
+            if guilds and entry.startswith("guild:"):
+                self.guild_ids.add(entry.removeprefix("guild:").strip())
+        elif slug := _name_slug(entry.removeprefix("@")):
+            self.names.add(slug)
+
+
+def _name_slug(name: str) -> str:
+    """A name as lists compare it; names without Latin letters keep their own (PluralKit has such)."""
+    return match_slug(name) or display_slug(name)
+
+
+def read_groups(raw: Mapping[str, Mapping[str, Any]] | None) -> dict[str, Group]:
+    """The access groups of a config that can have members on Discord (``spec/inbound.md`` 3.4).
+
+    An unknown type, another membership than ``canViewChannel`` and a group without its ids have no members,
+    so they are not here. Groups in groups are not followed.
+    """
+    found: dict[str, Group] = {}
+    for name, group in (raw or {}).items():
+        if group.get("type") == "message.senders":
+            written = group.get("members") or {}
+            members = AllowList.parse([*(written.get("*") or ()), *(written.get("discord") or ())])
+            if members is not None:
+                found[name] = SendersGroup(name, AllowList(ids=members.ids, names=members.names))
+        elif group.get("type") == "discord.channelAudience":
+            guild_id, channel_id = str(group.get("guildId") or ""), str(group.get("channelId") or "")
+            if guild_id and channel_id and (group.get("membership") or "canViewChannel") == "canViewChannel":
+                found[name] = AudienceGroup(name, guild_id, channel_id)
+    return found

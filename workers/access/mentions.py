@@ -1,17 +1,20 @@
-"""The mention gate: in a guild the bot speaks when it is spoken to (``spec/inbound.md`` 4.3, 4.4).
+"""The mention gate: in a guild the bot speaks when it is spoken to (``spec/inbound.md`` 4.1 to 4.4).
 
-Named is: the bot's id among the mentions, or an answer to one of its messages. A role is no
-mention of the bot, and neither are ``@everyone`` and ``@here`` unless ``wakeOnMassMentions``
-says so (``spec/decisions.md`` 5).
+Named is: the bot's id among the mentions, an answer to one of its messages, or a pattern of the
+agent in the text. A role is no mention of the bot, and neither are ``@everyone`` and ``@here``
+unless ``wakeOnMassMentions`` says so (decision 5).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from workers.access.bots import is_machine
 from workers.access.decision import MentionedBy, Reason
 from workers.access.facts import MessageFacts
-from workers.access.settings import AccessSettings, ChannelEntry, GuildEntry
+from workers.access.guilds import ChannelEntry, GuildEntry
+from workers.access.needs import ActivationNeeded, Need, TranscriptNeeded
+from workers.access.settings import AccessSettings
 
 __all__ = ["Gate", "mention_required", "pass_gate"]
 
@@ -23,13 +26,20 @@ class Gate:
     reason: str = ""
     required: bool = False
     by: MentionedBy = ""
+    needs: frozenset[Need] = frozenset()
 
 
 def mention_required(facts: MessageFacts, guild: GuildEntry | None, channel: ChannelEntry | None) -> bool:
-    """Whether this place asks for a mention: channel entry, guild entry, then yes. Never outside guilds."""
+    """Whether this place asks for a mention. Never outside guilds.
+
+    ``/activation`` of the session comes first (decision 28), then a thread of our own under ``autoThread``,
+    the channel entry, the guild entry, and yes.
+    """
     surface = facts.surface
     if surface.kind != "channel":
         return False
+    if facts.known.activation:
+        return facts.known.activation == "mention"
     own_thread = surface.is_thread and facts.bot_id is not None and surface.thread_owner_id == facts.bot_id
     if own_thread and channel is not None and channel.auto_thread:
         return False
@@ -50,13 +60,30 @@ def pass_gate(
     """Hold back what is not meant for the bot. ``authorized`` senders' commands need no mention."""
     required = mention_required(facts, guild, channel)
     by = _named_by(facts, settings, guild, channel)
-    if not by and required and authorized and facts.command and not _names_anybody(facts):
+    if not by and required and authorized and facts.command and not _names_anybody(facts, settings):
         by = "command"
-    if required and not by and not facts.service:
-        return Gate(Reason.MENTION_REQUIRED.value, True)
+    if not by and not facts.service and facts.surface.kind == "channel":
+        activation = ActivationNeeded(facts.session_key)
+        if facts.session_key and facts.known.activation is None:
+            return Gate(Reason.MENTION_REQUIRED.value, required, needs=frozenset({activation}))
+        if required and _can_detect(facts):
+            return Gate(Reason.MENTION_REQUIRED.value, True, needs=_said_aloud(facts))
     if not by and facts.mentions.others and _ignores_others(facts, guild, channel):
         return Gate(Reason.OTHER_MENTIONED.value, required)
     return Gate("", required, by)
+
+
+def _can_detect(facts: MessageFacts) -> bool:
+    """Whether a mention could be told at all: without our id and without patterns nothing could pass."""
+    return facts.bot_id is not None or bool(facts.patterns)
+
+
+def _said_aloud(facts: MessageFacts) -> frozenset[Need]:
+    """A voice message without text may name the bot in what it says."""
+    spoken = facts.audio and not facts.text and facts.known.transcript is None
+    if not (spoken and facts.patterns and facts.message_id):
+        return frozenset()
+    return frozenset({TranscriptNeeded(facts.message_id)})
 
 
 def _named_by(
@@ -68,13 +95,14 @@ def _named_by(
         return "explicit"
     if facts.mentions.reply_to_bot:
         return "reply"
-    if facts.mentions.mass and not facts.sender.bot and _wakes_on_mass(settings, guild, channel):
-        return "mass"
-    return ""
+    if facts.patterns.match(facts.text or facts.known.transcript or ""):
+        return "pattern"
+    mass = facts.mentions.mass and not is_machine(facts, settings)
+    return "mass" if mass and _wakes_on_mass(settings, guild, channel) else ""
 
 
-def _names_anybody(facts: MessageFacts) -> bool:
-    return facts.mentions.others or facts.mentions.mass
+def _names_anybody(facts: MessageFacts, settings: AccessSettings) -> bool:
+    return facts.mentions.others or (facts.mentions.mass and not is_machine(facts, settings))
 
 
 def _wakes_on_mass(settings: AccessSettings, guild: GuildEntry | None, channel: ChannelEntry | None) -> bool:

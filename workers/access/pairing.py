@@ -15,7 +15,7 @@ __all__ = ["asks_for_pairing", "let_in", "may_be_paired", "store_id"]
 
 def store_id(sender: SenderFacts) -> str:
     """A sender's name in the pairing store: the user id, or ``pk:<member>`` for a PluralKit member."""
-    return f"pk:{sender.id}" if sender.pluralkit else sender.id
+    return sender.id
 
 
 def may_be_paired(kind: str, settings: AccessSettings) -> bool:

@@ -8,118 +8,34 @@ Precedence between account and root is resolved by ``config`` before.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from workers.access.entries import AllowList
+from workers.access.entries import AllowList, read_groups
+from workers.access.guilds import Guilds, clean
+from workers.access.limits import UserLimits
+from workers.access.loops import LoopGuard
+from workers.access.patterns import MentionPatterns
 
-__all__ = ["AccessSettings", "ChannelEntry", "DmPolicy", "GroupPolicy", "GuildEntry", "owner_ids", "role_ids"]
+__all__ = ["AccessSettings", "DmPolicy", "GroupPolicy", "owner_ids"]
 
 DmPolicy = Literal["pairing", "allowlist", "open", "disabled"]
 GroupPolicy = Literal["open", "allowlist", "disabled"]
 
-
-def role_ids(entries: Iterable[str | int] | None) -> frozenset[str] | None:
-    """Role ids of a list; ``role:<id>`` and ``<@&id>`` count, names do not. ``None`` for no list."""
-    if entries is None:
-        return None
-    found = set()
-    for raw in entries:
-        entry = str(raw).strip().removeprefix("role:")
-        if entry.startswith("<@&") and entry.endswith(">"):
-            entry = entry[3:-1]
-        if entry == "*" or entry.isdigit():
-            found.add(entry)
-    return frozenset(found)
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelEntry:
-    """One entry of ``guilds.<g>.channels``, already laid over the entry ``"*"`` key by key."""
-
-    key: str
-    enabled: bool = True
-    require_mention: bool | None = None
-    ignore_other_mentions: bool | None = None
-    wake_on_mass_mentions: bool | None = None
-    auto_thread: bool = False
-    users: AllowList | None = None
-    roles: frozenset[str] | None = None
-
-    @classmethod
-    def read(cls, key: str, raw: Mapping[str, Any]) -> ChannelEntry:
-        """Compile one entry. ``enabled`` wins over its old name ``allow``."""
-        enabled = raw.get("enabled")
-        if enabled is None:
-            enabled = raw.get("allow")
-        return cls(
-            key=key,
-            enabled=enabled is not False,
-            require_mention=raw.get("requireMention"),
-            ignore_other_mentions=raw.get("ignoreOtherMentions"),
-            wake_on_mass_mentions=raw.get("wakeOnMassMentions"),
-            auto_thread=bool(raw.get("autoThread")),
-            users=AllowList.parse(raw.get("users")),
-            roles=role_ids(raw.get("roles")),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class GuildEntry:
-    """One entry of ``guilds``. ``channels`` is ``None`` where no map is written: every channel is open."""
-
-    key: str
-    slug: str = ""
-    require_mention: bool | None = None
-    ignore_other_mentions: bool | None = None
-    wake_on_mass_mentions: bool | None = None
-    users: AllowList | None = None
-    roles: frozenset[str] | None = None
-    channels: Mapping[str, ChannelEntry] | None = None
-
-    @classmethod
-    def read(cls, key: str, raw: Mapping[str, Any]) -> GuildEntry:
-        """Compile one entry with its channels."""
-        written = raw.get("channels")
-        channels = None
-        if written is not None:
-            base = _clean(written.get("*"))
-            channels = {
-                name: ChannelEntry.read(name, entry if name == "*" else _overlay(base, _clean(entry)))
-                for name, entry in ((name, _clean(entry)) for name, entry in written.items())
-            }
-        return cls(
-            key=key,
-            slug=str(raw.get("slug") or ""),
-            require_mention=raw.get("requireMention"),
-            ignore_other_mentions=raw.get("ignoreOtherMentions"),
-            wake_on_mass_mentions=raw.get("wakeOnMassMentions"),
-            users=AllowList.parse(raw.get("users")),
-            roles=role_ids(raw.get("roles")),
-            channels=channels,
-        )
-
-
-def _clean(raw: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {name: value for name, value in (raw or {}).items() if value is not None}
-
-
-def _overlay(base: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
-    """``entry`` over ``"*"``, key by key (``spec/decisions.md`` 6).
-
-    Two pairs move together, never half: ``users`` with ``roles``, ``enabled`` with its old name ``allow``.
-    """
-    merged = dict(base)
-    for pair in (("users", "roles"), ("enabled", "allow")):
-        if any(name in entry for name in pair):
-            for name in pair:
-                merged.pop(name, None)
-    return {**merged, **entry}
+_OURS = ("discord", "user", "pk")
+"""Prefixes of owner entries that can be Discord's; others are of other channels."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccessSettings:
-    """Everything access asks of an account's config."""
+    """Everything access asks of an account's config.
+
+    Attributes:
+        siblings: user ids of the fleet's other bots; they are bots whatever an event says.
+        command_list: ``commands.allowFrom`` for Discord; where it is written it alone decides.
+        owned: ``commands.ownerAllowFrom`` names somebody, be it on another channel.
+        owner_commands: ``enforceOwnerForCommands``: only owners' commands count.
+    """
 
     account: str
     dm_enabled: bool = True
@@ -128,19 +44,32 @@ class AccessSettings:
     group_dm_enabled: bool = False
     group_dm_channels: tuple[str, ...] | None = None
     group_policy: GroupPolicy = "allowlist"
-    guilds: Mapping[str, GuildEntry] | None = None
+    guilds: Guilds = field(default_factory=Guilds)
     allow_bots: bool | Literal["mentions"] = False
+    loop_guard: LoopGuard = field(default_factory=LoopGuard)
+    siblings: frozenset[str] = frozenset()
+    pluralkit: bool = False
     by_name: bool = False
     wake_on_mass_mentions: bool = False
+    mention_patterns: MentionPatterns = field(default_factory=MentionPatterns)
+    limits: UserLimits = field(default_factory=UserLimits)
     owners: AllowList | None = None
     owned: bool = False
-    """``commands.ownerAllowFrom`` names somebody, be it on another channel."""
+    command_list: AllowList | None = None
+    owner_commands: bool = False
     use_access_groups: bool = True
     text_commands: bool = True
 
     @classmethod
     def read(
-        cls, account: str, discord: Mapping[str, Any], commands: Mapping[str, Any] | None = None
+        cls,
+        account: str,
+        discord: Mapping[str, Any],
+        commands: Mapping[str, Any] | None = None,
+        *,
+        groups: Mapping[str, Mapping[str, Any]] | None = None,
+        patterns: MentionPatterns | None = None,
+        siblings: Iterable[str] = (),
     ) -> AccessSettings:
         """Compile the settings of ``account``.
 
@@ -148,28 +77,35 @@ class AccessSettings:
             account: account id.
             discord: the effective ``channels.discord`` section, file keys, absent keys absent or ``None``.
             commands: the root section ``commands``.
+            groups: the root section ``accessGroups``.
+            patterns: mention patterns of the agents.
+            siblings: user ids of the fleet's other bots.
         """
-        section = _clean(discord)
-        dm = _clean(section.get("dm"))
-        commands = _clean(commands)
-        guilds = section.get("guilds")
-        owners = commands.get("ownerAllowFrom")
+        section, commands = clean(discord), clean(commands)
+        dm, own_commands = clean(section.get("dm")), clean(section.get("commands"))
+        known = read_groups(groups)
+        allow_bots = section.get("allowBots") or False
         return cls(
             account=account,
             dm_enabled=dm.get("enabled") is not False,
             dm_policy=section.get("dmPolicy") or dm.get("policy") or "pairing",
-            allow_from=AllowList.parse(_first(section.get("allowFrom"), dm.get("allowFrom"))),
+            allow_from=AllowList.parse(_first(section.get("allowFrom"), dm.get("allowFrom")), known),
             group_dm_enabled=dm.get("groupEnabled") is True,
             group_dm_channels=_texts(dm.get("groupChannels")),
             group_policy=section.get("groupPolicy") or "allowlist",
-            guilds=None
-            if guilds is None
-            else {key: GuildEntry.read(key, _clean(entry)) for key, entry in guilds.items()},
-            allow_bots=section.get("allowBots") or False,
+            guilds=Guilds.read(section.get("guilds"), known),
+            allow_bots=allow_bots,
+            loop_guard=LoopGuard.read(section.get("botLoopProtection"), allow_bots=bool(allow_bots)),
+            siblings=frozenset(siblings),
+            pluralkit=clean(section.get("pluralkit")).get("enabled") is True,
             by_name=section.get("dangerouslyAllowNameMatching") is True,
             wake_on_mass_mentions=section.get("wakeOnMassMentions") is True,
-            owners=AllowList.parse(_owner_entries(owners)),
-            owned=bool(owners),
+            mention_patterns=patterns or MentionPatterns(),
+            limits=UserLimits.read(section.get("userLimits")),
+            owners=AllowList.parse(_owner_entries(commands.get("ownerAllowFrom"))),
+            owned=bool(commands.get("ownerAllowFrom")),
+            command_list=_command_list(commands.get("allowFrom")),
+            owner_commands=own_commands.get("enforceOwnerForCommands") is True,
             use_access_groups=commands.get("useAccessGroups") is not False,
             text_commands=commands.get("text") is not False,
         )
@@ -191,10 +127,15 @@ def _owner_entries(entries: Iterable[Any] | None) -> list[str] | None:
     for raw in entries:
         entry = str(raw).strip()
         prefix, colon, _ = entry.partition(":")
-        if colon and not entry.startswith("<") and prefix not in ("discord", "user", "pk"):
-            continue
-        kept.append(entry)
+        if not colon or entry.startswith("<") or prefix in _OURS:
+            kept.append(entry)
     return kept
+
+
+def _command_list(raw: Mapping[str, Any] | None) -> AllowList | None:
+    """``commands.allowFrom``: the list of ``discord``, else of ``*``; ``None`` where neither is written."""
+    lists = clean(raw)
+    return AllowList.parse(_first(lists.get("discord"), lists.get("*")), guilds=True)
 
 
 def owner_ids(entries: Iterable[Any] | None) -> list[str]:

@@ -11,8 +11,8 @@ from typing import Literal
 
 from workers.access.entries import AllowList
 from workers.access.facts import SenderFacts
-from workers.access.policy import sender_restriction
-from workers.access.settings import AccessSettings, ChannelEntry, GuildEntry
+from workers.access.guilds import ChannelEntry, GuildEntry, sender_restriction
+from workers.access.settings import AccessSettings
 
 __all__ = ["SHOW_ALL", "ContextFilter", "ContextKind", "ContextVisibility"]
 
@@ -59,10 +59,11 @@ class ContextFilter:
         """
         if mode == "all" or not guild:
             return cls()
-        entry = (settings.guilds or {}).get(guild)
+        entry = settings.guilds.entries.get(guild)
         if entry is None:
             return cls(mode, users=AllowList.parse(()))
-        return cls.of(mode, settings, entry, (entry.channels or {}).get(channel))
+        channels = entry.channels.entries if entry.channels is not None else {}
+        return cls.of(mode, settings, entry, channels.get(channel))
 
     def shows(self, kind: ContextKind, author: SenderFacts | None) -> bool:
         """Whether context written by ``author`` may be shown; ``None`` is an author nobody knows.

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from workers.access.entries import display_slug
+from workers.access.slugs import display_slug
 from workers.agent.envelope import EnvelopeOptions, elapsed, place_label, stamp
 from workers.sessions.envelopes import (
     CHANNEL,

@@ -98,6 +98,14 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "⚙️ {who}（{id}）想与我对话，但我无法给对方发送私信（{code}）。请对方在共同的服务器上打开 "
         "Privacy Settings → Direct Messages，然后再发一次消息。详见 `shoal pairing list`。",
     ),
+    "user-rate": (
+        "That was a bit much at once. Please wait a minute before you ask me again.",
+        "请求有点频繁，请等一分钟再问我。",
+    ),
+    "user-daily-cap": (
+        "You have reached your limit with me for now. It frees up again within 24 hours.",
+        "你已达到使用上限，24 小时内会逐渐恢复。",
+    ),
     "stopped": (
         "⚙️ Agent was aborted.",
         "⚙️ 已中止。",

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from workers.access.entries import display_slug
+from workers.access.slugs import display_slug
 from workers.sessions.lifecycle import ResetPolicy, Roll, derived_session_id, roll
 from workers.sessions.records import TurnRequest
 from workers.sessions.state import SessionState

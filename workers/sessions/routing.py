@@ -152,6 +152,15 @@ class Routing:
         known = sorted(self.agents) if self.agents else bound
         return tuple(dict.fromkeys((self.default_agent, *known)))
 
+    def by_roles(self, account: str, guild_id: str | None) -> bool:
+        """Whether the author's roles may decide which agent answers in a guild."""
+        return any(
+            binding.roles is not None
+            and binding.account in (None, account)
+            and binding.guild_id in (None, guild_id)
+            for binding in self.bindings
+        )
+
     def route(self, place: Place) -> Route:
         """The agent for a place; always one."""
         best: tuple[int, Binding] | None = None

@@ -17,12 +17,16 @@ import msgspec
 from config.loaded import Loaded
 from shoal.state.effects import Effect, SessionPut
 from shoal.state.ledger import Outcome
+from shoal.state.lookups import Asked
 from shoal.state.store import Store
-from workers.access.entries import AllowList
+from workers.access.needs import MemberNeeded, ThreadMemberNeeded
+from workers.access.owners import pinned_owner
 from workers.access.reactions import ReactionMode
 from workers.access.settings import AccessSettings
 from workers.access.visibility import ContextVisibility
+from workers.sessions.access_settings import access_of
 from workers.sessions.keys import DmScope
+from workers.sessions.questions import asked_of
 from workers.sessions.queueing import QueueSettings
 from workers.sessions.records import KIND as TURN
 from workers.sessions.routing import Routing
@@ -30,18 +34,7 @@ from workers.sessions.state import SessionState
 from workers.sessions.text_commands import RESET_TRIGGERS
 from workers.sessions.wire import read_user, user_tag
 
-__all__ = ["AdmissionView", "FactsReader", "Settings", "StoreView", "pinned_owner", "settings_of"]
-
-_ACCESS_KEYS = {
-    "dm_policy",
-    "allow_from",
-    "dm",
-    "group_policy",
-    "guilds",
-    "allow_bots",
-    "dangerously_allow_name_matching",
-    "wake_on_mass_mentions",
-}
+__all__ = ["AdmissionView", "FactsReader", "Settings", "StoreView", "settings_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +57,8 @@ class Settings:
     """Whole messages, or beginnings of messages, that start a conversation afresh."""
     pinned_owner: str | None = None
     """The one person of the DM list, where DMs share a session and the list names exactly one."""
+    bot_id: str | None = None
+    """Our own user id as the token tells it."""
     language: Literal["en", "zh"] = "en"
 
 
@@ -73,14 +68,10 @@ def settings_of(loaded: Loaded, account_id: str) -> Settings:
     Raises:
         ConfigError: there is no such account that can run.
     """
-    discord = loaded.account(account_id).discord
+    account = loaded.account(account_id)
     root = loaded.root
-    guilds = discord.guilds or {}
-    access = AccessSettings.read(
-        account_id,
-        discord.model_dump(by_alias=True, include=_ACCESS_KEYS),
-        root.commands.model_dump(by_alias=True, include={"owner_allow_from", "use_access_groups", "text"}),
-    )
+    guilds = account.discord.guilds or {}
+    access = access_of(loaded, account_id)
     return Settings(
         account=account_id,
         access=access,
@@ -93,21 +84,15 @@ def settings_of(loaded: Loaded, account_id: str) -> Settings:
         dm_scope=root.session.dm_scope,
         identity_links={name: tuple(ids) for name, ids in root.session.identity_links.items()},
         queue=QueueSettings.of(root.messages.queue),
-        history_limit=discord.history_limit,
+        history_limit=account.discord.history_limit,
         reactions={key: entry.reaction_notifications for key, entry in guilds.items()},
         guild_slugs={key: entry.slug for key, entry in guilds.items() if entry.slug},
-        context_visibility=discord.context_visibility,
+        context_visibility=account.discord.context_visibility,
         reset_triggers=_triggers(root.session.reset_triggers),
-        pinned_owner=pinned_owner(access.allow_from) if root.session.dm_scope == "main" else None,
+        pinned_owner=pinned_owner(access, root.session.dm_scope),
+        bot_id=account.bot_user_id,
         language=root.messages.language,
     )
-
-
-def pinned_owner(allowed: AllowList | None) -> str | None:
-    """The one id of a list that names exactly one person (``spec/inbound.md`` 3.9)."""
-    if allowed is None or allowed.wildcard or allowed.names or len(allowed.ids) != 1:
-        return None
-    return next(iter(allowed.ids))
 
 
 def _triggers(written: list[str] | None) -> tuple[str, ...]:
@@ -127,6 +112,14 @@ class FactsReader(Protocol):
 
     def channel(self, channel_id: str) -> Mapping[str, Any] | None:
         """A channel or thread object."""
+        ...
+
+    def roles(self, guild_id: str) -> Sequence[Mapping[str, Any]]:
+        """Roles of a guild."""
+        ...
+
+    def member(self, need: MemberNeeded | ThreadMemberNeeded) -> Mapping[str, Any] | None:
+        """A member that was asked for within the last minute; empty where there is no such member."""
         ...
 
 
@@ -186,6 +179,14 @@ class AdmissionView(Protocol):
         """Lanes of conversations in which a message of this account, from that guild, runs or waits first."""
         ...
 
+    def answers(self, questions: Sequence[Asked]) -> dict[Asked, bytes]:
+        """What was looked up already, as JSON."""
+        ...
+
+    def tallies(self, windows: Sequence[tuple[str, int, int]]) -> list[tuple[int, int]]:
+        """For each ``(name, after_ms, before_ms)`` how much was counted, and when last."""
+        ...
+
 
 class StoreView:
     """The view of a worker for one event, or a few that come together. A fact is read once per view."""
@@ -195,6 +196,7 @@ class StoreView:
         self._store = store
         self._channels: dict[str, Mapping[str, Any] | None] = {}
         self._guilds: dict[str, Mapping[str, Any] | None] = {}
+        self._roles: dict[str, Sequence[Mapping[str, Any]]] = {}
         self._sessions: dict[str, SessionState] = {}
 
     @property
@@ -213,8 +215,8 @@ class StoreView:
 
     @property
     def bot_id(self) -> str | None:
-        """Our own user id, once a READY told it."""
-        return str(self._me["id"]) if self._me.get("id") else None
+        """Our own user id, as a READY told it, else as the token does."""
+        return str(self._me["id"]) if self._me.get("id") else self._settings.bot_id
 
     @property
     def bot_tag(self) -> str:
@@ -233,6 +235,26 @@ class StoreView:
         if channel_id not in self._channels:
             self._channels[channel_id] = self._store.facts.channel(self._settings.account, channel_id)
         return self._channels[channel_id]
+
+    def roles(self, guild_id: str) -> Sequence[Mapping[str, Any]]:
+        """Roles of a guild."""
+        if guild_id not in self._roles:
+            self._roles[guild_id] = self._store.facts.roles(self._settings.account, guild_id)
+        return self._roles[guild_id]
+
+    def member(self, need: MemberNeeded | ThreadMemberNeeded) -> Mapping[str, Any] | None:
+        """A member that was asked for; empty where there is no such member, None where nobody asked."""
+        asked = asked_of(need, self._settings.account)
+        raw = self.answers([asked]).get(asked)
+        return None if raw is None else msgspec.json.decode(raw) or {}
+
+    def answers(self, questions: Sequence[Asked]) -> dict[Asked, bytes]:
+        """What was looked up already."""
+        return self._store.lookups.some(questions)
+
+    def tallies(self, windows: Sequence[tuple[str, int, int]]) -> list[tuple[int, int]]:
+        """What was counted."""
+        return self._store.tallies.count(self._settings.account, windows)
 
     def depth(self, lane: str) -> int:
         """Records in a lane."""

@@ -9,6 +9,7 @@
 --   wake        key
 --   slot        lane, name, version, identity | '-', frame | ''      ('-' closes)
 --   expire      blob id
+--   tally       account, name, member, at ms, life ms
 --   session     session key, n, n × (field, value), m, m fields to remove
 --   event       session key, id, digest of the text, digest of context and text, body
 --   heard       session key, n | '*' (all), n ids
@@ -21,6 +22,7 @@
 --                               (both end 30 days after the last entry where entries to keep are given)
 --   rcpt:<identity>     hash    part → value; 24 h  ses:<session key> hash  session record
 --   sessions            zset    session key → ms    blob:<id>         string
+--   tally:<account>:<name>  zset  member → at; ends with its newest member's life
 --   wake:<key>          set     parked lanes, "<lane> <until>"        woken:<key>       string; 10 min
 --   slot:<lane>|<name>  string  "<version> <identity>" or "<version> closed"; 1 h
 
@@ -135,6 +137,18 @@ end
 function E.expire()
   local key = B.key('blob', B.name(take(), 'blob id'))
   return function() redis.call('PEXPIRE', key, 60000) end
+end
+
+function E.tally()
+  local account, name = B.name(take(), 'account'), B.name(take(), 'tally')
+  local member, at = B.name(take(), 'member'), B.count(take(), 'time', 9e15)
+  local life = B.count(take(), 'life', 31536000000)
+  local key = B.need(B.key('tally', account .. ':' .. name), 'zset')
+  return function()
+    redis.call('ZADD', key, 'NX', B.int(at), member)
+    redis.call('ZREMRANGEBYSCORE', key, '-inf', B.int(at - life))
+    redis.call('PEXPIRE', key, life)
+  end
 end
 
 function E.session()

@@ -113,7 +113,9 @@ def test_guild_places(section: dict[str, Any], surface: Surface, reason: str) ->
         ({"roles": ["7"]}, {}, ("7",), ""),
         ({"roles": ["role:7"]}, {}, ("7", "8"), ""),
         ({"roles": ["7"]}, {}, ("8",), "sender-not-listed"),
-        ({"roles": ["7"]}, {}, None, "sender-not-listed"),
+        ({"roles": ["7"]}, {}, None, "member-unknown"),
+        ({"users": [ANN], "roles": ["7"]}, {}, None, ""),
+        ({"users": [BOB]}, {}, None, "sender-not-listed"),
         ({"users": [BOB], "roles": ["7"]}, {}, ("7",), ""),
         # the pair moves together: the channel's list drops the guild's roles as well
         ({"roles": ["7"]}, {"users": [BOB]}, ("7",), "sender-not-listed"),
@@ -267,7 +269,7 @@ def test_an_authorized_command_needs_no_mention_unless_it_names_somebody_else() 
     allowed = settings(one({}, allowFrom=[ANN]))
     assert decide(facts(ROOM, command=True), allowed).mentioned_by == "command"
     assert decide(facts(ROOM, command=True, mentions=MentionFacts(others=True)), allowed).reason
-    assert decide(facts(ROOM, BOB, command=True), allowed).reason == "mention-required"
+    assert decide(facts(ROOM, BOB, command=True), allowed).reason == "command-unauthorized"
 
 
 @pytest.mark.parametrize(
@@ -275,7 +277,7 @@ def test_an_authorized_command_needs_no_mention_unless_it_names_somebody_else() 
     [
         ({}, [ANN], "group-dm-disabled"),
         ({"groupEnabled": True}, [ANN], ""),
-        ({"groupEnabled": True}, [BOB], "pairing-required"),
+        ({"groupEnabled": True}, [BOB], "not-allowlisted"),
         ({"groupEnabled": True, "groupChannels": []}, [ANN], "channel-not-listed"),
         ({"groupEnabled": True, "groupChannels": ["discord:channel:80"]}, [ANN], ""),
         ({"groupEnabled": True, "groupChannels": ["<#80>"]}, [ANN], ""),

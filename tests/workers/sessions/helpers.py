@@ -10,8 +10,11 @@ from typing import Any
 
 import msgspec
 
+from shoal.state.lookups import Asked
 from shoal.state.records import InboundEvent
+from workers.access.needs import MemberNeeded, ThreadMemberNeeded
 from workers.access.settings import AccessSettings
+from workers.sessions.questions import asked_of
 from workers.sessions.routing import Routing
 from workers.sessions.state import SessionState
 from workers.sessions.view import Settings
@@ -52,12 +55,18 @@ class View:
         first_owner: str = "",
         sessions: Mapping[str, SessionState] | None = None,
         ours: Mapping[str, bool] | None = None,
+        roles: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+        answers: Mapping[Asked, Any] | None = None,
+        counts: Mapping[str, Sequence[int]] | None = None,
+        groups: Mapping[str, Mapping[str, Any]] | None = None,
         **more: Any,
     ) -> None:
         self.is_ours = (ours or {}).get
         self.bot_tag = "shoal#1234"
         self.settings = Settings(
-            account=account, access=AccessSettings.read(account, section or {}, commands), **more
+            account=account,
+            access=AccessSettings.read(account, section or {}, commands, groups=groups),
+            **more,
         )
         self.bot_id = bot_id
         self.guilds = dict(guilds or {})
@@ -66,6 +75,9 @@ class View:
         self.approved = paired
         self.first_owner = first_owner
         self.sessions = dict(sessions or {})
+        self.guild_roles = dict(roles or {})
+        self.looked_up = dict(answers or {})
+        self.counts = dict(counts or {})
 
     @property
     def facts(self) -> View:
@@ -76,6 +88,23 @@ class View:
 
     def channel(self, channel_id: str) -> Mapping[str, Any] | None:
         return self.channels.get(channel_id)
+
+    def roles(self, guild_id: str) -> Sequence[Mapping[str, Any]]:
+        return self.guild_roles.get(guild_id, ())
+
+    def member(self, need: MemberNeeded | ThreadMemberNeeded) -> Mapping[str, Any] | None:
+        asked = asked_of(need, self.settings.account)
+        return (self.looked_up[asked] or {}) if asked in self.looked_up else None
+
+    def answers(self, questions: Sequence[Asked]) -> dict[Asked, bytes]:
+        return {one: msgspec.json.encode(self.looked_up[one]) for one in questions if one in self.looked_up}
+
+    def tallies(self, windows: Sequence[tuple[str, int, int]]) -> list[tuple[int, int]]:
+        found = [
+            [mark for mark in self.counts.get(name, ()) if after < mark < before]
+            for name, after, before in windows
+        ]
+        return [(len(marks), max(marks, default=0)) for marks in found]
 
     def depth(self, lane: str) -> int:
         return self.depths.get(lane, 0)

@@ -5,20 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from shoal.base.aborts import is_stop_command
+from shoal.base.ids import snowflake_ms
 from shoal.discord.wire import MessageType
+from shoal.state.effects import Tally
 from shoal.state.records import InboundEvent
-from workers.access.decide import decide
 from workers.access.decision import Decision
-from workers.access.facts import MentionFacts, MessageFacts, SenderFacts
+from workers.access.facts import MentionFacts, MessageFacts, SenderFacts, Surface
+from workers.access.needs import MemberNeeded
 from workers.access.pairing import may_be_paired, store_id
 from workers.access.visibility import ContextFilter
+from workers.sessions.admission.asking import ask, roles_of
 from workers.sessions.place import Conversation, conversation_of, surface_of
 from workers.sessions.text import message_text
 from workers.sessions.text_commands import TextCommand, read_command
 from workers.sessions.view import AdmissionView
 from workers.sessions.wire import WireMessage, user_tag
 
-__all__ = ["COMMAND_ECHOES", "ORDINARY", "Arrival", "arrive", "author_facts", "may_forward"]
+__all__ = ["COMMAND_ECHOES", "ORDINARY", "Arrival", "arrive", "author_facts", "counted", "may_forward"]
 
 ORDINARY = frozenset({MessageType.DEFAULT, MessageType.REPLY})
 """Message types a person writes: default and reply."""
@@ -46,20 +49,38 @@ def arrive(event: InboundEvent, message: WireMessage, view: AdmissionView) -> Ar
     """Gather the facts of a message and ask access."""
     text = message_text(message)
     command = _command(message, view)
-    facts = _facts(message, text, command, view)
-    decision = decide(facts, view.settings.access)
+    surface = surface_of(message, view)
+    message = _with_member(message, surface, view)
+    conversation = conversation_of(message, surface, view.settings)
+    facts, decision = ask(_facts(message, text, command, conversation, view), view)
     context = _context_of(decision, view)
     if not may_forward(message, context):
         text = message_text(message, with_forwarded=False)
-    return Arrival(
-        event,
-        message,
-        text,
-        facts,
-        decision,
-        conversation_of(message, facts.surface, view.settings),
-        context,
-        command,
+    return Arrival(event, message, text, facts, decision, conversation, context, command)
+
+
+def counted(arrival: Arrival) -> tuple[Tally, ...]:
+    """What to count now that the message becomes what its decision says."""
+    account, facts = arrival.event.account, arrival.facts
+    return tuple(
+        Tally(account, mark.name, facts.message_id, facts.born_ms, mark.ttl_ms)
+        for mark in arrival.decision.marks
+    )
+
+
+def _with_member(message: WireMessage, surface: Surface, view: AdmissionView) -> WireMessage:
+    """A message whose event carried no member (rule R19), with the roles that decide where it goes, as far
+    as somebody asked for them. Roles that decide who may talk are found by :func:`ask`."""
+    guild_id = surface.guild_id
+    if message.roles is not None or guild_id is None or not _routed_by_roles(message, surface, view):
+        return message
+    member = view.facts.member(MemberNeeded(guild_id, message.author.id))
+    return message if member is None else replace(message, roles=roles_of(member))
+
+
+def _routed_by_roles(message: WireMessage, surface: Surface, view: AdmissionView) -> bool:
+    return message.webhook_id is None and view.settings.routing.by_roles(
+        view.settings.account, surface.guild_id
     )
 
 
@@ -83,7 +104,8 @@ def author_facts(message: WireMessage) -> SenderFacts:
         tag=user_tag(message.author),
         bot=message.author.bot,
         webhook=message.webhook_id is not None,
-        roles=message.roles,
+        # a webhook is no member of anything: there is nothing to ask
+        roles=() if message.webhook_id is not None else message.roles,
     )
 
 
@@ -96,9 +118,15 @@ def may_forward(message: WireMessage, context: ContextFilter) -> bool:
     return context.shows("forwarded", None)
 
 
-def _facts(message: WireMessage, text: str, command: TextCommand | None, view: AdmissionView) -> MessageFacts:
+def _facts(
+    message: WireMessage,
+    text: str,
+    command: TextCommand | None,
+    conversation: Conversation,
+    view: AdmissionView,
+) -> MessageFacts:
     bot_id = view.bot_id
-    surface = surface_of(message, view)
+    surface = conversation.surface
     named = {user.id for user in message.mentions}
     answered = message.referenced
     is_reply = message.type == 19 and answered is not None
@@ -117,6 +145,15 @@ def _facts(message: WireMessage, text: str, command: TextCommand | None, view: A
         service=message.type not in ORDINARY and message.type not in COMMAND_ECHOES,
         command=command is not None
         or (view.settings.access.text_commands and is_stop_command(message.body.content, bot_id)),
+        text=message.body.content,
+        audio=any(file.content_type.startswith("audio/") for file in message.body.attachments),
+        patterns=view.settings.access.mention_patterns.of(
+            conversation.agent_id, surface.channel_id, surface.parent_id
+        ),
+        message_id=message.id,
+        born_ms=snowflake_ms(message.id),
+        session_key=conversation.session_key,
+        routed_by_roles=_routed_by_roles(message, surface, view),
     )  # fmt: skip
 
 

@@ -11,11 +11,11 @@ from shoal.state.records import InboundEvent
 from workers.access.decision import Decision
 from workers.sessions import history
 from workers.sessions.admission import service
-from workers.sessions.admission.arrival import ORDINARY, Arrival, arrive
+from workers.sessions.admission.arrival import ORDINARY, Arrival, arrive, counted
 from workers.sessions.admission.commands import find_command
 from workers.sessions.admission.pairing import find_knock
 from workers.sessions.admission.reasons import AdmissionReason
-from workers.sessions.admission.results import Admission, dropped
+from workers.sessions.admission.results import Admission, Notice, dropped, record_identity
 from workers.sessions.admission.stop import find_stop
 from workers.sessions.admission.turns import start_turn
 from workers.sessions.identity import identity_of
@@ -47,7 +47,8 @@ def _ordinary(arrival: Arrival, view: AdmissionView) -> Admission:
     if service.is_own_poll(arrival):
         return service.own_poll(arrival, view)
     if not arrival.decision.allowed:
-        return find_knock(arrival, view) or _refused(arrival, arrival.decision, view)
+        refused = _refused(arrival, arrival.decision, view)
+        return find_knock(arrival, view) or _told(arrival, refused, view)
     if arrival.message.type not in ORDINARY:
         return service.service_message(arrival)
     return start_turn(arrival, view)
@@ -68,6 +69,16 @@ def _noted(decision: Decision) -> Decision:
     if not decision.allowed:
         return decision
     return replace(decision, allowed=False, reason=AdmissionReason.MISSED, history=True)
+
+
+def _told(arrival: Arrival, admission: Admission, view: AdmissionView) -> Admission:
+    """A refusal with what it counts, and what its sender is to hear of it."""
+    account, message, decision = arrival.event.account, arrival.message, arrival.decision
+    notice = Notice(
+        account, message.channel_id, message.guild_id, message.id, record_identity(account, message.id),
+        decision.notice, view.settings.language,
+    ) if decision.notice else None  # fmt: skip
+    return replace(admission, effects=(*admission.effects, *counted(arrival)), notice=notice)
 
 
 def _refused(arrival: Arrival, decision: Decision, view: AdmissionView) -> Admission:

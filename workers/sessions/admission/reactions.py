@@ -22,10 +22,11 @@ from shoal.base.ids import check_name
 from shoal.state.effects import Count, Note, Push
 from shoal.state.records import InboundEvent, Record, encode_event
 from workers.access.decision import Reason
-from workers.access.entries import display_slug, match_slug
 from workers.access.facts import MessageFacts, SenderFacts, Surface
 from workers.access.pairing import may_be_paired
 from workers.access.reactions import ReactionMode, decide_reaction, reaction_guild, restricted
+from workers.access.slugs import display_slug, match_slug
+from workers.sessions.admission.asking import ask
 from workers.sessions.admission.reasons import Ignored
 from workers.sessions.admission.results import Admission
 from workers.sessions.keys import session_lane
@@ -141,7 +142,7 @@ def _decide(read: _Reaction, view: AdmissionView, found: Found) -> Surface | str
     if mode == "off":
         return Ignored.OFF
     refused = _refused(read, surface, mode, view)
-    unasked = refused == Reason.SENDER_NOT_LISTED and read.roles is None
+    unasked = read.roles is None and refused in (Reason.SENDER_NOT_LISTED, Reason.MEMBER_UNKNOWN)
     if refused and not unasked:
         return refused
     author = _ours(read, view, found) if mode == "own" else True
@@ -185,7 +186,8 @@ def _refused(read: _Reaction, surface: Surface, mode: ReactionMode, view: Admiss
         roles=read.roles,
         paired=may_be_paired(surface.kind, access) and view.paired(read.user_id),
     )
-    decision = decide_reaction(MessageFacts(sender, surface, bot_id=view.bot_id), access, mode)
+    facts = MessageFacts(sender, surface, bot_id=view.bot_id)
+    _, decision = ask(facts, view, lambda known, settings: decide_reaction(known, settings, mode))
     return "" if decision.allowed else decision.reason
 
 

@@ -25,7 +25,7 @@ def find_stop(arrival: Arrival, view: AdmissionView) -> Admission | None:
     command = is_stop_command(content, bot_id) and view.settings.access.text_commands
     if message.type not in ORDINARY or not (command or is_abort_word(content, bot_id)):
         return None
-    addressed = decision.allowed and (
+    addressed = decision.heard and (
         facts.surface.kind == "direct" or bool(decision.mentioned_by) or not decision.mention_required
     )
     if not addressed and not (decision.history and decision.authorized):

@@ -6,9 +6,11 @@ How it queues is decided here, before anything runs, so that ``steer``, ``collec
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from shoal.state.effects import Note, Push
 from shoal.state.records import Record
-from workers.sessions.admission.arrival import Arrival
+from workers.sessions.admission.arrival import Arrival, counted
 from workers.sessions.admission.request import turn_request
 from workers.sessions.admission.results import Admission, FilesWanted, StopBound, record_identity
 from workers.sessions.keys import session_lane
@@ -26,7 +28,8 @@ def start_turn(arrival: Arrival, view: AdmissionView) -> Admission:
     request = turn_request(arrival, view, mode=queue.mode, queued=busy)
     delay_ms = queue.debounce_ms if queue.mode == "collect" and busy else 0
     # interrupt is "stop everything older" and an ordinary message
-    return push_turn(request, delay_ms=delay_ms, stops=queue.mode == "interrupt")
+    admission = push_turn(request, delay_ms=delay_ms, stops=queue.mode == "interrupt")
+    return replace(admission, effects=(*admission.effects, *counted(arrival)))
 
 
 def push_turn(request: TurnRequest, *, delay_ms: int = 0, stops: bool = False) -> Admission:

@@ -1,0 +1,84 @@
+"""Names in the config: how a key like ``#Help Desk`` finds a guild or a channel (``spec/inbound.md`` 3.7).
+
+A key names by id, match slug, display slug or the raw name (decision 9). An empty name or
+slug matches nothing, so that a name in another script never matches by what is left of it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+
+__all__ = ["KeyIndex", "display_slug", "key_matches", "match_slug"]
+
+
+@lru_cache(maxsize=4096)
+def match_slug(name: str) -> str:
+    """The slug config keys are compared by: lower case, ``a-z0-9``, runs of the rest become ``-``.
+
+    A purely non-Latin name gives the empty string, which matches nothing.
+    """
+    return re.sub(r"[^a-z0-9]+", "-", name.strip().lower().removeprefix("#")).strip("-")
+
+
+@lru_cache(maxsize=4096)
+def display_slug(name: str) -> str:
+    """The slug people see and may write: letters and digits of every script stay."""
+    text = unicodedata.normalize("NFC", name.strip()).lower().removeprefix("#")
+    kept = (
+        "-" if char.isspace() or char in "_-" or unicodedata.category(char)[0] not in "LMN" else char
+        for char in text
+    )
+    return re.sub(r"-{2,}", "-", "".join(kept)).strip("-")
+
+
+class KeyIndex:
+    """The keys of ``guilds`` or ``channels``, ready to be asked by id and name; ``*`` is not among them.
+
+    Where several keys name the same thing, its id wins, then the first in the file.
+    """
+
+    __slots__ = ("_ids", "_names")
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        self._ids: dict[str, tuple[int, str]] = {}
+        self._names: dict[tuple[str, str], tuple[int, str]] = {}
+        for order, key in enumerate(keys):
+            if key == "*":
+                continue
+            written = key.strip()
+            self._ids.setdefault(written, (order, key))
+            for form in _forms_of_key(written):
+                self._names.setdefault(form, (order, key))
+
+    def find(self, *, id: str, name: str) -> str | None:
+        """The key that names this id or name, if one does."""
+        exact = self._ids.get(id)
+        if exact is not None:
+            return exact[1]
+        if not name or not self._names:
+            return None
+        hits = [hit for form in _forms_of_name(name) if (hit := self._names.get(form)) is not None]
+        return min(hits)[1] if hits else None
+
+
+def key_matches(key: str, *, id: str, name: str) -> bool:
+    """Whether one key names this id or name."""
+    return KeyIndex((key,)).find(id=id, name=name) is not None
+
+
+def _forms_of_key(written: str) -> Iterable[tuple[str, str]]:
+    bare, match, display = written.removeprefix("#"), match_slug(written), display_slug(written)
+    if bare:
+        yield "raw", bare
+    # the slug must keep all that was written: 频道 must not match by an empty rest
+    if match and match == display:
+        yield "match", match
+    if display:
+        yield "display", display
+
+
+def _forms_of_name(name: str) -> Iterable[tuple[str, str]]:
+    return ("raw", name.removeprefix("#")), ("match", match_slug(name)), ("display", display_slug(name))
