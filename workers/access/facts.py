@@ -104,7 +104,7 @@ class Surface:
         kind: ``direct``, ``group`` (group DM) or ``channel`` (guild channel or thread).
         topic: the channel's topic (of a thread: its parent's); context, never a reason.
         thread_owner_id: who made the thread, where it is one and that is known.
-        known: we were told of the channel (and of a thread's parent), so names and parent can be trusted.
+        known: it is known whether it is a thread, and of which channel. Names may be missing nevertheless.
     """
 
     kind: str

@@ -93,10 +93,14 @@ class Channels:
         return self.entries.get("*" if own is None else own)
 
     def needs_place(self, surface: Surface) -> bool:
-        """Whether an entry could be meant that cannot be found, because nobody told us of the channel."""
-        if surface.known or surface.channel_id in self.entries:
+        """Whether an entry could be meant that cannot be found, because nobody told us enough of the channel:
+        it may be a thread of a listed one, or have a listed name."""
+        if surface.channel_id in self.entries:
             return False
-        return any(key != "*" for key in self.entries)
+        if not surface.known:
+            return any(key != "*" for key in self.entries)
+        place = (surface.parent_id, surface.parent_name) if surface.is_thread else ("", surface.channel_name)
+        return not place[1] and place[0] not in self.entries and _has_names(self.entries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +160,7 @@ class Guilds:
         """Whether an entry could be meant that cannot be found, because the guild's name is not known."""
         if surface.guild_name or surface.guild_id in self.entries:
             return False
-        return any(key != "*" and not key.isdigit() for key in self.entries)
+        return _has_names(self.entries)
 
 
 def sender_restriction(
@@ -169,6 +173,10 @@ def sender_restriction(
     if channel is not None and (channel.users is not None or channel.roles is not None):
         return channel.users, channel.roles
     return (guild.users, guild.roles) if guild is not None else (None, None)
+
+
+def _has_names(keys: Iterable[str]) -> bool:
+    return any(key != "*" and not key.isdigit() for key in keys)
 
 
 def clean(raw: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def surface_at(
         is_thread=thread,
         thread_owner_id=read_id(channel.get("owner_id")) or None if thread else None,
         topic=_text(parent if thread else channel, "topic"),
-        known=bool(channel) and (bool(parent) or not thread),
+        known=isinstance(kind, int) and (not thread or parent_id is not None),
     )
 
 
