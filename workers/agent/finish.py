@@ -335,6 +335,9 @@ class Ending:
             lines[-1] = msgspec.structs.replace(final, text=shown or final.text, private=private)
         elif shown:
             lines.append(Line("note", now, shown))
+        done = self.journal.state.compacted
+        if done is not None:
+            lines.insert(0, Line("summary", now, done.summary, kept_from=done.kept_from))
         return lines
 
 

@@ -8,6 +8,7 @@ Each entry is one checkpoint of the lane. Their order is the order of the conver
     Waiting    a tool has parked the turn; its state
     Finished   a tool's result
     Steered    messages that came in meanwhile and are now part of the turn
+    Compacted  the older part of the conversation became a summary
     Refused    no model could answer; the turn waits and tries again
 
 :func:`replay` turns entries into the state the loop works on. A call that was started and
@@ -31,6 +32,7 @@ from workers.agent.providers.base import Message, ToolCall, Usage
 
 __all__ = [
     "Answered",
+    "Compacted",
     "Edited",
     "Entry",
     "Finished",
@@ -115,6 +117,16 @@ class Steered(msgspec.Struct, frozen=True, tag="steered", omit_defaults=True):
     v: int = 1
 
 
+class Compacted(msgspec.Struct, frozen=True, tag="compacted", omit_defaults=True):
+    """The older part of the conversation was summed up; ``kept_from`` is the first message still shown."""
+
+    at_ms: int
+    summary: str
+    kept_from: str
+    usage: Usage = Usage()
+    v: int = 1
+
+
 class Refused(msgspec.Struct, frozen=True, tag="refused", omit_defaults=True):
     """No model could answer this time."""
 
@@ -123,7 +135,7 @@ class Refused(msgspec.Struct, frozen=True, tag="refused", omit_defaults=True):
     v: int = 1
 
 
-Entry = Edited | Answered | Started | Waiting | Finished | Steered | Refused
+Entry = Edited | Answered | Started | Waiting | Finished | Steered | Compacted | Refused
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(Entry)
@@ -155,6 +167,7 @@ class State:
         steered: identities the model has read.
         merged: of these, the ones that were there from the start.
         edited: what edits made of the request before the turn began.
+        compacted: the summary this turn made of what was before it.
     """
 
     messages: list[Message] = field(default_factory=list)
@@ -174,6 +187,7 @@ class State:
     merged: list[str] = field(default_factory=list)
     began_ms: int = 0
     edited: Edited | None = None
+    compacted: Compacted | None = None
 
     def apply(self, entry: Entry) -> None:
         """Take one more entry into account."""
@@ -188,6 +202,9 @@ class State:
             self._finished(entry)
         elif isinstance(entry, Edited):
             self.edited = entry
+        elif isinstance(entry, Compacted):
+            self.compacted = entry
+            self.usage = _sum(self.usage, entry.usage)
         elif isinstance(entry, Steered):
             self.messages.append(Message("user", text=entry.text))
             self.steered.extend(entry.identities)
@@ -203,12 +220,7 @@ class State:
         self.model = ModelRef(provider, model)
         self.answers += 1
         self.refused_in_row = 0
-        used = self.usage
-        self.usage = Usage(
-            used.input + entry.usage.input,
-            used.output + entry.usage.output,
-            used.cached + entry.usage.cached,
-        )
+        self.usage = _sum(self.usage, entry.usage)
         self.messages.append(Message("assistant", text=entry.text, calls=entry.calls))
         self.pending = list(entry.calls)
         self.tools.extend(call.name for call in entry.calls)
@@ -223,6 +235,10 @@ class State:
         self.started, self.waiting = "", None
         self.sent.extend(entry.sent)
         self.messages.append(Message("tool", text=entry.text, call_id=entry.call_id, error=entry.error))
+
+
+def _sum(one: Usage, other: Usage) -> Usage:
+    return Usage(one.input + other.input, one.output + other.output, one.cached + other.cached)
 
 
 def replay(entries: Sequence[Entry]) -> State:

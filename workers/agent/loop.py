@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from functools import cached_property
 
 import msgspec
 
@@ -22,10 +23,12 @@ from shoal.base.errors import ShoalError, StateConflict, StateError
 from shoal.base.logging import get_logger
 from shoal.state.records import Grant, Record
 from shoal.state.steps import Park, Step
+from workers.agent.compaction import summarise
 from workers.agent.context import TurnContext, TurnInterrupted, TurnOverdue, TurnStopped
 from workers.agent.finish import Ending
 from workers.agent.journal import (
     Answered,
+    Compacted,
     Edited,
     Finished,
     Journal,
@@ -35,7 +38,8 @@ from workers.agent.journal import (
     Steered,
     Waiting,
 )
-from workers.agent.models import AllModelsFailedError, Answer, candidates
+from workers.agent.models import GUIDE, AllModelsFailedError, Answer, candidates
+from workers.agent.past import Past
 from workers.agent.prompt import Surroundings, system_prompt, user_text
 from workers.agent.providers.base import (
     ContextOverflowError,
@@ -46,7 +50,6 @@ from workers.agent.providers.base import (
 )
 from workers.agent.results import TurnDeps
 from workers.agent.tools.registry import Tool, ToolContext, ToolError, ToolResult, Wait
-from workers.agent.transcript import decode_lines, history_messages
 from workers.agent.visibility import reply_mode
 from workers.agent.workspace import workspace_files
 from workers.sessions.changes import apply_changes
@@ -65,8 +68,6 @@ MAX_ABSORBED = 24
 ANSWER_CHARS = 24_000
 ARGUMENT_CHARS = 48_000
 RESULT_CHARS = 16_000
-HISTORY_CHARS = (400_000, 100_000, 25_000, 0)
-"""Bounds on the history; the next one is tried when a model says that it is too much."""
 MODEL_STEP_S = 60.0
 """The socket wait looks up every quarter second; how long a model may be silent is the provider's."""
 RETRY_DELAYS_MS = (2_000, 8_000, 20_000)
@@ -102,7 +103,6 @@ class TurnLoop:
         if edited is not None:
             self.request = _with(request, edited)
         self._behind: list[Record] | None = None
-        self._bound = 0
         self._partial: list[str] = []
         context.limit(self.profile.timeout_s)
         self._ending = Ending(
@@ -174,6 +174,7 @@ class TurnLoop:
                 return self._ending.trouble("rounds", code="tool-rounds")
             else:
                 self._absorb()
+                self._compact()
                 ended = self._ask()
                 if ended is not None:
                     return ended
@@ -222,10 +223,8 @@ class TurnLoop:
                         on_restart=self._partial.clear,
                     )
             except ContextOverflowError:
-                if self._bound + 1 >= len(HISTORY_CHARS):
+                if not self._compact(force=True) and not self._past.cut():
                     raise
-                self._bound += 1
-                log.warning("conversation too long, history is cut", chars=HISTORY_CHARS[self._bound])
 
     def _watch(self) -> None:
         self.context.check()
@@ -241,7 +240,7 @@ class TurnLoop:
                 tools=[tool.name for tool in self.tools],
                 files=workspace_files(self.profile, self.request),
             ),
-            messages=(*self._history(), *self._turn_messages()),
+            messages=(*self._past.messages(), *self._turn_messages()),
             tools=tuple(tool.spec(self.request) for tool in self.tools),
             params=self.profile.params.get(str(ref), {}),
             said=self._said(),
@@ -251,15 +250,43 @@ class TurnLoop:
         latest = list(self._ending.absorbed.values())[-1:]
         return latest[0].text if latest else self.request.text
 
-    def _history(self) -> list[Message]:
-        if self.session.fresh:
-            return []
-        return history_messages(
-            decode_lines(self.deps.store.sessions.transcript(self.session.session_id, last=400)),
+    @cached_property
+    def _past(self) -> Past:
+        past = Past(
+            self.deps.store.sessions,
+            "" if self.session.fresh else self.session.session_id,
+            self.profile.compaction,
             grouped=self.request.chat_type != "direct",
-            max_chars=HISTORY_CHARS[self._bound],
             max_turns=self.profile.history_turns,
         )
+        done = self.journal.state.compacted
+        if done is not None:
+            past.compacted(done.summary, done.kept_from)
+        return past
+
+    def _compact(self, *, force: bool = False) -> bool:
+        """Sum up the older part of a conversation that is too long, once in a turn; false: nothing done."""
+        if self.journal.state.compacted is not None or self.refs[0] == GUIDE:
+            return False
+        part = self._past.to_compact(force=force)
+        if part is None:
+            return False
+        with self.context.step("compaction", MODEL_STEP_S):
+            answer = summarise(
+                self.deps.models,
+                self.refs,
+                self.profile.compaction,
+                self._past.summary,
+                part.old,
+                account=self.request.account,
+                watch=self._watch,
+            )
+        if answer is None:
+            return False
+        self.journal.write(Compacted(self.journal.now_ms(), answer.text, part.kept_from, answer.usage))
+        self._past.compacted(answer.text, part.kept_from)
+        log.info("conversation summed up", session=self.request.session_key, lines=len(part.old))
+        return True
 
     def _turn_messages(self) -> list[Message]:
         messages = [Message("user", text=user_text(self.request, self.profile, self._surroundings()))]

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from config.agents import ModelRef
 from workers.access.visibility import SHOW_ALL, ContextFilter
+from workers.agent.compaction import CompactionPolicy
 from workers.agent.envelope import UTC, EnvelopeOptions
 from workers.sessions.lifecycle import ResetPolicy
 
@@ -38,6 +39,7 @@ class AgentProfile:
         workspace: folder with AGENTS.md and the like, or none.
         timeout_s: longest life of a turn.
         acp: the agent is a coding agent behind ACP, which is not served here yet.
+        compaction: how much of a long conversation its model is shown, and what becomes a summary.
         skills: names of the skills that may be used here; none for all.
         skill_roots: folders whose ``skills/`` are looked at, the stronger first.
         reset: when its conversations of this kind start afresh by themselves.
@@ -62,6 +64,7 @@ class AgentProfile:
     workspace: Path | None = None
     timeout_s: float = 172_800.0
     acp: bool = False
+    compaction: CompactionPolicy = field(default_factory=CompactionPolicy)
     skills: frozenset[str] | None = None
     skill_roots: tuple[Path, ...] = ()
     reset: ResetPolicy = field(default_factory=ResetPolicy)

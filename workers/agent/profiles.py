@@ -9,6 +9,7 @@ from config.agents import AgentSettings, ModelRef
 from config.loaded import Loaded
 from workers.access.settings import AccessSettings
 from workers.access.visibility import SHOW_ALL, ContextFilter, ContextVisibility
+from workers.agent.compaction import CompactionPolicy
 from workers.agent.envelope import LOCAL, envelope_options
 from workers.agent.models import parse_ref
 from workers.agent.profile import AgentProfile
@@ -53,6 +54,7 @@ def profile_of(loaded: Loaded, request: TurnRequest, access: AccessSettings | No
         workspace=agent.workspace,
         timeout_s=float(agent.timeout_seconds),
         acp=agent.acp,
+        compaction=_compaction(loaded, agent, primary),
         skills=_skills(agent, discord, request),
         skill_roots=tuple(root for root in (agent.workspace, loaded.state_dir) if root is not None),
         reset=reset_policy(loaded.root.session, _kind(request)),
@@ -101,6 +103,31 @@ def _channel_prompt(discord: Any, request: TurnRequest) -> str:
         if entry is not None and entry.system_prompt is not None:
             return str(entry.system_prompt).strip()
     return ""
+
+
+def _compaction(loaded: Loaded, agent: AgentSettings, ref: ModelRef | None) -> CompactionPolicy:
+    """``agents.defaults.compaction`` with the window of the model that is asked first."""
+    written = loaded.root.agents.defaults.compaction
+    usual = CompactionPolicy()
+    window = agent.settings.context_tokens or _window(loaded, ref) or usual.window
+    floor = usual.reserve if written.reserve_tokens_floor is None else written.reserve_tokens_floor
+    return CompactionPolicy(
+        window=window,
+        reserve=max(written.reserve_tokens or 0, floor),
+        share=written.max_history_share or usual.share,
+        keep=written.keep_recent_tokens or usual.keep,
+        model=parse_ref(written.model, agent.aliases) if written.model else None,
+        instructions=(written.custom_instructions or "").strip(),
+    )
+
+
+def _window(loaded: Loaded, ref: ModelRef | None) -> int | None:
+    """Tokens of a model as its provider's entry says."""
+    entry = loaded.root.models.providers.get(ref.provider) if ref is not None else None
+    for model in entry.models if entry is not None else ():
+        if ref is not None and model.id == ref.model:
+            return model.context_tokens or model.context_window
+    return None
 
 
 def _skills(agent: AgentSettings, discord: Any, request: TurnRequest) -> frozenset[str] | None:

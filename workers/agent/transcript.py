@@ -12,12 +12,14 @@ import msgspec
 
 from shoal.base.logging import get_logger
 from workers.agent.providers.base import Message, ToolCall
+from workers.agent.tokens import estimate
 from workers.sessions.untrusted import header_value, neutral, plain_lines
 
-__all__ = ["Line", "decode_lines", "encode_line", "fit", "history_messages"]
+__all__ = ["Line", "decode_lines", "encode_line", "fit", "history_messages", "line_tokens"]
 
 TOOL_CHARS = (4_000, 600, 120)
 INTERRUPTED = "[no result was kept]"
+_UNSHOWN = frozenset({"note", "summary"})
 
 log = get_logger(__name__)
 
@@ -25,7 +27,8 @@ log = get_logger(__name__)
 class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     """One entry of a transcript.
 
-    ``role`` is ``user``, ``assistant``, ``tool`` or ``note`` (kept for people, not shown to models).
+    ``role`` is ``user``, ``assistant``, ``tool``, ``note`` (kept for people, not shown to models) or
+    ``summary`` (of everything before the message ``kept_from``).
     """
 
     role: str
@@ -42,6 +45,7 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     model: str = ""
     private: bool = False
     """The final text was not shown."""
+    kept_from: str = ""
     v: int = 1
 
 
@@ -76,7 +80,7 @@ def fit(lines: Sequence[Line], max_bytes: int) -> list[bytes]:
         if sum(map(len, encoded)) <= max_bytes:
             return encoded
     # still too much: what was said last and first matters most, tool traffic least
-    kept = [line for line in lines if line.role in ("user", "assistant") and not line.calls]
+    kept = [line for line in lines if line.role in ("user", "assistant", "summary") and not line.calls]
     encoded = [encode_line(line) for line in kept]
     while len(encoded) > 2 and sum(map(len, encoded)) > max_bytes:
         del encoded[1]
@@ -96,29 +100,34 @@ def _shorter(line: Line, chars: int) -> Line:
     return msgspec.structs.replace(line, text=text, calls=calls)
 
 
+def line_tokens(line: Line) -> int:
+    """About how many tokens an entry costs."""
+    return estimate(line.text) + sum(estimate(call.arguments) + 10 for call in line.calls) + 8
+
+
 def history_messages(
-    lines: Sequence[Line], *, grouped: bool, max_chars: int, max_turns: int | None = None
+    lines: Sequence[Line], *, grouped: bool, max_tokens: int, max_turns: int | None = None
 ) -> list[Message]:
     """The newest part of a transcript as messages for a model, beginning with a user's.
 
     Args:
         grouped: several people talk here, so each message names its author.
-        max_chars: bound on all text together.
+        max_tokens: bound on all of it together, by estimate.
         max_turns: at most so many user messages.
     """
     start = len(lines)
-    chars = turns = 0
+    tokens = turns = 0
     for index in range(len(lines) - 1, -1, -1):
         line = lines[index]
-        chars += len(line.text) + sum(len(call.arguments) for call in line.calls)
-        if chars > max_chars:
+        tokens += line_tokens(line)
+        if tokens > max_tokens:
             break
         if line.role == "user":
             if max_turns is not None and turns >= max_turns:
                 break
             turns += 1
             start = index
-    return _paired([_message(line, grouped) for line in lines[start:] if line.role != "note"])
+    return _paired([_message(line, grouped) for line in lines[start:] if line.role not in _UNSHOWN])
 
 
 def _message(line: Line, grouped: bool) -> Message:

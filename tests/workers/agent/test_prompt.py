@@ -96,7 +96,7 @@ def lines() -> list[Line]:
 
 
 def test_history_begins_with_a_user_and_keeps_pairs() -> None:
-    whole = history_messages(lines(), grouped=False, max_chars=100_000)
+    whole = history_messages(lines(), grouped=False, max_tokens=100_000)
     assert [message.role for message in whole] == [
         "user",
         "assistant",
@@ -105,10 +105,10 @@ def test_history_begins_with_a_user_and_keeps_pairs() -> None:
         "user",
         "assistant",
     ]
-    short = history_messages(lines(), grouped=False, max_chars=50)
+    short = history_messages(lines(), grouped=False, max_tokens=30)
     assert [message.text for message in short] == ["two", "second"]
-    assert history_messages(lines(), grouped=False, max_chars=0) == []
-    assert [m.text for m in history_messages(lines(), grouped=False, max_chars=10_000, max_turns=1)] == [
+    assert history_messages(lines(), grouped=False, max_tokens=0) == []
+    assert [m.text for m in history_messages(lines(), grouped=False, max_tokens=10_000, max_turns=1)] == [
         "two",
         "second",
     ]
@@ -116,7 +116,7 @@ def test_history_begins_with_a_user_and_keeps_pairs() -> None:
 
 def test_a_call_without_a_result_gets_one() -> None:
     broken = [line for line in lines() if line.role != "tool"]
-    messages = history_messages(broken, grouped=False, max_chars=100_000)
+    messages = history_messages(broken, grouped=False, max_tokens=100_000)
     assert [message.role for message in messages[:3]] == ["user", "assistant", "tool"]
     assert messages[2].error
 
