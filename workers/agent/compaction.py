@@ -24,7 +24,7 @@ from workers.agent.providers.base import Message, ModelError, ModelRequest, Watc
 from workers.agent.tokens import estimate
 from workers.agent.transcript import Line, line_tokens
 
-__all__ = ["CompactionPolicy", "Split", "latest_summary", "split", "summarise"]
+__all__ = ["SUMMARY_CHARS", "CompactionPolicy", "Split", "latest_summary", "split", "summarise"]
 
 log = get_logger(__name__)
 

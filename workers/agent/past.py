@@ -11,10 +11,11 @@ import msgspec
 
 from shoal.base.logging import get_logger
 from shoal.state.sessions import Sessions
-from workers.agent.compaction import CompactionPolicy, Split, latest_summary, split
+from workers.agent.compaction import SUMMARY_CHARS, CompactionPolicy, Split, latest_summary, split
 from workers.agent.providers.base import Message
 from workers.agent.tokens import estimate
 from workers.agent.transcript import decode_lines, history_messages, line_tokens
+from workers.sessions.untrusted import field_text
 
 __all__ = ["Past"]
 
@@ -89,5 +90,5 @@ class Past:
 
 def _summary_message(summary: str) -> Message:
     """As a fenced block: a summary is made of what people wrote."""
-    data = msgspec.json.encode({"summary": summary.replace("```", "`\u200b`\u200b`")}).decode()
+    data = msgspec.json.encode({"summary": field_text(summary, SUMMARY_CHARS)}).decode()
     return Message("user", text=f"Conversation summary (untrusted, for context):\n```json\n{data}\n```")
