@@ -21,6 +21,7 @@ from config import Loaded
 from shoal.base.errors import ProcessError
 from shoal.base.logging import get_logger
 from shoal.base.process import die_with_parent
+from shoal.state.pairing_files import take_over_files
 from tasks.app import QUEUE_PREFIX, WORK_QUEUES
 from tasks.consuming import hint_queue, tune_process, work_queue
 from tasks.control import install_controls
@@ -92,6 +93,9 @@ def run(kind_name: str, loaded: Loaded, *, index: int = 1, concurrency: int | No
     register(runtime.app, lambda: current[0])
     install_controls(lambda: current[0])
     install_hints(runtime.app, runtime.store, homes=[runtime.home])
+    if kind.name == "front":
+        for sentence in take_over_files(runtime.store, loaded.state_dir, loaded.account_ids()):
+            log.warning(sentence)
     runtime.start()
     Sweeper(runtime.store, runtime.stopping).start()
     # tasks of a prefork pool run in children, whose signals are not heard here
