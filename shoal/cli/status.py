@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shoal.cli.egress import proxy_report, render_proxies
+from shoal.cli.pairing.listing import waiting, waiting_words
 
 if TYPE_CHECKING:
     from config import Loaded
@@ -64,6 +65,7 @@ def collect(loaded: Loaded, store: Store) -> dict[str, Any]:
             }
             for lane in lanes
         ],
+        "pairing": waiting(store, [state.id for state in loaded.account_states]),
         "dead": {"count": len(dead), "newest": [f"{one.lane}: {one.code}" for one in dead[:DEAD_SHOWN]]},
         "warnings": [*(str(issue) for issue in loaded.warnings), *redis.warnings],
     }
@@ -107,6 +109,7 @@ def render(report: dict[str, Any]) -> str:
         for lane in waiting
         if lane["age_ms"] >= OLD_MS
     )
+    lines.extend(waiting_words(report["pairing"]))
     dead = report["dead"]
     lines.append(f"Dead       {dead['count']}" + (" (see `shoal dead list`)" if dead["count"] else ""))
     lines.extend(f"Warning    {warning}" for warning in report["warnings"])

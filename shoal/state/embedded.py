@@ -22,6 +22,7 @@ from urllib.parse import quote
 from pydantic import SecretStr
 
 from shoal.base.errors import ProcessError, ShoalError
+from shoal.base.process import die_with_parent
 from shoal.base.redact import redactor
 
 __all__ = ["EmbeddedServer", "memory_bound"]
@@ -218,15 +219,25 @@ class EmbeddedServer:
                 fix="Stop the other fleet, or use another state directory.",
             )
 
-    def start(self, timeout: float = 15.0) -> None:
+    def start(self, timeout: float = 15.0, *, tied: bool = False) -> None:
         """Run the server as a child and wait until it answers.
+
+        Args:
+            timeout: seconds it may take.
+            tied: it ends with this process, even when that is killed.
 
         Raises:
             ProcessError: it did not come up; the message has its last words.
         """
         command = self.command()
         with (self.folder / "redis.out").open("ab") as out:
-            self._process = subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+            self._process = subprocess.Popen(
+                command,
+                stdout=out,
+                stderr=out,
+                stdin=subprocess.DEVNULL,
+                preexec_fn=_end_with_parent if tied else None,
+            )
         deadline = time.monotonic() + timeout
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -281,6 +292,10 @@ def memory_bound() -> int:
     with contextlib.suppress(OSError, ValueError):  # no cgroup, or "max"
         have = min(have, int(_CGROUP_LIMIT.read_text("ascii")))
     return max(_MEMORY_LEAST, min(_MEMORY_MOST, int(have * _MEMORY_SHARE)))
+
+
+def _end_with_parent() -> None:
+    die_with_parent(sig=signal.SIGTERM)
 
 
 def _write_private(path: Path, text: str) -> None:

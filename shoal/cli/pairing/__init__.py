@@ -1,0 +1,1 @@
+"""What ``shoal pairing`` knows, does and says."""
