@@ -22,6 +22,8 @@ __all__ = [
     "Count",
     "Effect",
     "Expire",
+    "GiveWay",
+    "GivenWayTold",
     "Note",
     "Outcome",
     "Pair",
@@ -162,6 +164,36 @@ class SystemEventsDone:
 
 
 @dataclass(frozen=True, slots=True)
+class GiveWay:
+    """A record that waits in a lane leaves it, because too many wait there (``messages.queue.cap``).
+
+    Its messages get the outcome ``dropped`` with ``reason``. A record that is the head, or belongs to a
+    turn, stays, and nothing is written.
+
+    Attributes:
+        place: channel id; lines are kept for each place of a conversation on its own.
+        line: what the next turn of that place is told of it (1,000 bytes); empty tells nothing.
+    """
+
+    lane: str
+    identity: str
+    account: str
+    message_ids: Sequence[str]
+    reason: str
+    place: str
+    line: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenWayTold:
+    """The oldest ``count`` lines of what gave way were told to a turn."""
+
+    lane: str
+    place: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Count:
     """One more in today's counter ``name``: lower-case words with ``-`` and ``.``, at most 60 characters."""
 
@@ -226,6 +258,8 @@ Effect = (
     | SessionPut
     | SystemEvent
     | SystemEventsDone
+    | GiveWay
+    | GivenWayTold
     | Count
     | Pair
     | PairReply
@@ -308,6 +342,14 @@ def _encode(effect: Effect) -> list[bytes | str | int]:
                 return ["heard", session_key, "*"]
             names = [check_name(event_id, "event id") for event_id in event_ids]
             return ["heard", session_key, len(names), *names]
+        case GiveWay(lane, identity, account, message_ids, reason, place, line):
+            names = [check_name(message_id, "message id") for message_id in message_ids]
+            return [
+                "giveway", check_lane(lane), check_name(identity, "identity"), check_name(account, "account"),
+                _word(reason), check_name(place, "place"), line, len(names), *names,
+            ]  # fmt: skip
+        case GivenWayTold(lane, place, number):
+            return ["toldof", check_lane(lane), check_name(place, "place"), int(number)]
         case Count(account, name):
             return ["count", check_name(account, "account"), name]
 

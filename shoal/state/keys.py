@@ -87,6 +87,7 @@ FAMILIES: tuple[Family, ...] = (
     _w("wake", "wake:<key>", "set", "park deadline + 60 s", "64 lanes", 100, "lanes parked on a key"),
     _w("woken", "woken:<key>", "string", "10 min", "one per key", 100, "a wake that came before its park"),
     _w("stop", "stop:<lane>", "hash", "10 min", "one per session", 150, "stop bound (born, id, reason)"),
+    _w("over", "over:<lane>|<place>", "list", "1 day", "200 lines", 200, "what gave way, to be told of"),
     _w("limit", "limit:<name>", "zset", "leases", "the cap", 120, "lane → lease end, for concurrency limits"),
     _w("hints", "hints", "hash", "none", "one per route", 1500, "route → queue key and message template"),
     _w("homes", "homes", "hash", "none", "one per agent", 60, "agent → home host"),
@@ -204,6 +205,10 @@ class Keys:
     def stop(self, lane: str) -> str:
         """Stop bound of a session lane (hash)."""
         return self._make("stop", lane)
+
+    def over(self, lane: str, place: str) -> str:
+        """Lines about messages that gave way in a lane (list)."""
+        return f"{self._make('over', lane)}|{check_name(place)}"
 
     def hints(self) -> str:
         """Route → queue key and template (hash)."""

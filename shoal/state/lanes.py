@@ -154,9 +154,14 @@ class Lanes(LaneViews):
         self._fenced("lane_checkpoint", grant, *args)
 
     def behind(self, grant: Grant, limit: int = 32) -> list[Record]:
-        """Records behind the head that carry a mode and are not absorbed yet, oldest first (a peek)."""
-        reply = self._fenced("lane_behind", grant, int(limit))
-        return parse_records(reply[1:])
+        """Records behind the head that carry a mode, are due and not absorbed yet, oldest first (a peek)."""
+        return parse_records(self._fenced("lane_behind", grant, int(limit), 0)[2:])
+
+    def gathering(self, grant: Grant, limit: int = 64) -> list[tuple[Record, int]]:
+        """As :meth:`behind`, with those that are not due: (record, milliseconds until it is due, or 0)."""
+        reply = self._fenced("lane_behind", grant, int(limit), 1)
+        now = int(reply[1])
+        return [(record, max(0, record.not_before - now)) for record in parse_records(reply[2:])]
 
     def absorb(self, grant: Grant, identities: Sequence[str]) -> None:
         """Make records behind the head part of this turn; commit will pop them with the head.
@@ -283,6 +288,11 @@ class Lanes(LaneViews):
         """Whether a stop covers the head of this grant. Cheap; ask at every await point."""
         bound = self.stop_bound(grant.lane)
         return bound is not None and born_before(grant.head, bound)
+
+    def given_way(self, lane: str, place: str) -> list[bytes]:
+        """Lines about messages of a place that gave way in this lane and were not told of yet."""
+        lines: list[bytes] = self._store.redis.lrange(self._store.keys.over(check_lane(lane), place), 0, -1)
+        return lines
 
     # -- looking after the lanes -----------------------------------------------------------------
 

@@ -83,6 +83,14 @@ class LaneViews:
                     found.append((lane, parse_frame(name, frame)))
         return found
 
+    def waiting(self, lane: str, limit: int = 1_100) -> list[Record]:
+        """Records behind the head of a lane, oldest first. A view: any of them may be taken at any moment."""
+        key = check_lane(lane)
+        names = self._store.redis.lrange(self._store.keys.lane_order(key), 1, limit)
+        frames = self._store.redis.hmget(self._store.keys.lane_records(key), names) if names else []
+        pairs = zip(names, frames, strict=True)
+        return [parse_frame(name, frame) for name, frame in pairs if frame is not None]
+
     def counts(self) -> dict[str, tuple[int, int]]:
         """Class → (lanes that are not empty, lanes whose time has come), for metrics."""
         now = self._store.now_ms()

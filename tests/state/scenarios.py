@@ -15,6 +15,8 @@ from shoal.state.effects import (
     Count,
     Effect,
     Expire,
+    GivenWayTold,
+    GiveWay,
     Note,
     Outcome,
     Pair,
@@ -78,6 +80,7 @@ def working(store: Store) -> Grant:
     store.lanes.checkpoint(grant, 1, [Slot(DELIVERY, "t", 1, b"draft"), told], journal=b"first")
     store.lanes.absorb(grant, ["m:2"])
     store.lanes.push(OTHER, record("m:7"))
+    store.lanes.push(OTHER, record("m:6"))
     other = store.lanes.acquire(OTHER, token(2))
     assert isinstance(other, Grant)
     store.lanes.park(other, delay_ms=600_000, wake_on=["done:1"])
@@ -158,6 +161,10 @@ def effects() -> list[Effect]:
         SystemEventsDone("agent:main", ["e.1", "e.3"]),
         SystemEvent("agent:helper", "e.5", "aa", "c1", b"{}"),
         SystemEventsDone("agent:helper"),
+        GiveWay(OTHER, "m:7", "default", [str(int(MESSAGE) + 7)], "queue-overflow", "2", b"Ann: hello"),
+        GiveWay(OTHER, "m:6", "default", [str(int(MESSAGE) + 8)], "queue-overflow", "2", b"Ann: first"),
+        GiveWay(OTHER, "m:6", "default", [str(int(MESSAGE) + 8)], "queue-overflow", "2", b"Ann: again"),
+        GivenWayTold(OTHER, "3", 1),
         Count("default", "reaction.off"),
         stranger(),
     ]

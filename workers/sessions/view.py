@@ -18,6 +18,7 @@ from config.loaded import Loaded
 from shoal.state.effects import Effect, SessionPut
 from shoal.state.ledger import Outcome
 from shoal.state.lookups import Asked
+from shoal.state.records import Record
 from shoal.state.store import Store
 from workers.access.needs import MemberNeeded, ThreadMemberNeeded
 from workers.access.owners import pinned_owner
@@ -175,6 +176,10 @@ class AdmissionView(Protocol):
         """Those of some lanes that have records."""
         ...
 
+    def waiting(self, lane: str) -> list[Record]:
+        """Records behind the head of a lane, oldest first."""
+        ...
+
     def guild_lanes(self, guild_id: str) -> list[str]:
         """Lanes of conversations in which a message of this account, from that guild, runs or waits first."""
         ...
@@ -288,6 +293,10 @@ class StoreView:
     def busy(self, lanes: Sequence[str]) -> list[str]:
         """Those of some lanes that have records."""
         return self._store.lanes.busy(lanes)
+
+    def waiting(self, lane: str) -> list[Record]:
+        """Records behind the head of a lane, oldest first."""
+        return self._store.lanes.waiting(lane)
 
     def guild_lanes(self, guild_id: str) -> list[str]:
         """Lanes with work of a guild; looks at every lane of a conversation, for what happens rarely."""

@@ -1,4 +1,5 @@
--- _effects: the closed list of what a checkpoint or commit may do (R5). Needs _ledger, _pairing, _lanes, _events.
+-- _effects: the closed list of what a checkpoint or commit may do (R5). Needs _ledger, _pairing, _lanes,
+-- _events and _waiting.
 --
 -- Arguments: the number of effects, then for each its verb and
 --   push        lane, identity, frame, delay ms, front 0|1
@@ -16,8 +17,10 @@
 --   count       account, name
 --   pair        account, sender, meta, message id, n, n codes, lane, identity, frame
 --   pairreply   account, sender, identity of the reply, what became of it
+--   giveway     lane, identity, account, reason, place, line | '', n, n message ids
+--   toldof      lane, place, number of lines
 --
--- Keys built here, besides those of _ledger, _pairing, _lanes and _events
+-- Keys built here, besides those of _ledger, _pairing, _lanes, _events and _waiting
 --   tr:<session id>     list    entries             trm:<session id>  hash  bytes, n, archives
 --                               (both end 30 days after the last entry where entries to keep are given)
 --   rcpt:<identity>     hash    part → value; 24 h  ses:<session key> hash  session record
@@ -179,6 +182,20 @@ function E.heard()
   local all = number == '*'
   for _ = 1, all and 0 or B.count(number, 'number of events', 100) do ids[B.name(take(), 'event id')] = true end
   return function() heard_write(key, ids, all) end
+end
+
+function E.giveway()
+  local lane, identity, account, reason = take(), take(), take(), take()
+  local place, line, ids = take(), take(), {}
+  for i = 1, B.count(take(), 'number of messages', 64) do ids[i] = take() end
+  local plan = waiting_prepare(lane, identity, account, reason, ids, place, line)
+  return function() waiting_write(plan) end
+end
+
+function E.toldof()
+  local key = over_key(take(), take())
+  local number = B.count(take(), 'number of lines', 1000)
+  return function() redis.call('LTRIM', key, B.int(number), -1) end
 end
 
 function E.count()

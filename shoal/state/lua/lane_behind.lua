@@ -1,5 +1,6 @@
--- lane_behind: records behind the head that carry a mode, are due and are not absorbed. Writes nothing.
--- Arguments: lane, token, head, limit.  Answer: {'ok', identity, frame, …} | {'stale'}
+-- lane_behind: records behind the head that carry a mode and are not absorbed. Writes nothing.
+-- Arguments: lane, token, head, limit, those that are not due yet too 0|1
+-- Answer: {'ok', now in ms, identity, frame, …} | {'stale'}
 -- Keys: those of _lanes.
 -- include: _base
 -- include: _lanes
@@ -8,13 +9,14 @@ return B.run(function()
   if not S then return stale end
   local limit = B.count(ARGV[5], 'limit', 100)
   local taken = ' ' .. (S.abs or '') .. ' '
-  local answer = { 'ok' }
+  local late = ARGV[6] == '1'
+  local answer = { 'ok', B.int(B.now) }
   for _, identity in ipairs(redis.call('LRANGE', S.order, 1, 200)) do
-    if #answer >= 2 * limit then break end
+    if #answer >= 2 * limit + 2 then break end
     if not string.find(taken, ' ' .. identity .. ' ', 1, true) then
       local frame = redis.call('HGET', S.rec, identity)
       local header = frame and B.header(frame)
-      if header and header.mode ~= '-' and header.nb <= B.now then
+      if header and header.mode ~= '-' and (late or header.nb <= B.now) then
         answer[#answer + 1] = identity
         answer[#answer + 1] = frame
       end

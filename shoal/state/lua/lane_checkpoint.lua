@@ -7,6 +7,7 @@
 -- include: _pairing
 -- include: _lanes
 -- include: _events
+-- include: _waiting
 -- include: _effects
 return B.run(function()
   local S, answer = lane_fence(ARGV[2], ARGV[3], ARGV[4])

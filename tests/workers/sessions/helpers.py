@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from shoal.state.lookups import Asked
-from shoal.state.records import InboundEvent
+from shoal.state.records import InboundEvent, Record
 from workers.access.needs import MemberNeeded, ThreadMemberNeeded
 from workers.access.settings import AccessSettings
 from workers.sessions.questions import asked_of
@@ -120,6 +120,9 @@ class View:
 
     def busy(self, lanes: Sequence[str]) -> list[str]:
         return [lane for lane in lanes if self.depth(lane)]
+
+    def waiting(self, lane: str) -> list[Record]:
+        return []
 
     def guild_lanes(self, guild_id: str) -> list[str]:
         return [f"session:agent:main:discord:channel:{CHANNEL}"] if guild_id == GUILD else []

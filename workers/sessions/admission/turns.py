@@ -8,28 +8,40 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from shoal.state.effects import Note, Push
+from shoal.state.effects import Effect, Note, Push
 from shoal.state.records import Record
 from workers.sessions.admission.arrival import Arrival, counted
+from workers.sessions.admission.overflow import QUEUE_FULL, make_room
 from workers.sessions.admission.request import turn_request
-from workers.sessions.admission.results import Admission, FilesWanted, StopBound, record_identity
+from workers.sessions.admission.results import Admission, FilesWanted, StopBound, dropped, record_identity
 from workers.sessions.keys import session_lane
 from workers.sessions.records import KIND, TurnRequest, encode
 from workers.sessions.view import AdmissionView
 
-__all__ = ["push_turn", "start_turn"]
+__all__ = ["push_turn", "scope_of", "start_turn"]
 
 
 def start_turn(arrival: Arrival, view: AdmissionView) -> Admission:
     """Push the message into its session's lane. It has no outcome yet: its turn will write it."""
     key = arrival.conversation.session_key
     queue = view.settings.queue.within(view.session(key))
-    busy = view.depth(session_lane(key)) > 0
-    request = turn_request(arrival, view, mode=queue.mode, queued=busy)
-    delay_ms = queue.debounce_ms if queue.mode == "collect" and busy else 0
-    # interrupt is "stop everything older" and an ordinary message
-    admission = push_turn(request, delay_ms=delay_ms, stops=queue.mode == "interrupt")
-    return replace(admission, effects=(*admission.effects, *counted(arrival)))
+    depth = view.depth(session_lane(key))
+    request = turn_request(arrival, view, mode=queue.mode, queued=depth > 0)
+    stops = queue.mode == "interrupt"  # stop everything older, and an ordinary message
+    room: tuple[Effect, ...] = ()
+    if depth > queue.cap and not stops:
+        made = make_room(request, queue, view)
+        if made is None:
+            return dropped(request.account, request.message_id, QUEUE_FULL)
+        room = made
+    delay_ms = queue.debounce_ms if queue.mode == "collect" and depth else 0
+    admission = push_turn(request, delay_ms=delay_ms, stops=stops)
+    return replace(admission, effects=(*room, *admission.effects, *counted(arrival)))
+
+
+def scope_of(request: TurnRequest) -> str:
+    """What messages of one turn have in common: account, place and authority (rule R7)."""
+    return f"{request.account}|{request.channel_id}|{request.authority}"
 
 
 def push_turn(request: TurnRequest, *, delay_ms: int = 0, stops: bool = False) -> Admission:
@@ -41,7 +53,7 @@ def push_turn(request: TurnRequest, *, delay_ms: int = 0, stops: bool = False) -
         body=encode(request),
         born=request.born_ms,
         mode=request.mode,
-        scope=f"{request.account}|{request.channel_id}|{request.authority}",
+        scope=scope_of(request),
         account=request.account,
         message_id=request.message_id,
     )
