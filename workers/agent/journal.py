@@ -9,6 +9,7 @@ Each entry is one checkpoint of the lane. Their order is the order of the conver
     Finished   a tool's result
     Steered    messages that came in meanwhile and are now part of the turn
     Compacted  the older part of the conversation became a summary
+    GaveWay    what is told of messages that gave way because too many waited
     Refused    no model could answer; the turn waits and tries again
 
 :func:`replay` turns entries into the state the loop works on. A call that was started and
@@ -36,6 +37,7 @@ __all__ = [
     "Edited",
     "Entry",
     "Finished",
+    "GaveWay",
     "Journal",
     "Refused",
     "SentRecord",
@@ -127,6 +129,14 @@ class Compacted(msgspec.Struct, frozen=True, tag="compacted", omit_defaults=True
     v: int = 1
 
 
+class GaveWay(msgspec.Struct, frozen=True, tag="gaveway", omit_defaults=True):
+    """Messages that gave way because too many waited, as the model reads of them."""
+
+    at_ms: int
+    text: str
+    v: int = 1
+
+
 class Refused(msgspec.Struct, frozen=True, tag="refused", omit_defaults=True):
     """No model could answer this time."""
 
@@ -135,7 +145,7 @@ class Refused(msgspec.Struct, frozen=True, tag="refused", omit_defaults=True):
     v: int = 1
 
 
-Entry = Edited | Answered | Started | Waiting | Finished | Steered | Compacted | Refused
+Entry = Edited | Answered | Started | Waiting | Finished | Steered | Compacted | GaveWay | Refused
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(Entry)
@@ -211,6 +221,8 @@ class State:
             if entry.first:
                 self.merged.extend(entry.identities)
             self.final = None
+        elif isinstance(entry, GaveWay):
+            self.messages.append(Message("user", text=entry.text))
         else:
             self.refusals += 1
             self.refused_in_row += 1

@@ -21,16 +21,27 @@ import msgspec
 from config.agents import ModelRef
 from shoal.base.errors import ShoalError, StateConflict, StateError
 from shoal.base.logging import get_logger
+from shoal.state.effects import GivenWayTold
 from shoal.state.records import Grant, Record
-from shoal.state.steps import Park, Step
+from shoal.state.steps import Park, Step, Yield
 from workers.agent.compaction import summarise
 from workers.agent.context import TurnContext, TurnInterrupted, TurnOverdue, TurnStopped
 from workers.agent.finish import Ending
+from workers.agent.joining import (
+    collected_text,
+    first_of_each,
+    given_way_text,
+    joins,
+    quiet_in_ms,
+    steered_text,
+    tells,
+)
 from workers.agent.journal import (
     Answered,
     Compacted,
     Edited,
     Finished,
+    GaveWay,
     Journal,
     Refused,
     SentRecord,
@@ -132,6 +143,10 @@ class TurnLoop:
             return self._ending.trouble("acp", code="acp")
         if self.request.reset == "new" and not self.request.text:
             return self._ending.begun()
+        if self.journal.step == 0 and self.request.queued:
+            quiet_ms = self._waited()
+            if quiet_ms:
+                return Yield(quiet_ms, "yielded: collecting")
         typing = self.deps.typing(self.request) if self.deps.typing else contextlib.nullcontext()
         try:
             with typing:
@@ -159,6 +174,31 @@ class TurnLoop:
             self.journal.write(Edited(self.journal.now_ms(), changed.text, changed.message_ids))
             self.request = self._ending.request = changed
         return True
+
+    def _waited(self) -> int:
+        """What has to be seen to where messages waited: what is collected, and what gave way meanwhile.
+
+        Returns:
+            Milliseconds until what is collected has been quiet for long enough; 0 to begin now.
+        """
+        lanes, lane = self.deps.store.lanes, self.grant.lane
+        if self._collecting:
+            gathered = lanes.gathering(self.grant)
+            cap = self.session.state.queue_cap or self.profile.queue_cap
+            quiet_ms = quiet_in_ms(gathered, self.grant.head, cap=cap)
+            if quiet_ms:
+                return quiet_ms
+            self._behind = [record for record, _ in gathered]
+        lines = lanes.given_way(lane, self.request.channel_id)
+        if lines:
+            told = GivenWayTold(lane, self.request.channel_id, len(lines))
+            self.journal.write(GaveWay(self.journal.now_ms(), given_way_text(lines)), [told])
+        return 0
+
+    @property
+    def _collecting(self) -> bool:
+        """The turn answers what gathered while another ran."""
+        return self.request.mode == "collect" and self.request.queued
 
     def _run(self) -> Step:
         state = self.journal.state
@@ -324,33 +364,37 @@ class TurnLoop:
         behind = self._behind if self._behind is not None else self.deps.store.lanes.behind(self.grant)
         self._behind = None
         # a message that was deleted meanwhile stays where it is, and is dropped when its turn comes
+        head, answers = self.grant.head, state.answers
         fresh = [
             record
             for record in behind
-            if self._steers(record) and apply_changes(decode_turn(record.body), behind) is not None
-        ][:room]
+            if joins(record, head, answers=answers, collecting=self._collecting)
+            and apply_changes(decode_turn(record.body), behind) is not None
+        ]
+        fresh = first_of_each(fresh)[:room]
         if fresh:
             self.deps.store.lanes.absorb(self.grant, [record.identity for record in fresh])
             self.grant.absorbed.extend(fresh)
             known.update({record.identity: record for record in fresh})
         unread = [record for name, record in known.items() if name not in state.steered]
-        if not unread:
+        # these are told of now and stay: they have a turn of their own later
+        told = [record for record in behind if tells(record, head, answers=answers, steered=state.steered)]
+        if not unread and not told:
             return
         requests = {}
-        for record in unread:
+        for record in (*unread, *told):
             request = decode_turn(record.body)
             requests[record.identity] = apply_changes(request, behind) or request
-        self._ending.absorbed.update(requests)
-        text = "\n\n".join(user_text(request, self.profile, brief=True) for request in requests.values())
+        self._ending.absorbed.update({record.identity: requests[record.identity] for record in unread})
+        rendered = collected_text if self._collecting and not answers else steered_text
         self.journal.write(
-            Steered(self.journal.now_ms(), tuple(requests), text, first=not state.answers),
+            Steered(
+                self.journal.now_ms(),
+                tuple(requests),
+                rendered(list(requests.values()), self.profile),
+                first=not answers,
+            )
         )
-
-    def _steers(self, record: Record) -> bool:
-        if record.scope != self.grant.head.scope or record.kind != self.grant.head.kind:
-            return False
-        together = record.mode == "collect" == self.grant.head.mode and not self.journal.state.answers
-        return record.mode == "steer" or together
 
     # -- tools ---------------------------------------------------------------------------------------
 

@@ -43,6 +43,7 @@ class AgentProfile:
         skills: names of the skills that may be used here; none for all.
         skill_roots: folders whose ``skills/`` are looked at, the stronger first.
         reset: when its conversations of this kind start afresh by themselves.
+        queue_cap: so many collected messages are answered at once, quiet or not.
     """
 
     agent_id: str
@@ -68,3 +69,4 @@ class AgentProfile:
     skills: frozenset[str] | None = None
     skill_roots: tuple[Path, ...] = ()
     reset: ResetPolicy = field(default_factory=ResetPolicy)
+    queue_cap: int = 20

@@ -13,6 +13,7 @@ __all__ = [
     "CHANNEL",
     "CONVERSATION",
     "FORWARDED",
+    "GIVEN_WAY",
     "HISTORY",
     "QUOTED",
     "SENDER",
@@ -27,6 +28,7 @@ QUOTED = "Replied message (untrusted, for context)"
 FORWARDED = "Forwarded message context (untrusted metadata)"
 CHANNEL = "Channel (untrusted metadata)"
 HISTORY = "Chat history since last reply (untrusted, for context)"
+GIVEN_WAY = "Messages dropped because too many waited (untrusted, for context)"
 """Headings of the blocks, in their order."""
 
 _HEADING = r"[^\n`]{0,120}\((?:(?:un)?trusted metadata|untrusted, for context)\):?[ \t]*"
@@ -41,6 +43,7 @@ _AT_START = tuple(
         rf"{_HEADING}\n```(?:json)?[ \t]*\n.*?(?:\n```[ \t]*(?:\n|\Z)|\Z)",
         r"\[(?:Current message - respond to this|Chat messages since your last reply - for context)\]"
         r"[ \t]*\n?",
+        r"\[Queued (?:messages while you were busy|#\d+ of \d+)[^\]\n]{0,300}\][ \t]*\n?",
         rf"\[(?:Discord [^\]\n]{{1,300}}|{_DAY}[^\]\n]{{0,40}})\][ \t]?",
         rf"{_NOTE}[ \t]*\n?",
         rf"{_MEDIA}[ \t]*(?:\n|\Z)",
