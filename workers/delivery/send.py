@@ -5,8 +5,9 @@
 
 A part that has its receipt is never sent again. A part that was about to be sent when its
 holder died may exist: inside Discord's nonce window it is sent again under the same nonce,
-which returns the message that is there; past the window the channel is looked at first. So
-promise 4 holds without knowing which of the two happened.
+which returns the message that is there; past the window the channel is looked at first. Where
+the gateway has seen it come back, that settles it. So promise 4 holds without knowing which of
+the two happened.
 
 What can go wrong is sorted once, in :func:`_sort`:
 
@@ -137,6 +138,7 @@ class _Delivery:
         self.rest = deps.rest(request.account)
         self.step = grant.step
         self.began: dict[int, int] = dict(progress.started or {})
+        self.doubtful = frozenset(self.began)
         self.sent: dict[int, PartReceipt] = {}
         self.log = log.bind(account=request.account, channel=request.channel_id, cause=request.cause)
 
@@ -185,9 +187,18 @@ class _Delivery:
         return Commit(self._closing("sent"), f"sent · {len(plan)} parts")
 
     def _find(self, plan: list[str], part: int) -> PartReceipt | None:
-        """A part that may exist and whose nonce Discord may have forgotten: look before sending."""
+        """A part that may exist. Did it come back to the gateway? Past the nonce window: is it in the channel?
+
+        Asked only where an earlier try began the part; the echo first, because it costs no request.
+        """
         began = self.began.get(part)
-        if began is None or self._now_ms() - began <= NONCE_WINDOW_MS:
+        if began is None or part not in self.doubtful:
+            return None
+        echo = self.deps.store.receipts.echoed(self.request.account, nonce_of(self.request, part))
+        if echo is not None and echo[0] == self.request.channel_id:
+            self.log.info("a part that was sent before came back", part=part, message_id=echo[1])
+            return PartReceipt(echo[1], self.request.channel_id, found=True)
+        if self._now_ms() - began <= NONCE_WINDOW_MS:
             return None
         found = find_sent(
             self.rest.get_messages(self.request.channel_id, limit=LOOK_BACK),

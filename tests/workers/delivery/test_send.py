@@ -21,6 +21,7 @@ from shoal.state.records import Failed as Fate
 from shoal.state.records import Failure, Record, Refused
 from shoal.state.steps import Commit, Fail, Yield
 from tests.workers.delivery.conftest import CREATE, PostOffice
+from workers.delivery.progress import nonce_of
 from workers.delivery.records import AllowedMentions, SendFile, SendOutcome, decode_receipt
 from workers.delivery.render import DeliverySettings
 from workers.delivery.send import TOO_LARGE_NOTICE
@@ -133,6 +134,31 @@ def test_past_the_nonce_window_it_looks_first(post: PostOffice, kind: str) -> No
     assert isinstance(post.work(), Commit)
     assert post.sent() == ["once only"]
     assert decode_receipt(post.receipts()[0]).found
+
+
+def test_a_lost_answer_is_settled_by_what_came_back_to_the_gateway(post: PostOffice) -> None:
+    """Design 6: neither a second create nor a look at the channel, however long it took."""
+    post.control.configure(nonce_window_s=0.01)
+    request = post.push(post.request("once only"))
+    post.control.fault("drop_answer", route=CREATE)
+    assert isinstance(post.work(), Fail)
+    [sent] = post.control.messages(post.channel, author="bot")
+    post.store.receipts.echo("default", nonce_of(request, 0), post.channel, sent["id"])
+    requests = len(post.control.requests())
+    post.clock.advance(130)
+    assert isinstance(post.work(), Commit)
+    assert len(post.control.requests()) == requests
+    assert post.sent() == ["once only"]
+    assert decode_receipt(post.receipts()[0]).message_id == sent["id"]
+
+
+def test_an_echo_of_another_channel_settles_nothing(post: PostOffice) -> None:
+    request = post.push(post.request())
+    post.control.fault("refuse", route=CREATE)
+    assert isinstance(post.work(), Fail)
+    post.store.receipts.echo("default", nonce_of(request, 0), "5", "6")
+    assert isinstance(post.work(), Commit)
+    assert post.sent() == ["hello"]
 
 
 def test_past_the_window_what_never_arrived_is_sent(post: PostOffice) -> None:
