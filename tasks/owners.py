@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from shoal.base.logging import get_logger
-from shoal.discord.users import user_ids
 from shoal.state.records import Record
 from tasks.runtime import Runtime
 from workers.delivery.records import KIND, NOTICE_MAX_AGE_S, SendRequest, encode
@@ -17,33 +16,35 @@ DAY_MS = 86_400_000
 
 
 def tell_owner(runtime: Runtime, text: str) -> bool:
-    """Send a text of the catalogue to the first owner whose DM is known; False if it stays in the log.
+    """Send a text of the catalogue to the owner of the first account on which one can be reached.
 
-    The same text to the same owner is one send a day, whoever asks: the receipts of its identity live 24 h.
+    The same text is one send a day, whoever asks: the receipts of its identity live 24 h.
+
+    Returns:
+        False if nobody could be reached; the text is in the log then.
 
     Raises:
         KeyError: there is no such text.
         StoreUnavailable: Redis did not answer.
     """
-    store, root = runtime.store, runtime.loaded.root
-    words = say(text, "zh" if root.messages.language == "zh" else "en")
+    store = runtime.store
+    words = say(text, "zh" if runtime.loaded.root.messages.language == "zh" else "en")
     log.error(words)
     day = store.now_ms() // DAY_MS
     for account in runtime.loaded.account_ids():
-        for owner in user_ids(root.commands.owner_allow_from or ()):
-            channel = store.facts.dm_channel(account, owner)
-            if channel is None:
-                continue
-            request = SendRequest(
-                account=account,
-                channel_id=channel,
-                cause=f"alert.{account}.{owner}.{day}",
-                step=f"notice-{text}",
-                text=words,
-                plain=True,
-                priority="background",
-                max_age_s=NOTICE_MAX_AGE_S,
-            )
-            store.lanes.push(request.lane, Record(request.identity, KIND, encode(request)))
-            return True
+        channel = runtime.delivery_deps.owner_dm(account)
+        if channel is None:
+            continue
+        request = SendRequest(
+            account=account,
+            channel_id=channel,
+            cause=f"alert.{account}.{day}",
+            step=f"notice-{text}",
+            text=words,
+            plain=True,
+            priority="background",
+            max_age_s=NOTICE_MAX_AGE_S,
+        )
+        store.lanes.push(request.lane, Record(request.identity, KIND, encode(request)))
+        return True
     return False

@@ -13,8 +13,8 @@ from shoal.base.errors import ShoalError
 from shoal.base.logging import get_logger
 from shoal.discord.rest import Rest
 from shoal.discord.retry import RetryPolicy
+from shoal.discord.users import user_ids
 from tasks.runtime import Runtime
-from workers.access.settings import owner_ids
 from workers.agent.models import Cooldowns, Models
 from workers.agent.profile import AgentProfile
 from workers.agent.profiles import profile_of
@@ -92,7 +92,7 @@ def make_delivery_deps(runtime: Runtime) -> DeliveryDeps:
 
     def owner_dm(account: str) -> str | None:
         """DM of the first owner that opens: those the config names, else the first who was approved."""
-        owners = owner_ids(runtime.loaded.root.commands.owner_allow_from)
+        owners = list(user_ids(runtime.loaded.root.commands.owner_allow_from or ()))
         first = runtime.store.pairing.first_owner()
         if not owners and first is not None:
             owners = [first.sender]

@@ -17,7 +17,7 @@ from workers.access.limits import UserLimits
 from workers.access.loops import LoopGuard
 from workers.access.patterns import MentionPatterns
 
-__all__ = ["AccessSettings", "DmPolicy", "GroupPolicy", "owner_ids"]
+__all__ = ["AccessSettings", "DmPolicy", "GroupPolicy"]
 
 DmPolicy = Literal["pairing", "allowlist", "open", "disabled"]
 GroupPolicy = Literal["open", "allowlist", "disabled"]
@@ -136,9 +136,3 @@ def _command_list(raw: Mapping[str, Any] | None) -> AllowList | None:
     """``commands.allowFrom``: the list of ``discord``, else of ``*``; ``None`` where neither is written."""
     lists = clean(raw)
     return AllowList.parse(_first(lists.get("discord"), lists.get("*")), guilds=True)
-
-
-def owner_ids(entries: Iterable[Any] | None) -> list[str]:
-    """User ids of an owner list, in the order written: whom a message for the owner can reach."""
-    listed = (AllowList.parse([entry]) for entry in _owner_entries(entries) or ())
-    return [name for one in listed if one is not None for name in one.ids if name.isdigit()]

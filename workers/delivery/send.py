@@ -187,7 +187,7 @@ class _Delivery:
         return Commit(self._closing("sent"), f"sent · {len(plan)} parts")
 
     def _find(self, plan: list[str], part: int) -> PartReceipt | None:
-        """A part that may exist. Did it come back to the gateway? Past the nonce window: is it in the channel?
+        """A part that may exist: did it come back to the gateway? Past the nonce window: is it there?
 
         Asked only where an earlier try began the part; the echo first, because it costs no request.
         """
