@@ -73,6 +73,8 @@ class Ending:
         cleaned = clean_answer(final.text)
         text, silent = cleaned.text, ""
         talked = self._sent_here()
+        if final.stop == "refused" and not text and not talked:
+            return self._tell(say("refused", language_of(self.request.text)), "model-refused")
         if cleaned.stripped:
             silent = "stripped"  # copied metadata or scaffolding and nothing else (``spec/inbound.md`` 6.7)
         elif not text and not cleaned.silent and not talked:
@@ -287,6 +289,8 @@ class Ending:
         if silent:
             data["silent"] = silent
             data["length"] = length
+        if state.final is not None and state.final.stop not in ("end", "tools"):
+            data["stop"] = state.final.stop  # what was shown is not all, or not an answer
         if state.refusals:
             data["refusals"] = state.refusals
         return msgspec.json.encode(data).decode()

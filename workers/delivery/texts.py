@@ -62,6 +62,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "This conversation belongs to a coding agent (ACP), which I cannot run yet.",
         "此会话绑定到 ACP 编程代理，目前尚不支持。",
     ),
+    "refused": (
+        "My model declined to answer this.",
+        "模型拒绝回答这个请求。",
+    ),
     "empty": (
         "My model gave an empty answer. Please try again.",
         "模型返回了空回答，请重试。",

@@ -6,6 +6,7 @@ import builtins
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from pydantic import SecretStr
 
@@ -79,6 +80,13 @@ def test_roles_alternate_and_results_are_blocks(chat_server: Start) -> None:
     ]
     assert body["messages"][2]["content"][1]["is_error"] is True
     assert body["tools"][0]["input_schema"]["type"] == "object"
+
+
+def test_the_configs_own_bound_on_tokens_counts(chat_server: Start) -> None:
+    server = chat_server([{"text": "a"}, {"text": "b"}])
+    list(provider(server).stream(msgspec.structs.replace(REQUEST, params={"max_tokens": 20_000}), nothing))
+    list(provider(server).stream(REQUEST, nothing))
+    assert [body["max_tokens"] for body in bodies(server)] == [20_000, 8192]
 
 
 @pytest.mark.parametrize(

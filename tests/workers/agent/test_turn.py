@@ -74,6 +74,22 @@ def test_an_answer_is_pushed_stored_and_settled(store: Store, chat_server: Start
     assert [(line.role, line.text) for line in lines] == [("user", "hi"), ("assistant", "Hello Ann.")]
 
 
+def test_an_answer_that_was_cut_says_so_in_its_note(store: Store, chat_server: Start) -> None:
+    wanted = push(store, request("tell me all"))
+    turn(store, deps(store, chat_server([{"text": "First, the", "finish": "length"}])))
+    assert [send.text for send in deliver(store)] == ["First, the"]
+    assert note(store, wanted)["stop"] == "length"
+
+
+def test_a_refusal_without_words_is_told(store: Store, chat_server: Start) -> None:
+    """A provider that filters the whole answer: nobody should wait for it (``spec/inbound.md`` 9.2)."""
+    wanted = push(store, request("something bad", **DIRECT))
+    turn(store, deps(store, chat_server([{"text": "", "finish": "content_filter"}])))
+    assert [send.text for send in deliver(store)] == ["My model declined to answer this."]
+    assert outcome(store, wanted) == ("answered", "model-refused")
+    assert note(store, wanted)["stop"] == "refused"
+
+
 def test_the_answer_on_its_way_names_the_message(store: Store, chat_server: Start) -> None:
     """So that a refused answer is found by the message, and `shoal explain` tells what was sent."""
     wanted = push(store, request("hi"))

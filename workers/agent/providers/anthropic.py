@@ -91,9 +91,9 @@ class AnthropicProvider:
 
     def _stream(self, client: Anthropic, request: ModelRequest, watch: Watch) -> Iterator[Event]:
         body: dict[str, Any] = {
+            "max_tokens": request.max_tokens or DEFAULT_MAX_TOKENS,  # the API wants one; params may say more
             **request.params,
             "model": request.model,
-            "max_tokens": request.max_tokens or DEFAULT_MAX_TOKENS,
             "messages": _messages(request.messages),
             "stream": True,
         }
