@@ -1,0 +1,133 @@
+"""Reading what a model wrote: every mistake names its path, what stands there and what may."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from shoal.base.errors import ShoalError
+
+__all__ = ["Reader", "SpecError"]
+
+Choice = TypeVar("Choice", bound=str)
+
+_COLOR = re.compile(r"#?([0-9a-fA-F]{6})")
+
+
+class SpecError(ShoalError):
+    """What a caller asked for cannot be made. ``path`` says where: ``components.blocks[0].text``."""
+
+    code = "components-invalid"
+
+    def __init__(self, path: str, problem: str) -> None:
+        """``problem`` goes on from the path: "cannot be empty"."""
+        self.path = path
+        super().__init__(f"{path} {problem}.")
+
+
+class Reader:
+    """One value of the description and where it stands."""
+
+    def __init__(self, value: Any, path: str) -> None:
+        self.value = value
+        self.path = path
+
+    def fail(self, problem: str) -> SpecError:
+        """The error for this value."""
+        return SpecError(self.path, problem)
+
+    def at(self, *names: str) -> Reader:
+        """The member of the first of these names that is there; absent and null are the same."""
+        values: Mapping[str, Any] = self.value
+        name = next((name for name in names if values.get(name) is not None), names[0])
+        return Reader(values.get(name), f"{self.path}.{name}")
+
+    @property
+    def absent(self) -> bool:
+        """Nothing was written."""
+        return self.value is None
+
+    def object(self) -> Reader:
+        """This value, which must be an object."""
+        if not isinstance(self.value, Mapping):
+            raise self.fail("must be an object")
+        return self
+
+    def items(self, most: int, *, least: int = 0, too_many: str | None = None) -> list[Reader]:
+        """The entries of a list; an absent list is empty."""
+        if self.value is None and least == 0:
+            return []
+        if not isinstance(self.value, Sequence) or isinstance(self.value, str | bytes):
+            raise self.fail("must be an array")
+        if len(self.value) < least:
+            raise self.fail("cannot be empty" if least == 1 else f"needs at least {least} entries")
+        if len(self.value) > most:
+            raise self.fail(too_many or f"supports up to {most} entries")
+        return [Reader(entry, f"{self.path}[{index}]") for index, entry in enumerate(self.value)]
+
+    def text(self, most: int, *, required: bool = False) -> str:
+        """A string without white space at its ends."""
+        if self.value is None and not required:
+            return ""
+        if isinstance(self.value, int) and not isinstance(self.value, bool):
+            self.value = str(self.value)
+        if not isinstance(self.value, str):
+            raise self.fail("must be a string" if self.value is not None else "is required")
+        text = self.value.strip()
+        if required and not text:
+            raise self.fail("cannot be empty")
+        if len(text) > most:
+            raise self.fail(f"has {len(text)} characters; at most {most} are possible")
+        return text
+
+    def flag(self, default: bool = False) -> bool:
+        """A boolean."""
+        if self.value is None:
+            return default
+        if not isinstance(self.value, bool):
+            raise self.fail("must be true or false")
+        return self.value
+
+    def number(self, least: int, most: int) -> int | None:
+        """An integer within bounds, if there is one."""
+        if self.value is None:
+            return None
+        if isinstance(self.value, bool) or not isinstance(self.value, int):
+            raise self.fail("must be an integer")
+        if not least <= self.value <= most:
+            raise self.fail(f"must be between {least} and {most}")
+        return self.value
+
+    def choice(self, allowed: Sequence[Choice], default: Choice) -> Choice:
+        """One of some words."""
+        if self.value is None:
+            return default
+        word = str(self.value).strip().lower()
+        for known in allowed:
+            if word == known:
+                return known
+        raise self.fail(f"must be one of {', '.join(allowed)}")
+
+    def users(self) -> tuple[str, ...]:
+        """A list of users: ids, tags or ``*``."""
+        return tuple(entry.text(100, required=True) for entry in self.items(100))
+
+    def url(self, most: int = 512, *, attachments: bool = False) -> str:
+        """An http(s) address, or (where that goes) ``attachment://<name>``."""
+        text = self.text(most, required=True)
+        schemes = ("https://", "http://", *(("attachment://",) if attachments else ()))
+        if not text.startswith(schemes) or text in schemes:
+            raise self.fail(f"must begin with {' or '.join(schemes)}")
+        return text
+
+    def color(self) -> int | None:
+        """A colour as ``#RRGGBB`` or a number."""
+        if self.value is None:
+            return None
+        if isinstance(self.value, int) and not isinstance(self.value, bool) and 0 <= self.value <= 0xFFFFFF:
+            return self.value
+        match = _COLOR.fullmatch(self.value.strip()) if isinstance(self.value, str) else None
+        if match is None:
+            raise self.fail("must be a colour like #5865F2")
+        return int(match.group(1), 16)

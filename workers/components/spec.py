@@ -1,0 +1,212 @@
+"""The agent's description of a message with components (``spec/outbound.md`` 5.1), as plain data.
+
+Made by :mod:`workers.components.parse`, put on the wire by :mod:`workers.components.encode`. Everything
+here has been checked: lengths, counts and choices are within Discord's bounds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = [
+    "Actions",
+    "Block",
+    "Button",
+    "ButtonStyle",
+    "Emoji",
+    "FieldType",
+    "FileBlock",
+    "Form",
+    "FormField",
+    "Gallery",
+    "GalleryItem",
+    "Option",
+    "Section",
+    "Select",
+    "SelectType",
+    "Separator",
+    "Spec",
+    "TextBlock",
+    "Thumbnail",
+]
+
+ButtonStyle = Literal["primary", "secondary", "success", "danger", "link"]
+SelectType = Literal["string", "user", "role", "mentionable", "channel"]
+FieldType = Literal["text", "checkbox", "radio", "select", "role-select", "user-select"]
+CallbackKind = Literal["command", "callback"]
+
+
+@dataclass(frozen=True, slots=True)
+class Emoji:
+    """A unicode emoji by name, or a custom one with its id."""
+
+    name: str
+    id: str | None = None
+    animated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A choice of a select, radio or checkbox group."""
+
+    label: str
+    value: str
+    description: str = ""
+    emoji: Emoji | None = None
+    default: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A button. ``url`` makes it a link, which sends no interaction.
+
+    Attributes:
+        reusable: answers every click until it expires; none takes the message's setting.
+        allowed_users: who may click; empty is everybody who may talk here.
+        callback: text the click stands for instead of ``Clicked "…"``.
+    """
+
+    label: str
+    style: ButtonStyle = "primary"
+    url: str | None = None
+    emoji: Emoji | None = None
+    disabled: bool = False
+    reusable: bool | None = None
+    allowed_users: tuple[str, ...] = ()
+    callback: str = ""
+    callback_kind: CallbackKind | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """A select menu; ``options`` for the type ``string`` only."""
+
+    type: SelectType = "string"
+    placeholder: str = ""
+    min_values: int | None = None
+    max_values: int | None = None
+    options: tuple[Option, ...] = ()
+    allowed_users: tuple[str, ...] = ()
+    callback: str = ""
+    callback_kind: CallbackKind | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TextBlock:
+    """Discord Markdown."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """A small picture beside a section."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One to three texts with a button or picture beside them."""
+
+    texts: tuple[str, ...]
+    accessory: Button | Thumbnail
+
+
+@dataclass(frozen=True, slots=True)
+class Separator:
+    """Space between blocks, with or without a line."""
+
+    large: bool = False
+    divider: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Actions:
+    """A row of up to five buttons, or one select."""
+
+    buttons: tuple[Button, ...] = ()
+    select: Select | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryItem:
+    """One picture or video, by URL or as ``attachment://<name>``."""
+
+    url: str
+    description: str = ""
+    spoiler: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """Up to ten pictures."""
+
+    items: tuple[GalleryItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FileBlock:
+    """A file of this message, ``attachment://<name>``."""
+
+    name: str
+    spoiler: bool = False
+
+
+Block = TextBlock | Section | Separator | Actions | Gallery | FileBlock
+
+
+@dataclass(frozen=True, slots=True)
+class FormField:
+    """One question of a form."""
+
+    name: str
+    label: str
+    type: FieldType = "text"
+    description: str = ""
+    placeholder: str = ""
+    required: bool = True
+    options: tuple[Option, ...] = ()
+    min_values: int | None = None
+    max_values: int | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    paragraph: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form that opens by a button of its own."""
+
+    title: str
+    fields: tuple[FormField, ...]
+    trigger_label: str = "Open form"
+    trigger_style: ButtonStyle = "primary"
+    allowed_users: tuple[str, ...] = ()
+    callback: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A whole message.
+
+    Attributes:
+        text: a leading text block.
+        reusable: controls answer more than once, until they expire.
+        accent_color: colour of the container, 0 to 0xFFFFFF; none takes the account's.
+        spoiler: the container is hidden until it is clicked.
+    """
+
+    text: str = ""
+    blocks: tuple[Block, ...] = ()
+    form: Form | None = None
+    reusable: bool = False
+    accent_color: int | None = None
+    spoiler: bool = False
+
+    @property
+    def file_names(self) -> tuple[str, ...]:
+        """Names of the files its file blocks show, each once."""
+        names = [block.name for block in self.blocks if isinstance(block, FileBlock)]
+        return tuple(dict.fromkeys(names))
