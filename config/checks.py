@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from config.places import show_path
+from config.schema.bindings import SendersGroup
 from config.schema.discord import DiscordConfig
 from config.schema.root import Root
 from shoal.base.errors import ConfigIssue
@@ -19,13 +20,13 @@ def cross_checks(root: Root, accounts: Mapping[str, DiscordConfig]) -> list[Conf
     found: dict[str, ConfigIssue] = {}
     known = ", ".join(sorted(root.access_groups)) or "none"
     for account_id, settings in accounts.items():
-        for entry in settings.allow_from or ():
+        for where, entry in _listed(settings):
             name = entry.removeprefix(_GROUP).strip()
             if entry.startswith(_GROUP) and name not in root.access_groups:
                 found.setdefault(
                     name,
                     ConfigIssue(
-                        "channels.discord.allowFrom",
+                        where,
                         f"account {account_id!r} lets in a group that does not exist, so nobody is in it",
                         found=repr(entry),
                         allowed=f"accessGroup:<name> of accessGroups ({known})",
@@ -40,4 +41,25 @@ def cross_checks(root: Root, accounts: Mapping[str, DiscordConfig]) -> list[Conf
                 found=repr(group.type),
                 allowed='"message.senders" or "discord.channelAudience"',
             )
+        if isinstance(group, SendersGroup) and "*" in group.for_discord():
+            path = show_path(("accessGroups", name, "members"))
+            found[path] = ConfigIssue(
+                path,
+                "* in a group names nobody; a group never opens a list to everyone",
+                hint='write "*" into the list itself',
+            )
     return list(found.values())
+
+
+def _listed(settings: DiscordConfig) -> Iterator[tuple[str, str]]:
+    """Every entry of a list of users, with the list it stands in."""
+    path = ("channels", "discord")
+    for entry in settings.allow_from or ():
+        yield show_path((*path, "allowFrom")), entry
+    for guild_key, guild in (settings.guilds or {}).items():
+        here = (*path, "guilds", guild_key)
+        for entry in guild.users or ():
+            yield show_path((*here, "users")), entry
+        for channel_key, channel in (guild.channels or {}).items():
+            for entry in channel.users or ():
+                yield show_path((*here, "channels", channel_key, "users")), entry

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
 __all__ = ["ToolPolicy", "ToolRules", "tool_policy"]
@@ -11,7 +12,7 @@ __all__ = ["ToolPolicy", "ToolRules", "tool_policy"]
 
 @dataclass(frozen=True, slots=True)
 class ToolPolicy:
-    """``allow``: only these. ``also_allow``: these beside the usual. ``deny``: never these."""
+    """``allow``: only these. ``also_allow``: these as well. ``deny``: never these. ``*`` fits any text."""
 
     allow: tuple[str, ...] | None = None
     also_allow: tuple[str, ...] = ()
@@ -26,6 +27,12 @@ class ToolPolicy:
             tuple(raw.get("alsoAllow") or ()),
             tuple(raw.get("deny") or ()),
         )
+
+    def admits(self, *names: str) -> bool:
+        """Whether a tool with this name (and these aliases) may be used."""
+        if _named(names, self.deny):
+            return False
+        return self.allow is None or _named(names, self.allow) or _named(names, self.also_allow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,11 @@ def tool_policy(
         if policy is not None:
             return policy
     return None
+
+
+def _named(names: Iterable[str], entries: Iterable[str]) -> bool:
+    wanted = [name.lower() for name in names]
+    return any(fnmatchcase(name, entry.strip().lower()) for entry in entries for name in wanted)
 
 
 def _normal(key: str) -> str:

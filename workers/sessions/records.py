@@ -26,6 +26,7 @@ __all__ = [
     "QueueMode",
     "QuotedMessage",
     "Reset",
+    "ToolLimits",
     "TurnRequest",
     "decode_turn",
     "encode",
@@ -94,6 +95,14 @@ class ForwardedFrom(msgspec.Struct, frozen=True, omit_defaults=True):
     timestamp_ms: int = 0
 
 
+class ToolLimits(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Which tools a place leaves to a sender (``spec/inbound.md`` 3.10); the fields are the file's keys."""
+
+    allow: tuple[str, ...] | None = None
+    also_allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+
+
 class TurnRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """One admitted message (``spec/inbound.md`` 6.14).
 
@@ -135,6 +144,10 @@ class TurnRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     authority: Authority = "guest"
     command_authorized: bool = False
     """Text commands of this message count (``spec/inbound.md`` 3.9)."""
+    owner_hint: str = ""
+    """The entry of ``users`` that names the author himself: a hint for tools, never an owner."""
+    tools: ToolLimits | None = None
+    """What limits the tools here; none does where it is not set."""
     born_ms: int = 0
     received_ms: int = 0
     mode: QueueMode = "steer"

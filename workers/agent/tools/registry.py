@@ -15,6 +15,7 @@ from typing import Protocol, runtime_checkable
 from shoal.base.errors import ShoalError
 from shoal.state.effects import Effect
 from shoal.state.store import Store
+from workers.access.tool_policy import ToolPolicy
 from workers.agent.context import TurnContext
 from workers.agent.providers.base import ToolSpec
 from workers.sessions.records import TurnRequest
@@ -140,8 +141,14 @@ class ToolRegistry:
         self.tools[tool.name] = tool
 
     def for_turn(self, request: TurnRequest) -> list[Tool]:
-        """The tools of this turn, in a stable order."""
-        return [tool for _, tool in sorted(self.tools.items()) if tool.available(request)]
+        """The tools of this turn, in a stable order: those that are available and not taken away here."""
+        limits = request.tools
+        policy = ToolPolicy(limits.allow, limits.also_allow, limits.deny) if limits is not None else None
+        return [
+            tool
+            for _, tool in sorted(self.tools.items())
+            if tool.available(request) and (policy is None or policy.admits(tool.name, *tool.aliases))
+        ]
 
     def find(self, name: str, request: TurnRequest) -> Tool | None:
         """The tool the model means, by name or alias; none if it may not be used here."""

@@ -5,9 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 from shoal.base.ids import snowflake_ms
+from workers.access.tool_policy import tool_policy
 from workers.sessions.admission.arrival import Arrival, author_facts, may_forward
 from workers.sessions.identity import identity_of
-from workers.sessions.records import Authority, ForwardedFrom, QueueMode, QuotedMessage, TurnRequest
+from workers.sessions.records import (
+    Authority,
+    ForwardedFrom,
+    QueueMode,
+    QuotedMessage,
+    ToolLimits,
+    TurnRequest,
+)
 from workers.sessions.text import FORWARD, attachments_of, message_text
 from workers.sessions.view import AdmissionView, Settings
 from workers.sessions.wire import WireMessage, user_label
@@ -54,6 +62,8 @@ def turn_request(
         is_owner=decision.owner,
         authority=authority,
         command_authorized=decision.authorized,
+        owner_hint=decision.owner_hint,
+        tools=_tools(arrival, sender.name),
         born_ms=snowflake_ms(message.id),
         received_ms=event.received_ms,
         mode=mode,
@@ -77,6 +87,19 @@ def turn_request(
         has_forwarded=_forwards(message),
         forwarded=_forwarded_from(arrival, view),
     )
+
+
+def _tools(arrival: Arrival, name: str) -> ToolLimits | None:
+    """What the place leaves of the agent's tools to this sender."""
+    decision, sender = arrival.decision, arrival.facts.sender
+    policy = tool_policy(
+        decision.guild.tools if decision.guild is not None else None,
+        decision.channel.tools if decision.channel is not None else None,
+        sender_id=sender.id,
+        username=sender.username,
+        name=name,
+    )
+    return ToolLimits(policy.allow, policy.also_allow, policy.deny) if policy is not None else None
 
 
 def _updates_route(arrival: Arrival, settings: Settings) -> bool:

@@ -6,7 +6,10 @@ How it queues is decided here, before anything runs, so that ``steer``, ``collec
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
+
+import msgspec
 
 from shoal.state.effects import Effect, Note, Push
 from shoal.state.records import Record
@@ -40,8 +43,12 @@ def start_turn(arrival: Arrival, view: AdmissionView) -> Admission:
 
 
 def scope_of(request: TurnRequest) -> str:
-    """What messages of one turn have in common: account, place and authority (rule R7)."""
-    return f"{request.account}|{request.channel_id}|{request.authority}"
+    """What messages of one turn have in common (rule R7): account, place, authority, and the tools their
+    senders have, so that nobody gets a tool by writing into somebody else's turn."""
+    scope = f"{request.account}|{request.channel_id}|{request.authority}"
+    if request.tools is None:
+        return scope
+    return f"{scope}|{hashlib.blake2b(msgspec.json.encode(request.tools), digest_size=8).hexdigest()}"
 
 
 def push_turn(request: TurnRequest, *, delay_ms: int = 0, stops: bool = False) -> Admission:
