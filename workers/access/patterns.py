@@ -95,7 +95,7 @@ def _compiled(pattern: str) -> SchemaValidator | None:
         if len(text) > MAX_PATTERN:
             raise SchemaError(f"longer than {MAX_PATTERN} characters")
         engine = SchemaValidator(core_schema.str_schema(pattern=f"(?i){text}", regex_engine="rust-regex"))
-        if engine.isinstance_python(""):
+        if not text.strip() or engine.isinstance_python(""):
             raise SchemaError("it fits every text")
         return engine
     except SchemaError as error:
