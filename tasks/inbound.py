@@ -1,52 +1,106 @@
 """``inbound.admit``: what becomes of the events of one channel.
 
-Quick work only: Redis reads, one decision, one commit per event (rule R18).
+Quick work only: Redis reads, one decision, one commit per event (rule R18). What needs more time
+stands in the hold lane of its author, which is looked at by the same task: each look decides over
+what is at its head, or parks until something comes, an answer is there, or a time has passed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from kombu.exceptions import OperationalError
+
+from shoal.base.logging import get_logger
+from shoal.state.lookups import Asked
 from shoal.state.queues import lane_class
 from shoal.state.records import Grant, decode_event
-from shoal.state.steps import Commit, Step
+from shoal.state.steps import Commit, Park, Step
+from tasks.enrich import ask
 from tasks.media import ask_for_files
 from tasks.runtime import Runtime
-from workers.agent.context import TurnContext
 from workers.delivery.notices import notice_push
 from workers.delivery.pairing import pair_effect
 from workers.sessions.admission import Admission, admit
+from workers.sessions.admission.holding import Wait, look
 from workers.sessions.view import StoreView
 
 __all__ = ["BATCH", "admit_lane"]
 
 BATCH = 50
 """Events of one channel worked off by one task before others get their turn."""
+BEHIND = 64
+"""Records of a hold lane that one look takes in."""
 FACTS_S = 0.2
 """How long what was read about guild and channel serves the next events of the same batch."""
+
+log = get_logger(__name__)
 
 
 def admit_lane(runtime: Runtime, lane: str) -> str:
     """Work off an inbound, hold or fast lane."""
-    fast = lane_class(lane) == "fast"
+    handlers = {"hold": _look_at_held, "fast": _admit_fast}
+    handle = handlers.get(lane_class(lane), _admit)
     views = _Views(runtime)
+    return runtime.drain.run(lane, lambda grant, _context: handle(runtime, grant, views), max_records=BATCH)
 
-    def handle(grant: Grant, _context: TurnContext) -> Step:
-        event = decode_event(grant.head.body)
-        view = views.of(event.account)
-        admission = admit(event, view, fast=fast)
-        for stop in admission.stops:
-            # a bound only ever moves forward, so writing it before the commit may be repeated
-            runtime.store.lanes.stop(stop.lane, stop.born_ms, stop.message_id, reason=stop.reason)
-        effects = [*admission.effects]
-        if admission.notice is not None and not fast:
-            effects.append(notice_push(admission.notice))
-        if admission.knock is not None and not fast:
-            effects.append(pair_effect(admission.knock))
-        view.wrote(effects)
-        return Commit(effects, admission.summary, _afterwards(runtime, admission))
 
-    return runtime.drain.run(lane, handle, max_records=BATCH)
+def _admit(runtime: Runtime, grant: Grant, views: _Views) -> Step:
+    event = decode_event(grant.head.body)
+    view = views.of(event.account)
+    admission = admit(event, view)
+    step = _commit(runtime, admission)
+    view.wrote(step.effects)
+    return step
+
+
+def _admit_fast(runtime: Runtime, grant: Grant, views: _Views) -> Step:
+    event = decode_event(grant.head.body)
+    return _commit(
+        runtime, replace(admit(event, views.of(event.account), fast=True), notice=None, knock=None)
+    )
+
+
+def _look_at_held(runtime: Runtime, grant: Grant, views: _Views) -> Step:
+    """One look into a hold lane."""
+    lanes = runtime.store.lanes
+    _, account, channel_id, _ = grant.lane.split(":", 3)
+    now_ms = runtime.store.now_ms()
+    found = look(grant.head, grant.absorbed, lanes.behind(grant, BEHIND), views.of(account), now_ms)
+    if isinstance(found, Wait):
+        _ask(runtime, grant, channel_id, found.ask)
+        return Park(found.wake_on, max(1, found.until_ms - now_ms), found.summary)
+    lanes.absorb(grant, found.absorb)
+    return _commit(runtime, found.admission)
+
+
+def _ask(runtime: Runtime, grant: Grant, channel_id: str, questions: Sequence[Asked]) -> None:
+    """Send for what is not known, each question once for this head; the journal says what was asked."""
+    asked = {key for _, entry in grant.journal for key in entry.decode().split()}
+    fresh = [one for one in questions if one.wake_key not in asked]
+    if not fresh:
+        return
+    try:
+        ask(runtime.app, channel_id, fresh)
+    except OperationalError as error:
+        # the broker is the same Redis: it will be back, or the deadline passes
+        log.warning("nobody could be sent to look up", lane=grant.lane, error=str(error))
+        return
+    keys = " ".join(one.wake_key for one in fresh)
+    runtime.store.lanes.checkpoint(grant, grant.step + 1, journal=keys.encode())
+
+
+def _commit(runtime: Runtime, admission: Admission) -> Commit:
+    for stop in admission.stops:
+        # a bound only ever moves forward, so writing it before the commit may be repeated
+        runtime.store.lanes.stop(stop.lane, stop.born_ms, stop.message_id, reason=stop.reason)
+    effects = [*admission.effects]
+    if admission.notice is not None:
+        effects.append(notice_push(admission.notice))
+    if admission.knock is not None:
+        effects.append(pair_effect(admission.knock))
+    return Commit(effects, admission.summary, _afterwards(runtime, admission))
 
 
 def _afterwards(runtime: Runtime, admission: Admission) -> Callable[[], None] | None:

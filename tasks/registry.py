@@ -14,6 +14,7 @@ from shoal.base.errors import InvalidName
 from shoal.state.queues import CLASSES, check_lane, lane_class
 from tasks.app import WORK_QUEUES
 from tasks.delivery import send_lane
+from tasks.enrich import register_enrich
 from tasks.inbound import admit_lane
 from tasks.interaction import ack_lane
 from tasks.media import prune_everywhere, register_media
@@ -56,6 +57,8 @@ def register(app: Celery, runtime: Callable[[], Runtime]) -> None:
     for name, upkeep in UPKEEP_TASKS.items():
         app.task(name=name)(_upkeep_task(name, upkeep, runtime))
     register_media(app, runtime)
+
+    register_enrich(app, runtime)
 
 
 def _upkeep_task(

@@ -49,7 +49,7 @@ from shoal.state.views import LaneViews
 if TYPE_CHECKING:
     from shoal.state.store import Store
 
-__all__ = ["LEASE_MS", "MAX_ABSORBED", "MAX_TRIES", "SWEEP_MS", "Lanes"]
+__all__ = ["LEASE_MS", "MAX_ABSORBED", "MAX_TRIES", "SWEEP_MS", "Lanes", "born_before"]
 
 LEASE_MS = 5000
 """Length of a lease; renewers call about every third of it."""

@@ -12,7 +12,8 @@ kind            name                        value
 ``message``     message id                  the message object by REST, or null: it is gone
 ``author``      message id                  id of its author, or null: it is gone
 ``pluralkit``   message id                  :class:`shoal.discord.pluralkit.Proxied`, or null: not proxied
-``pkuser``      user id                     1: this account's messages are proxied now and then
+``pkuser``      user id                     1: messages of this account are proxied now and then
+``replaced``    message id                  id of the webhook copy that took this message's place
 ==============  ==========================  ====================================================
 """
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Asked", "Kind", "Lookups"]
 
-Kind = Literal["member", "inthread", "user", "message", "author", "pluralkit", "pkuser"]
+Kind = Literal["member", "inthread", "user", "message", "author", "pluralkit", "pkuser", "replaced"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,10 @@ class LaneViews:
         pairs = zip(names, frames, strict=True)
         return [parse_frame(name, frame) for name, frame in pairs if frame is not None]
 
+    def any(self, cls: str) -> bool:
+        """Whether any lane of a class is there (has a record, or is held)."""
+        return bool(self._store.redis.exists(self._store.keys.due(cls)))
+
     def counts(self) -> dict[str, tuple[int, int]]:
         """Class → (lanes that are not empty, lanes whose time has come), for metrics."""
         now = self._store.now_ms()

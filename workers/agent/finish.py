@@ -32,7 +32,7 @@ from workers.sessions.changes import DELETED_REASON
 from workers.sessions.envelopes import strip_envelopes
 from workers.sessions.history import cleared
 from workers.sessions.opened import OpenedSession, Used, session_fields
-from workers.sessions.records import TurnRequest
+from workers.sessions.records import TurnRequest, decode_turn
 from workers.sessions.system_events import forget_events
 
 __all__ = ["Ending"]
@@ -113,14 +113,14 @@ class Ending:
         self._partial = f"{partial} [{why}]" if partial else ""
         return self._commit(None, silent="stopped", length=0, verdict=Verdict.STOPPED, reason=reason)
 
-    def deleted(self) -> Commit:
-        """The message was deleted before its turn began (decision 52)."""
+    def dropped(self, reason: str) -> Commit:
+        """Nothing is answered: deleted before the turn began (decision 52), or answered under another id."""
         request = self.request
         effects: list[Effect] = [
-            Outcome(request.account, known, str(Verdict.DROPPED), DELETED_REASON)
+            Outcome(request.account, known, str(Verdict.DROPPED), reason)
             for known in request.all_message_ids[:MAX_SETTLED]
         ]
-        return Commit(effects, f"dropped · {DELETED_REASON}")
+        return Commit(effects, f"dropped · {reason}")
 
     def begun(self) -> Commit:
         """A bare ``/new``: the conversation begins afresh, and its sender reads so."""
@@ -267,11 +267,20 @@ class Ending:
         effects.extend(
             Outcome(account, known, str(rest), f"into.{message_id}") for known in earlier[:MAX_SETTLED]
         )
+        kept = set(self.request.all_message_ids)
+        effects.extend(
+            Outcome(account, known, str(Verdict.DROPPED), DELETED_REASON)
+            for known in decode_turn(self.grant.head.body).all_message_ids[:MAX_SETTLED]
+            if known not in kept
+        )
         merged = set(self.journal.state.merged)
         for identity, request in self.absorbed.items():
             how = Verdict.MERGED if identity in merged else Verdict.STEERED
             word = Verdict.STOPPED if verdict == Verdict.STOPPED else how
-            effects.append(Outcome(request.account, request.message_id, str(word), f"into.{message_id}"))
+            effects.extend(
+                Outcome(request.account, known, str(word), f"into.{message_id}")
+                for known in request.all_message_ids
+            )
         return effects
 
     def _note(self, silent: str, length: int) -> str:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
+from shoal.state.lanes import born_before
 from shoal.state.records import Record
 from workers.agent.context_blocks import block
 from workers.agent.profile import AgentProfile
 from workers.agent.prompt import user_text
 from workers.sessions.envelopes import GIVEN_WAY
-from workers.sessions.records import TurnRequest
+from workers.sessions.records import TurnRequest, decode_turn
 from workers.sessions.untrusted import field_text, header_value
 
 __all__ = [
@@ -21,9 +22,13 @@ __all__ = [
     "given_way_text",
     "joins",
     "quiet_in_ms",
+    "settleable",
     "steered_text",
     "tells",
 ]
+
+MAX_MESSAGES = 32
+"""Messages behind all that is absorbed; each gets its outcome with the commit, which holds 64 effects."""
 
 
 def joins(record: Record, head: Record, *, answers: int, collecting: bool) -> bool:
@@ -91,3 +96,36 @@ def given_way_text(lines: Sequence[bytes]) -> str:
     """What the next turn is told of messages that gave way because too many waited."""
     told = [field_text(line.decode("utf-8", "replace")) for line in lines]
     return block(GIVEN_WAY, {"dropped": len(told), "summary": told[-20:]})
+
+
+def settleable(
+    fresh: Sequence[Record],
+    known: Iterable[TurnRequest],
+    request: TurnRequest,
+    bound: tuple[int, str] | None,
+) -> list[Record]:
+    """As many of ``fresh`` as one commit can give an outcome; a batch stands for many messages.
+
+    Left where they are, for a turn of their own: what a stop covers although it came into the lane
+    after the stop, and the copy PluralKit made of a message that is part of this turn.
+
+    Args:
+        known: what is absorbed already.
+        request: the head.
+        bound: the stop in force in the lane.
+    """
+    ids = set(request.all_message_ids)
+    count = 0
+    for other in known:
+        ids.update(other.all_message_ids)
+        count += len(other.all_message_ids)
+    taken: list[Record] = []
+    for record in fresh:
+        own = decode_turn(record.body)
+        if (bound is not None and born_before(record, bound)) or own.original_id in ids:
+            continue
+        count += len(own.all_message_ids)
+        if count > MAX_MESSAGES:
+            break
+        taken.append(record)
+    return taken

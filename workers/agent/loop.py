@@ -33,6 +33,7 @@ from workers.agent.joining import (
     given_way_text,
     joins,
     quiet_in_ms,
+    settleable,
     steered_text,
     tells,
 )
@@ -63,7 +64,8 @@ from workers.agent.results import TurnDeps
 from workers.agent.tools.registry import Tool, ToolContext, ToolError, ToolResult, Wait
 from workers.agent.visibility import reply_mode
 from workers.agent.workspace import workspace_files
-from workers.sessions.changes import apply_changes
+from workers.sessions.canonical import DUPLICATE_REASON, is_spoken_for
+from workers.sessions.changes import DELETED_REASON, apply_changes
 from workers.sessions.history import pending
 from workers.sessions.opened import open_session
 from workers.sessions.records import TurnRequest, decode_turn
@@ -137,8 +139,10 @@ class TurnLoop:
         """
         if self.grant.stopped:
             return self._ending.stopped(reason=self._stop_reason())
+        if self.journal.step == 0 and self._answered_already():
+            return self._ending.dropped(DUPLICATE_REASON)
         if self.journal.step == 0 and not self._take_changes():
-            return self._ending.deleted()
+            return self._ending.dropped(DELETED_REASON)
         if self.profile.acp:
             return self._ending.trouble("acp", code="acp")
         if self.request.reset == "new" and not self.request.text:
@@ -199,6 +203,12 @@ class TurnLoop:
     def _collecting(self) -> bool:
         """The turn answers what gathered while another ran."""
         return self.request.mode == "collect" and self.request.queued
+
+    def _answered_already(self) -> bool:
+        """Its canonical id was answered: PluralKit replaced the message after its turn had begun."""
+        if not self.request.original_id:
+            return False
+        return is_spoken_for(self.deps.store.ledger.explain(self.request.account, self.request.original_id))
 
     def _run(self) -> Step:
         state = self.journal.state
@@ -373,6 +383,9 @@ class TurnLoop:
         ]
         fresh = first_of_each(fresh)[:room]
         if fresh:
+            bound = self.deps.store.lanes.stop_bound(self.grant.lane)
+            fresh = settleable(fresh, self.requests().values(), self.request, bound)
+        if fresh:
             self.deps.store.lanes.absorb(self.grant, [record.identity for record in fresh])
             self.grant.absorbed.extend(fresh)
             known.update({record.identity: record for record in fresh})
@@ -470,7 +483,11 @@ class TurnLoop:
 
 def _with(request: TurnRequest, edited: Edited) -> TurnRequest:
     return msgspec.structs.replace(
-        request, text=edited.text, message_ids=edited.message_ids, edited=edited.text != request.text
+        request,
+        text=edited.text,
+        message_id=edited.message_ids[-1] if edited.message_ids else request.message_id,
+        message_ids=edited.message_ids,
+        edited=edited.text != request.text,
     )
 
 

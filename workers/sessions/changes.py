@@ -45,27 +45,54 @@ def change_record(change: MessageChange, stamp: str) -> Record:
 
 
 def apply_changes(request: TurnRequest, behind: Iterable[Record]) -> TurnRequest | None:
-    """The request as it is now, or ``None`` if its (only) message was deleted.
+    """The request as it is now, or ``None`` if all its messages were deleted.
 
-    Of a batch the deleted messages are struck from the list; its text stays unless all are gone.
+    Of a batch, each message has its own text: an edit changes that, a deletion takes it out.
     """
-    gone: set[str] = set()
-    text: str | None = None
+    before = _texts(request)
+    texts = dict(before)
     for record in behind:
         if record.kind != KIND:
             continue
         change = msgspec.json.decode(record.body, type=MessageChange)
         if change.account != request.account:
             continue
-        if change.text is None:
-            gone.update(change.message_ids)
-        elif request.message_id in change.message_ids and not request.message_ids:
-            text = change.text
-    left = tuple(message for message in request.all_message_ids if message not in gone)
-    if not left:
+        for message_id in change.message_ids:
+            if message_id not in texts:
+                continue
+            if change.text is None:
+                del texts[message_id]
+            else:
+                texts[message_id] = change.text
+    if not texts:
         return None
-    if text is not None and text != request.text:
-        request = msgspec.structs.replace(request, text=text, edited=True)
-    if request.message_ids and left != request.message_ids:
-        request = msgspec.structs.replace(request, message_ids=left)
-    return request
+    if texts == before:
+        return request
+    text = "\n".join(texts.values()) if _whole(request) else request.text
+    batch = bool(request.message_ids)
+    return msgspec.structs.replace(
+        request,
+        text=text,
+        edited=text != request.text,
+        message_id=list(texts)[-1],
+        message_ids=tuple(texts) if batch else (),
+        part_chars=tuple(len(part) for part in texts.values()) if batch and _whole(request) else (),
+    )
+
+
+def _whole(request: TurnRequest) -> bool:
+    """Whether it is known which text is whose (a batch of an earlier release does not say)."""
+    return len(request.part_chars) == len(request.message_ids)
+
+
+def _texts(request: TurnRequest) -> dict[str, str]:
+    """Message → its text, oldest first."""
+    if not request.message_ids:
+        return {request.message_id: request.text}
+    if not _whole(request):
+        return dict.fromkeys(request.message_ids, "")
+    texts, at = {}, 0
+    for message_id, chars in zip(request.message_ids, request.part_chars, strict=True):
+        texts[message_id] = request.text[at : at + chars]
+        at += chars + 1
+    return texts

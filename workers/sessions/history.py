@@ -6,7 +6,8 @@ to its trigger; when it has answered it appends a mark, and entries up to the ne
 gone for later turns (rule R21). No turn deletes what others wrote, so a message that arrives
 between admission and turn can neither be read early nor wiped. The newest :data:`KEEP` entries stay.
 
-Only senders who may talk are recorded: a stranger is never quoted (``spec/inbound.md`` 4.6).
+Only senders who may talk are recorded: a stranger is never quoted (``spec/inbound.md`` 4.6). What
+is edited later is kept once more, and the newest entry of an id counts; what is deleted is struck out.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from workers.access.facts import SenderFacts
 from workers.access.visibility import SHOW_ALL, ContextFilter
 from workers.sessions.records import TurnRequest
 
-__all__ = ["NOTHING", "HistoryEntry", "Pending", "cleared", "history_id", "pending", "record"]
+__all__ = ["NOTHING", "HistoryEntry", "Pending", "cleared", "forgotten", "history_id", "pending", "record"]
 
 MAX_BODY = 2000
 """Characters kept of one entry, which is what Discord shows of one message."""
@@ -47,6 +48,8 @@ class HistoryEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """Role ids of the sender when it was written; what ``contextVisibility`` asks. None: not known."""
     mark: bool = False
     """Entries up to ``message_id`` are done with."""
+    gone: bool = False
+    """The message was deleted."""
 
 
 _decoder = msgspec.json.Decoder(HistoryEntry)
@@ -82,6 +85,12 @@ def record(account: str, channel_id: str, entry: HistoryEntry) -> Effect:
     return Transcript(history_id(account, channel_id), [msgspec.json.encode(short)], keep=KEEP)
 
 
+def forgotten(account: str, channel_id: str, message_ids: Sequence[str]) -> Effect:
+    """These messages were deleted: nobody quotes them any more."""
+    entries = [msgspec.json.encode(HistoryEntry(message_id, gone=True)) for message_id in message_ids]
+    return Transcript(history_id(account, channel_id), entries, keep=KEEP)
+
+
 def pending(
     sessions: Sessions, request: TurnRequest, limit: int, context: ContextFilter = SHOW_ALL
 ) -> Pending:
@@ -96,11 +105,12 @@ def pending(
     entries = _decoded(raw)
     mark = max((int(entry.message_id) for entry in entries if entry.mark), default=0)
     until = int(request.message_id)
-    seen = {
-        entry.message_id: entry
-        for entry in entries
-        if not entry.mark and mark < int(entry.message_id) < until and _shown(entry, context)
-    }
+    seen: dict[str, HistoryEntry] = {}
+    for entry in entries:
+        if entry.gone:
+            seen.pop(entry.message_id, None)
+        elif not entry.mark and mark < int(entry.message_id) < until and _shown(entry, context):
+            seen[entry.message_id] = entry
     newest = sorted(seen.values(), key=lambda entry: int(entry.message_id))[-limit:]
     return Pending(tuple(newest), len(seen))
 

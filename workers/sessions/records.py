@@ -188,6 +188,10 @@ class TurnRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where it comes from, if anything is known of that."""
     message_ids: tuple[str, ...] = ()
     """All messages of a batch, oldest first; empty for a single message."""
+    part_chars: tuple[int, ...] = ()
+    """Length of each of their texts; ``text`` is the texts, joined by newlines."""
+    original_id: str = ""
+    """The message that PluralKit replaced by this one: its canonical id (decision 12)."""
     edited: bool = False
     """The text was replaced by a later edit before the turn began."""
     v: int = 1

@@ -26,6 +26,7 @@ from workers.access.reactions import ReactionMode
 from workers.access.settings import AccessSettings
 from workers.access.visibility import ContextVisibility
 from workers.sessions.access_settings import access_of
+from workers.sessions.holds import HoldReader, StoreHolds
 from workers.sessions.keys import DmScope
 from workers.sessions.questions import asked_of
 from workers.sessions.queueing import QueueSettings
@@ -49,6 +50,8 @@ class Settings:
     identity_links: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     queue: QueueSettings = field(default_factory=QueueSettings)
     history_limit: int = 20
+    debounce_ms: int = 0
+    """How long one author's messages are gathered into one; 0 is not at all."""
     reactions: Mapping[str, ReactionMode] = field(default_factory=dict)
     """Key of a ``guilds`` entry → its ``reactionNotifications``, where that is not ``own``."""
     guild_slugs: Mapping[str, str] = field(default_factory=dict)
@@ -71,7 +74,7 @@ def settings_of(loaded: Loaded, account_id: str) -> Settings:
     """
     account = loaded.account(account_id)
     root = loaded.root
-    guilds = account.discord.guilds or {}
+    guilds, inbound = account.discord.guilds or {}, root.messages.inbound
     access = access_of(loaded, account_id)
     return Settings(
         account=account_id,
@@ -86,6 +89,7 @@ def settings_of(loaded: Loaded, account_id: str) -> Settings:
         identity_links={name: tuple(ids) for name, ids in root.session.identity_links.items()},
         queue=QueueSettings.of(root.messages.queue),
         history_limit=account.discord.history_limit,
+        debounce_ms=inbound.by_channel.get("discord", inbound.debounce_ms),
         reactions={key: entry.reaction_notifications for key, entry in guilds.items()},
         guild_slugs={key: entry.slug for key, entry in guilds.items() if entry.slug},
         context_visibility=account.discord.context_visibility,
@@ -160,6 +164,11 @@ class AdmissionView(Protocol):
         ...
 
     @property
+    def holds(self) -> HoldReader:
+        """Messages that wait."""
+        ...
+
+    @property
     def first_owner(self) -> str:
         """The sender who owns the bot while the config names nobody, or empty."""
         ...
@@ -203,6 +212,7 @@ class StoreView:
         self._guilds: dict[str, Mapping[str, Any] | None] = {}
         self._roles: dict[str, Sequence[Mapping[str, Any]]] = {}
         self._sessions: dict[str, SessionState] = {}
+        self.holds = StoreHolds(settings.account, store)
 
     @property
     def settings(self) -> Settings:
@@ -317,3 +327,4 @@ class StoreView:
         for effect in effects:
             if isinstance(effect, SessionPut):
                 self._sessions.pop(effect.session_key, None)
+        self.holds.wrote(effects)

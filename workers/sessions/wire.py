@@ -93,6 +93,8 @@ class WireMessage:
     reference_type: int | None = None
     reference_message_id: str = ""
     reference_channel_id: str = ""
+    reference_missing: bool = False
+    """It answers a message that was not sent along; one that was deleted is sent as null."""
     referenced: WireMessage | None = None
     snapshots: tuple[Snapshot, ...] = ()
 
@@ -190,12 +192,21 @@ def _message(raw: Mapping[str, Any]) -> WireMessage:
         reference_type=(_int(reference.get("type")) or 0) if reference else None,
         reference_message_id=read_id(reference.get("message_id")),
         reference_channel_id=read_id(reference.get("channel_id")),
+        reference_missing=_missing(raw, reference),
         referenced=_referenced(raw.get("referenced_message")),
         snapshots=tuple(
             _snapshot(_map(_map(entry).get("message")))
             for entry in _list(raw.get("message_snapshots"))[:MAX_FILES]
         ),
     )
+
+
+def _missing(raw: Mapping[str, Any], reference: Mapping[str, Any]) -> bool:
+    """A reply came without what it answers. What a followed channel sends on never has that."""
+    if "referenced_message" in raw or not read_id(reference.get("message_id")):
+        return False
+    crosspost = (_int(raw.get("flags")) or 0) & MessageFlags.IS_CROSSPOST
+    return (_int(reference.get("type")) or 0) == 0 and not crosspost
 
 
 def _referenced(raw: Any) -> WireMessage | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from shoal.state.ledger import Explanation
 from shoal.state.lookups import Asked
 from shoal.state.records import InboundEvent, Record
 from workers.access.needs import MemberNeeded, ThreadMemberNeeded
@@ -38,6 +39,35 @@ def recordings() -> dict[str, Any]:
     return loaded
 
 
+class Holds:
+    """What waits and has waited, as given."""
+
+    def __init__(
+        self,
+        *,
+        held: Collection[str] = (),
+        bounds: Mapping[str, tuple[int, str]] | None = None,
+        stories: Mapping[str, Explanation] | None = None,
+    ) -> None:
+        self.held = set(held)
+        self.bounds = dict(bounds or {})
+        self.told = dict(stories or {})
+
+    def holding(self, lane: str) -> bool:
+        return lane in self.held
+
+    def stop_bound(self, lane: str) -> tuple[int, str] | None:
+        return self.bounds.get(lane)
+
+    def stories(self, message_ids: Sequence[str]) -> list[Explanation | None]:
+        return [self.told.get(name) for name in message_ids]
+
+
+def told(message_id: str, *notes: tuple[str, str]) -> Explanation:
+    """The story of a message without an outcome yet."""
+    return Explanation("default", message_id, None, "", 0, list(notes))
+
+
 class View:
     """A view without a store: facts and depths as given."""
 
@@ -51,6 +81,7 @@ class View:
         depths: Mapping[str, int] | None = None,
         commands: Mapping[str, Any] | None = None,
         account: str = "default",
+        holds: Holds | None = None,
         paired: Collection[str] = (),
         first_owner: str = "",
         sessions: Mapping[str, SessionState] | None = None,
@@ -68,6 +99,7 @@ class View:
             access=AccessSettings.read(account, section or {}, commands, groups=groups),
             **more,
         )
+        self.holds = holds or Holds()
         self.bot_id = bot_id
         self.guilds = dict(guilds or {})
         self.channels = dict(channels or {})

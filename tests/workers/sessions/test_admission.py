@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -9,6 +10,8 @@ import pytest
 
 from shoal.base.ids import snowflake_ms
 from shoal.state.effects import Note, Outcome, Push, SystemEvent, Transcript
+from shoal.state.ledger import Outcome as LedgerOutcome
+from shoal.state.lookups import Asked
 from tests.workers.sessions.helpers import (
     ANN,
     BOB,
@@ -17,12 +20,14 @@ from tests.workers.sessions.helpers import (
     DM,
     GUILD,
     NOW,
+    Holds,
     View,
     event,
     in_guild,
     message,
     recordings,
     routing,
+    told,
 )
 from workers.sessions.admission import Admission, StopBound, admit
 from workers.sessions.changes import KIND as CHANGE
@@ -31,6 +36,7 @@ from workers.sessions.history import HistoryEntry
 from workers.sessions.queueing import QueueSettings
 from workers.sessions.records import TurnRequest, decode_turn
 
+ANSWERED = LedgerOutcome.ANSWERED
 OPEN: dict[str, Any] = {"allowFrom": [ANN], "guilds": {GUILD: {}}}
 CHANNEL_LANE = f"session:agent:main:discord:channel:{CHANNEL}"
 
@@ -92,7 +98,6 @@ def test_a_mention_in_a_guild_goes_into_the_channels_session() -> None:
         (in_guild(mention=False), OPEN, ("history", "mention-required")),
         (in_guild(mention=False, mention_roles=["77"]), OPEN, ("history", "mention-required")),
         (in_guild(mention=False, mention_everyone=True), OPEN, ("history", "mention-required")),
-        (message(""), OPEN, ("dropped", "empty-message")),
         (message("", type=7), OPEN, ("event", "join")),
         (in_guild("", mention=False, type=6), OPEN, ("event", "pin")),
         (message("", type=3), OPEN, ("dropped", "service-message")),
@@ -108,6 +113,15 @@ def test_refusals_have_an_outcome(
     admission = admit(event(data), View(section))
     assert outcome(admission) == expected
     assert not any(isinstance(effect, Push) for effect in admission.effects)
+
+
+def test_a_message_without_text_is_read_again_before_it_is_dropped() -> None:
+    asked = Asked("default", "message", str(NOW))
+    held = admit(event(message("")), View(OPEN))
+    assert outcome(held) is None
+    assert held.summary == "held · message"
+    gone = View(OPEN, answers={asked: None})
+    assert outcome(admit(event(message("")), gone)) == ("dropped", "empty-message")
 
 
 def test_what_lacks_only_a_mention_is_kept_for_later() -> None:
@@ -212,7 +226,8 @@ def change(data: dict[str, Any], name: str, view: View) -> Push | None:
 
 
 def test_edits_and_deletes_of_waiting_messages_follow_them() -> None:
-    busy = View(OPEN, depths={CHANNEL_LANE: 2})
+    story = told(str(NOW), ("session", CHANNEL_LANE.removeprefix("session:")))
+    busy = View(OPEN, depths={CHANNEL_LANE: 2}, holds=Holds(stories={str(NOW): story}))
     waiting = pushed(admit(event(in_guild("old")), busy))
     edited = change(in_guild("new", edited_timestamp="2026-01-05T00:50:00+00:00"), "MESSAGE_UPDATE", busy)
     deleted = change({"id": str(NOW), "channel_id": CHANNEL, "guild_id": GUILD}, "MESSAGE_DELETE", busy)
@@ -252,6 +267,12 @@ def test_events_that_change_nothing(data: dict[str, Any], name: str) -> None:
 def test_nothing_is_pushed_where_nothing_waits() -> None:
     gone = {"id": str(NOW), "channel_id": CHANNEL, "guild_id": GUILD}
     assert change(gone, "MESSAGE_DELETE", View(OPEN)) is None
+    story = told(str(NOW), ("session", CHANNEL_LANE.removeprefix("session:")))
+    assert change(gone, "MESSAGE_DELETE", View(OPEN, holds=Holds(stories={str(NOW): story}))) is None
+    over = View(
+        OPEN, depths={CHANNEL_LANE: 2}, holds=Holds(stories={str(NOW): replace(story, outcome=ANSWERED)})
+    )
+    assert change(gone, "MESSAGE_DELETE", over) is None
 
 
 # -- routing ---------------------------------------------------------------------------------------

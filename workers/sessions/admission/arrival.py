@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from shoal.base.aborts import is_stop_command
 from shoal.base.ids import snowflake_ms
 from shoal.discord.wire import MessageType
 from shoal.state.effects import Tally
+from shoal.state.lookups import Asked
 from shoal.state.records import InboundEvent
 from workers.access.decision import Decision
 from workers.access.facts import MentionFacts, MessageFacts, SenderFacts, Surface
@@ -21,7 +23,16 @@ from workers.sessions.text_commands import TextCommand, read_command
 from workers.sessions.view import AdmissionView
 from workers.sessions.wire import WireMessage, user_tag
 
-__all__ = ["COMMAND_ECHOES", "ORDINARY", "Arrival", "arrive", "author_facts", "counted", "may_forward"]
+__all__ = [
+    "COMMAND_ECHOES",
+    "ORDINARY",
+    "Arrival",
+    "Part",
+    "arrive",
+    "author_facts",
+    "counted",
+    "may_forward",
+]
 
 ORDINARY = frozenset({MessageType.DEFAULT, MessageType.REPLY})
 """Message types a person writes: default and reply."""
@@ -30,8 +41,21 @@ COMMAND_ECHOES = frozenset({MessageType.CHAT_INPUT_COMMAND, MessageType.CONTEXT_
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """One message of a batch: what it says for itself."""
+
+    message: WireMessage
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Arrival:
-    """One message with everything admission knows of it."""
+    """One message with everything admission knows of it; or several of one author that became one.
+
+    Attributes:
+        parts: the messages of a batch, oldest first (``message`` is made of all); empty for a single one.
+        answers: what was looked up because of it, by question.
+    """
 
     event: InboundEvent
     message: WireMessage
@@ -43,20 +67,36 @@ class Arrival:
     """Whose words may be shown besides the sender's."""
     command: TextCommand | None = None
     """The text command the message is, where text commands are on."""
+    parts: tuple[Part, ...] = ()
+    answers: Mapping[Asked, bytes] = field(default_factory=dict)
+
+    @property
+    def said(self) -> tuple[Part, ...]:
+        """Every message this stands for, oldest first."""
+        return self.parts or (Part(self.message, self.text),)
 
 
-def arrive(event: InboundEvent, message: WireMessage, view: AdmissionView) -> Arrival:
+def arrive(
+    event: InboundEvent,
+    message: WireMessage,
+    view: AdmissionView,
+    *,
+    parts: tuple[Part, ...] = (),
+    answers: Mapping[Asked, bytes] | None = None,
+) -> Arrival:
     """Gather the facts of a message and ask access."""
-    text = message_text(message)
+    text = "\n".join(part.text for part in parts) if parts else message_text(message)
     command = _command(message, view)
     surface = surface_of(message, view)
     message = _with_member(message, surface, view)
     conversation = conversation_of(message, surface, view.settings)
     facts, decision = ask(_facts(message, text, command, conversation, view), view)
     context = _context_of(decision, view)
-    if not may_forward(message, context):
+    if not parts and not may_forward(message, context):
         text = message_text(message, with_forwarded=False)
-    return Arrival(event, message, text, facts, decision, conversation, context, command)
+    return Arrival(
+        event, message, text, facts, decision, conversation, context, command, parts, answers or {}
+    )
 
 
 def counted(arrival: Arrival) -> tuple[Tally, ...]:

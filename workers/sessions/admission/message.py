@@ -5,24 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 
 from shoal.base.errors import InvalidName
-from shoal.base.ids import snowflake_ms
 from shoal.state.effects import Outcome
 from shoal.state.records import InboundEvent
 from workers.access.decision import Decision
-from workers.sessions import history
 from workers.sessions.admission import service
+from workers.sessions.admission.answers import inform
 from workers.sessions.admission.arrival import ORDINARY, Arrival, arrive, counted
 from workers.sessions.admission.commands import find_command
+from workers.sessions.admission.hold import flush_push, hold, hold_lane
+from workers.sessions.admission.noting import refused
 from workers.sessions.admission.pairing import find_knock
 from workers.sessions.admission.reasons import AdmissionReason
-from workers.sessions.admission.results import Admission, Notice, dropped, record_identity
+from workers.sessions.admission.results import Admission, Notice, record_identity
 from workers.sessions.admission.stop import find_stop
 from workers.sessions.admission.turns import start_turn
-from workers.sessions.identity import identity_of
 from workers.sessions.view import AdmissionView
 from workers.sessions.wire import Malformed, read_ids, read_message
 
-__all__ = ["create", "fast_stop"]
+__all__ = ["create", "fast_stop", "settle"]
 
 
 def create(event: InboundEvent, view: AdmissionView) -> Admission:
@@ -33,13 +33,44 @@ def create(event: InboundEvent, view: AdmissionView) -> Admission:
         ids = read_ids(event.data, "id")
         effects = (Outcome(event.account, ids[0], "dropped", AdmissionReason.MALFORMED),) if ids else ()
         return Admission(effects, f"dropped · {AdmissionReason.MALFORMED} ({error})")
-    arrival = arrive(event, message, view)
+    arrival = inform(event, message, view)
     if event.history:
-        return _refused(arrival, _noted(arrival.decision), view)
+        return refused(arrival, _noted(arrival.decision), view)
     try:
-        return find_stop(arrival, view) or find_command(arrival, view) or _ordinary(arrival, view)
+        stop = find_stop(arrival, view)
+        if stop is not None:
+            return _flushing(stop, arrival, view)
+        return hold(arrival, view) or _decide(arrival, view)
     except InvalidName:
-        return dropped(event.account, message.id, AdmissionReason.SESSION_KEY)
+        return _nameless(arrival, view)
+
+
+def settle(arrival: Arrival, view: AdmissionView) -> Admission:
+    """The decision about a message, or a batch, that has waited and waits for nothing any more."""
+    try:
+        stop = find_stop(arrival, view) if not arrival.parts else None
+        return stop or _decide(arrival, view)
+    except InvalidName:
+        return _nameless(arrival, view)
+
+
+def _nameless(arrival: Arrival, view: AdmissionView) -> Admission:
+    reason = AdmissionReason.SESSION_KEY
+    return refused(arrival, replace(arrival.decision, reason=reason, history=False), view)
+
+
+def _decide(arrival: Arrival, view: AdmissionView) -> Admission:
+    command = find_command(arrival, view) if not arrival.parts else None
+    return command or _ordinary(arrival, view)
+
+
+def _flushing(stop: Admission, arrival: Arrival, view: AdmissionView) -> Admission:
+    """A stop, after which what its author was writing is not waited for any more."""
+    lane = hold_lane(arrival.event.account, arrival.message)
+    if not view.holds.holding(lane):
+        return stop
+    mark = flush_push(lane, arrival.event.account, arrival.message.id)
+    return replace(stop, effects=(*stop.effects, mark))
 
 
 def _ordinary(arrival: Arrival, view: AdmissionView) -> Admission:
@@ -47,8 +78,8 @@ def _ordinary(arrival: Arrival, view: AdmissionView) -> Admission:
     if service.is_own_poll(arrival):
         return service.own_poll(arrival, view)
     if not arrival.decision.allowed:
-        refused = _refused(arrival, arrival.decision, view)
-        return find_knock(arrival, view) or _told(arrival, refused, view)
+        no = refused(arrival, arrival.decision, view)
+        return find_knock(arrival, view) or _told(arrival, no, view)
     if arrival.message.type not in ORDINARY:
         return service.service_message(arrival)
     return start_turn(arrival, view)
@@ -79,28 +110,3 @@ def _told(arrival: Arrival, admission: Admission, view: AdmissionView) -> Admiss
         decision.notice, view.settings.language,
     ) if decision.notice else None  # fmt: skip
     return replace(admission, effects=(*admission.effects, *counted(arrival)), notice=notice)
-
-
-def _refused(arrival: Arrival, decision: Decision, view: AdmissionView) -> Admission:
-    """The outcome of a refusal; what may be quoted later is kept for the next turn of the channel."""
-    account, message, text = arrival.event.account, arrival.message, arrival.text
-    if not (decision.history and text and view.settings.history_limit > 0):
-        return dropped(account, message.id, decision.reason)
-    sender = identity_of(message.author, message.nick)
-    entry = history.HistoryEntry(
-        message_id=message.id,
-        sender=sender.label,
-        sender_id=sender.id,
-        timestamp_ms=snowflake_ms(message.id),
-        body=text,
-        username=sender.username,
-        tag=sender.tag,
-        roles=message.roles,
-    )
-    return Admission(
-        (
-            history.record(account, message.channel_id, entry),
-            Outcome(account, message.id, "history", decision.reason),
-        ),
-        f"history · {decision.reason}",
-    )

@@ -86,6 +86,8 @@ def turn_request(
         quoted=_quoted(arrival, view),
         has_forwarded=_forwards(message),
         forwarded=_forwarded_from(arrival, view),
+        message_ids=tuple(part.message.id for part in arrival.parts),
+        part_chars=tuple(len(part.text) for part in arrival.parts),
     )
 
 

@@ -7,6 +7,7 @@ from shoal.base.ids import snowflake_ms
 from shoal.state.effects import Note, Outcome
 from workers.access.decision import Reason
 from workers.sessions.admission.arrival import ORDINARY, Arrival
+from workers.sessions.admission.hold import hold_lane
 from workers.sessions.admission.results import Admission, Notice, StopBound, dropped, record_identity
 from workers.sessions.keys import session_lane
 from workers.sessions.view import AdmissionView
@@ -34,7 +35,7 @@ def find_stop(arrival: Arrival, view: AdmissionView) -> Admission | None:
         return dropped(account, message.id, Reason.COMMAND_UNAUTHORIZED) if command else None
     session_key = arrival.conversation.session_key
     lane = session_lane(session_key)
-    busy = view.depth(lane) > 0
+    busy = view.depth(lane) > 0 or view.holds.holding(hold_lane(account, message))
     if not command and not busy and not decision.mentioned_by and facts.surface.kind != "direct":
         return None
     return Admission(

@@ -67,7 +67,10 @@ def push_turn(request: TurnRequest, *, delay_ms: int = 0, stops: bool = False) -
     return Admission(
         (
             Push(lane, record, delay_ms=delay_ms),
-            Note(request.account, request.message_id, "session", request.session_key),
+            *(
+                Note(request.account, known, "session", request.session_key)
+                for known in request.all_message_ids
+            ),
         ),
         f"admitted · {request.agent_id}",
         stop=StopBound(lane, request.born_ms, request.message_id) if stops else None,

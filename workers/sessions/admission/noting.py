@@ -1,0 +1,44 @@
+"""Messages that start nothing, kept so that a later turn may quote them (``spec/inbound.md`` 4.6)."""
+
+from __future__ import annotations
+
+from shoal.base.ids import snowflake_ms
+from shoal.state.effects import Effect, Outcome
+from workers.access.decision import Decision
+from workers.sessions import history
+from workers.sessions.admission.arrival import Arrival, Part
+from workers.sessions.admission.results import Admission
+from workers.sessions.identity import identity_of
+from workers.sessions.view import AdmissionView
+
+__all__ = ["history_entry", "refused"]
+
+
+def refused(arrival: Arrival, decision: Decision, view: AdmissionView) -> Admission:
+    """The outcome of a refusal; what may be quoted later is kept for the next turn of the channel."""
+    account, reason = arrival.event.account, decision.reason
+    effects: list[Effect] = []
+    quotable = decision.history and view.settings.history_limit > 0
+    for part in arrival.said:
+        noted = quotable and bool(part.text)
+        if noted:
+            effects.append(history.record(account, part.message.channel_id, history_entry(part)))
+        effects.append(Outcome(account, part.message.id, "history" if noted else "dropped", reason))
+    word = "history" if len(effects) > len(arrival.said) else "dropped"
+    return Admission(tuple(effects), f"{word} · {reason}")
+
+
+def history_entry(part: Part) -> history.HistoryEntry:
+    """What later turns may quote of a message."""
+    message = part.message
+    sender = identity_of(message.author, message.nick)
+    return history.HistoryEntry(
+        message_id=message.id,
+        sender=sender.label,
+        sender_id=sender.id,
+        timestamp_ms=snowflake_ms(message.id),
+        body=part.text,
+        username=sender.username,
+        tag=sender.tag,
+        roles=message.roles,
+    )
