@@ -19,6 +19,8 @@ from shoal.state.records import Record
 __all__ = [
     "MAX_EFFECTS",
     "MAX_EFFECT_BYTES",
+    "Control",
+    "Controls",
     "Count",
     "Effect",
     "Expire",
@@ -246,6 +248,28 @@ class Tally:
     ttl_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Control:
+    """One button, select or form as it is remembered; ``reusable`` ones answer more than once."""
+
+    id: str
+    body: bytes
+    reusable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """Remember the controls of one message for ``life_ms``; a known ``group`` is a no-op.
+
+    Read and used up by :class:`shoal.state.controls.ControlRegistry`. At most 64.
+    """
+
+    account: str
+    group: str
+    life_ms: int
+    controls: Sequence[Control]
+
+
 Effect = (
     Push
     | Transcript
@@ -264,6 +288,7 @@ Effect = (
     | Pair
     | PairReply
     | Tally
+    | Controls
 )
 
 
@@ -324,6 +349,12 @@ def _encode(effect: Effect) -> list[bytes | str | int]:
             check_name(account, "account")
             check_name(name, "tally")
             return ["tally", account, name, check_name(member, "member"), int(at_ms), int(ttl_ms)]
+        case Controls(account, group, life_ms, controls):
+            flat: list[bytes | str | int] = []
+            for control in controls:
+                flat.extend((check_name(control.id, "control"), int(control.reusable), control.body))
+            check_name(account, "account")
+            return ["controls", account, check_name(group, "group"), int(life_ms), len(controls), *flat]
         case SessionPut(session_key, fields):
             gone = [name for name, text in fields.items() if text is None]
             kept: list[bytes | str | int] = []

@@ -129,6 +129,7 @@ FAMILIES: tuple[Family, ...] = (
     _w("blob", "blob:<blob id>", "string", "≤ 1 day", "25 MiB", 100_000, "bodies too large for records"),
     _w("media", "media:<account>:<file>", "hash", "1 day", "one per file", 300, "host → where the file is"),
     _w("claim", "mediaclaim:<account>:<file>:<host>", "string", "20 s", "one each", 120, "who fetches it"),
+    _w("controls", "ctl:<account>:<group>", "hash", "≤ 1 day", "one per message", 900, "buttons, forms"),
     # facts
     _x("facts", "facts:<account>:<kind>", "hash", "none", "Discord's", 700, "guilds, channels, roles, …"),
     _x("lookup", "look:<account>:<kind>:<name>", "string", "≤ 30 d", "one each", 700, "what was asked for"),
@@ -281,6 +282,10 @@ class Keys:
     def owner(self) -> str:
         """The first who was approved, while the config names no owner (string)."""
         return self._make("owner")
+
+    def controls(self, account: str, group: str) -> str:
+        """Controls of one message (hash)."""
+        return self._make("ctl", account, group)
 
     def tally(self, account: str, name: str) -> str:
         """Messages counted under a name (zset)."""

@@ -20,6 +20,7 @@ from shoal.base.errors import StoreUnsuitable
 from shoal.base.redact import mask_url, redactor
 from shoal.state.blobs import Blobs
 from shoal.state.client import SOCKET_TIMEOUT_S, Client, connect, is_local
+from shoal.state.controls import ControlRegistry
 from shoal.state.facts import Facts
 from shoal.state.gaps import Gaps
 from shoal.state.intake import Intake
@@ -151,6 +152,11 @@ class Store:
     def receipts(self) -> Receipts:
         """What reached Discord."""
         return Receipts(self)
+
+    @cached_property
+    def controls(self) -> ControlRegistry:
+        """Buttons, selects and forms that can be clicked."""
+        return ControlRegistry(self)
 
     @cached_property
     def blobs(self) -> Blobs:

@@ -12,6 +12,8 @@ from typing import Any
 
 from shoal.base.errors import StateConflict
 from shoal.state.effects import (
+    Control,
+    Controls,
     Count,
     Effect,
     Expire,
@@ -152,6 +154,9 @@ def effects() -> list[Effect]:
         Slot(DELIVERY, "u", 1, b"another"),
         Slot(DELIVERY, "u", 2, None),
         Expire("b1"),
+        Controls(
+            "default", "g1", 60_000, [Control("btn_g1-1", b"{}"), Control("btn_g1-2", b"{}", reusable=True)]
+        ),
         Tally("default", "loop.1.2.3", "m1", 1_790_000_000_000, 60_000),
         Tally("default", "loop.1.2.3", "m1", 1_790_000_000_500, 60_000),
         SessionPut("agent:main", {"session_id": b"s1", "old": None}),
@@ -244,6 +249,17 @@ def run_of_three(store: Store, _: Any) -> int:
     if cursor is None or cursor.seq != 4:
         raise StateConflict("not stored", "intake_run")
     return 0  # a second delivery: all of it was there
+
+
+def with_controls(store: Store) -> None:
+    key = store.keys.controls("default", "g1")
+    store.redis.hset(key, mapping={"btn_g1-1": b"0{}", "btn_g1-2": b"1{}"})
+    store.redis.pexpire(key, 60_000)
+
+
+def first_click(store: Store) -> None:
+    store.controls.take("default", "g1", "btn_g1-2", "i0")
+    store.controls.take("default", "g1", "btn_g1-1", "i1")
 
 
 def queued(store: Store) -> None:
@@ -406,6 +422,10 @@ def others() -> list[Scenario]:
         Scenario("run", "intake_run", session_begun, run_of_three),
         Scenario("run behind others", "intake_run", after(session_begun, queued), run_of_three),
         Scenario("run to a parked lane", "intake_run", after(session_begun, parked_inbound), run_of_three),
+        Scenario("click", "control_take", with_controls,
+                 lambda s, _: s.controls.take("default", "g1", "btn_g1-1", "i1")),
+        Scenario("second click", "control_take", after(with_controls, first_click),
+                 lambda s, _: s.controls.take("default", "g1", "btn_g1-1", "i2")),
         Scenario("skip", "intake_skip", session_begun,
                  lambda s, _: s.intake.skip(event(), "bad", token=token(9))),
         Scenario("begin", "intake_begin", session_begun,

@@ -53,6 +53,6 @@ def test_every_script_has_a_scenario() -> None:
     from importlib import resources
 
     files = {item.name.removesuffix(".lua") for item in (resources.files("shoal.state") / "lua").iterdir()}
-    parts = {"lane", "intake", "holder", "ledger", "process", "transcript", "probe", "pairing"}
+    parts = {"lane", "intake", "holder", "ledger", "process", "transcript", "probe", "pairing", "control"}
     ours = {name for name in files if name.partition("_")[0] in parts}
     assert ours == {scenario.script for scenario in all_scenarios()}

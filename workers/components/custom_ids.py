@@ -12,13 +12,21 @@ ours: what it wants to hear of, it asks for by a description (rule R16).
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-__all__ = ["ControlId", "component_id", "control_id", "parse_control", "reserved_ids"]
+__all__ = [
+    "ControlId",
+    "component_id",
+    "control_id",
+    "group_of",
+    "message_group",
+    "parse_control",
+    "reserved_ids",
+]
 
-PREFIXES = ("btn_", "sel_", "mdl_", "fld_", "grp_")
 MAX_CHARS = 100
 RESERVED = (
     "occomp:",
@@ -32,7 +40,9 @@ RESERVED = (
     "shoal:",
 )
 
-Kind = Literal["btn", "sel", "mdl", "fld", "grp"]
+_COMPONENT = re.compile(r"(?:btn|sel|mdl|fld)_([0-9a-f]{20})-\d{1,3}")
+
+Kind = Literal["btn", "sel", "mdl", "fld"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +53,22 @@ class ControlId:
     form: str = ""
 
 
-def component_id(kind: Kind, cause: str, step: str, number: int) -> str:
-    """The id of one control of one message: the same for ever, in every process, guessed by nobody who does
-    not know the cause.
+def message_group(cause: str, step: str) -> str:
+    """The name of one message's controls: the same for ever, in every process, and guessed by nobody who
+    does not know the cause.
     """
-    seed = f"{kind}\n{cause}\n{step}\n{number}".encode()
-    return f"{kind}_{hashlib.blake2b(seed, digest_size=9).hexdigest()}"
+    return hashlib.blake2b(f"{cause}\n{step}".encode(), digest_size=10).hexdigest()
+
+
+def component_id(kind: Kind, group: str, number: int) -> str:
+    """The id of one control of a message."""
+    return f"{kind}_{group}-{number}"
+
+
+def group_of(component: str) -> str | None:
+    """The message a component id belongs to, or ``None`` if it is no id of ours."""
+    match = _COMPONENT.fullmatch(component)
+    return match.group(1) if match else None
 
 
 def control_id(control: ControlId) -> str:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-from workers.components.custom_ids import ControlId, component_id, control_id
+from workers.components.custom_ids import ControlId, component_id, control_id, message_group
 from workers.components.entries import ControlEntry, FieldEntry, FormEntry
 from workers.components.spec import (
     Actions,
@@ -55,9 +56,10 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """``components`` for the message, ``entries`` for the registry."""
+    """``components`` for the message, ``entries`` for the registry under ``group``."""
 
     components: list[Json]
+    group: str
     entries: list[ControlEntry | FormEntry]
 
 
@@ -68,13 +70,13 @@ class _Maker:
     entries: list[ControlEntry | FormEntry] = field(default_factory=list)
     number: int = 0
 
-    @property
+    @cached_property
     def group(self) -> str:
-        return component_id("grp", self.origin.cause, self.origin.step, 0)
+        return message_group(self.origin.cause, self.origin.step)
 
     def new_id(self, kind: Any) -> str:
         self.number += 1
-        return component_id(kind, self.origin.cause, self.origin.step, self.number)
+        return component_id(kind, self.group, self.number)
 
     def remember(self, **fields: Any) -> ControlEntry:
         origin = self.origin
@@ -113,7 +115,7 @@ def encode_spec(spec: Spec, origin: Origin, *, text: str = "", accent: int | Non
     }
     if spec.spoiler:
         box["spoiler"] = True
-    return Encoded([box], maker.entries)
+    return Encoded([box], maker.group, maker.entries)
 
 
 def modal_data(form: FormEntry) -> Json:

@@ -1,5 +1,5 @@
 -- _effects: the closed list of what a checkpoint or commit may do (R5). Needs _ledger, _pairing, _lanes,
--- _events and _waiting.
+-- _events, _waiting and _controls.
 --
 -- Arguments: the number of effects, then for each its verb and
 --   push        lane, identity, frame, delay ms, front 0|1
@@ -17,10 +17,11 @@
 --   count       account, name
 --   pair        account, sender, meta, message id, n, n codes, lane, identity, frame
 --   pairreply   account, sender, identity of the reply, what became of it
+--   controls    account, group, life ms, n, n × (control id, reusable 0|1, body)
 --   giveway     lane, identity, account, reason, place, line | '', n, n message ids
 --   toldof      lane, place, number of lines
 --
--- Keys built here, besides those of _ledger, _pairing, _lanes, _events and _waiting
+-- Keys built here, besides those of _ledger, _pairing, _lanes, _events, _waiting and _controls
 --   tr:<session id>     list    entries             trm:<session id>  hash  bytes, n, archives
 --                               (both end 30 days after the last entry where entries to keep are given)
 --   rcpt:<identity>     hash    part → value; 24 h  ses:<session key> hash  session record
@@ -168,6 +169,21 @@ function E.session()
     redis.call('HSET', key, unpack(set))
     if #gone > 0 then redis.call('HDEL', key, unpack(gone)) end
     redis.call('ZADD', PREFIX .. 'sessions', B.int(B.now), name)
+  end
+end
+
+function E.controls()
+  local key = control_key(take(), take())
+  local life = B.count(take(), 'life', 86400000)
+  local n, set = B.count(take(), 'number of controls', 64), {}
+  for i = 1, n do
+    local id, reusable = B.name(take(), 'control'), take()
+    set[2 * i - 1], set[2 * i] = id, (reusable == '1' and '1' or '0') .. take()
+  end
+  return function()
+    if n == 0 or redis.call('EXISTS', key) == 1 then return end
+    redis.call('HSET', key, unpack(set))
+    redis.call('PEXPIRE', key, life)
   end
 end
 

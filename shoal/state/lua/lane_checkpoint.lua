@@ -8,6 +8,7 @@
 -- include: _lanes
 -- include: _events
 -- include: _waiting
+-- include: _controls
 -- include: _effects
 return B.run(function()
   local S, answer = lane_fence(ARGV[2], ARGV[3], ARGV[4])

@@ -8,6 +8,7 @@
 -- include: _lanes
 -- include: _events
 -- include: _waiting
+-- include: _controls
 -- include: _effects
 local function takeable(S)
   if S.depth == 0 or (S.hold and S.hold > B.now) then return false end

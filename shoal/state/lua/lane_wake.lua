@@ -4,6 +4,7 @@
 -- include: _base
 -- include: _ledger
 -- include: _lanes
+-- include: _controls
 -- include: _effects
 return B.run(function()
   local plan = wake_prepare(ARGV[2])

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 
 from shoal.simulator.wire.components import check_components
 from shoal.simulator.wire.forms import Problems
-from workers.components.custom_ids import ControlId, component_id, control_id, parse_control, reserved_ids
+from workers.components.custom_ids import (
+    ControlId,
+    component_id,
+    control_id,
+    group_of,
+    message_group,
+    parse_control,
+    reserved_ids,
+)
 from workers.components.encode import DEFAULT_ACCENT, Encoded, Origin, encode_spec, modal_data
 from workers.components.entries import ControlEntry, FormEntry, decode_entry, encode_entry
 from workers.components.parse import parse_spec
@@ -426,4 +434,6 @@ def test_other_ids_are_not_ours_and_system_ids_are_found_wherever_they_hide() ->
         {"type": 1, "components": [{"type": 2, "custom_id": "mine"}]},
     ]
     assert list(reserved_ids(hidden)) == ["ExecApproval:id=1;action=allow-once", " occomp:cid=1"]
-    assert component_id("btn", "a", "1", 1) != component_id("sel", "a", "1", 1)
+    group = message_group("a", "1")
+    assert group_of(component_id("btn", group, 3)) == group
+    assert group_of("btn_x-1") is None
