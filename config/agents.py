@@ -6,7 +6,7 @@ primary of its own has only the fallbacks it names itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,23 @@ class ModelRef:
     def __str__(self) -> str:
         return f"{self.provider}/{self.model}"
 
+    @classmethod
+    def parse(
+        cls, text: str, aliases: Mapping[str, ModelRef] | None = None, providers: Container[str] = ()
+    ) -> ModelRef | None:
+        """The model somebody wrote: an alias in any case, else ``provider/model``; ``None`` for neither.
+
+        Providers are named in lower case; one of ``providers`` is known as it is written, too.
+        """
+        wanted = text.strip()
+        known = (aliases or {}).get(wanted.lower())
+        if known is not None:
+            return known
+        provider, slash, model = wanted.partition("/")
+        if not slash or not provider or not model:
+            return None
+        return cls(provider if provider in providers else provider.lower(), model)
+
 
 @dataclass(frozen=True, slots=True)
 class AgentSettings:
@@ -51,6 +68,8 @@ class AgentSettings:
         primary: the model turns start with; ``None`` when nothing is configured (then ``guide`` answers).
         fallbacks: models tried in order when the primary cannot answer.
         aliases: short names for models, lower-case.
+        channel_models: ``channels.modelByChannel.discord``: channel id or ``*`` → model, before ``primary``.
+        compaction_model: who sums a long conversation up; ``None`` is the model of the turn.
         mention_patterns: as written, ``[]`` included; ``None`` derives them from the identity.
         skills: ``None`` is all, empty is none.
         heartbeat: with ``every`` filled in; ``None`` when this agent does not beat on its own.
@@ -79,6 +98,8 @@ class AgentSettings:
     tts: Tts = field(default_factory=Tts)
     settings: AgentEntry = field(default_factory=lambda: AgentEntry(id=DEFAULT_AGENT))
     raw: Mapping[str, Any] = field(default_factory=dict)
+    channel_models: Mapping[str, ModelRef] = field(default_factory=dict)
+    compaction_model: ModelRef | None = None
 
     @property
     def exec(self) -> ExecTool:
@@ -156,6 +177,7 @@ class _Resolver:
         }
         self.raw_entries: list[Json] = list(agents.get("list") or [])
         self.raw_tools: Json = raw.get("tools") or {}
+        self.overrides: Mapping[str, str] = root.channels.model_by_channel.get("discord", {})
         self.raw_tts: Json = (raw.get("messages") or {}).get("tts") or {}
 
     def run(self) -> Agents:
@@ -177,6 +199,7 @@ class _Resolver:
             beats = agent_id in beating if beating else agent_id == self.result.default_id
             self.result.agents[agent_id] = self.agent(agent_id, entry, raw, path, beats=beats)
         self.check_bindings()
+        self.check_overrides()
         return self.result
 
     def agent(
@@ -211,7 +234,27 @@ class _Resolver:
             tts=Tts.model_validate(_over(self.raw_tts, raw.get("tts"))),
             settings=settings,
             raw=merged,
+            channel_models=self.channel_models(aliases),
+            compaction_model=self.compaction_model(aliases),
         )
+
+    def channel_models(self, aliases: Mapping[str, ModelRef]) -> dict[str, ModelRef]:
+        read = {key: ModelRef.parse(text, aliases, self.providers) for key, text in self.overrides.items()}
+        return {key: ref for key, ref in read.items() if ref is not None}
+
+    def check_overrides(self) -> None:
+        """A wrong override is a mistake of the file, not of the turn that meets it."""
+        agents = self.result.agents
+        for key, text in self.overrides.items():
+            # an alias may be one agent's
+            known = (agent for agent in agents.values() if key in agent.channel_models)
+            agent = next(known, agents[self.result.default_id])
+            self.ref(text, agent.aliases, ("channels", "modelByChannel", "discord", key))
+
+    def compaction_model(self, aliases: Mapping[str, ModelRef]) -> ModelRef | None:
+        written = self.root.agents.defaults.compaction.model
+        path: KeyPath = ("agents", "defaults", "compaction", "model")
+        return self.ref(written, aliases, path) if written else None
 
     def merged(self, raw: Json) -> Json:
         """The entry over the defaults; objects of both are joined one level deep."""
@@ -250,9 +293,9 @@ class _Resolver:
     def aliases(self, settings: AgentEntry) -> dict[str, ModelRef]:
         found: dict[str, ModelRef] = {}
         for name, model in settings.models.items():
-            provider, slash, rest = name.partition("/")
-            if model.alias and slash and rest != "*":
-                found[model.alias.strip().lower()] = ModelRef(provider, rest)
+            ref = ModelRef.parse(name, None, self.providers)
+            if model.alias and ref is not None and ref.model != "*":
+                found[model.alias.strip().lower()] = ref
         return found
 
     def models(
@@ -273,11 +316,8 @@ class _Resolver:
         return first, tuple(dict.fromkeys(ref for ref in rest if ref is not None and ref != first))
 
     def ref(self, name: str, aliases: Mapping[str, ModelRef], path: KeyPath) -> ModelRef | None:
-        text = name.strip()
-        if text.lower() in aliases:
-            return aliases[text.lower()]
-        provider, slash, model = text.partition("/")
-        if not slash or not provider or not model:
+        ref = ModelRef.parse(name, aliases, self.providers)
+        if ref is None:
             self.add(
                 self.result.issues,
                 ConfigIssue(
@@ -289,18 +329,18 @@ class _Resolver:
                 ),
             )
             return None
-        if provider not in self.providers:
+        if ref.provider not in self.providers:
             known = ", ".join(sorted(self.providers))
             self.add(
                 self.result.warnings,
                 ConfigIssue(
                     show_path(path),
-                    f"there is no model provider {provider!r}",
+                    f"there is no model provider {ref.provider!r}",
                     found=repr(name),
-                    hint=f"known are {known}; add models.providers.{provider} with baseUrl and apiKey",
+                    hint=f"known are {known}; add models.providers.{ref.provider} with baseUrl and apiKey",
                 ),
             )
-        return ModelRef(provider, model)
+        return ref
 
     def add(self, issues: list[ConfigIssue], issue: ConfigIssue) -> None:
         if str(issue) not in {str(known) for known in issues}:

@@ -75,6 +75,36 @@ def test_models(
     assert agent.aliases == {"fast": ModelRef("anthropic", "h/4")}
 
 
+def test_one_grammar_for_models() -> None:
+    fast = ModelRef("anthropic", "h/4")
+    assert ModelRef.parse(" FAST ", {"fast": fast}) == fast
+    assert ModelRef.parse("OpenRouter/meta/llama-3") == ModelRef("openrouter", "meta/llama-3")
+    assert ModelRef.parse("MyOwn/x", {}, ["MyOwn"]) == ModelRef("MyOwn", "x")
+    assert [ModelRef.parse(wrong, {"fast": fast}) for wrong in ("gpt", "/x", "x/", "")] == [None] * 4
+
+
+def test_the_model_of_a_channel_is_checked_with_the_file(load_text: LoadText) -> None:
+    """Not by the turn that meets it, which it would kill."""
+    with pytest.raises(ConfigError) as caught:
+        load_text('{ channels: { modelByChannel: { discord: { "777": "gpt-x" } } } }')
+    [issue] = caught.value.issues
+    assert issue.path == 'channels.modelByChannel.discord["777"]'
+    assert "neither provider/model nor an alias" in issue.message
+    loaded = load_text('{ channels: { modelByChannel: { discord: { "777": "openai/gpt-x" } } } }')
+    assert loaded.agent().channel_models == {"777": ModelRef("openai", "gpt-x")}
+
+
+def test_an_alias_of_one_agent_may_name_the_model_of_a_channel(load_text: LoadText) -> None:
+    loaded = load_text(
+        """{
+          channels: { modelByChannel: { discord: { "777": "quick" } } },
+          agents: { list: [{ id: "a" }, { id: "b", models: { "openai/x": { alias: "quick" } } }] },
+        }"""
+    )
+    assert loaded.agent("a").channel_models == {}
+    assert loaded.agent("b").channel_models == {"777": ModelRef("openai", "x")}
+
+
 def test_what_an_agent_inherits(load_text: LoadText, tmp_path: Path) -> None:
     loaded = load_text(
         """{

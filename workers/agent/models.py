@@ -10,7 +10,7 @@ is asked although it rests, unless its key or its account was refused.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,7 +42,6 @@ __all__ = [
     "Cooldowns",
     "Models",
     "candidates",
-    "parse_ref",
 ]
 
 GUIDE = ModelRef("guide", "guide")
@@ -96,22 +95,6 @@ class AllModelsFailedError(ModelError):
             model=first.model,
             retry_after=self.main.retry_after if self.main else self.soonest,
         )
-
-
-def parse_ref(text: str, aliases: Mapping[str, ModelRef] | None = None) -> ModelRef:
-    """A model from ``provider/model`` or an alias.
-
-    Raises:
-        ValueError: neither; says the form.
-    """
-    wanted = text.strip()
-    known = (aliases or {}).get(wanted.lower())
-    if known is not None:
-        return known
-    provider, slash, model = wanted.partition("/")
-    if not slash or not provider or not model:
-        raise ValueError(f"{text!r} is no model; write provider/model, like openai/gpt-4.1")
-    return ModelRef(provider.lower(), model)
 
 
 def candidates(primary: ModelRef | None, fallbacks: Sequence[ModelRef] = ()) -> list[ModelRef]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, Literal
 
 from config.agents import AgentSettings, ModelRef
@@ -11,7 +11,6 @@ from workers.access.settings import AccessSettings
 from workers.access.visibility import SHOW_ALL, ContextFilter, ContextVisibility
 from workers.agent.compaction import CompactionPolicy
 from workers.agent.envelope import LOCAL, envelope_options
-from workers.agent.models import parse_ref
 from workers.agent.profile import AgentProfile
 from workers.sessions.lifecycle import SessionKind, reset_policy
 from workers.sessions.records import TurnRequest
@@ -33,13 +32,13 @@ def profile_of(loaded: Loaded, request: TurnRequest, access: AccessSettings | No
     discord = loaded.account(request.account).discord
     messages = loaded.root.messages
     prefix = discord.response_prefix if discord.response_prefix is not None else messages.response_prefix
-    primary, fallbacks = _models(loaded, agent, request)
+    primary = _primary(agent, request)
     return AgentProfile(
         agent_id=agent.id,
         name=agent.identity_name or agent.name,
         primary=primary,
-        fallbacks=fallbacks,
-        params=_params(agent.raw),
+        fallbacks=agent.fallbacks,
+        params=_params(agent.raw, loaded.providers),
         system_prompt=_channel_prompt(discord, request),
         timezone=agent.user_timezone or LOCAL,
         envelope=envelope_options(loaded.root.agents.defaults),
@@ -68,18 +67,15 @@ def _kind(request: TurnRequest) -> SessionKind:
     return "thread" if request.is_thread else "group"
 
 
-def _models(
-    loaded: Loaded, agent: AgentSettings, request: TurnRequest
-) -> tuple[ModelRef | None, tuple[ModelRef, ...]]:
-    overrides = loaded.root.channels.model_by_channel.get("discord", {})
-    for channel_id in (request.channel_id, request.parent_id):
-        wanted = overrides.get(channel_id) if channel_id else None
-        if wanted:
-            return parse_ref(wanted, agent.aliases), agent.fallbacks
-    return agent.primary, agent.fallbacks
+def _primary(agent: AgentSettings, request: TurnRequest) -> ModelRef | None:
+    """The channel's own model (a thread's, else its parent's, else that of ``*``), else the agent's."""
+    for name in (request.channel_id, request.parent_id, "*"):
+        if name and name in agent.channel_models:
+            return agent.channel_models[name]
+    return agent.primary
 
 
-def _params(raw: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+def _params(raw: Mapping[str, Any], providers: Container[str]) -> dict[str, Mapping[str, Any]]:
     models = raw.get("models")
     if not isinstance(models, Mapping):
         return {}
@@ -87,7 +83,7 @@ def _params(raw: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     for name, entry in models.items():
         params = entry.get("params") if isinstance(entry, Mapping) else None
         if isinstance(params, Mapping):
-            found[str(name)] = params
+            found[str(ModelRef.parse(str(name), None, providers) or name)] = params
     return found
 
 
@@ -117,7 +113,7 @@ def _compaction(loaded: Loaded, agent: AgentSettings, ref: ModelRef | None) -> C
         reserve=max(written.reserve_tokens or 0, floor),
         share=written.max_history_share or usual.share,
         keep=written.keep_recent_tokens or usual.keep,
-        model=parse_ref(written.model, agent.aliases) if written.model else None,
+        model=agent.compaction_model,
         instructions=(written.custom_instructions or "").strip(),
     )
 

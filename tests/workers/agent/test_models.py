@@ -18,7 +18,6 @@ from workers.agent.models import (
     Cooldowns,
     Models,
     candidates,
-    parse_ref,
 )
 from workers.agent.providers.base import (
     AuthError,
@@ -167,13 +166,7 @@ def test_a_stop_is_no_failure_of_the_model(store: Store) -> None:
     assert Cooldowns(store).resting(A) == (0.0, "")
 
 
-def test_references() -> None:
-    aliases = {"fast": B}
-    assert parse_ref(" FAST ", aliases) == B
-    assert parse_ref("OpenRouter/meta/llama-3") == ModelRef("openrouter", "meta/llama-3")
-    for wrong in ("gpt", "/x", "x/", ""):
-        with pytest.raises(ValueError, match="provider/model"):
-            parse_ref(wrong, aliases)
+def test_candidates_are_each_once_and_the_guide_where_there_is_none() -> None:
     assert candidates(A, [B, A]) == [A, B]
     assert candidates(None) == [GUIDE]
 

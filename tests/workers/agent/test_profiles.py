@@ -29,7 +29,8 @@ REQUESTED = msgspec.structs.replace(REQUEST, guild_entry="9", channel_entry="777
 def loaded(tmp_path: Path, file: dict[str, Any], **env: str) -> Loaded:
     discord = {"token": TOKEN, **file.pop("discord", {})}
     path = tmp_path / "shoal.json"
-    path.write_text(json.dumps({"channels": {"discord": discord}, **file}))
+    channels = {"discord": discord, **file.pop("channels", {})}
+    path.write_text(json.dumps({"channels": channels, **file}))
     return load(path, env={"HOME": str(tmp_path), **env}, state_dir=tmp_path / "state")
 
 
@@ -68,14 +69,20 @@ def test_a_file_decides_models_prompt_and_visibility(tmp_path: Path) -> None:
 
 
 def test_a_channel_may_have_a_model_of_its_own(tmp_path: Path) -> None:
-    file = {"agents": {"defaults": {"model": "openai/gpt-x"}}}
+    """The thread's, its parent's, that of all channels, the agent's own (``spec/outbound.md`` 8.1)."""
+    models = {"777": "fast", "778": "OpenAI/gpt-y", "*": "anthropic/any"}
+    file = {
+        "agents": {
+            "defaults": {"model": "openai/gpt-x", "models": {"anthropic/claude-y": {"alias": "Fast"}}},
+        },
+        "channels": {"modelByChannel": {"discord": models}},
+    }
     config = loaded(tmp_path, file, OPENAI_API_KEY="sk-abcdefghijkl")
-    override = config.root.channels.model_copy(
-        update={"model_by_channel": {"discord": {"777": "anthropic/claude-y"}}}
-    )
-    changed = config.root.model_copy(update={"channels": override})
-    object.__setattr__(config, "root", changed)
     assert profile_of(config, REQUESTED).primary == ModelRef("anthropic", "claude-y")
+    thread = msgspec.structs.replace(REQUESTED, channel_id="1", parent_id="778")
+    assert profile_of(config, thread).primary == ModelRef("openai", "gpt-y")
+    elsewhere = msgspec.structs.replace(REQUESTED, channel_id="1", parent_id=None)
+    assert profile_of(config, elsewhere).primary == ModelRef("anthropic", "any")
 
 
 def test_dm_history_limits(tmp_path: Path) -> None:
