@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from config.paths import env_value
 from config.schema.discord import DiscordConfig, Retry
 from shoal.base.errors import ConfigIssue
+from shoal.base.ids import fold_id
 from shoal.base.proxy import Proxy
 
 __all__ = [
@@ -111,9 +112,8 @@ class AccountState:
 
 
 def normalise_id(text: str) -> str:
-    """Account and agent ids: lower case, other characters become ``-``, at most 64; blank is ``default``."""
-    folded = re.sub(r"[^a-z0-9_-]+", "-", text.strip().lower()).strip("-")[:64]
-    return folded or "default"
+    """Account ids: lower case, other characters become ``-``, at most 64; blank is ``default``."""
+    return fold_id(text, "default")
 
 
 def list_accounts(discord: Json, env: Mapping[str, str]) -> dict[str, Json]:

@@ -13,21 +13,34 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from config.accounts import normalise_id
 from config.places import KeyPath, show_path
 from config.schema.agents import AgentCommon, AgentEntry, Heartbeat, Identity, ModelChoice
 from config.schema.root import Root
 from config.schema.tools import AgentTools, ExecTool
 from config.schema.voice import Tts
 from shoal.base.errors import ConfigIssue
+from shoal.base.ids import fold_id
 from shoal.base.proxy import Proxy
 
-__all__ = ["DEFAULT_AGENT", "AgentSettings", "Agents", "ModelRef", "ProviderConfig", "resolve_agents"]
+__all__ = [
+    "DEFAULT_AGENT",
+    "AgentSettings",
+    "Agents",
+    "ModelRef",
+    "ProviderConfig",
+    "normal_agent_id",
+    "resolve_agents",
+]
 
 Json = dict[str, Any]
 DEFAULT_AGENT = "main"
 RUN_TIMEOUT_SECONDS = 172_800
 HEARTBEAT_EVERY = "30m"
+
+
+def normal_agent_id(agent_id: str) -> str:
+    """An agent's id as it stands in keys: lower case, ``a-z0-9_-``, at most 64; ``main`` for nothing."""
+    return fold_id(agent_id, DEFAULT_AGENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,11 +197,11 @@ class _Resolver:
         entries = self.root.agents.list_ or [AgentEntry(id=DEFAULT_AGENT)]
         raws = self.raw_entries or [{"id": DEFAULT_AGENT}]
         chosen = next((entry for entry in entries if entry.default), entries[0])
-        self.result.default_id = normalise_id(chosen.id)
-        beating = [normalise_id(entry.id) for entry in entries if entry.heartbeat is not None]
+        self.result.default_id = normal_agent_id(chosen.id)
+        beating = [normal_agent_id(entry.id) for entry in entries if entry.heartbeat is not None]
         for index, (entry, raw) in enumerate(zip(entries, raws, strict=True)):
             path: KeyPath = ("agents", "list", index)
-            agent_id = normalise_id(entry.id)
+            agent_id = normal_agent_id(entry.id)
             if agent_id in self.result.agents:
                 self.result.issues.append(
                     ConfigIssue(
@@ -349,7 +362,7 @@ class _Resolver:
     def check_bindings(self) -> None:
         for index, binding in enumerate(self.root.bindings):
             # without a list the only agent is the default one, and any id of a binding means it
-            if self.root.agents.list_ and normalise_id(binding.agent_id) not in self.result.agents:
+            if self.root.agents.list_ and normal_agent_id(binding.agent_id) not in self.result.agents:
                 self.result.warnings.append(
                     ConfigIssue(
                         show_path(("bindings", index, "agentId")),

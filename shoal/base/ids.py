@@ -13,7 +13,15 @@ import secrets
 
 from shoal.base.errors import InvalidName
 
-__all__ = ["NAME_PATTERN", "check_name", "derive_nonce", "new_token", "snowflake_at", "snowflake_ms"]
+__all__ = [
+    "NAME_PATTERN",
+    "check_name",
+    "derive_nonce",
+    "fold_id",
+    "new_token",
+    "snowflake_at",
+    "snowflake_ms",
+]
 
 DISCORD_EPOCH_MS = 1_420_070_400_000
 """First millisecond of 2015, the zero of Discord's snowflakes."""
@@ -38,6 +46,15 @@ def check_name(value: str, what: str = "name") -> str:
     if not NAME_PATTERN.fullmatch(value):
         raise InvalidName(what, value)
     return value
+
+
+def fold_id(text: str, blank: str) -> str:
+    """An id as people write it in the form keys take: lower case, ``a-z0-9_-``, at most 64.
+
+    Args:
+        blank: what stands for an id of which nothing is left.
+    """
+    return re.sub(r"[^a-z0-9_-]+", "-", text.strip().lower()).strip("-")[:64] or blank
 
 
 def derive_nonce(cause: str, step: str | int, part: int) -> str:

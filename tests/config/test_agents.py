@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from config.agents import ModelRef
 from shoal.base.errors import ConfigError
 from tests.config.conftest import LoadText
+from workers.sessions.keys import agent_of, main_key
 
 
 def test_without_a_list_there_is_main(load_text: LoadText, tmp_path: Path) -> None:
@@ -103,6 +105,15 @@ def test_an_alias_of_one_agent_may_name_the_model_of_a_channel(load_text: LoadTe
     )
     assert loaded.agent("a").channel_models == {}
     assert loaded.agent("b").channel_models == {"777": ModelRef("openai", "x")}
+
+
+def test_an_agent_has_one_id_everywhere(load_text: LoadText) -> None:
+    """In the config, in session keys and in routes; also one of whose name nothing is left."""
+    for written in ("Ops Team", "龙虾", " main ", "a" * 80):
+        loaded = load_text(json.dumps({"agents": {"list": [{"id": written}]}}))
+        [agent_id] = loaded.agents
+        assert main_key(written) == f"agent:{agent_id}:main"
+        assert agent_of(main_key(written)) == agent_id
 
 
 def test_what_an_agent_inherits(load_text: LoadText, tmp_path: Path) -> None:

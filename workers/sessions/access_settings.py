@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from config.agents import normal_agent_id
 from config.loaded import Loaded
 from workers.access.patterns import MentionPatterns, derived_patterns
 from workers.access.settings import AccessSettings
-from workers.sessions.keys import normal_agent_id
 
 __all__ = ["access_of"]
 

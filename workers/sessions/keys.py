@@ -21,6 +21,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from config.agents import normal_agent_id
 from shoal.base.ids import check_name
 
 __all__ = [
@@ -31,17 +32,11 @@ __all__ = [
     "group_key",
     "linked_peer",
     "main_key",
-    "normal_agent_id",
     "session_lane",
     "slash_key",
 ]
 
 DmScope = Literal["main", "per-peer", "per-channel-peer", "per-account-channel-peer"]
-
-
-def normal_agent_id(agent_id: str) -> str:
-    """An agent id as it stands in keys: lower case, ``a-z0-9_-``, at most 64; ``main`` for nothing."""
-    return re.sub(r"[^a-z0-9_-]+", "-", agent_id.strip().lower()).strip("-")[:64] or "main"
 
 
 def main_key(agent_id: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from workers.sessions.keys import normal_agent_id
+from config.agents import normal_agent_id
 
 __all__ = ["Binding", "Place", "Route", "Routing"]
 
