@@ -29,6 +29,9 @@ SILENT = "NO_REPLY"
 ROUNDS = 20
 """Taking one thing out may leave another. Texts for people are done after two rounds."""
 
+_JUNK = r"[\s\u200b-\u200f\ufeff!-/:-@\[-^`{-~。！？…—]*+"
+_ONLY_SILENT = re.compile(rf"{_JUNK}{SILENT}{_JUNK}", re.IGNORECASE)
+"""The token, and around it signs that say nothing."""
 _REPLY_TAG = re.compile(r"\[\[\s*reply_to(?:_current|\s*:\s*(\d{5,25}))\s*\]\]", re.IGNORECASE)
 _TRAILING = re.compile(r"[ \t]+(?=\n)")
 _GAPS = re.compile(r"\n{3,}")
@@ -53,10 +56,10 @@ class Cleaned:
 
 def clean_answer(text: str) -> Cleaned:
     """The visible part of a model's answer."""
-    body, reply_to = text.strip(), ""
+    body, reply_to = text.replace("\x00", "").strip(), ""
     for _ in range(ROUNDS):
         before = body
-        body = strip_envelopes(strip_scaffolding(body))
+        body = strip_scaffolding(strip_envelopes(body))
         if is_silent(body):
             return Cleaned("", silent=True)
         body, wanted = _take_reply_tag(body)
@@ -72,9 +75,9 @@ def clean_answer(text: str) -> Cleaned:
 
 def is_silent(text: str) -> bool:
     """Whether the whole text is the silent token, bare or as ``{"action": "NO_REPLY"}``."""
-    bare = text.strip().strip("*`").strip()
-    if bare.upper() == SILENT:
+    if _ONLY_SILENT.fullmatch(text):
         return True
+    bare = text.strip().strip("*`").strip()
     if not bare.startswith("{"):
         return False
     try:

@@ -20,6 +20,7 @@ FIELD_CHARS = 2_000
 _BREAKS = re.compile("\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _JUNK = re.compile("[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\U000e0000-\U000e007f]")
 """Control characters, and the invisible twins of ASCII by which text is smuggled past people."""
+_TICKS = re.compile("`{3,}")
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 _GAP = r"[^\S\n]"
@@ -50,9 +51,7 @@ _OURS = re.compile(
     rf"{_LEAD}(instructions of the operator[^(:\n]{{0,60}}|workspace file [^(:\n]{{0,80}}):", _FLAGS
 )
 _MARKER = re.compile(
-    r"(?<!<)<{2,}+\s*+/?\s*+(?:end[\s_-]*+)?(?:of[\s_-]*+)?external[\s_-]*(?:untrusted[\s_-]*+)?content"
-    r"[^<>\n]{0,200}(?:>{2,})?",
-    _FLAGS,
+    r"(?<!<)<{2,}+\s*+/?\s*+(?:end[\s_-]*+)?(?:of[\s_-]*+)?external[^<>\n]{0,240}(?:>{2,})?", _FLAGS
 )
 _TEMPLATE = re.compile(r"<(\|[^<>|\n]{1,60}\|)>|<(/?(?:start|end)_of_turn)>|<<(/?sys)>>|\[(/?inst)\]", _FLAGS)
 
@@ -80,7 +79,7 @@ def field_text(text: str, limit: int = FIELD_CHARS) -> str:
     if text.isascii() and text.isalnum() and len(text) <= limit:
         return text  # ids, and most short words
     text = neutral(bounded(plain_lines(text), limit))
-    return text.replace("```", "`\u200b`\u200b`") if "```" in text else text
+    return _TICKS.sub(lambda hit: "\u200b".join(hit[0]), text) if "```" in text else text
 
 
 def neutral(text: str) -> str:
