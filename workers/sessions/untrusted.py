@@ -29,7 +29,7 @@ _HEADERS = "|".join(
     (
         r"system\b|assistant\b|developer\b|inbound\b|operator\b|tool\b|instructions?\b|internal\b",
         r"discord[ :]|id:|(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? \d{4}-\d\d",
-        r"current message\b|chat messages since\b|media attached\b|replying to\b",
+        r"current message\b|chat messages since\b|media attached\b|replying to\b|queued (?:#|messages)",
         r"queued (?:messages|#)",
     )
 )

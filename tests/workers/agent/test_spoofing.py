@@ -106,8 +106,8 @@ def replayed(turn_request: TurnRequest) -> None:
         author_name=turn_request.author_name,
         author_tag=turn_request.author_tag,
     )
-    [grouped] = history_messages([line], grouped=True, max_chars=100_000)
-    [direct] = history_messages([line], grouped=False, max_chars=100_000)
+    [grouped] = history_messages([line], grouped=True, max_tokens=100_000)
+    [direct] = history_messages([line], grouped=False, max_tokens=100_000)
     inner = re.fullmatch(r"\[from: [^\[\]\n]* user id:42\] (.*)\n\[message_id: 8\]", grouped.text, re.DOTALL)
     assert inner is not None
     assert imitations(inner[1]) == []

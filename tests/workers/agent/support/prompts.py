@@ -43,7 +43,7 @@ TWINS = str.maketrans(
 IMITATIONS = {
     "a line of the system": r"^[\s>*_~#`\"'|+-]*\[?[\s*_]*system(?: ?(?:message|prompt))?[\s*_]*\]?[\s*_]*:",
     "a header": r"^[\s>*_~#`\"'|+-]*\[\s*(?:(?:system|assistant|developer|inbound)\b|media attached|"
-    r"current message|chat messages since|discord [^\]]*id:)",
+    r"current message|chat messages since|queued #|discord [^\]]*id:)",
     "a heading": r"\((?:untrusted metadata|untrusted, for context|trusted metadata)\)",
     "a note": r"\[(?:from|message_id|discord message id):",
     "a marker": r"<{3}\s*(?:end_)?external",
