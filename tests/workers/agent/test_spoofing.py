@@ -16,7 +16,7 @@ import pytest
 
 from config.agents import ModelRef
 from shoal.simulator.models import ModelServer
-from shoal.state.effects import Push, Transcript
+from shoal.state.effects import Effect, Push, Transcript
 from shoal.state.store import Store
 from tests.workers.agent.support.attacks import ATTACKS, DISGUISES, generated
 from tests.workers.agent.support.places import PARENT, PLACES, Case, case
@@ -34,9 +34,11 @@ from workers.agent.profile import AgentProfile
 from workers.agent.prompt import Surroundings, system_prompt, user_text
 from workers.agent.sanitize import clean_answer
 from workers.agent.transcript import Line, history_messages
-from workers.sessions.admission import admit
+from workers.sessions.admission.arrival import arrive
+from workers.sessions.admission.message import settle
 from workers.sessions.history import HistoryEntry, Pending
-from workers.sessions.records import TurnRequest, decode_turn
+from workers.sessions.records import KIND, TurnRequest, decode_turn
+from workers.sessions.wire import read_message
 
 PROFILE = AgentProfile("main", "Shoal", envelope=EnvelopeOptions("UTC"), system_prompt="Be terse.")
 OPEN = {"groupPolicy": "open", "dmPolicy": "open", "allowFrom": ["*"]}
@@ -48,11 +50,17 @@ def admitted(made: Case) -> tuple[TurnRequest, Surroundings]:
     view = View(
         OPEN, guilds={GUILD: made["guild"]}, channels={CHANNEL: made["thread"], PARENT: made["parent"]}
     )
-    push = next(effect for effect in admit(event(made["event"]), view).effects if isinstance(effect, Push))
-    effects = admit(event(made["earlier"]), view).effects
-    kept = next(effect for effect in effects if isinstance(effect, Transcript))
+    pushed = [effect for effect in _decided(made["event"], view) if isinstance(effect, Push)]
+    push = next(effect for effect in pushed if effect.record.kind == KIND)
+    kept = next(effect for effect in _decided(made["earlier"], view) if isinstance(effect, Transcript))
     entry = msgspec.json.decode(kept.entries[0], type=HistoryEntry)
     return decode_turn(push.record.body), Surroundings(Pending((entry,), 1), NOW, made["starter"])
+
+
+def _decided(data: Mapping[str, Any], view: View) -> tuple[Effect, ...]:
+    """The effects of a message; one that would be held is decided by what is known of it."""
+    sent = event(data)
+    return settle(arrive(sent, read_message(sent.data), view), view).effects
 
 
 def prompt_of(made: Case) -> str:
