@@ -7,7 +7,6 @@ not load agents, HTTP and Discord.
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import AbstractContextManager
 
 from shoal.base.errors import ShoalError
 from shoal.base.logging import get_logger
@@ -15,7 +14,9 @@ from shoal.discord.rest import Rest
 from shoal.discord.retry import RetryPolicy
 from shoal.discord.users import user_ids
 from tasks.runtime import Runtime
+from tasks.transports import in_background
 from workers.agent.models import Cooldowns, Models
+from workers.agent.presence import Presences
 from workers.agent.profile import AgentProfile
 from workers.agent.profiles import profile_of
 from workers.agent.providers.guide import GuideProvider
@@ -28,7 +29,6 @@ from workers.agent.tools.skill import SkillTool
 from workers.delivery.render import DeliverySettings
 from workers.delivery.send import DeliveryDeps
 from workers.delivery.targets import Target, resolve_channel
-from workers.delivery.typing import typing_indicator
 from workers.sessions.records import TurnRequest
 
 __all__ = ["make_delivery_deps", "make_turn_deps"]
@@ -52,8 +52,8 @@ def make_turn_deps(runtime: Runtime) -> TurnDeps:
         act = rest.delete_own_reaction if remove else rest.create_reaction
         act(channel_id, message_id, emoji)
 
-    def typing(request: TurnRequest) -> AbstractContextManager[None]:
-        return typing_indicator(runtime.rest(request.account), request.channel_id)
+    def reactions(account: str) -> Rest:
+        return in_background(runtime.rest(account), max_wait=0.0)
 
     def profile(request: TurnRequest) -> AgentProfile:
         access = runtime.admission_settings(request.account).access
@@ -75,7 +75,7 @@ def make_turn_deps(runtime: Runtime) -> TurnDeps:
             ]
         ),
         profile=profile,
-        typing=typing,
+        presences=Presences(runtime.rest, reactions),
     )
 
 

@@ -1,4 +1,8 @@
-"""``reaction.work``: what has to be asked about the reactions of one message, in their order."""
+"""``reaction.work``: what has to be asked or done about the reactions of one message, in their order.
+
+Two kinds of records: a reaction of a person of which the event did not say enough, and the end of our own
+reactions when a turn is over.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +11,15 @@ from typing import TYPE_CHECKING
 from shoal.base.errors import ShoalError
 from shoal.base.logging import get_logger
 from shoal.discord.errors import RateWait
-from shoal.discord.limiter import Priority
-from shoal.discord.retry import RetryPolicy
-from shoal.state.records import Failure, Grant, decode_event
+from shoal.state.records import Failure, Grant, InboundEvent, decode_event
 from shoal.state.steps import Commit, Fail, Step, Yield
 from tasks.runtime import Runtime
+from tasks.transports import in_background
 from workers.agent.context import TurnContext
+from workers.delivery.settling import KIND as SETTLE
+from workers.delivery.settling import settle
 from workers.sessions.admission.reactions import Found, react
-from workers.sessions.reaction_facts import find_out
+from workers.sessions.reaction_facts import ReactionRest, find_out
 from workers.sessions.view import StoreView
 
 if TYPE_CHECKING:
@@ -33,24 +38,22 @@ log = get_logger(__name__)
 def react_lane(runtime: Runtime, lane: str) -> str:
     """Work off the lane of one message's reactions."""
 
+    def rest(account: str) -> Rest:
+        return in_background(runtime.rest(account), max_wait=MAX_WAIT_S)
+
     def handle(grant: Grant, _context: TurnContext) -> Step:
-        return _looked_up(runtime, grant)
+        if grant.head.kind == SETTLE:
+            return settle(grant, runtime.store, rest)
+        event = decode_event(grant.head.body)
+        return _looked_up(runtime, event, rest(event.account))
 
     return runtime.drain.run(lane, handle, max_records=BATCH)
 
 
-def background_rest(runtime: Runtime, account: str) -> Rest:
-    """Calls that wait for nobody: they go behind all others, and a wait goes back to the lane."""
-    return runtime.rest(account).limited(
-        max_wait=MAX_WAIT_S, retry=RetryPolicy(attempts=1), priority=Priority.BACKGROUND
-    )
-
-
-def _looked_up(runtime: Runtime, grant: Grant) -> Step:
-    event = decode_event(grant.head.body)
+def _looked_up(runtime: Runtime, event: InboundEvent, rest: ReactionRest) -> Step:
     view = StoreView(runtime.admission_settings(event.account), runtime.store)
     try:
-        found = find_out(event, view, runtime.store.lookups, background_rest(runtime, event.account))
+        found = find_out(event, view, runtime.store.lookups, rest)
     except RateWait as wait:
         return Yield(max(50, int((wait.retry_after or 1.0) * 1000)), "rate limit")
     except ShoalError as error:

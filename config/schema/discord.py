@@ -130,7 +130,7 @@ class DiscordConfig(Section):
     heartbeat: HeartbeatVisibility = HeartbeatVisibility()
 
     ack_reaction: str | None = None
-    ack_reaction_scope: AckScope = "group-mentions"
+    ack_reaction_scope: AckScope | None = None
     slash_command: SlashCommand = SlashCommand()
     commands: Commands = Commands()
 

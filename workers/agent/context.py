@@ -152,6 +152,14 @@ class TurnContext:
         """The turn may run ``seconds`` from now, if its deadline is not earlier."""
         self._ends = min(self._ends, self.clock.monotonic() + seconds)
 
+    def alive(self) -> bool:
+        """Whether the turn may still be shown to people. Asks nobody, so it may be asked from any thread."""
+        now = self.clock.monotonic()
+        with self._lock:
+            ended = self._lease_ends is not None and now > self._lease_ends - LEASE_MARGIN_S
+            over = self._lost or self._cancelled or ended
+        return not over and now <= self._ends and not self._shutting_down()
+
     def check(self) -> None:
         """Return if the turn may go on.
 

@@ -43,11 +43,13 @@ class Surroundings:
         history: what was said in the channel since our last answer.
         since_ms: when the session was last active, Unix ms; 0 for a new one.
         thread_starter: what the thread began with; for the first turn in it.
+        events: lines about what happened meanwhile (:mod:`workers.sessions.system_events`).
     """
 
     history: Pending = NOTHING
     since_ms: int = 0
     thread_starter: str = ""
+    events: tuple[str, ...] = ()
 
 
 def context_blocks(

@@ -8,7 +8,8 @@ was shown, the reason.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import msgspec
 
@@ -20,20 +21,24 @@ from shoal.state.records import Grant, Record
 from shoal.state.steps import Commit
 from workers.agent.journal import Answered, Journal
 from workers.agent.models import AllModelsFailedError, candidates
+from workers.agent.presence import Ended
 from workers.agent.profile import AgentProfile
 from workers.agent.providers.base import ModelError
-from workers.agent.sanitize import clean_answer, normalised
+from workers.agent.sanitize import clean_answer
+from workers.agent.silence import silence_kind, silence_policy
 from workers.agent.texts import model_failure
 from workers.agent.transcript import Line, fit
-from workers.agent.visibility import ReplyMode
+from workers.agent.visibility import ReplyMode, Unshown, failure_is_told, final_of
 from workers.delivery.records import KIND, NOTICE_MAX_AGE_S, SendOutcome, SendRequest, encode
+from workers.delivery.settling import delivered_key
 from workers.delivery.texts import language_of, say
 from workers.sessions.changes import DELETED_REASON
 from workers.sessions.envelopes import strip_envelopes
 from workers.sessions.history import cleared
 from workers.sessions.opened import OpenedSession, Used, session_fields
 from workers.sessions.records import TurnRequest, decode_turn
-from workers.sessions.system_events import forget_events
+from workers.sessions.send_policy import may_send
+from workers.sessions.system_events import event_lines, forget_events, heard_events
 
 __all__ = ["Ending"]
 
@@ -42,6 +47,8 @@ TRANSCRIPT_BYTES = 110 * 1024
 MAX_SETTLED = 20
 """Earlier messages of a batch that get an outcome with the commit."""
 FINAL_STEP = "final"
+CALLED = frozenset({"explicit", "reply", "pattern"})
+"""What in a message makes people expect an answer they can see."""
 
 log = get_logger(__name__)
 
@@ -66,32 +73,42 @@ class Ending:
         self.session = session
         self.journal = journal
         self.absorbed = dict(absorbed)
+        self.hint: Callable[[TurnRequest], list[Effect]] = lambda _request: []
+        self.may_send = may_send(profile.shown.send_policy, request, override=session.state.send)
+        self.seen = Ended()
         self._partial = ""
+
+    @property
+    def talked(self) -> bool:
+        """Something the agent sent here with the message tool was delivered."""
+        here = self.request.channel_id
+        return any(sent.channel_id == here and sent.message_ids for sent in self.journal.state.sent)
+
+    @property
+    def called(self) -> bool:
+        """Somebody in a room named the bot, or answered it."""
+        return self.request.chat_type != "direct" and self.request.mentioned_by in CALLED
 
     def answered(self, final: Answered) -> Commit:
         """The model has finished: show its text, or say why not."""
         cleaned = clean_answer(final.text)
-        text, silent = cleaned.text, ""
-        talked = self._sent_here()
-        if final.stop == "refused" and not text and not talked:
+        if final.stop == "refused" and not cleaned.text and not self._sent_here():
             return self._tell(say("refused", language_of(self.request.text)), "model-refused")
-        if cleaned.stripped:
-            silent = "stripped"  # copied metadata or scaffolding and nothing else (``spec/inbound.md`` 6.7)
-        elif not text and not cleaned.silent and not talked:
-            silent = "empty"
-        elif not text:
-            silent = "no-reply"
-        elif self.mode == "message_tool_only":
-            silent = "private-final"
-        elif normalised(text) in {normalised(sent) for sent in talked}:
-            silent = "duplicate"
-        if not talked and self._told(silent):
-            # where silence looks broken a bare NO_REPLY becomes a short line
-            text = say("silent" if silent == "no-reply" else "empty", language_of(self.request.text))
-            silent = ""
+        last = final_of(
+            cleaned,
+            mode=self.mode,
+            silence=self.profile.shown.silence or silence_policy(None, silence_kind(self.request)),
+            talked=self._sent_here(),
+            may_send=self.may_send,
+        )
+        text = say(last.filler, language_of(self.request.text)) if last.filler else last.text
+        silent = str(last.unshown or "")
         reply_to, scope = self._reply_to(cleaned.reply_to)
         send = None if silent else self._send(text, reply_to=reply_to, scope=scope, model=final.model)
-        return self._commit(send, silent=silent, length=len(text), shown=text)
+        ended = self._commit(send, silent=silent, length=len(cleaned.text), shown=text)
+        if last.unshown is Unshown.PRIVATE_FINAL and self.called and not self.journal.state.sent:
+            return replace(ended, effects=[*ended.effects, *self.hint(self.request)])
+        return ended
 
     def model_failed(self, error: ModelError) -> Commit:
         """No model could answer: tell people where they expect an answer."""
@@ -148,8 +165,7 @@ class Ending:
         return [forget_events(self.request.session_key)] if self.session.rolled else []
 
     def _tell(self, text: str, code: str) -> Commit:
-        # rooms get no boilerplate from a private turn, unless somebody asked for the bot by name
-        quiet = self.mode == "message_tool_only" and not self.request.was_mentioned
+        quiet = not (failure_is_told(self.request) and self.may_send)
         send = None if quiet else self._send(text, plain=True)
         return self._commit(send, silent=code if quiet else "", length=len(text), shown=text, reason=code)
 
@@ -157,15 +173,6 @@ class Ending:
 
     def _sent_here(self) -> list[str]:
         return [sent.text for sent in self.journal.state.sent if sent.channel_id == self.request.channel_id]
-
-    def _told(self, silent: str) -> bool:
-        """Whether people are told that nothing is said: in DMs, and where ``silentReply`` wants it (9.2)."""
-        direct = self.request.chat_type == "direct"
-        if self.mode == "message_tool_only":
-            return False
-        if silent == "no-reply":
-            return (self.profile.silent_reply or ("say" if direct else "silent")) == "say"
-        return silent == "empty" and direct
 
     def _reply_to(self, wanted: str) -> tuple[str | None, str]:
         if wanted == "current":
@@ -218,7 +225,8 @@ class Ending:
             # shown or not is for the delivery to say: it writes the outcome, and a send that Discord
             # refuses makes the message dead instead of "answered"
             settled = SendOutcome(self.request.message_id, str(verdict), reason)
-            send = msgspec.structs.replace(send, outcomes=(settled,))
+            wake = (*send.wake, delivered_key(send.identity)) if self.profile.shown.remove_ack else send.wake
+            send = msgspec.structs.replace(send, outcomes=(settled,), wake=wake)
             record = Record(
                 send.identity,
                 KIND,
@@ -237,6 +245,8 @@ class Ending:
         used = Used(str(state.model or ""), state.usage.input, state.usage.output)
         effects.append(SessionPut(self.request.session_key, session_fields(self.session, self.request, used)))
         effects.extend(self._forgotten())
+        if state.heard and state.answers:
+            effects.append(heard_events(self.request.session_key, [event.id for event in state.heard]))
         effects.append(
             Note(self.request.account, self.request.message_id, "turn", self._note(silent, length))
         )
@@ -246,12 +256,22 @@ class Ending:
             value = f"{send.lane} {send.identity}"
             effects.append(Note(self.request.account, self.request.message_id, "delivery", value))
         took = max(0, self.journal.now_ms() - (state.began_ms or self.journal.now_ms()))
+        stopped, failed = verdict == Verdict.STOPPED, bool(reason)
+        self.seen = Ended(
+            state=None if stopped else "error" if failed else "done",
+            talked=self.talked,
+            send=send.identity if send is not None else "",
+            acked=(self.request, *self.absorbed.values()),
+            at_ms=self.journal.now_ms(),
+        )
         log.info(
             "turn ended",
             session=self.request.session_key,
             message_id=self.request.message_id,
             outcome=str(verdict),
             model=str(state.model or ""),
+            tokens_in=state.usage.input,
+            tokens_out=state.usage.output,
             didSendViaMessagingTool=bool(state.sent),
             silent=silent,
             text_length=length,
@@ -319,7 +339,8 @@ class Ending:
     def _lines(self, shown: str, silent: str, verdict: Verdict) -> list[Line]:
         now = self.journal.now_ms()
         model = str(self.journal.state.model or "")
-        lines = [_user_line(self.request, now)]
+        told = tuple(event_lines(self.journal.state.heard, self.profile.envelope.timezone))
+        lines = [msgspec.structs.replace(_user_line(self.request, now), events=told)]
         by_text = iter(self.absorbed.values())
         for message in self.journal.state.messages:
             if message.role == "user":

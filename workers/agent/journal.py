@@ -3,6 +3,7 @@
 Each entry is one checkpoint of the lane. Their order is the order of the conversation:
 
     Edited     the message was edited before its turn began; its new text
+    Heard      what had happened around the conversation, as the turn read it
     Answered   a model's complete answer, with the tools it wants
     Started    a tool is about to run (an effect may follow)
     Waiting    a tool has parked the turn; its state
@@ -30,6 +31,7 @@ from shoal.state.lanes import Lanes
 from shoal.state.records import Grant
 from workers.agent.context import TurnContext
 from workers.agent.providers.base import Message, ToolCall, Usage
+from workers.sessions.system_events import QueuedEvent
 
 __all__ = [
     "Answered",
@@ -38,6 +40,7 @@ __all__ = [
     "Entry",
     "Finished",
     "GaveWay",
+    "Heard",
     "Journal",
     "Refused",
     "SentRecord",
@@ -56,6 +59,14 @@ class Edited(msgspec.Struct, frozen=True, tag="edited", omit_defaults=True):
     at_ms: int
     text: str
     message_ids: tuple[str, ...] = ()
+    v: int = 1
+
+
+class Heard(msgspec.Struct, frozen=True, tag="heard", omit_defaults=True):
+    """System events that waited when the turn began: it says these and no later ones (R21)."""
+
+    at_ms: int
+    events: tuple[QueuedEvent, ...]
     v: int = 1
 
 
@@ -145,7 +156,7 @@ class Refused(msgspec.Struct, frozen=True, tag="refused", omit_defaults=True):
     v: int = 1
 
 
-Entry = Edited | Answered | Started | Waiting | Finished | Steered | Compacted | GaveWay | Refused
+Entry = Edited | Heard | Answered | Started | Waiting | Finished | Steered | Compacted | GaveWay | Refused
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(Entry)
@@ -178,6 +189,7 @@ class State:
         merged: of these, the ones that were there from the start.
         edited: what edits made of the request before the turn began.
         compacted: the summary this turn made of what was before it.
+        heard: the system events the turn was told.
     """
 
     messages: list[Message] = field(default_factory=list)
@@ -198,6 +210,7 @@ class State:
     began_ms: int = 0
     edited: Edited | None = None
     compacted: Compacted | None = None
+    heard: tuple[QueuedEvent, ...] = ()
 
     def apply(self, entry: Entry) -> None:
         """Take one more entry into account."""
@@ -215,6 +228,8 @@ class State:
         elif isinstance(entry, Compacted):
             self.compacted = entry
             self.usage = _sum(self.usage, entry.usage)
+        elif isinstance(entry, Heard):
+            self.heard = entry.events
         elif isinstance(entry, Steered):
             self.messages.append(Message("user", text=entry.text))
             self.steered.extend(entry.identities)

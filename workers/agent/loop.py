@@ -12,8 +12,8 @@ only looks at that state and does the next thing:
 
 from __future__ import annotations
 
-import contextlib
 import re
+from dataclasses import replace
 from functools import cached_property
 
 import msgspec
@@ -23,7 +23,7 @@ from shoal.base.errors import ShoalError, StateConflict, StateError
 from shoal.base.logging import get_logger
 from shoal.state.effects import GivenWayTold
 from shoal.state.records import Grant, Record
-from shoal.state.steps import Park, Step, Yield
+from shoal.state.steps import Commit, Park, Step, Yield
 from workers.agent.compaction import summarise
 from workers.agent.context import TurnContext, TurnInterrupted, TurnOverdue, TurnStopped
 from workers.agent.finish import Ending
@@ -43,6 +43,7 @@ from workers.agent.journal import (
     Edited,
     Finished,
     GaveWay,
+    Heard,
     Journal,
     Refused,
     SentRecord,
@@ -52,6 +53,7 @@ from workers.agent.journal import (
 )
 from workers.agent.models import GUIDE, AllModelsFailedError, Answer, candidates
 from workers.agent.past import Past
+from workers.agent.presence import Presence, left_behind
 from workers.agent.prompt import Surroundings, system_prompt, user_text
 from workers.agent.providers.base import (
     ContextOverflowError,
@@ -69,6 +71,7 @@ from workers.sessions.changes import DELETED_REASON, apply_changes
 from workers.sessions.history import pending
 from workers.sessions.opened import open_session
 from workers.sessions.records import TurnRequest, decode_turn
+from workers.sessions.system_events import event_lines, pending_events
 
 __all__ = ["TurnLoop"]
 
@@ -121,6 +124,8 @@ class TurnLoop:
         self._ending = Ending(
             grant, self.request, self.profile, self.mode, self.session, self.journal, self.requests()
         )
+        self._ending.hint = deps.hint
+        self.presence = Presence.none(self.request)
 
     @property
     def refs(self) -> list[ModelRef]:
@@ -138,7 +143,7 @@ class TurnLoop:
             TurnInterrupted: of the kinds shutdown and lost lease.
         """
         if self.grant.stopped:
-            return self._ending.stopped(reason=self._stop_reason())
+            return self._unseen(self._ending.stopped(reason=self._stop_reason()))
         if self.journal.step == 0 and self._answered_already():
             return self._ending.dropped(DUPLICATE_REASON)
         if self.journal.step == 0 and not self._take_changes():
@@ -151,10 +156,51 @@ class TurnLoop:
             quiet_ms = self._waited()
             if quiet_ms:
                 return Yield(quiet_ms, "yielded: collecting")
-        typing = self.deps.typing(self.request) if self.deps.typing else contextlib.nullcontext()
+        self._show()
+        with self.presence:
+            self._hear()
+            step = self._to_the_end()
+            if isinstance(step, Park):
+                self.presence.parked()
+            elif isinstance(step, Commit):
+                left = self.presence.ended(self._ending.seen)
+                step = replace(step, effects=[*step.effects, *left])
+            return step
+
+    def _show(self) -> None:
+        """Let people see that the turn works."""
+        if self.deps.presences is not None:
+            self.presence = self.deps.presences.open(
+                self.grant.head.identity,
+                self.request,
+                self.profile.shown,
+                self.context,
+                resumed=self.journal.step > 0,
+                spoken=self._ending.talked,
+                quiet=not self._ending.may_send,
+            )
+
+    def _unseen(self, step: Commit) -> Commit:
+        """A turn that was stopped while it waited: what it had shown must not stay."""
+        if self.journal.step == 0:
+            return step
+        left = left_behind(
+            self.grant.head.identity, self.request, self.profile.shown, self._ending.seen, arrived=True
+        )
+        return replace(step, effects=[*step.effects, *left])
+
+    def _hear(self) -> None:
+        """Read once what happened around the conversation since its last turn (R21)."""
+        state = self.journal.state
+        if state.heard or state.answers or self.session.rolled:
+            return
+        events = pending_events(self.deps.store.sessions, self.request.session_key)
+        if events:
+            self.journal.write(Heard(self.journal.now_ms(), tuple(events)))
+
+    def _to_the_end(self) -> Step:
         try:
-            with typing:
-                return self._run()
+            return self._run()
         except TurnStopped:
             partial = "".join(self._partial)[:ANSWER_CHARS]
             return self._ending.stopped(partial, self._stop_reason())
@@ -263,18 +309,24 @@ class TurnLoop:
         while True:
             try:
                 self._partial.clear()
+                self.presence.asking()
                 with self.context.step(f"model {self.refs[0]}", MODEL_STEP_S):
                     return self.deps.models.answer(
                         self.refs,
                         self._model_request,
                         account=self.request.account,
                         watch=self._watch,
-                        on_text=self._partial.append,
+                        on_text=self._streamed,
+                        on_thinking=self.presence.reasoning,
                         on_restart=self._partial.clear,
                     )
             except ContextOverflowError:
                 if not self._compact(force=True) and not self._past.cut():
                     raise
+
+    def _streamed(self, text: str) -> None:
+        self._partial.append(text)
+        self.presence.said(text)
 
     def _watch(self) -> None:
         self.context.check()
@@ -350,6 +402,7 @@ class TurnLoop:
         return Surroundings(
             history=pending(sessions, self.request, profile.history_limit, profile.context),
             since_ms=0 if self.session.fresh else self.session.state.last_ms,
+            events=tuple(event_lines(self.journal.state.heard, profile.envelope.timezone)),
         )
 
     def _no_answer(self, error: ModelError) -> Step:
@@ -399,6 +452,7 @@ class TurnLoop:
             request = decode_turn(record.body)
             requests[record.identity] = apply_changes(request, behind) or request
         self._ending.absorbed.update({record.identity: requests[record.identity] for record in unread})
+        self.presence.took_in(requests[record.identity] for record in unread)
         rendered = collected_text if self._collecting and not answers else steered_text
         self.journal.write(
             Steered(
@@ -457,6 +511,7 @@ class TurnLoop:
             store=self.deps.store,
             turn=self.context,
         )
+        self.presence.using(tool.name)
         try:
             with self.context.step(f"tool {tool.name}", tool.limit_s):
                 if waiting is not None:

@@ -30,6 +30,7 @@ from workers.agent.providers.base import (
     Provider,
     ProviderMissingError,
     TextDelta,
+    Thinking,
     ToolCall,
     Usage,
     Watch,
@@ -183,6 +184,7 @@ class Models:
         account: str,
         watch: Watch,
         on_text: Callable[[str], None] = lambda _text: None,
+        on_thinking: Callable[[], None] = lambda: None,
         on_restart: Callable[[], None] = lambda: None,
     ) -> Answer:
         """One answer of the first candidate that gives one.
@@ -192,6 +194,7 @@ class Models:
             request: makes the request for a candidate.
             account: whose proxy is used.
             on_text: gets text as it streams.
+            on_thinking: the model thinks; what it thinks is not kept.
             on_restart: what was streamed is void; another model begins.
 
         Raises:
@@ -208,7 +211,7 @@ class Models:
                 continue
             watch()
             try:
-                answer = self._ask(ref, request(ref), account, watch, on_text)
+                answer = self._ask(ref, request(ref), account, watch, on_text, on_thinking)
             except ModelError as error:
                 if not error.fallback:
                     raise
@@ -232,6 +235,7 @@ class Models:
         account: str,
         watch: Watch,
         on_text: Callable[[str], None],
+        on_thinking: Callable[[], None],
     ) -> Answer:
         began = self.clock.monotonic()
         text: list[str] = []
@@ -242,6 +246,8 @@ class Models:
             if isinstance(event, TextDelta):
                 text.append(event.text)
                 on_text(event.text)
+            elif isinstance(event, Thinking):
+                on_thinking()
             elif isinstance(event, ToolCall):
                 calls.append(event)
             elif isinstance(event, Usage):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from config.agents import ModelRef
 from workers.access.visibility import SHOW_ALL, ContextFilter
 from workers.agent.compaction import CompactionPolicy
 from workers.agent.envelope import UTC, EnvelopeOptions
+from workers.agent.shown import ShownSettings
 from workers.sessions.lifecycle import ResetPolicy
 
 __all__ = ["AgentProfile"]
@@ -29,7 +30,7 @@ class AgentProfile:
         timezone: the user's zone, IANA name or ``local``.
         envelope: how times in prompts are written.
         context: whose words may be shown besides the sender's.
-        silent_reply: what becomes of a bare ``NO_REPLY``: it stays silent, or a short line is said instead.
+        shown: what people see besides the answer, and what becomes of a silent one.
         visible_group: ``messages.groupChat.visibleReplies``, or none if not written.
         visible_all: ``messages.visibleReplies``, or none if not written.
         response_prefix: ``responsePrefix`` after its cascade, or none.
@@ -55,7 +56,7 @@ class AgentProfile:
     timezone: str = "UTC"
     envelope: EnvelopeOptions = UTC
     context: ContextFilter = SHOW_ALL
-    silent_reply: Literal["silent", "say"] | None = None
+    shown: ShownSettings = field(default_factory=ShownSettings)
     visible_group: str | None = None
     visible_all: str | None = None
     response_prefix: str | None = None

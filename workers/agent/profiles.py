@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from config.agents import AgentSettings, ModelRef
 from config.loaded import Loaded
@@ -12,6 +12,7 @@ from workers.access.visibility import SHOW_ALL, ContextFilter, ContextVisibility
 from workers.agent.compaction import CompactionPolicy
 from workers.agent.envelope import LOCAL, envelope_options
 from workers.agent.profile import AgentProfile
+from workers.agent.shown import shown_settings
 from workers.sessions.lifecycle import SessionKind, reset_policy
 from workers.sessions.records import TurnRequest
 from workers.sessions.view import settings_of
@@ -43,8 +44,8 @@ def profile_of(loaded: Loaded, request: TurnRequest, access: AccessSettings | No
         timezone=agent.user_timezone or LOCAL,
         envelope=envelope_options(loaded.root.agents.defaults),
         context=_context(loaded, discord.context_visibility, request, access),
-        silent_reply=_silent_reply(loaded, request),
-        visible_group=messages.group_chat.visible_replies,
+        shown=shown_settings(loaded, agent, request),
+        visible_group=_visible_group(agent) or messages.group_chat.visible_replies,
         visible_all=messages.visible_replies,
         response_prefix=prefix,
         reply_to_mode=discord.reply_to_mode,
@@ -59,6 +60,11 @@ def profile_of(loaded: Loaded, request: TurnRequest, access: AccessSettings | No
         reset=reset_policy(loaded.root.session, _kind(request)),
         queue_cap=int(messages.queue.cap),
     )
+
+
+def _visible_group(agent: AgentSettings) -> str | None:
+    chat = agent.settings.group_chat
+    return chat.visible_replies if chat is not None else None
 
 
 def _kind(request: TurnRequest) -> SessionKind:
@@ -151,24 +157,6 @@ def _context(
         return SHOW_ALL
     settings = access if access is not None else settings_of(loaded, request.account).access
     return ContextFilter.named(mode, settings, request.guild_entry, request.channel_entry)
-
-
-def _silent_reply(loaded: Loaded, request: TurnRequest) -> Literal["silent", "say"]:
-    """``silentReply`` and ``silentReplyRewrite``: of the surface, of the agents, else by the chat (9.2)."""
-    surface = loaded.root.surfaces.get("discord")
-    defaults = loaded.root.agents.defaults
-    direct = request.chat_type == "direct"
-    kind = "direct" if direct else "group"
-    policies = (surface.silent_reply if surface is not None else None, defaults.silent_reply)
-    rewriting = (
-        surface.silent_reply_rewrite if surface is not None else None,
-        defaults.silent_reply_rewrite,
-    )
-    allowed = [getattr(policy, kind, None) for policy in policies]
-    rewrites = [getattr(rewrite, kind, None) for rewrite in rewriting]
-    allow = next((value for value in allowed if value is not None), "disallow" if direct else "allow")
-    rewrite = next((value for value in rewrites if value is not None), True)
-    return "silent" if allow == "allow" or not rewrite else "say"
 
 
 def _history_turns(discord: Any, request: TurnRequest) -> int | None:

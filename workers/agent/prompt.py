@@ -68,13 +68,14 @@ def user_text(
     *,
     brief: bool = False,
 ) -> str:
-    """One message after its context blocks; its words are the last.
+    """One message after what happened meanwhile and its context blocks; its words are the last.
 
     Args:
         around: history, thread starter and the like.
         brief: leave out what an earlier message had said.
     """
-    parts = context_blocks(request, around, profile.envelope, brief=brief)
+    parts = ["\n".join(around.events)] if around.events else []
+    parts += context_blocks(request, around, profile.envelope, brief=brief)
     notes = _attachments(request.attachments)
     if notes:
         parts.append(notes)

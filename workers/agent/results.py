@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+from shoal.state.effects import Effect
 from shoal.state.store import Store
 from workers.agent.models import Models
+from workers.agent.presence import Presences
 from workers.agent.profile import AgentProfile
 from workers.agent.tools.registry import ToolRegistry
 from workers.sessions.records import TurnRequest
@@ -24,11 +25,13 @@ class TurnDeps:
         models: providers and their rests.
         tools: the registry filled by ``tasks``.
         profile: settings of the agent that answers a request; read once per turn.
-        typing: shows "typing …" for as long as the block runs; optional.
+        presences: shows people that a turn works; optional.
+        hint: what tells the owner of a private answer to somebody who named the bot; optional.
     """
 
     store: Store
     models: Models
     tools: ToolRegistry
     profile: Callable[[TurnRequest], AgentProfile]
-    typing: Callable[[TurnRequest], AbstractContextManager[None]] | None = None
+    presences: Presences | None = None
+    hint: Callable[[TurnRequest], list[Effect]] = lambda _request: []

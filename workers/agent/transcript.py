@@ -46,6 +46,8 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     private: bool = False
     """The final text was not shown."""
     kept_from: str = ""
+    events: tuple[str, ...] = ()
+    """Lines about what had happened meanwhile, in front of a user's words."""
     v: int = 1
 
 
@@ -141,10 +143,10 @@ def _message(line: Line, grouped: bool) -> Message:
 def _user_text(line: Line, grouped: bool) -> str:
     """What somebody said earlier; in groups between author and id, in the form of the manuals (6.4)."""
     text = neutral(plain_lines(line.text))
-    if not grouped or not line.author_id:
-        return text
-    name = header_value(line.author_tag or line.author_name)
-    return f"[from: {name} user id:{line.author_id}] {text}\n[message_id: {line.message_id}]"
+    if grouped and line.author_id:
+        name = header_value(line.author_tag or line.author_name)
+        text = f"[from: {name} user id:{line.author_id}] {text}\n[message_id: {line.message_id}]"
+    return "\n".join([*line.events, text])
 
 
 def _paired(messages: list[Message]) -> list[Message]:

@@ -23,6 +23,7 @@ __all__ = [
     "Authority",
     "ChatType",
     "ForwardedFrom",
+    "Origin",
     "QueueMode",
     "QuotedMessage",
     "Reset",
@@ -46,6 +47,10 @@ QueueMode = Literal["steer", "queue", "followup", "collect", "steer-backlog", "i
 
 Reset = Literal["", "new", "soft"]
 """A turn that begins its conversation afresh (``new``), or was asked to keep it (``soft``)."""
+
+
+Origin = Literal["message", "command", "heartbeat", "cron", "event", "internal"]
+"""What a turn is for: something a person wrote, a slash command, or nobody who waits for it."""
 
 
 class Attachment(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -194,6 +199,12 @@ class TurnRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """The message that PluralKit replaced by this one: its canonical id (decision 12)."""
     edited: bool = False
     """The text was replaced by a later edit before the turn began."""
+
+    origin: Origin = "message"
+    reply_mode: Literal["", "automatic", "message_tool_only"] = ""
+    """How its caller (heartbeat, cron) wants the answer delivered; empty leaves it to the config."""
+    ack: str = ""
+    """Emoji that acknowledges the message (``spec/inbound.md`` 7.4); empty for none."""
     v: int = 1
 
     @property

@@ -29,6 +29,7 @@ class SessionState:
         model_override: ``provider/model`` chosen for this conversation; ``""`` for the configured one.
         activation: ``/activation`` of this conversation; ``""`` leaves the gate to the config.
         queue_mode, queue_debounce_ms, queue_cap, queue_drop: what ``/queue`` set here.
+        send: ``on`` or ``off`` of ``/send``; ``""`` leaves it to ``session.sendPolicy``.
     """
 
     session_id: str = ""
@@ -45,6 +46,7 @@ class SessionState:
     queue_debounce_ms: int | None = None
     queue_cap: int | None = None
     queue_drop: str = ""
+    send: str = ""
 
     @classmethod
     def read(cls, fields: Mapping[str, bytes]) -> SessionState:
@@ -66,6 +68,7 @@ class SessionState:
             queue_debounce_ms=_number(fields, "queue_debounce_ms"),
             queue_cap=_number(fields, "queue_cap"),
             queue_drop=_text(fields, "queue_drop"),
+            send=_text(fields, "send"),
         )
 
 

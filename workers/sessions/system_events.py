@@ -82,11 +82,15 @@ def event_lines(events: Iterable[QueuedEvent], timezone: str) -> list[str]:
     ]
 
 
-def _moment(at_ms: int, zone: tzinfo) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, zone).strftime("%Y-%m-%d %H:%M:%S %Z")
+def _moment(at_ms: int, zone: tzinfo | None) -> str:
+    when = datetime.fromtimestamp(at_ms / 1000, zone)
+    return (when if zone is not None else when.astimezone()).strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
-def _zone(name: str) -> tzinfo:
+def _zone(name: str) -> tzinfo | None:
+    """A zone; ``None`` is that of this machine."""
+    if name == "local":
+        return None
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):

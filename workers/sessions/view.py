@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from config.loaded import Loaded
+from config.schema.discord import DiscordConfig
 from shoal.state.effects import Effect, SessionPut
 from shoal.state.ledger import Outcome
 from shoal.state.lookups import Asked
@@ -26,8 +27,9 @@ from workers.access.reactions import ReactionMode
 from workers.access.settings import AccessSettings
 from workers.access.visibility import ContextVisibility
 from workers.sessions.access_settings import access_of
+from workers.sessions.ack import AckSettings
 from workers.sessions.holds import HoldReader, StoreHolds
-from workers.sessions.keys import DmScope
+from workers.sessions.keys import DmScope, normal_agent_id
 from workers.sessions.questions import asked_of
 from workers.sessions.queueing import QueueSettings
 from workers.sessions.records import KIND as TURN
@@ -52,10 +54,9 @@ class Settings:
     history_limit: int = 20
     debounce_ms: int = 0
     """How long one author's messages are gathered into one; 0 is not at all."""
+    ack: AckSettings = field(default_factory=AckSettings)
     reactions: Mapping[str, ReactionMode] = field(default_factory=dict)
     """Key of a ``guilds`` entry → its ``reactionNotifications``, where that is not ``own``."""
-    guild_slugs: Mapping[str, str] = field(default_factory=dict)
-    """Key of a ``guilds`` entry → its ``slug``, where one is written."""
     context_visibility: ContextVisibility = "all"
     reset_triggers: tuple[str, ...] = RESET_TRIGGERS
     """Whole messages, or beginnings of messages, that start a conversation afresh."""
@@ -90,13 +91,23 @@ def settings_of(loaded: Loaded, account_id: str) -> Settings:
         queue=QueueSettings.of(root.messages.queue),
         history_limit=account.discord.history_limit,
         debounce_ms=inbound.by_channel.get("discord", inbound.debounce_ms),
+        ack=_ack(loaded, account.discord),
         reactions={key: entry.reaction_notifications for key, entry in guilds.items()},
-        guild_slugs={key: entry.slug for key, entry in guilds.items() if entry.slug},
         context_visibility=account.discord.context_visibility,
         reset_triggers=_triggers(root.session.reset_triggers),
         pinned_owner=pinned_owner(access, root.session.dm_scope),
         bot_id=account.bot_user_id,
         language=root.messages.language,
+    )
+
+
+def _ack(loaded: Loaded, discord: DiscordConfig) -> AckSettings:
+    messages = loaded.root.messages
+    emojis = {name: loaded.agent(name).identity_emoji for name in loaded.agents}
+    return AckSettings(
+        scope=discord.ack_reaction_scope or messages.ack_reaction_scope or "group-mentions",
+        emojis=(discord.ack_reaction, messages.ack_reaction),
+        agents={normal_agent_id(name): emoji for name, emoji in emojis.items() if emoji is not None},
     )
 
 

@@ -215,7 +215,7 @@ def test_an_answer_that_never_arrives_is_not_called_answered(store: Store, chat_
 
 def test_a_refused_key_is_told_at_once_in_plain_words(store: Store, chat_server: Start) -> None:
     server = chat_server([{"error": {"status": 401}, "times": 9}])
-    wanted = push(store, request("hola"))
+    wanted = push(store, request("hola", **DIRECT))
     turn(store, deps(store, server))
     [send] = deliver(store)
     assert "key" in send.text
@@ -225,12 +225,25 @@ def test_a_refused_key_is_told_at_once_in_plain_words(store: Store, chat_server:
     assert len(bodies(server)) == 1
 
 
+@pytest.mark.parametrize("visible", ["automatic", "message_tool"])
+def test_a_room_reads_nothing_of_a_failure_and_explain_does(
+    store: Store, chat_server: Start, visible: str
+) -> None:
+    """``spec/inbound.md`` 9.1: no boilerplate in rooms, not even for who named the bot."""
+    server = chat_server([{"error": {"status": 401}, "times": 9}])
+    wanted = push(store, request("hola", was_mentioned=True, mentioned_by="explicit"))
+    turn(store, deps(store, server, profile=replace(PRIVATE, visible_all=visible)))
+    assert deliver(store) == []
+    assert outcome(store, wanted) == ("answered", "model-auth")
+    assert note(store, wanted)["silent"] == "model-auth"
+
+
 def test_an_outage_is_waited_for_and_then_told(
     store: Store, chat_server: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workers.agent.loop.RETRY_DELAYS_MS", (10, 20))
     server = chat_server([{"error": {"status": 503}, "times": 9}])
-    wanted = push(store, request("在吗"))
+    wanted = push(store, request("在吗", **DIRECT))
     used = deps(store, server)
     assert isinstance(turn(store, used), Park)
     drive(store, used)
@@ -323,7 +336,7 @@ def test_a_tool_that_breaks_is_reported(store: Store, chat_server: Start) -> Non
 def test_the_same_call_again_and_again_is_refused_and_the_turn_ends(store: Store, chat_server: Start) -> None:
     tool = CountingTool()
     server = chat_server([{"tool_calls": [{"name": "count", "arguments": {}}], "times": 999}])
-    wanted = push(store, request())
+    wanted = push(store, request(**DIRECT))
     drive(store, deps(store, server, tool))
     assert tool.runs == 3
     assert len(bodies(server)) <= MAX_ROUNDS + 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Literal
 
 import pytest
@@ -12,7 +11,6 @@ from tests.workers.delivery.conftest import PostOffice
 from workers.delivery.notices import notice_push
 from workers.delivery.records import decode_send
 from workers.delivery.targets import Target, TargetError, parse_target, resolve_channel
-from workers.delivery.typing import typing_indicator
 from workers.sessions.admission import Notice
 
 
@@ -81,30 +79,3 @@ def test_a_notice_is_a_send_in_the_users_language(post: PostOffice) -> None:
     post.store.lanes.push(push.lane, push.record)
     post.work()
     assert post.sent() == ["⚙️ 已中止。"]
-
-
-def typings(post: PostOffice) -> int:
-    requests = post.control.requests(route="POST /channels/{channel_id}/typing")
-    return sum(1 for request in requests if post.channel in request["path"])
-
-
-def test_typing_is_shown_while_a_block_runs_and_not_after(post: PostOffice) -> None:
-    with typing_indicator(post.rest, post.channel, interval_s=0.05):
-        deadline = time.monotonic() + 10
-        while typings(post) < 3:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-    time.sleep(0.1)
-    after = typings(post)
-    time.sleep(0.3)
-    assert typings(post) == after
-
-
-def test_typing_ends_by_itself_and_where_it_is_refused(post: PostOffice) -> None:
-    with typing_indicator(post.rest, post.channel, interval_s=0.02, hard_stop_s=0.04):
-        time.sleep(0.4)
-    assert typings(post) == 2
-    post.control.delete_channel(post.channel)
-    with typing_indicator(post.rest, post.channel, interval_s=0.02):
-        time.sleep(0.4)
-    assert typings(post) == 3

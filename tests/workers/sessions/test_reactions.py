@@ -125,7 +125,7 @@ def test_a_thread_is_named_itself_and_ruled_by_its_parent() -> None:
 
 def test_labels_of_servers() -> None:
     """A written slug first (decision 9), then the name's, then the id."""
-    assert " on our-place #talk " in told(add(reaction(), view(guild_slugs={GUILD: "Our Place"})))
+    assert " on our-place #talk " in told(add(reaction(), view(None, {"slug": "Our Place"})))
     bare = view(guilds={}, channels={})
     assert f" on {GUILD} #{CHANNEL} " in told(add(reaction(), bare))
     chinese = view(guilds={GUILD: {"name": "我的 服务器"}}, channels={CHANNEL: {"name": "聊天", "type": 0}})

@@ -15,6 +15,7 @@ from workers.agent.providers.base import (
     ModelRequest,
     ProviderMissingError,
     TextDelta,
+    Thinking,
     ToolCall,
     Usage,
     Watch,
@@ -157,6 +158,8 @@ class _Reading:
             self._call = {"id": block.id, "name": block.name, "arguments": ""}
         elif event.type == "content_block_delta" and event.delta.type == "text_delta":
             yield TextDelta(event.delta.text)
+        elif event.type == "content_block_delta" and event.delta.type == "thinking_delta":
+            yield Thinking()
         elif event.type == "content_block_delta" and event.delta.type == "input_json_delta":
             if self._call is not None:
                 self._call["arguments"] += event.delta.partial_json

@@ -35,6 +35,7 @@ __all__ = [
     "ProviderMissingError",
     "RateLimitError",
     "TextDelta",
+    "Thinking",
     "ToolCall",
     "ToolSpec",
     "Usage",
@@ -95,6 +96,10 @@ class TextDelta(msgspec.Struct, frozen=True):
     text: str
 
 
+class Thinking(msgspec.Struct, frozen=True):
+    """The model thinks; what it thinks is neither kept nor shown."""
+
+
 class Usage(msgspec.Struct, frozen=True):
     """Tokens of the call so far; the last one counts."""
 
@@ -109,7 +114,7 @@ class Done(msgspec.Struct, frozen=True):
     stop: str = "end"
 
 
-Event = TextDelta | ToolCall | Usage | Done
+Event = TextDelta | Thinking | ToolCall | Usage | Done
 
 
 class Provider(Protocol):

@@ -18,6 +18,7 @@ from workers.agent.providers.base import (
     Message,
     ModelRequest,
     TextDelta,
+    Thinking,
     ToolCall,
     Usage,
     Watch,
@@ -122,6 +123,8 @@ class OpenAIProvider:
                     yield _usage(chunk["usage"])
                 for choice in (chunk.get("choices") or ())[:1]:
                     delta = choice.get("delta") or {}
+                    if delta.get("reasoning_content") or delta.get("reasoning"):
+                        yield Thinking()
                     if delta.get("content"):
                         yield TextDelta(delta["content"])
                     calls.add(delta.get("tool_calls") or ())

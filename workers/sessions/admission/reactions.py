@@ -244,7 +244,7 @@ def _where(surface: Surface, view: AdmissionView) -> str:
     if surface.kind != "channel":
         return "dm" if surface.kind == "direct" else "group-dm"
     guild = reaction_guild(surface, view.settings.access)
-    written = view.settings.guild_slugs.get(guild.key, "") if guild is not None else ""
+    written = guild.slug if guild is not None else ""
     return _slug(written) or _slug(surface.guild_name) or surface.guild_id or ""
 
 

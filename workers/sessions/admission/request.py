@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from shoal.base.ids import snowflake_ms
 from workers.access.tool_policy import tool_policy
+from workers.sessions.ack import ack_of
 from workers.sessions.admission.arrival import Arrival, author_facts, may_forward
 from workers.sessions.identity import identity_of
 from workers.sessions.records import (
@@ -88,6 +89,7 @@ def turn_request(
         forwarded=_forwarded_from(arrival, view),
         message_ids=tuple(part.message.id for part in arrival.parts),
         part_chars=tuple(len(part.text) for part in arrival.parts),
+        ack=ack_of(view.settings.ack, conversation.chat_type, conversation.agent_id, decision),
     )
 
 

@@ -1,0 +1,82 @@
+"""What people see of a turn besides its answer, from the config (``spec/inbound.md`` 7.4 to 7.6, 9)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from config.agents import AgentSettings
+from config.loaded import Loaded
+from config.schema.messages import StatusReactions
+from config.schema.session import SendPolicy
+from workers.agent.silence import SilencePolicy, silence_kind, silence_policy
+from workers.delivery.reactions import StatusSettings
+from workers.delivery.typing import INTERVAL_S, TypingMode
+from workers.sessions.ack import plain_emoji
+from workers.sessions.records import TurnRequest
+
+__all__ = ["ShownSettings", "shown_settings", "status_settings", "typing_mode"]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSettings:
+    """For one agent and conversation.
+
+    Attributes:
+        typing_mode: as written; ``None`` derives it from the message.
+        typing_interval_s: seconds between two requests.
+        status: states shown as reactions; ``None`` unless ``statusReactions.enabled`` is true.
+        remove_ack: ``messages.removeAckAfterReply``.
+        silence: what a silent answer becomes here; ``None`` is what is usual for the conversation.
+        send_policy: ``session.sendPolicy``.
+    """
+
+    typing_mode: TypingMode | None = None
+    typing_interval_s: float = INTERVAL_S
+    status: StatusSettings | None = None
+    remove_ack: bool = False
+    silence: SilencePolicy | None = None
+    send_policy: SendPolicy | None = None
+
+
+def shown_settings(loaded: Loaded, agent: AgentSettings, request: TurnRequest) -> ShownSettings:
+    """The settings in force for ``request``. For typing ``session`` wins over the agent."""
+    session, messages = loaded.root.session, loaded.root.messages
+    interval = session.typing_interval_seconds or agent.settings.typing_interval_seconds
+    return ShownSettings(
+        typing_mode=session.typing_mode or agent.settings.typing_mode,
+        typing_interval_s=float(interval or INTERVAL_S),
+        status=status_settings(messages.status_reactions),
+        remove_ack=messages.remove_ack_after_reply,
+        silence=silence_policy(loaded.root, silence_kind(request)),
+        send_policy=session.send_policy,
+    )
+
+
+def status_settings(written: StatusReactions) -> StatusSettings | None:
+    """``messages.statusReactions``: they are opt-in, so ``enabled`` has to be true."""
+    if written.enabled is not True:
+        return None
+    emojis = {
+        name: plain_emoji(emoji)
+        for name, emoji in written.emojis.model_dump(by_alias=True).items()
+        if isinstance(emoji, str) and emoji.strip()
+    }
+    timing = written.timing
+    return StatusSettings(
+        emojis=emojis,
+        debounce_s=timing.debounce_ms / 1000,
+        stall_soft_s=timing.stall_soft_ms / 1000,
+        stall_hard_s=timing.stall_hard_ms / 1000,
+        done_hold_s=timing.done_hold_ms / 1000,
+        error_hold_s=timing.error_hold_ms / 1000,
+    )
+
+
+def typing_mode(request: TurnRequest, written: TypingMode | None) -> TypingMode:
+    """When typing begins: never for what no person waits for; in DMs and for who named the bot, at once."""
+    if request.origin not in ("message", "command"):
+        return "never"
+    if written is not None:
+        return written
+    called = request.chat_type == "direct" or bool(request.mentioned_by)
+    return "instant" if called else "message"

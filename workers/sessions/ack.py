@@ -1,0 +1,61 @@
+"""Whether, and with which emoji, a message is acknowledged (``spec/inbound.md`` 7.4)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from workers.access.decision import Decision
+from workers.sessions.records import ChatType
+
+__all__ = ["DEFAULT_EMOJI", "AckScope", "AckSettings", "ack_of", "plain_emoji"]
+
+AckScope = Literal["all", "direct", "group-all", "group-mentions", "off", "none"]
+DEFAULT_EMOJI = "👀"
+_CUSTOM = re.compile(r"<a?:(\w{1,64}):(\d{5,20})>|:?(\w{1,64}):(\d{5,20})")
+
+
+@dataclass(frozen=True, slots=True)
+class AckSettings:
+    """``ackReaction`` and ``ackReactionScope``, compiled.
+
+    Attributes:
+        scope: of the account, the channel, ``messages``, else ``group-mentions``.
+        emojis: as written, of the account (over the channel's) and of ``messages``; the first that is not
+            ``None`` counts, and an empty text switches it off.
+        agents: agent id → emoji of its identity, which comes next.
+    """
+
+    scope: AckScope = "group-mentions"
+    emojis: tuple[str | None, ...] = ()
+    agents: Mapping[str, str] = field(default_factory=dict)
+
+    def emoji(self, agent_id: str) -> str:
+        """The emoji for messages to an agent; empty where acknowledging is off."""
+        levels = (*self.emojis, self.agents.get(agent_id), DEFAULT_EMOJI)
+        return plain_emoji(next(level for level in levels if level is not None))
+
+
+def ack_of(settings: AckSettings, chat_type: ChatType, agent_id: str, decision: Decision) -> str:
+    """The emoji to put on an admitted message, or empty."""
+    scope = settings.scope
+    if scope in ("off", "none"):
+        return ""
+    direct = chat_type == "direct"
+    if scope == "group-mentions":
+        # only where the bot must be called, and was
+        wanted = chat_type == "channel" and decision.mention_required and bool(decision.mentioned_by)
+    else:
+        wanted = scope == "all" or (scope == "direct") == direct
+    return settings.emoji(agent_id) if wanted else ""
+
+
+def plain_emoji(written: str) -> str:
+    """An emoji as requests name it: ``<:name:id>`` and ``name:id`` become ``name:id``, others stay."""
+    text = written.strip()
+    custom = _CUSTOM.fullmatch(text)
+    if custom is None:
+        return text
+    return f"{custom.group(1) or custom.group(3)}:{custom.group(2) or custom.group(4)}"
