@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from config.agents import normal_agent_id
 from config.loaded import Loaded
 from config.schema.discord import DiscordConfig
 from shoal.state.effects import Effect, SessionPut
@@ -29,7 +30,7 @@ from workers.access.visibility import ContextVisibility
 from workers.sessions.access_settings import access_of
 from workers.sessions.ack import AckSettings
 from workers.sessions.holds import HoldReader, StoreHolds
-from workers.sessions.keys import DmScope, normal_agent_id
+from workers.sessions.keys import DmScope
 from workers.sessions.questions import asked_of
 from workers.sessions.queueing import QueueSettings
 from workers.sessions.records import KIND as TURN
