@@ -28,6 +28,8 @@ class Modernised:
         data: changed copy; the input stays as it was.
         notes: one entry for each old shape.
         moved: present path → path as written.
+        renamed: every old key that was carried over: path as written → present path.
+        dropped: old keys that say nothing any more, because the present one is written too.
         warnings: old shapes that could not be carried over.
     """
 
@@ -36,11 +38,14 @@ class Modernised:
         self.notes: list[ConfigIssue] = []
         self.warnings: list[ConfigIssue] = []
         self.moved: dict[KeyPath, KeyPath] = {}
+        self.renamed: dict[KeyPath, KeyPath] = {}
+        self.dropped: list[KeyPath] = []
 
     def note(self, old: KeyPath, new: KeyPath) -> None:
         """Remember that ``old`` was read as ``new``."""
         self.notes.append(ConfigIssue(show_path(old), f"old form of {show_path(new)}"))
         self.moved[new] = old
+        self.renamed[old] = new
 
     def move(self, box: Json, old: str, target: Json, new: str, at: KeyPath, to: KeyPath) -> None:
         """Move ``box[old]`` to ``target[new]`` unless something stands there already."""
@@ -48,6 +53,7 @@ class Modernised:
             return
         value = box.pop(old)
         if new in target:
+            self.dropped.append((*at, old))
             if target[new] != value:
                 self.notes.append(
                     ConfigIssue(
@@ -206,6 +212,7 @@ def _thread_bindings(result: Modernised, box: Any, at: KeyPath) -> None:
     if not old:
         return
     if "spawnSessions" in box:
+        result.dropped += [(*at, key) for key in old]
         if any(value != box["spawnSessions"] for value in values):
             result.notes.append(
                 ConfigIssue(
