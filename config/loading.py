@@ -159,6 +159,7 @@ def _substituted(document: Document, env: Mapping[str, str], state: _State) -> J
                 show_path(path),
                 "this id is too long to be a number and would lose its last digits",
                 found=digits[:40],
+                code="id-lost-digits",
                 hint="; ".join(part for part in (f'put it in quotes: "{digits[:40]}"', where) if part),
             )
         )

@@ -70,7 +70,7 @@ def _meaning(text: str) -> Any:
 
 
 def _empty_dms(data: Any) -> list[KeyPath]:
-    """Every ``dm: {}`` that may go. In an account it hides the channel's ``dm``, so there it stays beside one."""
+    """Every ``dm: {}`` that may go. In an account it hides the channel's ``dm``, and stays beside one."""
     channel: KeyPath = ("channels", "discord")
     try:
         discord = _at(data, channel)

@@ -87,12 +87,19 @@ class _Resolver:
         self.result = Accounts()
 
     def issue(
-        self, path: KeyPath, message: str, *, hint: str = "", found: str = "", allowed: str = ""
+        self,
+        path: KeyPath,
+        message: str,
+        *,
+        hint: str = "",
+        found: str = "",
+        allowed: str = "",
+        code: str = "",
     ) -> None:
         old = self.moved.get(path, path)
         where = self.lines.get(old, "")
         hint = "; ".join(part for part in (hint, where) if part)
-        new = ConfigIssue(show_path(old), message, found=found, allowed=allowed, hint=hint)
+        new = ConfigIssue(show_path(old), message, found=found, allowed=allowed, hint=hint, code=code)
         if str(new) not in {str(known) for known in self.result.issues}:
             self.result.issues.append(new)
 
@@ -227,12 +234,14 @@ class _Resolver:
                 path,
                 'dmPolicy "open" needs "*" in allowFrom',
                 hint='add "*" to let everyone in, or choose dmPolicy "allowlist" or "pairing"',
+                code="dm-open-without-wildcard",
             )
         if config.dm_policy == "allowlist" and not entries:
             self.issue(
                 path,
                 'dmPolicy "allowlist" needs at least one entry in allowFrom',
                 hint='list who may write, or choose dmPolicy "pairing" or "disabled"',
+                code="dm-allowlist-empty",
             )
 
     def state(

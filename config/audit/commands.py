@@ -28,7 +28,8 @@ def _native(loaded: Loaded, account: str, settings: DiscordConfig) -> Iterator[F
     commands = loaded.root.commands
     native = settings.commands.native if settings.commands.native is not None else commands.native
     listed = any(
-        (guild.users if channel is None else channel.users) for _, guild, channel in places(settings)
+        (guild.users if channel is None else channel.users) is not None
+        for _, guild, channel in places(settings)
     )
     if native is False or settings.group_policy == "disabled" or not settings.guilds or listed:
         return

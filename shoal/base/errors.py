@@ -77,16 +77,18 @@ class InvalidName(ShoalError):
 class ConfigIssue:
     """One problem in a config file: where, what was found, what is allowed."""
 
-    __slots__ = ("allowed", "found", "hint", "message", "path")
+    __slots__ = ("allowed", "code", "found", "hint", "message", "path")
 
     def __init__(
-        self, path: str, message: str, *, found: str = "", allowed: str = "", hint: str = ""
+        self, path: str, message: str, *, found: str = "", allowed: str = "", hint: str = "", code: str = ""
     ) -> None:
+        """See the class. ``code``: a word for programs, for problems that doctor has an entry for."""
         self.path = path
         self.message = message
         self.found = found
         self.allowed = allowed
         self.hint = hint
+        self.code = code
 
     def __str__(self) -> str:
         parts = [f"{self.path or '(root)'}: {self.message}"]

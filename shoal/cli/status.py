@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from shoal.cli.egress import proxy_report, render_proxies
 from shoal.cli.pairing.listing import waiting, waiting_words
+from shoal.cli.tokens import latched
 
 if TYPE_CHECKING:
     from config import Loaded
@@ -44,6 +45,7 @@ def collect(loaded: Loaded, store: Store) -> dict[str, Any]:
             for state in loaded.account_states
         ],
         "proxies": proxy_report(loaded),
+        "latched": latched(loaded.accounts, store),
         "processes": [
             {
                 "kind": process.kind,
@@ -87,6 +89,11 @@ def render(report: dict[str, Any]) -> str:
                 for account in report["accounts"]
             )
             or "none"
+        ),
+        *(
+            f"Token      {account}: Discord refused it (401); not used for another {seconds:.0f} s. "
+            "See `shoal doctor`."
+            for account, seconds in report["latched"].items()
         ),
         *render_proxies(report["proxies"]),
         "Processes",

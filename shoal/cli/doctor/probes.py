@@ -1,0 +1,108 @@
+"""Reaching Discord once, the way the fleet does: REST and the gateway's websocket, through the proxy.
+
+A handful of requests per account, outside the fleet's rate limiter and without retries. Nobody
+logs in: the websocket is opened and closed again, so no IDENTIFY is used up.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from shoal.base.errors import ShoalError
+
+if TYPE_CHECKING:
+    from config import Account, Loaded
+    from shoal.discord.transport import Transport
+
+__all__ = ["Probe", "probe_all"]
+
+TIMEOUT_S = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What one account met.
+
+    Attributes:
+        user: our own user object, if REST answered.
+        application: our application, with the intents it was given.
+        gateway: the answer of ``/gateway/bot``.
+        rest_error: why REST does not work.
+        gateway_error: why the websocket does not open.
+    """
+
+    user: dict[str, Any] | None = None
+    application: dict[str, Any] | None = None
+    gateway: dict[str, Any] = field(default_factory=dict)
+    rest_error: ShoalError | None = None
+    gateway_error: ShoalError | None = None
+
+
+def probe_all(loaded: Loaded) -> dict[str, Probe]:
+    """Every account that can run, all at once."""
+    accounts = loaded.accounts
+    with ThreadPoolExecutor(max(1, min(8, len(accounts)))) as pool:
+        return dict(zip((account.id for account in accounts), pool.map(_probe, accounts), strict=True))
+
+
+def _probe(account: Account) -> Probe:
+    from shoal.discord.connect import open_transport
+    from shoal.discord.limiter import Unlimited
+
+    try:
+        transport = open_transport(account, Unlimited(), threads=2)
+    except ShoalError as error:
+        return Probe(rest_error=error, gateway_error=error)
+    try:
+        with ThreadPoolExecutor(1) as aside:
+            # the websocket's address is known without REST, so both are tried even where one fails
+            socket = aside.submit(_websocket, transport, account)
+            answers, rest_error = _rest(transport)
+            return Probe(
+                answers.get("user"),
+                answers.get("application"),
+                answers.get("gateway", {}),
+                rest_error,
+                socket.result(),
+            )
+    finally:
+        transport.close()
+
+
+def _rest(transport: Transport) -> tuple[dict[str, dict[str, Any]], ShoalError | None]:
+    from shoal.discord.rest import Rest
+    from shoal.discord.retry import NO_RETRY
+    from shoal.discord.routes import Route
+
+    rest = Rest(transport, max_wait=0.0, retry=NO_RETRY)
+    found: dict[str, dict[str, Any]] = {}
+    for name, path in (
+        ("user", "/users/@me"),
+        ("gateway", "/gateway/bot"),
+        ("application", "/applications/@me"),
+    ):
+        try:
+            answer = rest.call(Route("GET", path), timeout=TIMEOUT_S).data
+        except ShoalError as error:
+            return found, error
+        found[name] = answer if isinstance(answer, dict) else {}
+    return found, None
+
+
+def _websocket(transport: Transport, account: Account) -> ShoalError | None:
+    from gateway.socket import GatewaySocket
+    from shoal.discord.rest import Rest
+    from shoal.discord.retry import NO_RETRY
+
+    try:
+        url = "wss://gateway.discord.gg"
+        if account.api_url:
+            url = str(Rest(transport, max_wait=0.0, retry=NO_RETRY).get_gateway_bot().get("url"))
+        socket = GatewaySocket.open(url, transport, "none")
+    except ShoalError as error:
+        return error
+    socket.close(4000, "doctor")
+    socket.release()
+    return None
