@@ -15,7 +15,7 @@ from kombu.exceptions import OperationalError
 from shoal.base.logging import get_logger
 from shoal.state.lookups import Asked
 from shoal.state.queues import lane_class
-from shoal.state.records import Grant, decode_event
+from shoal.state.records import Grant, event_of
 from shoal.state.steps import Commit, Park, Step
 from tasks.enrich import ask
 from tasks.media import ask_for_files
@@ -47,7 +47,7 @@ def admit_lane(runtime: Runtime, lane: str) -> str:
 
 
 def _admit(runtime: Runtime, grant: Grant, views: _Views) -> Step:
-    event = decode_event(grant.head.body)
+    event = event_of(grant.head)
     view = views.of(event.account)
     admission = admit(event, view)
     step = _commit(runtime, admission)
@@ -56,7 +56,7 @@ def _admit(runtime: Runtime, grant: Grant, views: _Views) -> Step:
 
 
 def _admit_fast(runtime: Runtime, grant: Grant, views: _Views) -> Step:
-    event = decode_event(grant.head.body)
+    event = event_of(grant.head)
     return _commit(
         runtime, replace(admit(event, views.of(event.account), fast=True), notice=None, knock=None)
     )

@@ -37,6 +37,7 @@ __all__ = [
     "Swept",
     "decode_event",
     "encode_event",
+    "event_of",
     "parse_frame",
 ]
 
@@ -149,6 +150,9 @@ class InboundEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     """The ``d`` of the dispatch, JSON."""
     history: bool = False
     """Fetched after a gap and too old to be answered: it may be quoted later, it starts nothing (R19)."""
+    born_ms: int = 0
+    """Birth of the record, by its snowflake or by Redis' clock; set by :func:`event_of`, never stored. What
+    is compared with other records' births comes from here, not from a host's clock."""
 
 
 _EVENT_DECODER = msgspec.json.Decoder(InboundEvent)
@@ -166,6 +170,15 @@ def decode_event(body: bytes) -> InboundEvent:
         msgspec.DecodeError: the body is no such event.
     """
     return _EVENT_DECODER.decode(body)
+
+
+def event_of(record: Record) -> InboundEvent:
+    """The inbound event of a record, with the record's birth.
+
+    Raises:
+        msgspec.DecodeError: the body is no such event.
+    """
+    return msgspec.structs.replace(decode_event(record.body), born_ms=record.born)
 
 
 class Failure(enum.Enum):

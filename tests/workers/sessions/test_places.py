@@ -5,17 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from shoal.base.ids import snowflake_ms
 from shoal.state.effects import SessionPut
-from shoal.state.records import Record
+from shoal.state.records import Record, encode_event, event_of
 from shoal.state.store import Store
 from tests.workers.agent.support.turns import deps
-from tests.workers.sessions.helpers import CHANNEL, GUILD, NOW, in_guild, message
+from tests.workers.sessions.helpers import CHANNEL, GUILD, NOW, event, in_guild, message
 from tests.workers.sessions.stored import Admitting
 from workers.agent.context import TurnContext
 from workers.agent.turn import run_turn
+from workers.sessions.admission import admit
+from workers.sessions.view import StoreView
 
 THREAD = "650"
 LANE = f"session:agent:main:discord:channel:{CHANNEL}"
@@ -123,3 +126,16 @@ def test_a_place_that_had_nothing_ends_nothing(store: Store, tmp_path: Path) -> 
     admitting = Admitting(store, tmp_path)
     assert admitting.event({"id": "5", "guild_id": GUILD}, "CHANNEL_DELETE").stops == ()
     assert admitting.event({"id": GUILD}, "GUILD_DELETE").stops == ()
+
+
+def test_a_hosts_clock_that_is_behind_does_not_keep_what_should_end(store: Store, tmp_path: Path) -> None:
+    """Births are compared with births: the record's own, which Redis gives it (rule R7)."""
+    admitting = Admitting(store, tmp_path)
+    admitting.event(in_guild())
+    gone = event({"id": CHANNEL, "guild_id": GUILD}, "CHANNEL_DELETE")
+    deleted = msgspec.structs.replace(gone, received_ms=5)
+    lane = f"inbound:default:{CHANNEL}"
+    store.lanes.push(lane, Record("gone", "CHANNEL_DELETE", encode_event(deleted)))
+    admission = admit(event_of(admitting.head(lane).head), StoreView(admitting.settings, store))
+    [stop] = admission.stops
+    assert abs(stop.born_ms - store.now_ms()) < 60_000

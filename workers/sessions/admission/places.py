@@ -39,14 +39,14 @@ def channel_gone(event: InboundEvent, view: AdmissionView) -> Admission:
     """A channel or thread was deleted."""
     reason = "thread-deleted" if event.event == "THREAD_DELETE" else "channel-deleted"
     keys = _keys(event, view)
-    return _ended(event, [session_lane(key) for key in keys], event.received_ms, reason, view)
+    return _ended(event, [session_lane(key) for key in keys], _at_ms(event), reason, view)
 
 
 def guild_gone(event: InboundEvent, view: AdmissionView) -> Admission:
     """We were removed from a guild, or it is no more: everything of it ends."""
     guild = read_ids(event.data, "id")
     lanes = view.guild_lanes(guild[0]) if guild else []
-    return _ended(event, lanes, event.received_ms, "guild-removed", view)
+    return _ended(event, lanes, _at_ms(event), "guild-removed", view)
 
 
 def thread_update(event: InboundEvent, view: AdmissionView) -> Admission:
@@ -59,7 +59,7 @@ def thread_update(event: InboundEvent, view: AdmissionView) -> Admission:
         return Admission(summary="ignored · thread-update")
     # Discord's own time where it tells it, so that a message written right after is not covered
     at_ms = _ms(thread.archive_timestamp) if thread.archived else 0
-    at_ms = at_ms or event.received_ms
+    at_ms = at_ms or _at_ms(event)
     keys = _keys(event, view)
     reason = "thread-archived" if thread.archived else "thread-locked"
     ended = _ended(event, [session_lane(key) for key in keys], at_ms, reason, view)
@@ -86,6 +86,11 @@ def _keys(event: InboundEvent, view: AdmissionView) -> list[str]:
         return []
     key = channel_key if guild else group_key
     return [key(agent, channel[0]) for agent in view.settings.routing.everyone]
+
+
+def _at_ms(event: InboundEvent) -> int:
+    """When it happened, by the clock that the births of what waits there come from."""
+    return event.born_ms or event.received_ms
 
 
 def _ms(stamp: str) -> int:
