@@ -17,13 +17,14 @@ from __future__ import annotations
 import heapq
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 from gateway.events import Interaction
 from shoal.base.errors import ShoalError, StoreUnavailable
 from shoal.base.logging import get_logger
+from shoal.base.threads import start_thread
 from shoal.discord.codes import ALREADY_ACKNOWLEDGED, UNKNOWN_INTERACTION
 from shoal.discord.errors import DiscordError
 from shoal.discord.wire import InteractionCallback, InteractionType, MessageFlags
@@ -69,7 +70,15 @@ def deferral(interaction: Interaction, *, ephemeral: bool) -> tuple[int, dict[st
 class Backstop:
     """Watches interactions of one account; a thread of its own, and a few for sending."""
 
-    def __init__(self, store: Store, rest: Responder, account: str, *, ephemeral: bool) -> None:
+    def __init__(
+        self,
+        store: Store,
+        rest: Responder,
+        account: str,
+        *,
+        ephemeral: bool,
+        on_fatal: Callable[[ShoalError], None],
+    ) -> None:
         self._store = store
         self._rest = rest
         self._account = account
@@ -79,12 +88,13 @@ class Backstop:
         self._changed = threading.Condition()
         self._stopping = False
         self._senders = ThreadPoolExecutor(4, thread_name_prefix="backstop")
-        self._thread = threading.Thread(target=self._run, name="backstop", daemon=True)
+        self._on_fatal = on_fatal
+        self._thread: threading.Thread | None = None
         self.sent = 0
 
     def start(self) -> None:
         """Begin watching."""
-        self._thread.start()
+        self._thread = start_thread("backstop", self._run, self._on_fatal)
 
     def watch(self, interaction: Interaction, received: float) -> None:
         """Look at an interaction 1.2 s after ``received`` (monotonic seconds)."""
@@ -98,7 +108,7 @@ class Backstop:
         with self._changed:
             self._stopping = True
             self._changed.notify()
-        if self._thread.is_alive():
+        if self._thread is not None:
             self._thread.join(5.0)
         self._senders.shutdown(wait=True, cancel_futures=False)
 
@@ -118,6 +128,12 @@ class Backstop:
             self._senders.submit(self._look, interaction)
 
     def _look(self, interaction: Interaction) -> None:
+        try:
+            self._defer(interaction)
+        except Exception:  # a pool keeps what its work raises to itself
+            log.exception("interaction back-stop failed", account=self._account, interaction=interaction.id)
+
+    def _defer(self, interaction: Interaction) -> None:
         try:
             if self._store.intake.acked(interaction.id) is not None:
                 return

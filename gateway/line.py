@@ -20,9 +20,9 @@ from gateway.presence import static_presence
 from gateway.reach import Reach
 from gateway.session import Session, Shard
 from gateway.shard import Facilities, ShardRunner
-from gateway.threads import start_thread
 from shoal.base.errors import ShoalError
 from shoal.base.redact import redactor
+from shoal.base.threads import start_thread
 from shoal.discord.limiter import Priority
 from shoal.discord.rest import Rest
 from shoal.discord.routes import Route

@@ -31,11 +31,11 @@ from gateway.lookup import Lookup
 from gateway.notice import tell_owner
 from gateway.shard import ShardRunner
 from gateway.sharding import choose_shards, forget_shards, settle_shards
-from gateway.threads import start_thread
 from shoal.base import exits
 from shoal.base.errors import ProcessError, ShoalError, StoreUnavailable
 from shoal.base.logging import get_logger
 from shoal.base.process import host_name
+from shoal.base.threads import start_thread
 from shoal.discord.connect import open_transport
 from shoal.discord.limiter import Limiter
 from shoal.discord.rest import Rest
@@ -105,7 +105,9 @@ class Gateway:
         self._personal = personal or Personal()
         settings = account.discord
         rest = Rest(transport)
-        self.backstop = Backstop(store, rest, account.id, ephemeral=settings.slash_command.ephemeral)
+        self.backstop = Backstop(
+            store, rest, account.id, ephemeral=settings.slash_command.ephemeral, on_fatal=self._fatal
+        )
         settle_shards(store, account.id, shards, token=holder.token)
         self._lookup = make_lookup(account, rest, keep_s=LOOKUP_KEPT_S if shards > 1 else 0.0)
         around = Around(

@@ -41,10 +41,10 @@ from gateway.intents import intent_names
 from gateway.lookup import GatewayInfo, IdentifyGate, Lookup
 from gateway.session import Phase, Session, SessionState
 from gateway.socket import Closed, Dialler, GatewaySocket, PayloadTooLarge
-from gateway.threads import start_thread
 from shoal.base.errors import ShoalError, StoreUnavailable, TransportError
 from shoal.base.logging import get_logger
 from shoal.base.redact import redactor
+from shoal.base.threads import start_thread
 from shoal.discord.errors import DiscordError
 from shoal.discord.wire import GatewayOp, Intents
 

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from shoal.base.errors import ShoalError, StoreUnavailable
 from shoal.base.logging import get_logger
+from shoal.base.threads import start_thread
 from shoal.state.lanes import Lanes
 from shoal.state.records import Grant
 
@@ -75,21 +76,30 @@ class Keeper:
     """The renewal thread of one process."""
 
     def __init__(self, lanes: Lanes, *, on_leak: Callable[[], None]) -> None:
+        """See the class.
+
+        Args:
+            on_leak: called when this process had better leave: two threads are lost, or the renewing itself.
+        """
         self._lanes = lanes
         self._on_leak = on_leak
         self._lock = threading.Lock()
         self._held: dict[str, _Entry] = {}
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Begin renewing."""
-        self._thread.start()
+        self._thread = start_thread("keeper", self._run, self._failed)
+
+    def _failed(self, error: ShoalError) -> None:
+        log.error("leases are not renewed any more", error=error)
+        self._on_leak()
 
     def stop(self) -> None:
         """End the thread; leases then run out by themselves."""
         self._stop.set()
-        if self._thread.is_alive():
+        if self._thread is not None:
             self._thread.join(1.0)  # the store is closed next
 
     @contextmanager

@@ -7,7 +7,6 @@ it needs as an argument; nothing is global. What beat and Flower do not need is 
 from __future__ import annotations
 
 import os
-import threading
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +20,7 @@ from shoal.base.clock import Clock, SystemClock
 from shoal.base.errors import StateError, StoreUnavailable
 from shoal.base.logging import get_logger
 from shoal.base.process import host_name
+from shoal.base.threads import start_thread
 from shoal.state.embedded import EmbeddedServer
 from shoal.state.records import Limit
 from shoal.state.store import Store
@@ -138,7 +138,7 @@ class Runtime:
     def start(self) -> None:
         """Begin to renew leases and to announce this process."""
         self.keeper.start()
-        threading.Thread(target=self._announce, name="announce", daemon=True).start()
+        start_thread("announce", self._announce, self.stopping.failed)
 
     def close(self) -> None:
         """Leave in good order."""
@@ -159,6 +159,9 @@ class Runtime:
                 )
             except StateError as error:
                 log.warning("could not announce this process", error=error)
+            except Exception:
+                # Redis without memory, a bug: without this thread `shoal status` would miss a living process
+                log.exception("could not announce this process")
             if self.stopping.wait(ANNOUNCE_EVERY_S):
                 return
 

@@ -17,7 +17,10 @@ import threading
 import time
 from collections.abc import Callable
 
+from shoal.base import exits
+from shoal.base.errors import ShoalError
 from shoal.base.logging import get_logger
+from shoal.base.threads import start_thread
 
 __all__ = ["CHILD_GRACE_S", "GRACE_S", "SharedFlag", "Stopping"]
 
@@ -96,6 +99,11 @@ class Stopping:
         timer.daemon = True
         timer.start()
 
+    def failed(self, error: ShoalError) -> None:
+        """A thread the process cannot do without has ended: leave, so that a fresh one has all of them."""
+        log.error("a thread of this process ended; leaving", error=error)
+        self.request(exits.BUG)
+
     def follow(self, flag: SharedFlag, grace_s: float = CHILD_GRACE_S) -> None:
         """Request a stop once ``flag`` is raised; watches in a thread of its own."""
 
@@ -104,7 +112,7 @@ class Stopping:
                 if flag.raised:
                     self.request(grace_s=grace_s)
 
-        threading.Thread(target=watch, name="follow", daemon=True).start()
+        start_thread("follow", watch, self.failed)
 
     def wait(self, seconds: float) -> bool:
         """Sleep up to ``seconds``; true as soon as a stop is requested."""

@@ -7,10 +7,10 @@ sweep is one short script per lane class and may run as often as it likes.
 from __future__ import annotations
 
 import random
-import threading
 
 from shoal.base.errors import ShoalError
 from shoal.base.logging import get_logger
+from shoal.base.threads import start_thread
 from shoal.state.store import Store
 from tasks.deaths import tell_of_the_dead
 from tasks.stopping import Stopping
@@ -34,7 +34,7 @@ class Sweeper:
 
     def start(self) -> None:
         """Begin sweeping until the process stops."""
-        threading.Thread(target=self._run, name="sweeper", daemon=True).start()
+        start_thread("sweeper", self._run, self._stopping.failed)
 
     def _run(self) -> None:
         pause = SWEEP_EVERY_S

@@ -6,7 +6,6 @@ does it once the worker consumes; a task that comes earlier does it itself, as b
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 from celery import signals
@@ -14,6 +13,7 @@ from celery import signals
 from config import Loaded
 from shoal.base.errors import ShoalError
 from shoal.base.logging import get_logger
+from shoal.base.threads import start_thread
 from tasks.runtime import Runtime
 from workers.agent.models import GUIDE
 from workers.agent.providers.base import Provider
@@ -27,9 +27,14 @@ def warm_up_when_ready(runtime: Runtime) -> None:
     """Build what the tasks of this kind use, as soon as the worker consumes."""
 
     def begin(**_: object) -> None:
-        threading.Thread(target=_warm_up, args=(runtime,), name="warm-up", daemon=True).start()
+        start_thread("warm-up", lambda: _warm_up(runtime), _not_warm)
 
     signals.worker_ready.connect(begin, weak=False)
+
+
+def _not_warm(error: ShoalError) -> None:
+    """Tasks do it themselves then, and fail with their own reason if it cannot be done."""
+    log.warning("not warmed up", error=error)
 
 
 def _warm_up(runtime: Runtime) -> None:

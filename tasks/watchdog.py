@@ -15,8 +15,9 @@ from collections.abc import Callable, Sequence
 from celery import signals
 
 from shoal.base import exits
-from shoal.base.errors import StoreUnavailable
+from shoal.base.errors import ShoalError, StoreUnavailable
 from shoal.base.logging import get_logger
+from shoal.base.threads import start_thread
 from shoal.state.store import Store
 
 __all__ = ["DEAF_S", "Watchdog"]
@@ -62,7 +63,7 @@ class Watchdog:
         signals.task_received.connect(self._on_received, weak=False)
         signals.task_prerun.connect(self._on_prerun, weak=False)
         signals.task_postrun.connect(self._on_postrun, weak=False)
-        threading.Thread(target=self._run, name="watchdog", daemon=True).start()
+        start_thread("watchdog", self._run, self._failed)
 
     @property
     def running(self) -> int:
@@ -88,6 +89,13 @@ class Watchdog:
                 self.look(time.monotonic())
             except StoreUnavailable:
                 self._waiting_since = None  # an unreachable store is not a deaf worker
+            except Exception:
+                self._waiting_since = None  # nor is one that refuses us for a while
+                log.exception("queues could not be looked at")
+
+    def _failed(self, error: ShoalError) -> None:
+        log.error("nobody watches this process any more: leaving", error=error)
+        self._leave(exits.BUG)
 
     def look(self, now: float) -> None:
         """One look at the queues; leaves the process when it is deaf."""

@@ -5,16 +5,20 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 import tasks.keeper
+import tasks.runtime
 import tasks.sweeper
 from shoal.base.errors import StoreUnsuitable
 from shoal.base.ids import new_token
+from shoal.state.processes import Processes
 from shoal.state.records import Grant, Record
 from shoal.state.store import Store
 from tasks.keeper import LEASE_MS, Keeper
+from tasks.runtime import Runtime
 from tasks.stopping import Stopping
 from tasks.sweeper import Sweeper
 from tests.conftest import RedisServer
@@ -95,3 +99,22 @@ def test_a_record_that_breaks_the_sweep_does_not_end_it(
     assert broke.wait(20)
     assert again.wait(20)
     stopping.request(grace_s=3600)
+
+
+def test_a_process_is_announced_again_whatever_went_wrong(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks.runtime, "ANNOUNCE_EVERY_S", 0.02)
+    announce, failed = Processes.announce, threading.Event()
+
+    def first_fails(*args: Any, **more: Any) -> None:
+        if not failed.is_set():
+            failed.set()
+            raise ValueError("nobody thought of this")
+        announce(*args, **more)
+
+    monkeypatch.setattr(Processes, "announce", first_fails)
+    runtime.start()
+    assert until(lambda: bool(runtime.store.processes.living()))
+    assert failed.is_set()
+    assert not runtime.stopping.requested

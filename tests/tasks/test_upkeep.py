@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-import config
 from shoal.base.ids import new_token
 from shoal.state.effects import SessionPut, Transcript
 from shoal.state.records import Grant, Record
@@ -18,25 +14,10 @@ from shoal.state.store import Store
 from tasks.app import build_app
 from tasks.periodic import PERIODIC
 from tasks.registry import UPKEEP_TASKS, register
-from tasks.runtime import Runtime, open_runtime
+from tasks.runtime import Runtime
 from tasks.upkeep import archive, mind_memory
-from tests.conftest import RedisServer
+from tests.tasks.conftest import OWNER
 from workers.delivery.records import decode_send
-
-OWNER = "700"
-TOKEN = "MTMwMDAwMDAwMDAwMDAwMDAw.GTest1.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-
-
-@pytest.fixture
-def runtime(durable_server: RedisServer, tmp_path: Path) -> Iterator[Runtime]:
-    """A ``back`` process whose owner is known, on a server of its own."""
-    (tmp_path / "shoal.json").write_text(json.dumps({"commands": {"ownerAllowFrom": [f"<@{OWNER}>"]}}))
-    env = {"DISCORD_BOT_TOKEN": TOKEN, "SHOAL_REDIS_URL": durable_server.url, "HOME": str(tmp_path)}
-    loaded = config.load(tmp_path / "shoal.json", env=env, state_dir=tmp_path)
-    opened = open_runtime(loaded, "back")
-    yield opened
-    opened.store.close()
-    opened.renewals.close()
 
 
 def talk(store: Store, session: str, size: int, entries: int) -> list[bytes]:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+
+import pytest
+
+import tasks.watchdog
 from shoal.base import exits
 from shoal.state.store import Store
 from tasks.watchdog import DEAF_S, Watchdog
@@ -30,3 +35,15 @@ def test_an_empty_queue_is_no_sign_of_deafness(store: Store) -> None:
     for second in range(20):
         watchdog.look(1e9 + second)
     assert not left
+
+
+def test_an_error_at_a_look_does_not_end_the_watching(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks.watchdog, "LOOK_EVERY_S", 0.02)
+    monkeypatch.setattr(tasks.watchdog, "DEAF_S", 0.1)
+    left = threading.Event()
+    store.redis.set("queue", "no list")
+    Watchdog(store, ["queue"], 1, in_hand=lambda: 0, leave=lambda _code: left.set()).start()
+    assert not left.wait(0.3)
+    store.redis.delete("queue")
+    store.redis.lpush("queue", "hint")
+    assert left.wait(10)

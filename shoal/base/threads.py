@@ -17,7 +17,10 @@ log = get_logger(__name__)
 def start_thread(
     name: str, body: Callable[[], None], on_fatal: Callable[[ShoalError], None]
 ) -> threading.Thread:
-    """Run ``body`` in a daemon thread; whatever it raises ends the process through ``on_fatal``."""
+    """Run ``body`` in a daemon thread; whatever it raises is given to ``on_fatal``, which ends the process.
+
+    A process that goes on without one of its threads looks healthy and does half its work.
+    """
 
     def run() -> None:
         try:
@@ -28,8 +31,8 @@ def start_thread(
             log.exception("thread failed", thread=name)
             on_fatal(
                 ProcessError(
-                    f"The {name} thread of the gateway failed ({type(error).__name__}: {error}).",
-                    fix="This is a bug in Shoal; the log has the traceback. The next process resumes.",
+                    f"The {name} thread failed ({type(error).__name__}: {error}).",
+                    fix="This is a bug in Shoal; the log has the traceback. The next process goes on.",
                     exit_code=exits.BUG,
                 )
             )
