@@ -11,6 +11,7 @@ import msgspec
 
 from shoal.base.ids import check_name
 from shoal.base.logging import get_logger
+from shoal.state.ledger import Outcome
 from shoal.state.records import DeadRecord, Record
 from shoal.state.store import Store
 from workers.delivery.records import KIND as SEND
@@ -40,6 +41,9 @@ def _tell_conversation(store: Store, dead: DeadRecord) -> None:
         turn = decode_turn(dead.record.body)
     except msgspec.DecodeError:
         return  # unreadable is why it died; there is no conversation to find
+    for known in turn.all_message_ids:
+        # the lane wrote the outcome of the record's own message; a batch stands for more
+        store.ledger.close(turn.account, known, Outcome.DEAD, dead.code)
     request = notice_of(dead.id, turn)
     store.lanes.push(request.lane, Record(request.identity, SEND, encode(request)))
 

@@ -180,7 +180,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
 """Name → English, Chinese."""
 
 
-def say(name: str, language: Language, **values: str) -> str:
+def say(name: str, language: Language, /, **values: str) -> str:
     """The text called ``name``, its ``{holes}`` filled from ``values``.
 
     Raises:

@@ -6,11 +6,21 @@ answered before anybody knew that it would be replaced: then the copy has nothin
 
 from __future__ import annotations
 
-from shoal.state.ledger import Explanation, Outcome
+from collections.abc import Sequence
+from typing import Protocol
 
-__all__ = ["DUPLICATE_REASON", "is_spoken_for"]
+import msgspec
+
+from shoal.discord.pluralkit import Proxied
+from shoal.state.ledger import Explanation, Outcome
+from shoal.state.lookups import Asked
+
+__all__ = ["DUPLICATE_REASON", "REPLACED_REASON", "is_spoken_for", "original_of"]
 
 DUPLICATE_REASON = "pluralkit-duplicate"
+"""Outcome of a copy whose original was answered."""
+REPLACED_REASON = "pluralkit-original"
+"""Outcome of an original whose copy is answered in its place."""
 
 _NOTHING_SAID = frozenset({Outcome.DROPPED, Outcome.HISTORY, Outcome.STOPPED, Outcome.EXPIRED})
 
@@ -26,3 +36,23 @@ def is_spoken_for(original: Explanation | None) -> bool:
     if original.outcome is None:
         return any(name in ("turn", "delivery") for name, _ in original.notes)
     return original.outcome not in _NOTHING_SAID
+
+
+class _Answers(Protocol):
+    @property
+    def settings(self) -> _Account: ...
+
+    def answers(self, questions: Sequence[Asked]) -> dict[Asked, bytes]: ...
+
+
+class _Account(Protocol):
+    @property
+    def account(self) -> str: ...
+
+
+def original_of(message_id: str, view: _Answers) -> str:
+    """The id of the message that a copy replaced, as PluralKit has told; empty where it is no copy."""
+    asked = Asked(view.settings.account, "pluralkit", message_id)
+    raw = view.answers([asked]).get(asked)
+    proxied = msgspec.json.decode(raw, type=Proxied | None) if raw is not None else None
+    return "" if proxied is None or proxied.original_id == message_id else proxied.original_id

@@ -83,7 +83,7 @@ class Front:
 
     # -- what Discord says -----------------------------------------------------------------------
 
-    def say(self, text: str = "hello", author: str = ANN, *, mention: bool = False, **fields: Any) -> str:
+    def say(self, text: str = "hello", by: str = ANN, *, mention: bool = False, **fields: Any) -> str:
         """A message of the guild's channel comes in; its id."""
         self._next += 1 << 22
         named = [{"id": BOT, "username": "shoal", "bot": True}] if mention else []
@@ -92,7 +92,7 @@ class Front:
             "channel_id": CHANNEL,
             "channel_type": 0,
             "guild_id": GUILD,
-            "author": {"id": author, "username": f"user{author}", "global_name": None, "discriminator": "0"},
+            "author": {"id": by, "username": f"user{by}", "global_name": None, "discriminator": "0"},
             "member": {"roles": [], "nick": None},
             "content": f"<@{BOT}> {text}" if mention else text,
             "type": 0,

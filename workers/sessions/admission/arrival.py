@@ -17,6 +17,7 @@ from workers.access.needs import MemberNeeded
 from workers.access.pairing import may_be_paired, store_id
 from workers.access.visibility import ContextFilter
 from workers.sessions.admission.asking import ask, roles_of
+from workers.sessions.identity import Identity, identity_of, member_identity
 from workers.sessions.place import Conversation, conversation_of, surface_of
 from workers.sessions.text import message_text
 from workers.sessions.text_commands import TextCommand, read_command
@@ -69,6 +70,14 @@ class Arrival:
     """The text command the message is, where text commands are on."""
     parts: tuple[Part, ...] = ()
     answers: Mapping[Asked, bytes] = field(default_factory=dict)
+
+    @property
+    def sender(self) -> Identity:
+        """Who speaks: the author, or the PluralKit member behind a webhook's copy."""
+        member = self.facts.sender.pluralkit
+        if member is not None:
+            return member_identity(member)
+        return identity_of(self.message.author, self.message.nick)
 
     @property
     def said(self) -> tuple[Part, ...]:

@@ -16,6 +16,7 @@ from workers.sessions.admission.arrival import Part
 from workers.sessions.admission.hold import hold_push
 from workers.sessions.admission.noting import history_entry
 from workers.sessions.admission.results import Admission
+from workers.sessions.identity import identity_of
 from workers.sessions.keys import session_lane
 from workers.sessions.text import message_text
 from workers.sessions.view import AdmissionView
@@ -110,6 +111,6 @@ def _noted(event: InboundEvent, message: WireMessage) -> Admission:
     text = message_text(message)
     if not text:
         return _NOWHERE
-    entry = history_entry(Part(message, text))
+    entry = history_entry(Part(message, text), identity_of(message.author, message.nick))
     kept = history.record(event.account, message.channel_id, entry)
     return Admission((kept,), "event · message changed")

@@ -59,6 +59,8 @@ WINDOWS_MAX = 5
 FLUSH = "flush"
 """``Record.kind`` of a mark that ends the gathering of what stands before it."""
 
+NO = b"null"
+"""The answer "there is no such thing"."""
 _USER_TOKEN = re.compile(r"<@!?\d{1,20}>")
 _ROLE_TOKEN = re.compile(r"<@&\d{1,20}>")
 _CURABLE = frozenset(
@@ -173,7 +175,7 @@ def waits_for(arrival: Arrival, view: AdmissionView) -> list[Waiting]:
     ]
     if _may_be_replaced(arrival, view):
         _, user, replaced = _of_an_original(arrival.event.account, arrival.message)
-        if user in answers and replaced not in answers:
+        if answers.get(user, NO) != NO and answers.get(replaced, NO) == NO:
             found.append(Waiting(replaced, REPLACED_MS, "pluralkit-user", ask=False))
     return found
 
@@ -183,7 +185,7 @@ def replaced_by_proxy(message: WireMessage, account: str, answers: Mapping[Asked
     if message.webhook_id is not None:
         return False
     found, _, replaced = _of_an_original(account, message)
-    return answers.get(replaced) is not None or answers.get(found, b"null") != b"null"
+    return answers.get(replaced, NO) != NO or answers.get(found, NO) != NO
 
 
 def _of_an_original(account: str, message: WireMessage) -> tuple[Asked, Asked, Asked]:

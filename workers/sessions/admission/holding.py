@@ -21,7 +21,8 @@ from shoal.state.records import InboundEvent, Record, decode_event
 from workers.sessions.admission import edits
 from workers.sessions.admission.answers import inform
 from workers.sessions.admission.arrival import Arrival, Part, arrive
-from workers.sessions.admission.hold import FLUSH, WINDOWS_MAX, Waiting, gathers, replaced_by_proxy, waits_for
+from workers.sessions.admission.copies import one_of_two
+from workers.sessions.admission.hold import FLUSH, WINDOWS_MAX, Waiting, gathers, waits_for
 from workers.sessions.admission.message import settle
 from workers.sessions.admission.results import Admission
 from workers.sessions.changes import DELETED_REASON
@@ -29,13 +30,11 @@ from workers.sessions.keys import session_lane
 from workers.sessions.view import AdmissionView
 from workers.sessions.wire import Malformed, WireMessage, read_ids, read_message
 
-__all__ = ["BATCH_CHARS", "BATCH_MAX", "REPLACED_REASON", "Decided", "Wait", "look"]
+__all__ = ["BATCH_CHARS", "BATCH_MAX", "Decided", "Wait", "look"]
 
 BATCH_MAX = 20
 """Messages that become one; the commit of their turn settles as many."""
 BATCH_CHARS = 24_000
-REPLACED_REASON = "pluralkit-original"
-"""Outcome of a message that PluralKit replaced by a webhook copy, which is answered in its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,11 +189,13 @@ def _decide(group: Sequence[_Message], arrivals: Sequence[Arrival], view: Admiss
     left: list[Arrival] = []
     for arrival in arrivals:
         message_id = arrival.message.id
-        if replaced_by_proxy(arrival.message, account, arrival.answers):
-            ended.append(Outcome(account, message_id, "dropped", REPLACED_REASON))
+        reason, effects = one_of_two(arrival, view)
+        if reason:
+            ended.append(Outcome(account, message_id, "dropped", reason))
         elif _stopped(arrival, view):
             ended.append(Outcome(account, message_id, "stopped", "held"))
         else:
+            ended += effects
             left.append(arrival)
     if not left:
         return Admission(tuple(ended), f"held · {len(ended)} ended")

@@ -12,11 +12,12 @@ from workers.sessions.admission import service
 from workers.sessions.admission.answers import inform
 from workers.sessions.admission.arrival import ORDINARY, Arrival, arrive, counted
 from workers.sessions.admission.commands import find_command
+from workers.sessions.admission.copies import one_of_two
 from workers.sessions.admission.hold import flush_push, hold, hold_lane
 from workers.sessions.admission.noting import refused
 from workers.sessions.admission.pairing import find_knock
 from workers.sessions.admission.reasons import AdmissionReason
-from workers.sessions.admission.results import Admission, Notice, record_identity
+from workers.sessions.admission.results import Admission, Notice, dropped, record_identity
 from workers.sessions.admission.stop import find_stop
 from workers.sessions.admission.turns import start_turn
 from workers.sessions.view import AdmissionView
@@ -40,9 +41,18 @@ def create(event: InboundEvent, view: AdmissionView) -> Admission:
         stop = find_stop(arrival, view)
         if stop is not None:
             return _flushing(stop, arrival, view)
-        return hold(arrival, view) or _decide(arrival, view)
+        return hold(arrival, view) or _at_once(arrival, view)
     except InvalidName:
         return _nameless(arrival, view)
+
+
+def _at_once(arrival: Arrival, view: AdmissionView) -> Admission:
+    """The decision about a message that has not waited."""
+    reason, effects = one_of_two(arrival, view)
+    if reason:
+        return dropped(arrival.event.account, arrival.message.id, reason)
+    admission = _decide(arrival, view)
+    return replace(admission, effects=(*effects, *admission.effects)) if effects else admission
 
 
 def settle(arrival: Arrival, view: AdmissionView) -> Admission:

@@ -8,7 +8,7 @@ from workers.access.decision import Decision
 from workers.sessions import history
 from workers.sessions.admission.arrival import Arrival, Part
 from workers.sessions.admission.results import Admission
-from workers.sessions.identity import identity_of
+from workers.sessions.identity import Identity
 from workers.sessions.view import AdmissionView
 
 __all__ = ["history_entry", "refused"]
@@ -22,20 +22,20 @@ def refused(arrival: Arrival, decision: Decision, view: AdmissionView) -> Admiss
     for part in arrival.said:
         noted = quotable and bool(part.text)
         if noted:
-            effects.append(history.record(account, part.message.channel_id, history_entry(part)))
+            entry = history_entry(part, arrival.sender, arrival.facts.sender.id)
+            effects.append(history.record(account, part.message.channel_id, entry))
         effects.append(Outcome(account, part.message.id, "history" if noted else "dropped", reason))
     word = "history" if len(effects) > len(arrival.said) else "dropped"
     return Admission(tuple(effects), f"{word} · {reason}")
 
 
-def history_entry(part: Part) -> history.HistoryEntry:
-    """What later turns may quote of a message."""
+def history_entry(part: Part, sender: Identity, sender_id: str = "") -> history.HistoryEntry:
+    """What later turns may quote of a message. ``sender_id`` is the id lists know the sender by."""
     message = part.message
-    sender = identity_of(message.author, message.nick)
     return history.HistoryEntry(
         message_id=message.id,
         sender=sender.label,
-        sender_id=sender.id,
+        sender_id=sender_id or sender.id,
         timestamp_ms=snowflake_ms(message.id),
         body=part.text,
         username=sender.username,

@@ -8,6 +8,7 @@ from shoal.base.ids import snowflake_ms
 from workers.access.tool_policy import tool_policy
 from workers.sessions.ack import ack_of
 from workers.sessions.admission.arrival import Arrival, author_facts, may_forward
+from workers.sessions.canonical import original_of
 from workers.sessions.identity import identity_of
 from workers.sessions.records import (
     Authority,
@@ -44,7 +45,7 @@ def turn_request(
         arrival.conversation,
     )
     surface = conversation.surface
-    sender = identity_of(message.author, message.nick)
+    sender = arrival.sender
     authority: Authority = "owner" if decision.owner else "trusted" if decision.authorized else "guest"
     return TurnRequest(
         account=event.account,
@@ -90,6 +91,7 @@ def turn_request(
         message_ids=tuple(part.message.id for part in arrival.parts),
         part_chars=tuple(len(part.text) for part in arrival.parts),
         ack=ack_of(view.settings.ack, conversation.chat_type, conversation.agent_id, decision),
+        original_id=original_of(message.id, view) if arrival.facts.sender.pluralkit is not None else "",
     )
 
 

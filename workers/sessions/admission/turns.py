@@ -11,12 +11,12 @@ from dataclasses import replace
 
 import msgspec
 
-from shoal.state.effects import Effect, Note, Push
+from shoal.state.effects import Effect, Note, Outcome, Push
 from shoal.state.records import Record
 from workers.sessions.admission.arrival import Arrival, counted
 from workers.sessions.admission.overflow import QUEUE_FULL, make_room
 from workers.sessions.admission.request import turn_request
-from workers.sessions.admission.results import Admission, FilesWanted, StopBound, dropped, record_identity
+from workers.sessions.admission.results import Admission, FilesWanted, StopBound, record_identity
 from workers.sessions.keys import session_lane
 from workers.sessions.records import KIND, TurnRequest, encode
 from workers.sessions.view import AdmissionView
@@ -35,11 +35,17 @@ def start_turn(arrival: Arrival, view: AdmissionView) -> Admission:
     if depth > queue.cap and not stops:
         made = make_room(request, queue, view)
         if made is None:
-            return dropped(request.account, request.message_id, QUEUE_FULL)
+            return _full(request)
         room = made
     delay_ms = queue.debounce_ms if queue.mode == "collect" and depth else 0
     admission = push_turn(request, delay_ms=delay_ms, stops=stops)
     return replace(admission, effects=(*room, *admission.effects, *counted(arrival)))
+
+
+def _full(request: TurnRequest) -> Admission:
+    """No room: the newest gives way, and so does every message it stands for."""
+    outcomes = [Outcome(request.account, known, "dropped", QUEUE_FULL) for known in request.all_message_ids]
+    return Admission(tuple(outcomes), f"dropped · {QUEUE_FULL}")
 
 
 def scope_of(request: TurnRequest) -> str:
