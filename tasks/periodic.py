@@ -18,6 +18,7 @@ PERIODIC: dict[str, dict[str, Any]] = {
         "reconcile": MINUTE_S,
         "archive": MINUTE_S,
         "memory": MINUTE_S,
+        "names": MINUTE_S,  # looks at what is old; asks Discord once an hour
         "media": HOUR_S,
     }.items()
 }

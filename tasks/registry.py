@@ -18,6 +18,7 @@ from tasks.enrich import register_enrich
 from tasks.inbound import admit_lane
 from tasks.interaction import ack_lane
 from tasks.media import prune_everywhere, register_media
+from tasks.names import pin_names
 from tasks.reaction import react_lane
 from tasks.runtime import Runtime
 from tasks.session import turn_lane
@@ -39,6 +40,7 @@ UPKEEP_TASKS: dict[str, Callable[[Runtime], str]] = {
     "upkeep.archive": archive,
     "upkeep.memory": mind_memory,
     "upkeep.media": prune_everywhere,
+    "upkeep.names": pin_names,
 }
 """Task name → body. They take no argument and are ticked by beat (:mod:`tasks.periodic`)."""
 

@@ -32,6 +32,7 @@ from tasks.stopping import Stopping
 if TYPE_CHECKING:
     from shoal.discord.rest import Rest
     from tasks.transports import Transports
+    from workers.access.names import Names
     from workers.agent.results import TurnDeps
     from workers.delivery.send import DeliveryDeps
     from workers.sessions.view import Settings
@@ -40,6 +41,8 @@ __all__ = ["Runtime", "open_runtime"]
 
 ANNOUNCE_EVERY_S = 5.0
 ANNOUNCE_TTL_S = 15.0
+NAMES_S = 30.0
+"""How often a process looks whether names of the config mean something else."""
 
 log = get_logger(__name__)
 
@@ -70,7 +73,7 @@ class Runtime:
     renewals: Store = field(repr=False)
     store_url: str = field(repr=False)
     clock: Clock = field(default_factory=SystemClock)
-    _settings: dict[str, Settings] = field(default_factory=dict)
+    _settings: dict[str, tuple[float, Names, Settings]] = field(default_factory=dict)
 
     @property
     def node_name(self) -> str:
@@ -102,13 +105,18 @@ class Runtime:
         return self.transports.rest(account_id)
 
     def admission_settings(self, account_id: str) -> Settings:
-        """What admission needs of the config, compiled once per account."""
-        settings = self._settings.get(account_id)
-        if settings is None:
+        """What admission needs of the config, compiled once per account and whenever its names mean
+        something else."""
+        now, made = self.clock.monotonic(), self._settings.get(account_id)
+        if made is None or now - made[0] > NAMES_S:
+            from workers.sessions.access_settings import known_names
             from workers.sessions.view import settings_of
 
-            settings = self._settings[account_id] = settings_of(self.loaded, account_id)
-        return settings
+            names = known_names(self.store, account_id)
+            same = made is not None and made[1].same_as(names)
+            settings = made[2] if made is not None and same else settings_of(self.loaded, account_id, names)
+            made = self._settings[account_id] = (now, names, settings)
+        return made[2]
 
     @property
     def media_folder(self) -> Path:

@@ -6,7 +6,17 @@ import logging
 
 import typer
 
-from shoal.cli.commands import configuration, demo, doctor, fleet, inspect, pairing, processes, simulator
+from shoal.cli.commands import (
+    channels,
+    configuration,
+    demo,
+    doctor,
+    fleet,
+    inspect,
+    pairing,
+    processes,
+    simulator,
+)
 from shoal.cli.exits import exit_code, report
 from shoal.cli.prologue import leave_word, supervised
 
@@ -21,7 +31,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (demo, fleet, inspect, pairing, doctor, configuration, processes, simulator):
+for part in (demo, fleet, inspect, pairing, channels, doctor, configuration, processes, simulator):
     part.register(app)
 
 

@@ -75,19 +75,22 @@ class AllowList:
         entries: Iterable[str | int] | None,
         groups: Mapping[str, Group] | None = None,
         *,
+        users: Mapping[str, str] | None = None,
         guilds: bool = False,
     ) -> AllowList | None:
         """Read a list as written; ``None`` where there is none.
 
         Args:
             groups: access groups by name; an entry that names another one admits nobody.
+            users: names that were found to mean a user id, which stands in their place.
             guilds: the list knows ``guild:<id>`` (``commands.allowFrom``).
         """
         if entries is None:
             return None
         made = _Reading()
         for raw in entries:
-            made.read(str(raw).strip(), groups or {}, guilds=guilds)
+            entry = str(raw).strip()
+            made.read((users or {}).get(entry, entry), groups or {}, guilds=guilds)
         return cls(
             made.wildcard,
             frozenset(made.ids),

@@ -13,6 +13,7 @@ from typing import Any
 from workers.access.entries import AllowList, Group
 from workers.access.facts import Surface
 from workers.access.limits import UserLimits
+from workers.access.names import NO_NAMES, Names
 from workers.access.slugs import KeyIndex
 from workers.access.tool_policy import ToolRules
 
@@ -49,7 +50,11 @@ class ChannelEntry:
 
     @classmethod
     def read(
-        cls, key: str, raw: Mapping[str, Any], groups: Mapping[str, Group] | None = None
+        cls,
+        key: str,
+        raw: Mapping[str, Any],
+        groups: Mapping[str, Group] | None = None,
+        names: Names = NO_NAMES,
     ) -> ChannelEntry:
         """Compile one entry. ``enabled`` wins over its old name ``allow``."""
         enabled = raw.get("enabled")
@@ -62,7 +67,7 @@ class ChannelEntry:
             ignore_other_mentions=raw.get("ignoreOtherMentions"),
             wake_on_mass_mentions=raw.get("wakeOnMassMentions"),
             auto_thread=bool(raw.get("autoThread")),
-            users=AllowList.parse(raw.get("users"), groups),
+            users=AllowList.parse(raw.get("users"), groups, users=names.users),
             roles=role_ids(raw.get("roles")),
             tools=ToolRules.read(raw),
         )
@@ -76,14 +81,20 @@ class Channels:
     index: KeyIndex = field(compare=False, repr=False)
 
     @classmethod
-    def read(cls, written: Mapping[str, Any], groups: Mapping[str, Group] | None = None) -> Channels:
-        """Compile a map."""
+    def read(
+        cls,
+        written: Mapping[str, Any],
+        groups: Mapping[str, Group] | None = None,
+        names: Names = NO_NAMES,
+        guild_key: str = "",
+    ) -> Channels:
+        """Compile a map of the guild entry ``guild_key``."""
         base = clean(written.get("*"))
         entries = {
-            name: ChannelEntry.read(name, raw if name == "*" else _overlay(base, raw), groups)
+            name: ChannelEntry.read(name, raw if name == "*" else _overlay(base, raw), groups, names)
             for name, raw in ((name, clean(raw)) for name, raw in written.items())
         }
-        return cls(entries, KeyIndex(entries))
+        return cls(entries, KeyIndex(entries, names.channels.get(guild_key)))
 
     def find(self, surface: Surface) -> ChannelEntry | None:
         """The entry of a channel: its own, its parent's, then ``"*"``. A thread is found by id only."""
@@ -95,12 +106,15 @@ class Channels:
     def needs_place(self, surface: Surface) -> bool:
         """Whether an entry could be meant that cannot be found, because nobody told us enough of the channel:
         it may be a thread of a listed one, or have a listed name."""
-        if surface.channel_id in self.entries:
+        if self.index.has_id(surface.channel_id):
             return False
         if not surface.known:
-            return any(key != "*" for key in self.entries)
-        place = (surface.parent_id, surface.parent_name) if surface.is_thread else ("", surface.channel_name)
-        return not place[1] and place[0] not in self.entries and _has_names(self.entries)
+            return bool(self.index)
+        if surface.is_thread:
+            found = bool(surface.parent_name) or self.index.has_id(surface.parent_id)
+        else:
+            found = bool(surface.channel_name)
+        return not found and self.index.by_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +133,13 @@ class GuildEntry:
     tools: ToolRules = field(default_factory=ToolRules)
 
     @classmethod
-    def read(cls, key: str, raw: Mapping[str, Any], groups: Mapping[str, Group] | None = None) -> GuildEntry:
+    def read(
+        cls,
+        key: str,
+        raw: Mapping[str, Any],
+        groups: Mapping[str, Group] | None = None,
+        names: Names = NO_NAMES,
+    ) -> GuildEntry:
         """Compile one entry with its channels."""
         channels = raw.get("channels")
         return cls(
@@ -128,9 +148,9 @@ class GuildEntry:
             require_mention=raw.get("requireMention"),
             ignore_other_mentions=raw.get("ignoreOtherMentions"),
             wake_on_mass_mentions=raw.get("wakeOnMassMentions"),
-            users=AllowList.parse(raw.get("users"), groups),
+            users=AllowList.parse(raw.get("users"), groups, users=names.users),
             roles=role_ids(raw.get("roles")),
-            channels=None if channels is None else Channels.read(channels, groups),
+            channels=None if channels is None else Channels.read(channels, groups, names, key),
             limits=UserLimits.read(raw.get("userLimits")),
             tools=ToolRules.read(raw),
         )
@@ -144,10 +164,17 @@ class Guilds:
     index: KeyIndex = field(default_factory=lambda: KeyIndex(()), compare=False, repr=False)
 
     @classmethod
-    def read(cls, written: Mapping[str, Any] | None, groups: Mapping[str, Group] | None = None) -> Guilds:
+    def read(
+        cls,
+        written: Mapping[str, Any] | None,
+        groups: Mapping[str, Group] | None = None,
+        names: Names = NO_NAMES,
+    ) -> Guilds:
         """Compile the map; an absent one is empty."""
-        entries = {key: GuildEntry.read(key, clean(raw), groups) for key, raw in (written or {}).items()}
-        return cls(entries, KeyIndex(entries))
+        entries = {
+            key: GuildEntry.read(key, clean(raw), groups, names) for key, raw in (written or {}).items()
+        }
+        return cls(entries, KeyIndex(entries, names.guilds))
 
     def find(self, surface: Surface) -> GuildEntry | None:
         """The entry of a guild: by id, by name, then ``"*"``, which is a whole entry and never merged."""
@@ -158,9 +185,7 @@ class Guilds:
 
     def needs_name(self, surface: Surface) -> bool:
         """Whether an entry could be meant that cannot be found, because the guild's name is not known."""
-        if surface.guild_name or surface.guild_id in self.entries:
-            return False
-        return _has_names(self.entries)
+        return not surface.guild_name and not self.index.has_id(surface.guild_id) and self.index.by_name
 
 
 def sender_restriction(
@@ -173,10 +198,6 @@ def sender_restriction(
     if channel is not None and (channel.users is not None or channel.roles is not None):
         return channel.users, channel.roles
     return (guild.users, guild.roles) if guild is not None else (None, None)
-
-
-def _has_names(keys: Iterable[str]) -> bool:
-    return any(key != "*" and not key.isdigit() for key in keys)
 
 
 def clean(raw: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from workers.access.entries import AllowList, read_groups
 from workers.access.guilds import Guilds, clean
 from workers.access.limits import UserLimits
 from workers.access.loops import LoopGuard
+from workers.access.names import NO_NAMES, Names
 from workers.access.patterns import MentionPatterns
 
 __all__ = ["AccessSettings", "DmPolicy", "GroupPolicy"]
@@ -68,6 +69,7 @@ class AccessSettings:
         commands: Mapping[str, Any] | None = None,
         *,
         groups: Mapping[str, Mapping[str, Any]] | None = None,
+        names: Names = NO_NAMES,
         patterns: MentionPatterns | None = None,
         siblings: Iterable[str] = (),
     ) -> AccessSettings:
@@ -78,6 +80,7 @@ class AccessSettings:
             discord: the effective ``channels.discord`` section, file keys, absent keys absent or ``None``.
             commands: the root section ``commands``.
             groups: the root section ``accessGroups``.
+            names: what names in the section were found to mean.
             patterns: mention patterns of the agents.
             siblings: user ids of the fleet's other bots.
         """
@@ -89,11 +92,13 @@ class AccessSettings:
             account=account,
             dm_enabled=dm.get("enabled") is not False,
             dm_policy=section.get("dmPolicy") or dm.get("policy") or "pairing",
-            allow_from=AllowList.parse(_first(section.get("allowFrom"), dm.get("allowFrom")), known),
+            allow_from=AllowList.parse(
+                _first(section.get("allowFrom"), dm.get("allowFrom")), known, users=names.users
+            ),
             group_dm_enabled=dm.get("groupEnabled") is True,
             group_dm_channels=_texts(dm.get("groupChannels")),
             group_policy=section.get("groupPolicy") or "allowlist",
-            guilds=Guilds.read(section.get("guilds"), known),
+            guilds=Guilds.read(section.get("guilds"), known, names),
             allow_bots=allow_bots,
             loop_guard=LoopGuard.read(section.get("botLoopProtection"), allow_bots=bool(allow_bots)),
             siblings=frozenset(siblings),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 __all__ = ["KeyIndex", "display_slug", "key_matches", "match_slug"]
@@ -37,31 +37,47 @@ def display_slug(name: str) -> str:
 class KeyIndex:
     """The keys of ``guilds`` or ``channels``, ready to be asked by id and name; ``*`` is not among them.
 
-    Where several keys name the same thing, its id wins, then the first in the file.
+    Where several keys name the same thing, its id wins, then the first in the file. A key that is pinned
+    to an id (:class:`workers.access.names.Names`) names that and nothing else.
     """
 
     __slots__ = ("_ids", "_names")
 
-    def __init__(self, keys: Iterable[str]) -> None:
-        self._ids: dict[str, tuple[int, str]] = {}
+    def __init__(self, keys: Iterable[str], pins: Mapping[str, str] | None = None) -> None:
+        pins = pins or {}
+        self._ids: dict[str, str] = {}
         self._names: dict[tuple[str, str], tuple[int, str]] = {}
-        for order, key in enumerate(keys):
-            if key == "*":
+        written = [key for key in keys if key != "*"]
+        for key in written:
+            self._ids.setdefault(key.strip(), key)
+        for order, key in enumerate(written):
+            if key in pins:
+                self._ids.setdefault(pins[key], key)
                 continue
-            written = key.strip()
-            self._ids.setdefault(written, (order, key))
-            for form in _forms_of_key(written):
+            for form in _forms_of_key(key.strip()):
                 self._names.setdefault(form, (order, key))
 
     def find(self, *, id: str, name: str) -> str | None:
         """The key that names this id or name, if one does."""
         exact = self._ids.get(id)
         if exact is not None:
-            return exact[1]
+            return exact
         if not name or not self._names:
             return None
         hits = [hit for form in _forms_of_name(name) if (hit := self._names.get(form)) is not None]
         return min(hits)[1] if hits else None
+
+    def has_id(self, id: str | None) -> bool:
+        """Whether a key names this id, whatever it is called."""
+        return id in self._ids
+
+    @property
+    def by_name(self) -> bool:
+        """Whether some key can only be found by a name."""
+        return any(not key.isdigit() for _, key in self._names.values())
+
+    def __bool__(self) -> bool:
+        return bool(self._ids)
 
 
 def key_matches(key: str, *, id: str, name: str) -> bool:

@@ -22,6 +22,7 @@ from shoal.state.ledger import Outcome
 from shoal.state.lookups import Asked
 from shoal.state.records import Record
 from shoal.state.store import Store
+from workers.access.names import NO_NAMES, Names
 from workers.access.needs import MemberNeeded, ThreadMemberNeeded
 from workers.access.owners import pinned_owner
 from workers.access.reactions import ReactionMode
@@ -68,8 +69,11 @@ class Settings:
     language: Literal["en", "zh"] = "en"
 
 
-def settings_of(loaded: Loaded, account_id: str) -> Settings:
+def settings_of(loaded: Loaded, account_id: str, names: Names = NO_NAMES) -> Settings:
     """Compile the settings of an account.
+
+    Args:
+        names: what the names in its section were found to mean.
 
     Raises:
         ConfigError: there is no such account that can run.
@@ -77,7 +81,7 @@ def settings_of(loaded: Loaded, account_id: str) -> Settings:
     account = loaded.account(account_id)
     root = loaded.root
     guilds, inbound = account.discord.guilds or {}, root.messages.inbound
-    access = access_of(loaded, account_id)
+    access = access_of(loaded, account_id, names)
     return Settings(
         account=account_id,
         access=access,
