@@ -26,7 +26,7 @@ from workers.sessions.admission import Admission, admit
 from workers.sessions.admission.holding import Wait, look
 from workers.sessions.view import StoreView
 
-__all__ = ["BATCH", "admit_lane"]
+__all__ = ["BATCH", "admit_lane", "commit_admission"]
 
 BATCH = 50
 """Events of one channel worked off by one task before others get their turn."""
@@ -50,14 +50,14 @@ def _admit(runtime: Runtime, grant: Grant, views: _Views) -> Step:
     event = event_of(grant.head)
     view = views.of(event.account)
     admission = admit(event, view)
-    step = _commit(runtime, admission)
+    step = commit_admission(runtime, admission)
     view.wrote(step.effects)
     return step
 
 
 def _admit_fast(runtime: Runtime, grant: Grant, views: _Views) -> Step:
     event = event_of(grant.head)
-    return _commit(
+    return commit_admission(
         runtime, replace(admit(event, views.of(event.account), fast=True), notice=None, knock=None)
     )
 
@@ -72,7 +72,7 @@ def _look_at_held(runtime: Runtime, grant: Grant, views: _Views) -> Step:
         _ask(runtime, grant, channel_id, found.ask)
         return Park(found.wake_on, max(1, found.until_ms - now_ms), found.summary)
     lanes.absorb(grant, found.absorb)
-    return _commit(runtime, found.admission)
+    return commit_admission(runtime, found.admission)
 
 
 def _ask(runtime: Runtime, grant: Grant, channel_id: str, questions: Sequence[Asked]) -> None:
@@ -91,7 +91,8 @@ def _ask(runtime: Runtime, grant: Grant, channel_id: str, questions: Sequence[As
     runtime.store.lanes.checkpoint(grant, grant.step + 1, journal=keys.encode())
 
 
-def _commit(runtime: Runtime, admission: Admission) -> Commit:
+def commit_admission(runtime: Runtime, admission: Admission, summary: str = "") -> Commit:
+    """What an admission asks for: its stops now, its effects with the commit, the rest after it."""
     for stop in admission.stops:
         # a bound only ever moves forward, so writing it before the commit may be repeated
         runtime.store.lanes.stop(stop.lane, stop.born_ms, stop.message_id, reason=stop.reason)
@@ -100,7 +101,7 @@ def _commit(runtime: Runtime, admission: Admission) -> Commit:
         effects.append(notice_push(admission.notice))
     if admission.knock is not None:
         effects.append(pair_effect(admission.knock))
-    return Commit(effects, admission.summary, _afterwards(runtime, admission))
+    return Commit(effects, summary or admission.summary, _afterwards(runtime, admission))
 
 
 def _afterwards(runtime: Runtime, admission: Admission) -> Callable[[], None] | None:

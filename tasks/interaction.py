@@ -15,11 +15,16 @@ import msgspec
 from shoal.discord.codes import ALREADY_ACKNOWLEDGED, UNKNOWN_INTERACTION
 from shoal.discord.errors import DiscordError, NotFound
 from shoal.discord.wire import InteractionCallback, InteractionType, MessageFlags
-from shoal.state.records import Grant, decode_event
+from shoal.state.records import Grant, InboundEvent, decode_event
 from shoal.state.steps import Commit, Step
+from tasks.inbound import commit_admission
 from tasks.runtime import Runtime
 from workers.agent.context import TurnContext
+from workers.components.clicks import answer_click
+from workers.components.interaction import COMPONENT, FORM, read_interaction
+from workers.components.respond import respond
 from workers.delivery.texts import Language, say
+from workers.sessions.view import StoreView
 
 __all__ = ["ack_lane"]
 
@@ -43,12 +48,29 @@ def ack_lane(runtime: Runtime, lane: str) -> str:
 
     def handle(grant: Grant, _context: TurnContext) -> Step:
         event = decode_event(grant.head.body)
+        clicked = _clicked(runtime, event)
+        if clicked is not None:
+            return clicked
         interaction = msgspec.json.decode(event.data, type=_Interaction)
         summary = _answer(runtime, event.account, interaction)
         runtime.store.intake.ack(interaction.id, "front")
         return Commit((), summary)
 
     return runtime.drain.run(lane, handle)
+
+
+def _clicked(runtime: Runtime, event: InboundEvent) -> Step | None:
+    """A click on a control of ours, or a form of ours that was handed in: the answer, then what follows."""
+    interaction = read_interaction(event.data)
+    if interaction is None or interaction.type not in (COMPONENT, FORM):
+        return None
+    view = StoreView(runtime.admission_settings(event.account), runtime.store)
+    answer = answer_click(event, interaction, view, runtime.store.controls)
+    if answer is None:
+        return None
+    respond(runtime.rest(event.account), interaction, answer)
+    runtime.store.intake.ack(interaction.id, "front")
+    return commit_admission(runtime, answer.admission, answer.summary)
 
 
 def _answer(runtime: Runtime, account: str, interaction: _Interaction) -> str:

@@ -26,6 +26,7 @@ from workers.agent.tools.memory import MemoryGet, MemorySearch
 from workers.agent.tools.message import MessageTool
 from workers.agent.tools.registry import ToolRegistry
 from workers.agent.tools.skill import SkillTool
+from workers.components.sending import ComponentSettings
 from workers.delivery.render import DeliverySettings
 from workers.delivery.send import DeliveryDeps
 from workers.delivery.targets import Target, resolve_channel
@@ -55,6 +56,12 @@ def make_turn_deps(runtime: Runtime) -> TurnDeps:
     def reactions(account: str) -> Rest:
         return in_background(runtime.rest(account), max_wait=0.0)
 
+    def components(account: str) -> ComponentSettings:
+        discord = runtime.loaded.account(account).discord
+        wanted = discord.ui.components.accent_color
+        accent = int(wanted.lstrip("#"), 16) if wanted else None
+        return ComponentSettings(discord.agent_components.enabled, discord.agent_components.ttl_ms, accent)
+
     def profile(request: TurnRequest) -> AgentProfile:
         access = runtime.admission_settings(request.account).access
         return profile_of(runtime.loaded, request, access)
@@ -68,7 +75,7 @@ def make_turn_deps(runtime: Runtime) -> TurnDeps:
         ),
         tools=ToolRegistry.of(
             [
-                MessageTool(react=react),
+                MessageTool(react=react, components=components),
                 MemorySearch(profile, runtime.loaded.state_dir),
                 MemoryGet(profile, runtime.loaded.state_dir),
                 SkillTool(profile),

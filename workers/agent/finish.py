@@ -176,15 +176,15 @@ class Ending:
 
     def _reply_to(self, wanted: str) -> tuple[str | None, str]:
         if wanted == "current":
-            return self.request.message_id, "all"
+            return self.request.answers_to, "all"
         if wanted:
             return wanted, "all"
         mode = self.profile.reply_to_mode
         first = not self._sent_here()
         if mode == "all":
-            return self.request.message_id, "all"
+            return self.request.answers_to, "all"
         if first and (mode == "first" or (mode == "batched" and len(self.request.message_ids) > 1)):
-            return self.request.message_id, "first"
+            return self.request.answers_to, "first"
         return None, "first"
 
     def _send(

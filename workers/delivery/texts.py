@@ -80,6 +80,22 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "⚙️ Redis 内存已使用超过 80%。达到 90% 时我会停止读取新消息。请增加内存：`fleet.redis.maxMemoryMb`，"
         "或您自己服务器的 `maxmemory`。",
     ),
+    "component-expired": (
+        "This component has expired.",
+        "此组件已失效。",
+    ),
+    "form-expired": (
+        "This form has expired.",
+        "此表单已失效。",
+    ),
+    "press-again": (
+        "That took too long. Please press again.",
+        "处理超时，请再按一次。",
+    ),
+    "component-denied": (
+        "You are not authorized to use this.",
+        "您无权使用此组件。",
+    ),
     "interaction-expired": (
         "This is no longer active.",
         "此操作已失效。",

@@ -197,6 +197,8 @@ class TurnRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """Length of each of their texts; ``text`` is the texts, joined by newlines."""
     original_id: str = ""
     """The message that PluralKit replaced by this one: its canonical id (decision 12)."""
+    clicked_on: str = ""
+    """The message whose component was clicked; ``message_id`` is the interaction then, and no message."""
     edited: bool = False
     """The text was replaced by a later edit before the turn began."""
 
@@ -211,6 +213,11 @@ class TurnRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     def all_message_ids(self) -> tuple[str, ...]:
         """Every message this record stands for, oldest first."""
         return self.message_ids or (self.message_id,)
+
+    @property
+    def answers_to(self) -> str:
+        """The message a reply refers to."""
+        return self.clicked_on or self.message_id
 
     @property
     def has_files(self) -> bool:

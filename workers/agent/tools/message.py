@@ -21,11 +21,14 @@ import msgspec
 from shoal.base.errors import ShoalError
 from shoal.base.ids import check_name
 from shoal.base.logging import get_logger
-from shoal.state.effects import Push
+from shoal.state.effects import Effect, Push
 from shoal.state.records import Record
 from workers.agent.providers.base import ToolSpec
 from workers.agent.sanitize import Cleaned, clean_answer
 from workers.agent.tools.registry import Sent, ToolContext, ToolError, ToolResult, Wait
+from workers.components.encode import Origin
+from workers.components.reader import SpecError
+from workers.components.sending import ComponentSettings, Made, make_components
 from workers.delivery.records import (
     KIND,
     SendRequest,
@@ -42,6 +45,14 @@ MAX_CHARS = 24_000
 POLL_MS = 2_000
 WAIT_ROUNDS = 45
 """Rounds of at most ``POLL_MS`` after which the model is told that the send is still queued."""
+
+COMPONENTS_HELP = (
+    "Buttons, menus and forms: {text, reusable, container: {accentColor}, blocks: [{type: text|section|"
+    "separator|actions|media-gallery|file, …}], modal: {title, fields}}. An actions block has buttons "
+    "[{label, style: primary|secondary|success|danger|link, url, allowedUsers}] or one select {type: string|"
+    "user|role|mentionable|channel, placeholder, options: [{label, value}]}. Form fields: {type: text|"
+    "checkbox|radio|select|role-select|user-select, label, options}. Clicks come back as messages."
+)
 
 React = Callable[[str, str, str, str, bool], None]
 """(account, channel id, message id, emoji, remove): adds or removes our reaction."""
@@ -75,6 +86,7 @@ class MessageTool:
 
     Args:
         react: adds reactions; without it the action is not offered.
+        components: settings of buttons and forms, per account.
     """
 
     name = "message"
@@ -82,8 +94,13 @@ class MessageTool:
     idempotent = True
     limit_s = 30.0
 
-    def __init__(self, react: React | None = None) -> None:
+    def __init__(
+        self,
+        react: React | None = None,
+        components: Callable[[str], ComponentSettings] = lambda _account: ComponentSettings(),
+    ) -> None:
         self.react = react
+        self.components = components
 
     def available(self, request: TurnRequest) -> bool:
         """Everywhere."""
@@ -103,6 +120,7 @@ class MessageTool:
                 "description": 'Where to: "channel:<id>". Leave out for this conversation.',
             },
             "replyTo": {"type": "string", "description": "Id of the message to answer to."},
+            "components": {"type": "object", "description": COMPONENTS_HELP},
         }
         if "react" in actions:
             properties["messageId"] = {
@@ -168,10 +186,9 @@ def camel(name: str) -> str:
 
 
 def _send(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> Wait:
-    del tool
     cleaned = clean_answer(_text(args))
     text = cleaned.text
-    if not text:
+    if not text and not args.get("components"):
         _log_nothing(cleaned, context)
         raise ToolError(
             "The argument message is empty."
@@ -181,7 +198,7 @@ def _send(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> W
     if len(text) > MAX_CHARS:
         raise ToolError(f"The message has {len(text)} characters; at most {MAX_CHARS} can be sent.")
     channel_id = _target(args, context)
-    reply_to = _reply_id(args) or _tagged(cleaned, context)
+    made = _components(tool, args, text, channel_id, context)
     lane = delivery_lane(context.request.account, channel_id)
     identity = send_identity(context.cause, context.step)
     key = check_name(f"sent:{identity}", "wake key")
@@ -192,18 +209,39 @@ def _send(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> W
         step=context.step,
         text=text,
         guild_id=context.request.guild_id,
-        reply_to=reply_to,
+        reply_to=_reply_id(args) or _tagged(cleaned, context),
         reply_scope="all",
+        components=made.components if made is not None else (),
+        flags=made.flags if made is not None else 0,
         silent=bool(args.get("silent")),
         wake=(key,),
     )
-    record = Record(identity, KIND, encode(request))
-    return _park(_Waiting(lane, identity, channel_id, text), Push(lane, record))
+    push = Push(lane, Record(identity, KIND, encode(request)))
+    controls = made.controls if made is not None else None
+    effects = (push,) if controls is None else (controls, push)
+    return _park(_Waiting(lane, identity, channel_id, text), *effects)
+
+
+def _components(
+    tool: MessageTool, args: Mapping[str, Any], text: str, channel_id: str, context: ToolContext
+) -> Made | None:
+    """Buttons, menus and forms of a send; clicks go back to this conversation."""
+    raw = args.get("components")
+    if not raw:
+        return None
+    request = context.request
+    origin = Origin(
+        context.cause, context.step, request.account, channel_id, request.session_key, request.agent_id
+    )
+    try:
+        return make_components(raw, origin, tool.components(request.account), text=text)
+    except SpecError as error:
+        raise ToolError(error.message) from error
 
 
 def _tagged(cleaned: Cleaned, context: ToolContext) -> str | None:
     """The message a reply tag in the text names."""
-    return context.request.message_id if cleaned.reply_to == "current" else cleaned.reply_to or None
+    return context.request.answers_to if cleaned.reply_to == "current" else cleaned.reply_to or None
 
 
 def _log_nothing(cleaned: Cleaned, context: ToolContext) -> None:
@@ -215,7 +253,7 @@ def _log_nothing(cleaned: Cleaned, context: ToolContext) -> None:
     )
 
 
-def _park(waiting: _Waiting, *effects: Push) -> Wait:
+def _park(waiting: _Waiting, *effects: Effect) -> Wait:
     return Wait(
         wake_on=(f"sent:{waiting.identity}",),
         state=msgspec.json.encode(waiting),
@@ -227,7 +265,7 @@ def _park(waiting: _Waiting, *effects: Push) -> Wait:
 def _reply(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> Wait:
     wanted = {**args}
     if not _reply_id(args):
-        wanted["replyTo"] = str(args.get("messageId") or context.request.message_id)
+        wanted["replyTo"] = str(args.get("messageId") or context.request.answers_to)
     return _send(tool, wanted, context)
 
 
@@ -235,7 +273,7 @@ def _react(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> 
     emoji = str(args.get("emoji") or "").strip()
     if not emoji:
         raise ToolError("The argument emoji is missing.")
-    message_id = str(args.get("messageId") or context.request.message_id)
+    message_id = str(args.get("messageId") or context.request.answers_to)
     if not _SNOWFLAKE.fullmatch(message_id):
         raise ToolError(f"{message_id!r} is no message id.")
     channel_id = _target(args, context)
@@ -264,6 +302,8 @@ def _text(args: Mapping[str, Any]) -> str:
         value = args.get(name)
         if isinstance(value, str):
             return value
+    if args.get("components"):
+        return ""
     raise ToolError("The argument message is missing.")
 
 

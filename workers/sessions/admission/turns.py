@@ -24,12 +24,18 @@ from workers.sessions.view import AdmissionView
 __all__ = ["push_turn", "scope_of", "start_turn"]
 
 
-def start_turn(arrival: Arrival, view: AdmissionView) -> Admission:
-    """Push the message into its session's lane. It has no outcome yet: its turn will write it."""
+def start_turn(arrival: Arrival, view: AdmissionView, *, clicked_on: str = "") -> Admission:
+    """Push the message into its session's lane. It has no outcome yet: its turn will write it.
+
+    Args:
+        clicked_on: the message of the component that was clicked, where the arrival is a click.
+    """
     key = arrival.conversation.session_key
     queue = view.settings.queue.within(view.session(key))
     depth = view.depth(session_lane(key))
     request = turn_request(arrival, view, mode=queue.mode, queued=depth > 0)
+    if clicked_on:
+        request = msgspec.structs.replace(request, clicked_on=clicked_on)
     stops = queue.mode == "interrupt"  # stop everything older, and an ordinary message
     room: tuple[Effect, ...] = ()
     if depth > queue.cap and not stops:

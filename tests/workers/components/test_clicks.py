@@ -1,0 +1,187 @@
+"""Clicks decided on a real store: who may, who was first, what is shown (``spec/outbound.md`` 5.5)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+import config
+from shoal.base.ids import new_token, snowflake_at
+from shoal.state.effects import Push
+from shoal.state.records import Grant, InboundEvent, Record
+from shoal.state.store import Store
+from tests.workers.components.test_spec import MANUAL
+from workers.components.clicks import ClickAnswer, answer_click
+from workers.components.encode import Origin
+from workers.components.interaction import read_interaction
+from workers.components.reader import SpecError
+from workers.components.sending import ComponentSettings, Made, make_components
+from workers.sessions.records import TurnRequest, decode_turn
+from workers.sessions.view import StoreView, settings_of
+
+ANN, BOB, BOT, GUILD, CHANNEL = "111111", "222222", "900000", "555555", "777777"
+KEY = f"agent:main:discord:channel:{CHANNEL}"
+ORIGIN = Origin("default.1", "1", "default", CHANNEL, KEY, "main")
+
+
+@pytest.fixture
+def view(tmp_path: Path, store: Store) -> StoreView:
+    path = tmp_path / "shoal.json"
+    discord = {"token": "OTAw.abcdef.abc", "guilds": {GUILD: {"users": [ANN, BOB], "requireMention": True}}}
+    path.write_text(json.dumps({"channels": {"discord": discord}}))
+    store.facts.put_me("default", {"id": BOT, "username": "shoal"})
+    return StoreView(settings_of(config.load(path, env={}, state_dir=tmp_path), "default"), store)
+
+
+def remember(store: Store, components: dict[str, Any], **settings: Any) -> Made:
+    made = make_components(components, ORIGIN, ComponentSettings(**settings))
+    assert made.controls is not None
+    store.lanes.push("session:s", Record("r" + new_token(), "turn", b"{}"))
+    grant = store.lanes.acquire("session:s", new_token())
+    assert isinstance(grant, Grant)
+    store.lanes.commit(grant, [made.controls], take_next=False)
+    return made
+
+
+def custom_ids(components: Any) -> list[str]:
+    found: list[str] = []
+    for component in components:
+        found += [component["custom_id"]] if "custom_id" in component else []
+        found += custom_ids(component.get("components", []))
+    return found
+
+
+def click(view: StoreView, store: Store, made: Made, number: int, **fields: Any) -> ClickAnswer:
+    ids = custom_ids(made.components)
+    user = fields.pop("user", ANN)
+    data: dict[str, Any] = {
+        "id": str(snowflake_at(store.now_ms()) + int(fields.pop("nth", 1))),
+        "type": 3,
+        "token": "secret",
+        "application_id": BOT,
+        "channel_id": CHANNEL,
+        "guild_id": GUILD,
+        "member": {"user": {"id": user, "username": f"u{user}"}, "roles": []},
+        "data": {"custom_id": ids[number], "component_type": 2},
+        "message": {"id": "9", "components": list(made.components)},
+        **fields,
+    }
+    event = InboundEvent("default", 0, "INTERACTION_CREATE", 0, msgspec.Raw(json.dumps(data).encode()))
+    interaction = read_interaction(event.data)
+    assert interaction is not None
+    assert "secret" not in repr(interaction)
+    answer = answer_click(event, interaction, view, store.controls)
+    assert answer is not None
+    return answer
+
+
+def turn_of(answer: ClickAnswer) -> TurnRequest:
+    [push] = [effect for effect in answer.admission.effects if isinstance(effect, Push)]
+    return decode_turn(push.record.body)
+
+
+ONCE = {name: value for name, value in MANUAL.items() if name != "reusable"}
+OPEN = json.loads(json.dumps(ONCE).replace('"allowedUsers": ["123456789012345678"]', '"allowedUsers": []'))
+
+
+def test_a_click_is_a_turn_in_the_conversation_of_its_message(view: StoreView, store: Store) -> None:
+    made = remember(store, OPEN)
+    answer = click(view, store, made, 0)
+    turn = turn_of(answer)
+    assert (turn.text, turn.session_key, turn.agent_id) == ('Clicked "Approve".', KEY, "main")
+    assert (turn.clicked_on, turn.answers_to, turn.author_id) == ("9", "9", ANN)
+    assert turn.was_mentioned
+    assert answer.type == 7
+    assert answer.data is not None
+    greyed = answer.data["components"][0]["components"]
+    assert all(one["disabled"] for row in greyed if row["type"] == 1 for one in row["components"])
+
+
+def test_of_two_people_the_second_is_told_that_it_has_expired(view: StoreView, store: Store) -> None:
+    made = remember(store, OPEN)
+    assert click(view, store, made, 0).summary == "clicked"
+    late = click(view, store, made, 1, user=BOB, nth=2)
+    assert (late.summary, late.type, late.whisper) == ("expired", 7, "This component has expired.")
+    assert late.admission.effects == ()
+    assert click(view, store, made, 1, user=BOB, nth=3, locale="zh-CN").whisper == "此组件已失效。"
+
+
+def test_strangers_and_those_not_allowed_use_nothing_up(view: StoreView, store: Store) -> None:
+    made = remember(store, json.loads(json.dumps(ONCE).replace("123456789012345678", BOB)))
+    for user, reason in (("333333", "sender-not-listed"), (ANN, "sender-not-listed")):
+        denied = click(view, store, made, 0, user=user, nth=int(user))
+        assert (denied.type, denied.summary) == (4, f"denied · {reason}")
+        assert denied.data is not None
+        assert denied.data["flags"] == 64
+    assert click(view, store, made, 0, user=BOB, nth=9).summary == "clicked"
+
+
+def test_the_same_click_decided_again_is_the_same(view: StoreView, store: Store) -> None:
+    made = remember(store, OPEN)
+    first = click(view, store, made, 0, id="1500000000000000001")
+    again = click(view, store, made, 0, id="1500000000000000001")
+    assert turn_of(first) == turn_of(again)
+
+
+def test_a_form_opens_often_and_is_handed_in_once(view: StoreView, store: Store) -> None:
+    made = remember(store, OPEN)
+    opened = click(view, store, made, 3)
+    assert opened.type == 9
+    assert click(view, store, made, 3, nth=2).type == 9
+    assert opened.data is not None
+    name, priority = (label["component"]["custom_id"] for label in opened.data["components"])
+    fields = [
+        {"type": 18, "component": {"type": 4, "custom_id": name, "value": "Ann"}},
+        {"type": 18, "component": {"type": 3, "custom_id": priority, "values": ["high"]}},
+    ]
+    data = {"custom_id": opened.data["custom_id"], "components": fields}
+    handed_in = click(view, store, made, 3, type=5, data=data, nth=3)
+    assert turn_of(handed_in).text == 'Form "Details" submitted.\n- Requester: Ann\n- Priority: High'
+    late = click(view, store, made, 3, type=5, data=data, nth=4)
+    assert late.whisper == "This form has expired."
+
+
+def test_people_roles_and_channels_are_told_by_id_and_name(view: StoreView, store: Store) -> None:
+    made = remember(
+        store, {"blocks": [{"type": "actions", "select": {"type": "user", "placeholder": "who"}}]}
+    )
+    data = {
+        "custom_id": custom_ids(made.components)[0],
+        "values": [BOB],
+        "resolved": {"users": {BOB: {"id": BOB, "username": "bob", "global_name": "Bob"}}},
+    }
+    answer = click(view, store, made, 0, data=data)
+    assert turn_of(answer).text == f'Selected user:{BOB} (Bob) from "who".'
+
+
+def test_callback_text_stands_for_the_click(view: StoreView, store: Store) -> None:
+    button = {"label": "Yes", "callbackData": "deploy it"}
+    made = remember(store, {"blocks": [{"type": "actions", "buttons": [button]}]})
+    assert turn_of(click(view, store, made, 0)).text == "deploy it"
+
+
+def test_other_ids_are_left_to_others(view: StoreView, store: Store) -> None:
+    raw = {"id": "1", "type": 3, "token": "t", "channel_id": "2", "user": {"id": ANN, "username": "ann"}}
+    for custom_id in ("execapproval:id=1", "occomp:cid=btn_nothex-1", ""):
+        body = json.dumps({**raw, "data": {"custom_id": custom_id}}).encode()
+        event = InboundEvent("default", 0, "INTERACTION_CREATE", 0, msgspec.Raw(body))
+        interaction = read_interaction(event.data)
+        assert interaction is not None
+        assert answer_click(event, interaction, view, store.controls) is None
+
+
+def test_raw_components_pass_but_never_with_ids_of_the_system() -> None:
+    row = {"type": 1, "components": [{"type": 2, "style": 1, "label": "x", "custom_id": "mine"}]}
+    assert make_components([row], ORIGIN, ComponentSettings()).flags == 0
+    box = [{"type": 10, "content": "hi"}]
+    made = make_components(json.dumps(box), ORIGIN, ComponentSettings(), text="lead")
+    assert (made.flags, len(made.components), made.controls) == (32768, 2, None)
+    bad = {"type": 1, "components": [{"type": 2, "custom_id": "execapproval:id=1;action=allow-once"}]}
+    with pytest.raises(SpecError, match="belongs to the system"):
+        make_components([bad], ORIGIN, ComponentSettings())
+    with pytest.raises(SpecError, match="switched off"):
+        make_components(MANUAL, ORIGIN, ComponentSettings(enabled=False))

@@ -1,0 +1,184 @@
+"""A click: what is answered within three seconds, and what becomes of it (``spec/outbound.md`` 5.5).
+
+    parse the id ─▶ is it remembered? ─▶ may this person talk here? ─▶ may he press this one?
+        ─▶ first of all clicks? (Redis decides) ─▶ answer, and a turn in the conversation it belongs to
+
+A refusal never uses a control up, and only the one who pressed sees it. The control that was
+used is greyed out by the answer itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+
+from shoal.discord.wire import InteractionCallback, MessageFlags
+from shoal.state.controls import ControlRegistry
+from shoal.state.effects import Outcome
+from shoal.state.records import InboundEvent
+from workers.access.decision import Reason
+from workers.access.entries import AllowList
+from workers.access.senders import admit
+from workers.components.custom_ids import group_of, parse_control
+from workers.components.encode import modal_data
+from workers.components.entries import ControlEntry, FormEntry, decode_entry
+from workers.components.interaction import FORM, Interaction
+from workers.components.told import told_of_control, told_of_form
+from workers.delivery.texts import Language, say
+from workers.sessions.admission.arrival import Arrival, arrive
+from workers.sessions.admission.results import Admission
+from workers.sessions.admission.turns import start_turn
+from workers.sessions.view import AdmissionView
+from workers.sessions.wire import Snapshot, User, WireMessage
+
+__all__ = ["ClickAnswer", "answer_click"]
+
+INTERACTIVE = frozenset({2, 3, 5, 6, 7, 8})
+LINK_STYLES = frozenset({5, 6})
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ClickAnswer:
+    """What to send, and what follows.
+
+    Attributes:
+        type, data: the interaction's response.
+        whisper: a text for the one who clicked, sent after the response.
+        admission: the turn it makes, or the outcome of a refusal.
+        summary: for Flower: no content.
+    """
+
+    type: int
+    data: Json | None
+    summary: str
+    whisper: str = ""
+    admission: Admission = field(default_factory=Admission)
+
+
+def answer_click(
+    event: InboundEvent, interaction: Interaction, view: AdmissionView, controls: ControlRegistry
+) -> ClickAnswer | None:
+    """Decide about a click or a form that was handed in; ``None`` if its id is none of ours.
+
+    Calling it again for the same interaction gives the same.
+    """
+    control = parse_control(interaction.custom_id)
+    wanted = (control.component or control.form) if control is not None else ""
+    group = group_of(wanted)
+    if group is None:
+        return None
+    language: Language = "zh" if interaction.locale.startswith("zh") else "en"
+    raw = controls.look(event.account, group, wanted)
+    entry = _entry(raw)
+    if entry is None:
+        return _expired(interaction, language)
+    arrival = _arrival(event, interaction, entry, view)
+    refused = _refusal(arrival, entry, view)
+    if refused:
+        return _denied(event, interaction, language, refused)
+    if isinstance(entry, ControlEntry) and entry.kind == "form-trigger":
+        form = _entry(controls.look(event.account, group, entry.form))
+        if not isinstance(form, FormEntry):
+            return _expired(interaction, language)
+        return ClickAnswer(InteractionCallback.MODAL, modal_data(form), "form shown")
+    taken = controls.take(event.account, group, wanted, interaction.id)
+    if taken.how != "taken":
+        return _expired(interaction, language)
+    return _taken(arrival, interaction, entry, view)
+
+
+def _entry(raw: bytes | None) -> ControlEntry | FormEntry | None:
+    if raw is None:
+        return None
+    try:
+        return decode_entry(raw)
+    except msgspec.DecodeError:
+        return None  # of a newer version
+
+
+def _arrival(
+    event: InboundEvent, interaction: Interaction, entry: ControlEntry | FormEntry, view: AdmissionView
+) -> Arrival:
+    """The click as a message that names the bot, in the conversation its control belongs to."""
+    text = (
+        told_of_form(entry, interaction)
+        if isinstance(entry, FormEntry)
+        else told_of_control(entry, interaction)
+    )
+    bot = view.bot_id
+    message = WireMessage(
+        id=interaction.id,
+        channel_id=interaction.channel_id,
+        author=interaction.user,
+        body=Snapshot(content=text),
+        guild_id=interaction.guild_id,
+        nick=interaction.nick,
+        roles=interaction.roles,
+        mentions=(User(bot),) if bot else (),
+    )
+    arrival = arrive(event, message, view)
+    conversation = replace(arrival.conversation, session_key=entry.session_key, agent_id=entry.agent_id)
+    return replace(arrival, conversation=conversation)
+
+
+def _refusal(arrival: Arrival, entry: ControlEntry | FormEntry, view: AdmissionView) -> str:
+    """Why this person may not use this control; empty if he may."""
+    if not arrival.decision.allowed:
+        return arrival.decision.reason
+    if entry.allowed_users:
+        listed = AllowList.parse(entry.allowed_users)
+        if admit(listed, arrival.facts, by_name=view.settings.access.by_name).match is None:
+            return Reason.SENDER_NOT_LISTED.value
+    return ""
+
+
+def _taken(
+    arrival: Arrival, interaction: Interaction, entry: ControlEntry | FormEntry, view: AdmissionView
+) -> ClickAnswer:
+    admission = start_turn(arrival, view, clicked_on=interaction.message_id)
+    if entry.reusable or not interaction.components:
+        return ClickAnswer(InteractionCallback.DEFERRED_UPDATE_MESSAGE, None, "clicked", admission=admission)
+    data = {"components": [_greyed(component) for component in interaction.components]}
+    return ClickAnswer(InteractionCallback.UPDATE_MESSAGE, data, "clicked", admission=admission)
+
+
+def _expired(interaction: Interaction, language: Language) -> ClickAnswer:
+    """Used up, or too old: say so, and grey the controls out so that nobody else tries."""
+    text = say("form-expired" if interaction.type == FORM else "component-expired", language)
+    if not interaction.components:
+        return ClickAnswer(InteractionCallback.CHANNEL_MESSAGE_WITH_SOURCE, _ephemeral(text), "expired")
+    data = {"components": [_greyed(component) for component in interaction.components]}
+    return ClickAnswer(InteractionCallback.UPDATE_MESSAGE, data, "expired", whisper=text)
+
+
+def _denied(event: InboundEvent, interaction: Interaction, language: Language, reason: str) -> ClickAnswer:
+    outcome = Outcome(event.account, interaction.id, "dropped", reason)
+    return ClickAnswer(
+        InteractionCallback.CHANNEL_MESSAGE_WITH_SOURCE,
+        _ephemeral(say("component-denied", language)),
+        f"denied · {reason}",
+        admission=Admission((outcome,), f"dropped · {reason}"),
+    )
+
+
+def _ephemeral(text: str) -> Json:
+    return {"content": text, "flags": int(MessageFlags.EPHEMERAL)}
+
+
+def _greyed(component: Mapping[str, Any]) -> Json:
+    """A component with every control in it disabled; links stay."""
+    made = dict(component)
+    kind = made.get("type")
+    if kind in INTERACTIVE and not (kind == 2 and made.get("style") in LINK_STYLES):
+        made["disabled"] = True
+    inner = made.get("components")
+    if isinstance(inner, list):
+        made["components"] = [_greyed(one) for one in inner if isinstance(one, dict)]
+    if isinstance(made.get("accessory"), dict):
+        made["accessory"] = _greyed(made["accessory"])
+    return made
