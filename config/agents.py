@@ -134,6 +134,7 @@ class ProviderConfig:
         base_url: ``None`` is the provider's own address.
         api_key: ``None`` when there is none; ``problem`` then says whether one was meant.
         timeout_seconds: how long a model may stay silent.
+        inputs: model → what it takes (``text``, ``image``), for models whose entry says so.
         proxy: of ``request.proxy`` or ``models.proxy``; ``None`` takes the account's.
         problem: why the key or a header is missing although it was written, for people.
     """
@@ -145,6 +146,7 @@ class ProviderConfig:
     headers: Mapping[str, SecretStr]
     timeout_seconds: float
     models: tuple[str, ...] = ()
+    inputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     proxy: Proxy | None = None
     problem: str = ""
 

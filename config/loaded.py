@@ -9,8 +9,10 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from config.accounts import Account, AccountState
-from config.agents import AgentSettings, ProviderConfig
+from config.agents import AgentSettings, ModelRef, ProviderConfig
+from config.audio import AudioSettings
 from config.paths import Paths
+from config.providers import takes_pictures
 from config.schema.discord import DiscordConfig
 from config.schema.root import Root
 from config.schema.secrets import SecretRef
@@ -68,6 +70,7 @@ class Loaded:
     default_account_id: str
     default_agent_id: str
     discord_settings: Mapping[str, DiscordConfig] = field(default_factory=dict)
+    audio: AudioSettings = field(default_factory=AudioSettings)
     files: tuple[Path, ...] = ()
     unserved: tuple[str, ...] = ()
     secrets: Secrets | None = field(default=None, repr=False)
@@ -130,6 +133,10 @@ class Loaded:
                 f"There is no model provider {provider_id!r}; known: {known}.",
                 fix=f"Add models.providers.{provider_id} with baseUrl and apiKey.",
             ) from None
+
+    def sees(self, model: ModelRef) -> bool:
+        """Whether a model takes pictures."""
+        return takes_pictures(self.providers.get(model.provider), model.model)
 
     def secret(self, value: SecretStr | SecretRef | None) -> SecretStr | None:
         """The secret behind a field that takes plain text or a reference (speech keys, webhooks, …).

@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 
 from config.agents import resolve_agents
+from config.audio import resolve_audio
 from config.checks import cross_checks
 from config.document import Document, read_document
 from config.environment import config_env, read_dotenv, substitute
@@ -305,6 +306,7 @@ def _assemble(
     agents = resolve_agents(
         root, modern.data, state_dir=paths.state_dir, folder=folder, providers=providers.providers
     )
+    audio = resolve_audio(root, providers.providers, env, secrets)
     redis = _redis(root, env, secrets, folder, state)
     for part in (accounts, providers, agents):
         for issue in part.issues:
@@ -315,7 +317,7 @@ def _assemble(
             state.warnings += part.warnings
     if state.issues:
         return None
-    state.warnings += cross_checks(root, accounts.settings)
+    state.warnings += [*audio.warnings, *cross_checks(root, accounts.settings)]
     return Loaded(
         root=root,
         paths=paths,
@@ -329,6 +331,7 @@ def _assemble(
         account_states=tuple(accounts.states),
         agents=agents.agents,
         providers=providers.providers,
+        audio=audio,
         default_account_id=accounts.default_id,
         default_agent_id=agents.default_id,
         discord_settings=accounts.settings,

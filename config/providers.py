@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -16,12 +17,18 @@ from config.secrets import Secrets, SecretUnavailable
 from shoal.base.errors import ConfigError, ConfigIssue
 from shoal.base.proxy import Proxy, parse_proxy
 
-__all__ = ["BUILT_IN", "Providers", "resolve_providers"]
+__all__ = ["BUILT_IN", "Providers", "resolve_providers", "takes_pictures"]
 
 BUILT_IN = {"openai": "openai-completions", "anthropic": "anthropic-messages"}
 """Providers that need no entry: a key in the environment is enough."""
 
 SILENCE_SECONDS = 120.0
+
+_WITH_EYES = {
+    "openai": re.compile(r"(gpt-4o|gpt-4\.1|gpt-4\.5|gpt-5|chatgpt-4o|o1(?!-mini)|o3(?!-mini)|o4)"),
+    "anthropic": re.compile(r"claude-(?!2|instant)"),
+}
+_WITHOUT = re.compile(r"-(audio|realtime|transcribe|tts|search|codex)\b")
 
 
 @dataclass
@@ -31,6 +38,18 @@ class Providers:
     providers: dict[str, ProviderConfig] = field(default_factory=dict)
     issues: list[ConfigIssue] = field(default_factory=list)
     warnings: list[ConfigIssue] = field(default_factory=list)
+
+
+def takes_pictures(provider: ProviderConfig | None, model: str) -> bool:
+    """Whether a model may be shown pictures: as ``input`` of its entry says; of models without an entry at
+    OpenAI's and Anthropic's own addresses, as their names say."""
+    if provider is None:
+        return False
+    listed = provider.inputs.get(model)
+    if listed is not None:
+        return "image" in listed
+    known = _WITH_EYES.get(provider.id) if provider.base_url is None else None
+    return known is not None and known.match(model) is not None and not _WITHOUT.search(model)
 
 
 def resolve_providers(root: Root, env: Mapping[str, str], secrets: Secrets) -> Providers:
@@ -105,6 +124,7 @@ def _provider(
         headers=headers,
         timeout_seconds=written.timeout_seconds or SILENCE_SECONDS,
         models=tuple(model.id for model in written.models),
+        inputs={model.id: tuple(model.input) for model in written.models if model.input is not None},
         proxy=_proxy(written, root, path, result),
         problem=problem,
     )

@@ -13,26 +13,29 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 from celery import Celery
+from kombu.exceptions import OperationalError
 
 from shoal.base.errors import InvalidName, ShoalError, StoreUnavailable
 from shoal.base.ids import check_name
 from shoal.base.logging import get_logger
+from shoal.state.effects import Effect
 from shoal.state.queues import check_lane, lane_class
 from tasks.plain import send_plain
 from tasks.runtime import Runtime
 from tasks.slots import Job, Slots
+from workers.delivery.echo import echo_push
 from workers.media.receive import Interrupted, Receiver
 from workers.media.shelf import Shelf
-from workers.sessions.records import KIND, decode_turn
+from workers.sessions.records import KIND, TurnRequest, decode_turn
 
 __all__ = [
     "FETCH",
     "PRUNE",
+    "FileDesk",
     "ask_for_files",
     "fetch",
     "prune",
     "prune_everywhere",
-    "queue_for",
     "register_media",
 ]
 
@@ -105,6 +108,35 @@ def fetch(runtime: Runtime, slots: Slots, lane: str, identity: str) -> str:
     return "; ".join(done) or "queued behind others"
 
 
+class FileDesk:
+    """Where the turns of this process ask for files (:class:`workers.agent.attached.Desk`)."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    @property
+    def host(self) -> str:
+        """The host whose disk the turns read."""
+        return self._runtime.home
+
+    def transcribes(self, account: str) -> bool:
+        """Recordings get their words wherever a model is configured for it."""
+        del account
+        return bool(self._runtime.loaded.audio.listeners)
+
+    def ask(self, lane: str, identity: str) -> None:
+        """Have the files of a record fetched to this host."""
+        try:
+            ask_for_files(self._runtime, lane, identity, queue=f"upkeep.{self.host}")
+        except OperationalError as error:
+            log.warning("files could not be asked for; the turn asks again", lane=lane, error=error)
+
+    def echo(self, request: TurnRequest, words: str) -> Effect | None:
+        """``echoTranscript``: people see what was heard."""
+        shape = self._runtime.loaded.audio.echo
+        return None if shape is None else echo_push(request, shape.replace("{transcript}", words))
+
+
 def receiver_for(runtime: Runtime, account_id: str) -> Receiver:
     """What receives files for an account on this host.
 
@@ -128,6 +160,7 @@ def receiver_for(runtime: Runtime, account_id: str) -> Receiver:
         shelf=Shelf(runtime.media_folder),
         download=rest.transport.files.fetch,
         max_bytes=int(account.discord.media_max_mb * 1024 * 1024),
+        transcribe=runtime.ears(account_id),
         stopping=lambda: runtime.stopping.requested,
         fresh=fresh,
         clock=runtime.clock,

@@ -13,6 +13,7 @@ from shoal.base.logging import get_logger
 from shoal.discord.rest import Rest
 from shoal.discord.retry import RetryPolicy
 from shoal.discord.users import user_ids
+from tasks.media import FileDesk
 from tasks.runtime import Runtime
 from tasks.transports import in_background
 from workers.agent.models import Cooldowns, Models
@@ -68,6 +69,7 @@ def make_turn_deps(runtime: Runtime) -> TurnDeps:
 
     return TurnDeps(
         store=runtime.store,
+        files=FileDesk(runtime),
         models=Models(
             ProviderPool(lambda: runtime.loaded, GuideProvider(status=status)),
             Cooldowns(runtime.store),

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from shoal.discord.rest import Rest
     from tasks.transports import Transports
     from workers.access.names import Names
+    from workers.agent.providers.speech import Ears
     from workers.agent.results import TurnDeps
     from workers.delivery.send import DeliveryDeps
     from workers.sessions.view import Settings
@@ -74,6 +75,7 @@ class Runtime:
     store_url: str = field(repr=False)
     clock: Clock = field(default_factory=SystemClock)
     _settings: dict[str, tuple[float, Names, Settings]] = field(default_factory=dict)
+    _ears: dict[str, Ears] = field(default_factory=dict)
 
     @property
     def node_name(self) -> str:
@@ -103,6 +105,24 @@ class Runtime:
     def rest(self, account_id: str) -> Rest:
         """REST calls of one account."""
         return self.transports.rest(account_id)
+
+    def ears(self, account_id: str) -> Ears | None:
+        """Transcribes recordings of one account; none if no model is configured for it.
+
+        Raises:
+            ConfigError: there is no such account that can run.
+        """
+        listeners = self.loaded.audio.listeners
+        if not listeners:
+            return None
+        ears = self._ears.get(account_id)
+        if ears is None:
+            from workers.agent.providers.speech import Ears
+
+            account = self.loaded.account(account_id)
+            made = Ears(listeners, proxy=account.proxy, ca_file=account.proxy_ca_file)
+            ears = self._ears.setdefault(account_id, made)
+        return ears
 
     def admission_settings(self, account_id: str) -> Settings:
         """What admission needs of the config, compiled once per account and whenever its names mean

@@ -6,6 +6,7 @@ and writes a reply whole or as server-sent events.
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -49,6 +50,63 @@ def _text(content: Any) -> str:
         return content
     parts = content if isinstance(content, list) else []
     return "".join(str(part.get("text", "")) for part in parts if isinstance(part, dict))
+
+
+def _openai_pictures(messages: list[Json]) -> int:
+    """The pictures of a request; only users send them, as data URLs of kinds that are read."""
+    count = 0
+    for message in messages:
+        parts = message.get("content")
+        for part in parts if isinstance(parts, list) else ():
+            kind = part.get("type") if isinstance(part, dict) else None
+            if kind == "image_url":
+                if message.get("role") != "user":
+                    raise Refused("Invalid 'messages': only user messages may hold image_url parts.")
+                url = str((part.get("image_url") or {}).get("url", ""))
+                head, _, data = url.removeprefix("data:").partition(";base64,")
+                if not url.startswith("data:"):
+                    raise Refused(f"Failed to download image from {url[:60]}.")
+                _picture(head, data)
+                count += 1
+            elif kind != "text":
+                raise Refused(f"Invalid value: {kind!r}. Supported values are: 'text', 'image_url'.")
+    return count
+
+
+def _anthropic_pictures(messages: list[Json]) -> int:
+    """The same of Anthropic's blocks."""
+    count = 0
+    for message in messages:
+        parts = message.get("content")
+        for part in parts if isinstance(parts, list) else ():
+            if part.get("type") != "image":
+                continue
+            source = part.get("source") or {}
+            if message.get("role") != "user" or source.get("type") != "base64":
+                raise Refused("messages: image blocks need a base64 source in a user message")
+            if len(str(source.get("data"))) > 5 * 1024 * 1024:
+                raise Refused("messages: image exceeds 5 MB maximum")
+            _picture(str(source.get("media_type")), str(source.get("data")))
+            count += 1
+    return count
+
+
+def _picture(kind: str, data: str) -> None:
+    """Refuse what is no picture of that kind."""
+    signatures = {
+        "image/png": b"\x89PNG\r\n\x1a\n",
+        "image/jpeg": b"\xff\xd8\xff",
+        "image/gif": b"GIF8",
+        "image/webp": b"RIFF",
+    }
+    if kind not in signatures:
+        raise Refused(f"You uploaded an unsupported image ({kind}).")
+    try:
+        raw = base64.b64decode(data, validate=True)
+    except ValueError:
+        raise Refused("Invalid base64 image data.") from None
+    if not raw.startswith(signatures[kind]):
+        raise Refused(f"The image data does not match the media type {kind}.")
 
 
 def _messages(body: Json) -> list[Json]:
@@ -99,7 +157,7 @@ class OpenAI:
                 break
             results.append(_text(message.get("content")))
         last = next((_text(m.get("content")) for m in reversed(messages) if m["role"] == "user"), "")
-        return Asked(body["model"], last, tuple(reversed(results)))
+        return Asked(body["model"], last, tuple(reversed(results)), _openai_pictures(messages))
 
     def _finish(self, reply: Reply) -> str:
         return reply.finish or ("tool_calls" if reply.tool_calls else "stop")
@@ -214,7 +272,8 @@ class Anthropic:
         spoken = [
             _text(m.get("content")) for m in messages if m["role"] == "user" and _text(m.get("content"))
         ]
-        return Asked(body["model"], spoken[-1] if spoken else "", tuple(results))
+        said = spoken[-1] if spoken else ""
+        return Asked(body["model"], said, tuple(results), _anthropic_pictures(messages))
 
     def _reason(self, reply: Reply) -> str:
         return reply.finish or ("tool_use" if reply.tool_calls else "end_turn")

@@ -16,9 +16,11 @@ A script is a list of rules, tried in order; the first that fits and is not used
 ``cut_after``    cut the connection after so many chunks
 ``finish``       finish reason other than stop or tool calls
 ``usage``        ``[prompt tokens, completion tokens]``
+``transcript``   what is heard in a recording: such a rule answers ``/v1/audio/transcriptions`` and nothing
+                 else; ``match`` is then searched in the file's name
 
 A rule with neither ``match`` nor ``after_tool`` is a step: steps are used up one after the other. When
-nothing fits, the model answers ``You said: {last}``.
+nothing fits, the model answers ``You said: {last}``, and hears ``Words of <file name>.``
 """
 
 from __future__ import annotations
@@ -49,6 +51,7 @@ KEYS = frozenset(
         "cut_after",
         "finish",
         "usage",
+        "transcript",
     ]
 )
 
@@ -60,6 +63,8 @@ class Asked:
     model: str
     last_user: str
     tool_results: tuple[str, ...]
+    pictures: int = 0
+    """How many pictures came with the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +141,18 @@ class Script:
             return self._reply(rule.spec, asked)
         return self._reply({"text": "You said: {last}"}, asked)
 
+    def hear(self, model: str, name: str) -> Reply:
+        """The reply to a recording; uses its rule up."""
+        for rule in self.rules:
+            spec = rule.spec
+            fits = "transcript" in spec and spec.get("model", model) == model
+            if rule.left == 0 or not fits or not re.search(str(spec.get("match", "")), name):
+                continue
+            if rule.left is not None:
+                rule.left -= 1
+            return self._reply({**spec, "text": [str(spec["transcript"])]}, Asked(model, name, ()))
+        return self._reply({"text": [f"Words of {name}."]}, Asked(model, name, ()))
+
     def _reply(self, spec: Mapping[str, Any], asked: Asked) -> Reply:
         text = spec.get("text", ())
         chunks = _pieces(text) if isinstance(text, str) else [str(part) for part in text]
@@ -173,7 +190,7 @@ def _group(spec: Mapping[str, Any], asked: Asked) -> str:
 
 
 def _fits(spec: Mapping[str, Any], asked: Asked) -> bool:
-    if "model" in spec and spec["model"] != asked.model:
+    if "transcript" in spec or ("model" in spec and spec["model"] != asked.model):
         return False
     if "after_tool" in spec:
         return any(re.search(str(spec["after_tool"]), result, re.DOTALL) for result in asked.tool_results)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -116,7 +117,11 @@ class _Completion(RequestHandler):
                 return
             self._end("done")
             self.set_header("Content-Type", "application/json")
-            self.finish(orjson.dumps(self.form.whole(reply, body, self.number)))
+            self.finish(self.whole_answer(reply, body))
+
+    def whole_answer(self, reply: Reply, body: dict[str, Any]) -> bytes:
+        """The answer without streaming."""
+        return orjson.dumps(self.form.whole(reply, body, self.number))
 
     async def _stream(self, reply: Reply, body: dict[str, Any]) -> None:
         self.set_header("Content-Type", "text/event-stream; charset=utf-8")
@@ -160,6 +165,49 @@ class _Completion(RequestHandler):
 
     def _end(self, outcome: str, **noted: Any) -> None:
         self.state.log.write("end", request=self.number, outcome=outcome, **noted)
+
+
+class _Transcription(_Completion):
+    """One recording: a multipart form with ``file`` and ``model``, answered with ``{"text": …}``."""
+
+    async def post(self) -> None:
+        """Answer as the script says."""
+        self.state.served += 1
+        self.number = self.state.served
+        file = next(iter(self.request.files.get("file", [])), None)
+        fields = {
+            name: values[-1].decode("utf-8", "replace") for name, values in self.request.arguments.items()
+        }
+        told: dict[str, Any] = dict(fields)
+        if file is not None:
+            digest = hashlib.sha256(file.body).hexdigest()
+            told["file"] = {
+                "name": file.filename,
+                "type": file.content_type,
+                "size": len(file.body),
+                "sha256": digest,
+            }
+        self.state.log.write(
+            "start",
+            request=self.number,
+            path=self.request.path,
+            body=told,
+            source=str(self.request.remote_ip),
+            stamp=self.request.headers.get("X-Shoal-Grant", ""),
+        )
+        if not self._trusted():
+            self._fail({"status": 401, "message": "Incorrect API key provided."})
+        elif file is None or not fields.get("model") or "." not in file.filename:
+            self._fail({"status": 400, "message": "file (with an ending) and model are required"})
+        elif not file.body:
+            self._fail({"status": 400, "message": "The audio file could not be decoded."})
+        else:
+            await self._serve(self.state.script.hear(fields["model"], file.filename), {})
+
+    def whole_answer(self, reply: Reply, body: dict[str, Any]) -> bytes:
+        """``{"text": …}``."""
+        del body
+        return orjson.dumps({"text": "".join(reply.chunks), "usage": {"type": "duration", "seconds": 1}})
 
 
 def _quiet(_handler: RequestHandler) -> None:
@@ -308,6 +356,7 @@ class ModelServer:
             [
                 (r"/v1/chat/completions", _Completion, {**given, "form": OpenAI()}),
                 (r"/v1/messages", _Completion, {**given, "form": Anthropic()}),
+                (r"/v1/audio/transcriptions", _Transcription, {**given, "form": OpenAI()}),
                 (r"/v1/models", _Models, given),
                 (r"/control/script", _Script, given),
             ],

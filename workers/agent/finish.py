@@ -19,6 +19,7 @@ from shoal.state.effects import Effect, Note, Outcome, Push, SessionPut, Transcr
 from shoal.state.ledger import Outcome as Verdict
 from shoal.state.records import Grant, Record
 from shoal.state.steps import Commit
+from workers.agent.attached import notes_of
 from workers.agent.journal import Answered, Journal
 from workers.agent.models import AllModelsFailedError, candidates
 from workers.agent.presence import Ended
@@ -32,6 +33,7 @@ from workers.agent.visibility import ReplyMode, Unshown, failure_is_told, final_
 from workers.delivery.records import KIND, NOTICE_MAX_AGE_S, SendOutcome, SendRequest, encode
 from workers.delivery.settling import delivered_key
 from workers.delivery.texts import language_of, say
+from workers.media.files import MediaFile
 from workers.sessions.changes import DELETED_REASON
 from workers.sessions.envelopes import strip_envelopes
 from workers.sessions.history import cleared
@@ -339,9 +341,10 @@ class Ending:
     def _lines(self, shown: str, silent: str, verdict: Verdict) -> list[Line]:
         now = self.journal.now_ms()
         model = str(self.journal.state.model or "")
+        files = self.journal.state.files
         told = tuple(event_lines(self.journal.state.heard, self.profile.envelope.timezone))
-        lines = [msgspec.structs.replace(_user_line(self.request, now), events=told)]
-        by_text = iter(self.absorbed.values())
+        first = _user_line(self.request, now, files.get(self.grant.head.identity))
+        lines = [msgspec.structs.replace(first, events=told)]
         for message in self.journal.state.messages:
             if message.role == "user":
                 continue
@@ -357,7 +360,9 @@ class Ending:
                     model=model if message.role == "assistant" else "",
                 )
             )
-        lines[1:1] = [_user_line(request, now) for request in by_text]
+        lines[1:1] = [
+            _user_line(request, now, files.get(identity)) for identity, request in self.absorbed.items()
+        ]
         final = lines[-1]
         if verdict == Verdict.STOPPED:
             partial = clean_answer(self._partial).text
@@ -375,7 +380,7 @@ class Ending:
         return lines
 
 
-def _user_line(request: TurnRequest, now: int) -> Line:
+def _user_line(request: TurnRequest, now: int, files: Sequence[MediaFile] | None) -> Line:
     return Line(
         "user",
         request.born_ms or now,
@@ -385,6 +390,7 @@ def _user_line(request: TurnRequest, now: int) -> Line:
         author_id=request.author_id,
         author_name=request.author_name,
         author_tag=request.author_tag,
+        notes=notes_of(request, files, signed=False),
     )
 
 

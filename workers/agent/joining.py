@@ -5,13 +5,14 @@ Only those of the head's own scope: account, place and authority. The others wai
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from shoal.state.lanes import born_before
 from shoal.state.records import Record
 from workers.agent.context_blocks import block
 from workers.agent.profile import AgentProfile
 from workers.agent.prompt import user_text
+from workers.media.files import MediaFile
 from workers.sessions.envelopes import GIVEN_WAY
 from workers.sessions.records import TurnRequest, decode_turn
 from workers.sessions.untrusted import field_text, header_value
@@ -26,6 +27,9 @@ __all__ = [
     "steered_text",
     "tells",
 ]
+
+Files = Mapping[str, Sequence[MediaFile] | None]
+"""What is known of the files of messages, by message id."""
 
 MAX_MESSAGES = 32
 """Messages behind all that is absorbed; each gets its outcome with the commit, which holds 64 effects."""
@@ -76,18 +80,20 @@ def quiet_in_ms(gathered: Iterable[tuple[Record, int]], head: Record, *, cap: in
     return 0 if len(times) + 1 >= cap else max(times, default=0)
 
 
-def steered_text(requests: Iterable[TurnRequest], profile: AgentProfile) -> str:
-    """Messages that came in meanwhile, one after the other."""
-    return "\n\n".join(user_text(request, profile, brief=True) for request in requests)
+def steered_text(requests: Iterable[TurnRequest], profile: AgentProfile, files: Files) -> str:
+    """Messages that came in meanwhile, one after the other; ``files`` by message id."""
+    return "\n\n".join(
+        user_text(request, profile, brief=True, files=files.get(request.message_id)) for request in requests
+    )
 
 
-def collected_text(requests: Sequence[TurnRequest], profile: AgentProfile) -> str:
+def collected_text(requests: Sequence[TurnRequest], profile: AgentProfile, files: Files) -> str:
     """What was collected behind the head: a header, then numbered items with their senders."""
     total = len(requests) + 1
     parts = [f"[Queued messages while you were busy: {total} in all. #1 is the message above.]"]
     for number, request in enumerate(requests, 2):
         sender = header_value(request.sender)
-        item = user_text(request, profile, brief=True)
+        item = user_text(request, profile, brief=True, files=files.get(request.message_id))
         parts.append(f"[Queued #{number} of {total}, from {sender}, user id:{request.author_id}]\n{item}")
     return "\n\n".join(parts)
 

@@ -30,7 +30,9 @@ from shoal.state.effects import Effect
 from shoal.state.lanes import Lanes
 from shoal.state.records import Grant
 from workers.agent.context import TurnContext
+from workers.agent.pictures import pictures_of
 from workers.agent.providers.base import Message, ToolCall, Usage
+from workers.media.files import MediaFile
 from workers.sessions.system_events import QueuedEvent
 
 __all__ = [
@@ -148,6 +150,21 @@ class GaveWay(msgspec.Struct, frozen=True, tag="gaveway", omit_defaults=True):
     v: int = 1
 
 
+class Awaiting(msgspec.Struct, frozen=True, tag="awaiting", omit_defaults=True):
+    """The turn waits for files since then (Redis' clock)."""
+
+    at_ms: int
+    v: int = 1
+
+
+class Looked(msgspec.Struct, frozen=True, tag="looked", omit_defaults=True):
+    """What was found of the files of messages, by the identity of their records."""
+
+    at_ms: int
+    files: dict[str, tuple[MediaFile, ...]]
+    v: int = 1
+
+
 class Refused(msgspec.Struct, frozen=True, tag="refused", omit_defaults=True):
     """No model could answer this time."""
 
@@ -156,7 +173,20 @@ class Refused(msgspec.Struct, frozen=True, tag="refused", omit_defaults=True):
     v: int = 1
 
 
-Entry = Edited | Heard | Answered | Started | Waiting | Finished | Steered | Compacted | GaveWay | Refused
+Entry = (
+    Edited
+    | Awaiting
+    | Looked
+    | Heard
+    | Answered
+    | Started
+    | Waiting
+    | Finished
+    | Steered
+    | Compacted
+    | GaveWay
+    | Refused
+)
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(Entry)
@@ -190,6 +220,8 @@ class State:
         edited: what edits made of the request before the turn began.
         compacted: the summary this turn made of what was before it.
         heard: the system events the turn was told.
+        files: what was found of the files of messages, by the identity of their records.
+        awaiting_ms: since when the turn waits (or waited) for files; 0 if it never did.
     """
 
     messages: list[Message] = field(default_factory=list)
@@ -211,6 +243,13 @@ class State:
     edited: Edited | None = None
     compacted: Compacted | None = None
     heard: tuple[QueuedEvent, ...] = ()
+    files: dict[str, tuple[MediaFile, ...]] = field(default_factory=dict)
+    awaiting_ms: int = 0
+
+    @property
+    def untouched(self) -> bool:
+        """No model and no tool has seen the message yet: an edit or a deletion still counts."""
+        return not (self.answers or self.refusals or self.steered)
 
     def apply(self, entry: Entry) -> None:
         """Take one more entry into account."""
@@ -230,8 +269,13 @@ class State:
             self.usage = _sum(self.usage, entry.usage)
         elif isinstance(entry, Heard):
             self.heard = entry.events
+        elif isinstance(entry, Awaiting):
+            self.awaiting_ms = entry.at_ms
+        elif isinstance(entry, Looked):
+            self.files |= entry.files
         elif isinstance(entry, Steered):
-            self.messages.append(Message("user", text=entry.text))
+            files = [file for name in entry.identities for file in self.files.get(name, ())]
+            self.messages.append(Message("user", text=entry.text, pictures=pictures_of(files)))
             self.steered.extend(entry.identities)
             if entry.first:
                 self.merged.extend(entry.identities)

@@ -24,6 +24,7 @@ from shoal.base.logging import get_logger
 from shoal.state.effects import GivenWayTold
 from shoal.state.records import Grant, Record
 from shoal.state.steps import Commit, Park, Step, Yield
+from workers.agent.attached import Attached
 from workers.agent.compaction import summarise
 from workers.agent.context import TurnContext, TurnInterrupted, TurnOverdue, TurnStopped
 from workers.agent.finish import Ending
@@ -53,6 +54,7 @@ from workers.agent.journal import (
 )
 from workers.agent.models import GUIDE, AllModelsFailedError, Answer, candidates
 from workers.agent.past import Past
+from workers.agent.pictures import blinded, pictures_of
 from workers.agent.presence import Presence, left_behind
 from workers.agent.prompt import Surroundings, system_prompt, user_text
 from workers.agent.providers.base import (
@@ -118,6 +120,8 @@ class TurnLoop:
         edited = self.journal.state.edited
         if edited is not None:
             self.request = _with(request, edited)
+        self._plain = self.request
+        self._files = Attached(grant, deps.store, self.journal, deps.files)
         self._behind: list[Record] | None = None
         self._partial: list[str] = []
         context.limit(self.profile.timeout_s)
@@ -134,7 +138,10 @@ class TurnLoop:
 
     def requests(self) -> dict[str, TurnRequest]:
         """The absorbed messages by identity."""
-        return {record.identity: decode_turn(record.body) for record in self.grant.absorbed}
+        return {
+            record.identity: self._files.told(record.identity, decode_turn(record.body))
+            for record in self.grant.absorbed
+        }
 
     def run(self) -> Step:
         """Work until the turn ends, parks or is interrupted.
@@ -146,7 +153,7 @@ class TurnLoop:
             return self._unseen(self._ending.stopped(reason=self._stop_reason()))
         if self.journal.step == 0 and self._answered_already():
             return self._ending.dropped(DUPLICATE_REASON)
-        if self.journal.step == 0 and not self._take_changes():
+        if self.journal.state.untouched and not self._take_changes():
             return self._ending.dropped(DELETED_REASON)
         if self.profile.acp:
             return self._ending.trouble("acp", code="acp")
@@ -217,13 +224,19 @@ class TurnLoop:
     def _take_changes(self) -> bool:
         """Edits and deletions from while the message waited; false if nothing of it is left."""
         self._behind = self.deps.store.lanes.behind(self.grant)
-        changed = apply_changes(self.request, self._behind)
+        changed = apply_changes(self._plain, self._behind)
         if changed is None:
             return False
-        if changed is not self.request:
+        if changed is not self._plain:
             self.journal.write(Edited(self.journal.now_ms(), changed.text, changed.message_ids))
-            self.request = self._ending.request = changed
+            self._plain = self.request = self._ending.request = changed
         return True
+
+    def _take_files(self) -> Park | None:
+        """What was sent along is known from here on, or is waited for."""
+        waiting = self._files.gather(self._plain)
+        self.request = self._ending.request = self._files.told(self.grant.head.identity, self._plain)
+        return waiting
 
     def _waited(self) -> int:
         """What has to be seen to where messages waited: what is collected, and what gave way meanwhile.
@@ -258,6 +271,9 @@ class TurnLoop:
 
     def _run(self) -> Step:
         state = self.journal.state
+        waiting = self._take_files()
+        if waiting is not None:
+            return waiting
         while True:
             self.context.check()
             if state.pending:
@@ -333,6 +349,7 @@ class TurnLoop:
         self.context.progress()
 
     def _model_request(self, ref: ModelRef) -> ModelRequest:
+        messages = self._turn_messages()
         return ModelRequest(
             model=ref.model,
             system=system_prompt(
@@ -342,7 +359,7 @@ class TurnLoop:
                 tools=[tool.name for tool in self.tools],
                 files=workspace_files(self.profile, self.request),
             ),
-            messages=(*self._past.messages(), *self._turn_messages()),
+            messages=(*self._past.messages(), *(messages if self.profile.sees(ref) else blinded(messages))),
             tools=tuple(tool.spec(self.request) for tool in self.tools),
             params=self.profile.params.get(str(ref), {}),
             said=self._said(),
@@ -391,7 +408,9 @@ class TurnLoop:
         return True
 
     def _turn_messages(self) -> list[Message]:
-        messages = [Message("user", text=user_text(self.request, self.profile, self._surroundings()))]
+        files = self.journal.state.files.get(self.grant.head.identity)
+        text = user_text(self.request, self.profile, self._surroundings(), files=files)
+        messages = [Message("user", text=text, pictures=pictures_of(files or ()))]
         messages.extend(self.journal.state.messages)
         if self.journal.state.answers >= MAX_ROUNDS:
             messages.append(Message("user", text="[Tool limit reached. Answer now, without tools.]"))
@@ -434,7 +453,7 @@ class TurnLoop:
             if joins(record, head, answers=answers, collecting=self._collecting)
             and apply_changes(decode_turn(record.body), behind) is not None
         ]
-        fresh = first_of_each(fresh)[:room]
+        fresh = self._files.until_ready(first_of_each(fresh)[:room])
         if fresh:
             bound = self.deps.store.lanes.stop_bound(self.grant.lane)
             fresh = settleable(fresh, self.requests().values(), self.request, bound)
@@ -451,6 +470,9 @@ class TurnLoop:
         for record in (*unread, *told):
             request = decode_turn(record.body)
             requests[record.identity] = apply_changes(request, behind) or request
+        self._files.settle(requests)
+        requests = {name: self._files.told(name, request) for name, request in requests.items()}
+        files = {request.message_id: state.files.get(name) for name, request in requests.items()}
         self._ending.absorbed.update({record.identity: requests[record.identity] for record in unread})
         self.presence.took_in(requests[record.identity] for record in unread)
         rendered = collected_text if self._collecting and not answers else steered_text
@@ -458,7 +480,7 @@ class TurnLoop:
             Steered(
                 self.journal.now_ms(),
                 tuple(requests),
-                rendered(list(requests.values()), self.profile),
+                rendered(list(requests.values()), self.profile, files),
                 first=not answers,
             )
         )

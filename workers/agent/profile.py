@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ class AgentProfile:
         skill_roots: folders whose ``skills/`` are looked at, the stronger first.
         reset: when its conversations of this kind start afresh by themselves.
         queue_cap: so many collected messages are answered at once, quiet or not.
+        sees: whether a model takes pictures.
     """
 
     agent_id: str
@@ -71,3 +72,4 @@ class AgentProfile:
     skill_roots: tuple[Path, ...] = ()
     reset: ResetPolicy = field(default_factory=ResetPolicy)
     queue_cap: int = 20
+    sees: Callable[[ModelRef], bool] = lambda _ref: False

@@ -59,6 +59,7 @@ def profile_of(loaded: Loaded, request: TurnRequest, access: AccessSettings | No
         skill_roots=tuple(root for root in (agent.workspace, loaded.state_dir) if root is not None),
         reset=reset_policy(loaded.root.session, _kind(request)),
         queue_cap=int(messages.queue.cap),
+        sees=loaded.sees,
     )
 
 

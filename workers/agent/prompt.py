@@ -13,11 +13,13 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from workers.agent.attached import notes_of
 from workers.agent.context_blocks import Surroundings, context_blocks, fenced
 from workers.agent.envelope import zone_name
 from workers.agent.profile import AgentProfile
 from workers.agent.visibility import ReplyMode
-from workers.sessions.records import Attachment, TurnRequest
+from workers.media.files import MediaFile
+from workers.sessions.records import TurnRequest
 from workers.sessions.untrusted import bounded, header_value, neutral, plain_lines
 
 __all__ = ["Surroundings", "system_prompt", "user_text"]
@@ -67,16 +69,18 @@ def user_text(
     around: Surroundings = _ALONE,
     *,
     brief: bool = False,
+    files: Sequence[MediaFile] | None = None,
 ) -> str:
     """One message after what happened meanwhile and its context blocks; its words are the last.
 
     Args:
         around: history, thread starter and the like.
         brief: leave out what an earlier message had said.
+        files: what is known of its files; none if nobody looked.
     """
     parts = ["\n".join(around.events)] if around.events else []
     parts += context_blocks(request, around, profile.envelope, brief=brief)
-    notes = _attachments(request.attachments)
+    notes = notes_of(request, files)
     if notes:
         parts.append(notes)
     parts.append(_body(request))
@@ -146,16 +150,3 @@ def _trusted(request: TurnRequest, mode: ReplyMode) -> dict[str, Any]:
         "response_format": "discord-markdown",
         "reply_delivery": mode,
     }
-
-
-def _attachments(attachments: Sequence[Attachment]) -> str:
-    total = len(attachments)
-    if not total:
-        return ""
-    lines = [f"[media attached: {total} files]"] if total > 1 else []
-    for number, item in enumerate(attachments[:20], 1):
-        count = f" {number}/{total}" if total > 1 else ""
-        kind = header_value(item.content_type) or "unknown type"
-        url = "".join(header_value(item.url, 1_000).split())
-        lines.append(f"[media attached{count}: {header_value(item.filename)} ({kind}) | {url}]")
-    return "\n".join(lines)

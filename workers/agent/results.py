@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from shoal.state.effects import Effect
 from shoal.state.store import Store
+from workers.agent.attached import Desk
 from workers.agent.models import Models
 from workers.agent.presence import Presences
 from workers.agent.profile import AgentProfile
@@ -27,6 +28,7 @@ class TurnDeps:
         profile: settings of the agent that answers a request; read once per turn.
         presences: shows people that a turn works; optional.
         hint: what tells the owner of a private answer to somebody who named the bot; optional.
+        files: where the files of messages are asked for; none hands on their addresses only.
     """
 
     store: Store
@@ -35,3 +37,4 @@ class TurnDeps:
     profile: Callable[[TurnRequest], AgentProfile]
     presences: Presences | None = None
     hint: Callable[[TurnRequest], list[Effect]] = lambda _request: []
+    files: Desk | None = None

@@ -43,6 +43,8 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     author_name: str = ""
     author_tag: str = ""
     model: str = ""
+    notes: str = ""
+    """Lines of our own about the files of the message."""
     private: bool = False
     """The final text was not shown."""
     kept_from: str = ""
@@ -104,7 +106,12 @@ def _shorter(line: Line, chars: int) -> Line:
 
 def line_tokens(line: Line) -> int:
     """About how many tokens an entry costs."""
-    return estimate(line.text) + sum(estimate(call.arguments) + 10 for call in line.calls) + 8
+    return (
+        estimate(line.text)
+        + estimate(line.notes)
+        + sum(estimate(call.arguments) + 10 for call in line.calls)
+        + 8
+    )
 
 
 def history_messages(
@@ -142,7 +149,7 @@ def _message(line: Line, grouped: bool) -> Message:
 
 def _user_text(line: Line, grouped: bool) -> str:
     """What somebody said earlier; in groups between author and id, in the form of the manuals (6.4)."""
-    text = neutral(plain_lines(line.text))
+    text = "\n".join(part for part in (neutral(plain_lines(line.text)), line.notes) if part)
     if grouped and line.author_id:
         name = header_value(line.author_tag or line.author_name)
         text = f"[from: {name} user id:{line.author_id}] {text}\n[message_id: {line.message_id}]"

@@ -39,6 +39,8 @@ class MediaFile(msgspec.Struct, frozen=True, omit_defaults=True):
     error: str = ""
     transcript: str = ""
     origin: Origin = "own"
+    picture: bool = False
+    """It may be shown to a model with eyes."""
     v: int = 1
 
 

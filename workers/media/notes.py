@@ -20,14 +20,19 @@ MAX_TRANSCRIPT = 16_000
 """Characters kept of one recording."""
 
 
-def media_notes(files: Sequence[MediaFile]) -> str:
-    """A line per file, a line before them if there are several; recordings that were heard are left out."""
+def media_notes(files: Sequence[MediaFile], *, signed: bool = True) -> str:
+    """A line per file, a line before them if there are several; recordings that were heard are left out.
+
+    Args:
+        signed: the address of a file that is not here keeps its signature.
+    """
     listed = [file for file in files if not file.transcript]
     if len(listed) == 1:
-        return f"[media attached: {_about(listed[0])}]"
+        return f"[media attached: {_about(listed[0], signed)}]"
     lines = [f"[media attached: {len(listed)} files]"] if listed else []
     lines += [
-        f"[media attached {number}/{len(listed)}: {_about(file)}]" for number, file in enumerate(listed, 1)
+        f"[media attached {number}/{len(listed)}: {_about(file, signed)}]"
+        for number, file in enumerate(listed, 1)
     ]
     return "\n".join(lines)
 
@@ -48,14 +53,15 @@ def spoken(text: str, files: Sequence[MediaFile]) -> str:
     return "\n\n".join(parts)
 
 
-def _about(file: MediaFile) -> str:
+def _about(file: MediaFile, signed: bool) -> str:
     kind = _line(file.mime) or "unknown type"
     whose = {"forwarded": ", forwarded", "quoted": ", of the message answered to"}.get(file.origin, "")
     if file.path:
         return f"{_line(file.path)} ({kind}{whose}) | {_line(file.url.partition('?')[0])}"
     reason = SAID.get(file.error, file.error)
     told = f" | not fetched: {_line(reason)}" if reason else ""
-    return f"{_line(file.url) or 'no address'} ({kind}{whose}){told}"
+    url = file.url if signed else file.url.partition("?")[0]
+    return f"{_line(url) or 'no address'} ({kind}{whose}){told}"
 
 
 def _line(text: str) -> str:

@@ -63,7 +63,7 @@ def test_times_are_in_the_agents_zone_and_media_are_listed() -> None:
     text = user_text(msgspec.structs.replace(REQUEST, attachments=files), PROFILE)
     assert "Wed 2023-11-15 06:13:20 CST" in text
     assert "[media attached: 2 files]" in text
-    assert "[media attached 1/2: a)b.png (image/png) | https://cdn/x]" in text
+    assert "[media attached 1/2: https://cdn/x (image/png)]" in text
 
 
 def test_memory_stays_out_of_channels(tmp_path: Path) -> None:

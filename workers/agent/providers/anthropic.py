@@ -190,7 +190,13 @@ def _blocks(message: Message) -> list[dict[str, Any]]:
     if message.role == "tool":
         result = {"type": "tool_result", "tool_use_id": message.call_id, "content": message.text}
         return [{**result, "is_error": True}] if message.error else [result]
-    blocks: list[dict[str, Any]] = [{"type": "text", "text": message.text}] if message.text else []
+    blocks: list[dict[str, Any]] = [
+        {"type": "image", "source": {"type": "base64", "media_type": picture.mime, "data": data}}
+        for picture in message.pictures
+        if (data := picture.base64())
+    ]
+    if message.text:
+        blocks.append({"type": "text", "text": message.text})
     for call in message.calls:
         try:
             arguments = json.loads(call.arguments)

@@ -12,7 +12,9 @@ closes its connection and lets the exception pass.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import ClassVar, Literal, Protocol
 
 import msgspec
@@ -31,6 +33,7 @@ __all__ = [
     "ModelRequest",
     "ModelTimeoutError",
     "OverloadedError",
+    "Picture",
     "Provider",
     "ProviderMissingError",
     "RateLimitError",
@@ -62,10 +65,25 @@ class ToolCall(msgspec.Struct, frozen=True):
     arguments: str
 
 
+class Picture(msgspec.Struct, frozen=True):
+    """A picture on this host's disk, of a kind and size that models take; read when it is sent."""
+
+    path: str
+    mime: str
+
+    def base64(self) -> str | None:
+        """Its bytes as text, or None if it is there no more."""
+        try:
+            return base64.b64encode(Path(self.path).read_bytes()).decode()
+        except OSError:
+            return None
+
+
 class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     """One entry of the conversation.
 
-    ``user``: text. ``assistant``: text and/or calls. ``tool``: the result of ``call_id``.
+    ``user``: text, and pictures if the model has eyes. ``assistant``: text and/or calls. ``tool``: the
+    result of ``call_id``.
     """
 
     role: Literal["user", "assistant", "tool"]
@@ -73,6 +91,7 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     calls: tuple[ToolCall, ...] = ()
     call_id: str = ""
     error: bool = False
+    pictures: tuple[Picture, ...] = ()
 
 
 class ModelRequest(msgspec.Struct, frozen=True):

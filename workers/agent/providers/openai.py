@@ -244,4 +244,15 @@ def _message(message: Message) -> dict[str, Any]:
                 for call in message.calls
             ],
         }
-    return {"role": message.role, "content": message.text}
+    return {"role": message.role, "content": _content(message)}
+
+
+def _content(message: Message) -> str | list[dict[str, Any]]:
+    """Text, or text and pictures as data URLs."""
+    shown = [(picture.mime, data) for picture in message.pictures if (data := picture.base64())]
+    if not shown:
+        return message.text
+    parts: list[dict[str, Any]] = [{"type": "text", "text": message.text}] if message.text else []
+    return parts + [
+        {"type": "image_url", "image_url": {"url": f"data:{mime};base64,{data}"}} for mime, data in shown
+    ]

@@ -1,0 +1,167 @@
+"""Speech to text over OpenAI-compatible ``/audio/transcriptions`` (``spec/voice.md``, decision 23).
+
+One recording, one text: the configured models are asked in order until one answers. What comes back is
+what somebody said, so it is as untrusted as a message. Traffic goes as model calls do: through the
+provider's proxy, else the account's.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from config.audio import Listener
+from shoal.base.errors import ShoalError
+from shoal.base.logging import get_logger
+from shoal.base.proxy import Proxy
+from shoal.base.stamp import stamp_headers
+from shoal.state.media import Heard
+from workers.agent.providers.pool import goes_direct
+
+if TYPE_CHECKING:
+    import httpx2
+
+__all__ = ["Ears"]
+
+MIN_BYTES = 200
+"""Less is no speech."""
+MAX_ANSWER = 1_000_000
+TRIES = 2
+_RETRY_STATUS = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
+
+log = get_logger(__name__)
+
+
+class _NoWords(ShoalError):
+    """A model gave no transcript; ``word`` is the reason, ``again`` whether a retry may help."""
+
+    code = "no-transcript"
+
+    def __init__(self, word: str, detail: str = "", *, again: bool = False) -> None:
+        self.word = word
+        self.again = again
+        super().__init__(f"{word} {detail}".strip())
+
+
+class Ears:
+    """Transcribes for one account. Thread-safe; one connection pool per model.
+
+    Args:
+        listeners: in the order in which they are asked.
+        proxy: the account's; a listener's own wins.
+        ca_file: PEM bundle trusted besides the usual authorities.
+    """
+
+    def __init__(self, listeners: Sequence[Listener], *, proxy: Proxy | None, ca_file: str | None) -> None:
+        self._listeners = tuple(listeners)
+        self._proxy = proxy
+        self._ca_file = ca_file
+        self._lock = threading.Lock()
+        self._clients: dict[int, httpx2.Client] = {}
+
+    def __call__(self, path: Path, mime: str, *, check: Callable[[], None]) -> Heard:
+        """The words in a file, or why there are none.
+
+        Raises:
+            Exception: what ``check`` raised; it is called while a model is silent.
+        """
+        size = path.stat().st_size
+        if size < MIN_BYTES:
+            return Heard(error="too-short")
+        word = "too-large"
+        for number, listener in enumerate(self._listeners):
+            if size > listener.max_bytes:
+                continue
+            try:
+                text = self._ask(number, listener, path, mime, check)
+            except _NoWords as failure:
+                word = failure.word
+                log.warning("a recording was not understood", model=listener.name, reason=failure.message)
+                continue
+            cut = text[: listener.max_chars] if listener.max_chars else text
+            return Heard(cut, listener.name) if cut else Heard(model=listener.name, error="silence")
+        return Heard(error=word)
+
+    def close(self) -> None:
+        """Give up pooled connections."""
+        with self._lock:
+            clients, self._clients = list(self._clients.values()), {}
+        for client in clients:
+            client.close()
+
+    def _ask(self, number: int, listener: Listener, path: Path, mime: str, check: Callable[[], None]) -> str:
+        for attempt in range(1, TRIES + 1):
+            try:
+                return self._once(number, listener, path, mime, check)
+            except _NoWords as failure:
+                if not failure.again or attempt == TRIES:
+                    raise
+        raise AssertionError("the last try raises")
+
+    def _once(self, number: int, listener: Listener, path: Path, mime: str, check: Callable[[], None]) -> str:
+        import httpx2
+
+        from workers.agent.providers.http import watching
+
+        fields = {"model": listener.model, "response_format": "json"}
+        fields |= {"language": listener.language} if listener.language else {}
+        fields |= {"prompt": listener.prompt} if listener.prompt else {}
+        headers = {name: value.get_secret_value() for name, value in listener.headers.items()}
+        if listener.api_key is not None:
+            headers["Authorization"] = f"Bearer {listener.api_key.get_secret_value()}"
+        ends = time.monotonic() + listener.timeout_s
+
+        def watch() -> None:
+            check()
+            if time.monotonic() > ends:
+                raise _NoWords("no-answer", "it took too long")
+
+        try:
+            with watching(watch), path.open("rb") as file:
+                answer = self._client(number, listener).post(
+                    f"{listener.base_url}/audio/transcriptions",
+                    data=fields,
+                    files={"file": (f"audio{path.suffix}", file, mime)},
+                    headers={**headers, **stamp_headers()},
+                )
+        except (httpx2.TimeoutException, httpx2.StreamError) as error:
+            watch()
+            raise _NoWords("no-answer", type(error).__name__) from None
+        except httpx2.HTTPError as error:
+            watch()  # the client wraps what it raised: raise it again, bare
+            raise _NoWords("unreachable", str(error.__cause__ or error)[:200], again=True) from None
+        if answer.status_code != 200:
+            word = "refused" if answer.status_code in (401, 403) else "failed"
+            raise _NoWords(word, str(answer.status_code), again=answer.status_code in _RETRY_STATUS)
+        return _text(answer)
+
+    def _client(self, number: int, listener: Listener) -> httpx2.Client:
+        from workers.agent.providers.http import model_http_client
+
+        with self._lock:
+            client = self._clients.get(number)
+            if client is None:
+                proxy = listener.proxy or self._proxy
+                if listener.proxy is None and proxy is not None and goes_direct(listener.base_url, proxy):
+                    proxy = None
+                client = model_http_client(proxy, idle_s=listener.timeout_s, ca_file=self._ca_file)
+                self._clients[number] = client
+            return client
+
+
+def _text(answer: httpx2.Response) -> str:
+    """The words in an answer: ``{"text": …}``, or plain text of servers that know no other form."""
+    if len(answer.content) > MAX_ANSWER:
+        raise _NoWords("failed", "the answer is too large")
+    try:
+        data: Any = answer.json()
+    except ValueError:
+        data = (
+            {"text": answer.text} if answer.headers.get("content-type", "").startswith("text/plain") else None
+        )
+    if not isinstance(data, dict) or not isinstance(data.get("text"), str):
+        raise _NoWords("failed", "the answer is no transcript")
+    return str(data["text"]).replace("\0", "").strip()
