@@ -12,12 +12,14 @@ from collections.abc import Sequence
 
 from workers.media.files import MediaFile
 from workers.media.words import SAID
+from workers.sessions.untrusted import header_value, neutral
 
 __all__ = ["media_notes", "spoken"]
 
 _PLACEHOLDER = re.compile(r"(<media:[a-z]+> \(\d+ [a-z]+\)\n?)+")
 MAX_TRANSCRIPT = 16_000
 """Characters kept of one recording."""
+MAX_LINE = 1_200
 
 
 def media_notes(files: Sequence[MediaFile], *, signed: bool = True) -> str:
@@ -65,4 +67,4 @@ def _about(file: MediaFile, signed: bool) -> str:
 
 
 def _line(text: str) -> str:
-    return " ".join(text.replace("\0", "").split()).replace("[", "(").replace("]", ")")[:1_200]
+    return neutral(header_value(text, MAX_LINE))

@@ -100,7 +100,7 @@ def check(place: str, text: str) -> None:
     assert leaks(answer.text) == []
 
 
-NOTE = r"\[media attached: \d files\]|\[media attached(?: \d/\d)?: [^\[\]\n]* \([^\[\]\n]*\) \| [^\[\]\s]*\]"
+NOTE = r"\[media attached: \d files\]|\[media attached(?: \d/\d)?: [^\[\]\s]* \([^\[\]\n]*\)\]"
 
 
 def replayed(turn_request: TurnRequest) -> None:
