@@ -12,10 +12,11 @@ from collections.abc import Sequence
 
 from workers.media.files import MediaFile
 from workers.media.words import SAID
-from workers.sessions.untrusted import header_value, neutral
+from workers.sessions.untrusted import header_value
 
 __all__ = ["media_notes", "spoken"]
 
+_MIME = re.compile(r"[a-z0-9][a-z0-9.+-]{0,60}/[a-z0-9][a-z0-9.+-]{0,100}", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"(<media:[a-z]+> \(\d+ [a-z]+\)\n?)+")
 MAX_TRANSCRIPT = 16_000
 """Characters kept of one recording."""
@@ -56,15 +57,16 @@ def spoken(text: str, files: Sequence[MediaFile]) -> str:
 
 
 def _about(file: MediaFile, signed: bool) -> str:
-    kind = _line(file.mime) or "unknown type"
+    kind = file.mime if _MIME.fullmatch(file.mime) else "unknown type"
     whose = {"forwarded": ", forwarded", "quoted": ", of the message answered to"}.get(file.origin, "")
     if file.path:
         return f"{_line(file.path)} ({kind}{whose}) | {_line(file.url.partition('?')[0])}"
-    reason = SAID.get(file.error, file.error)
-    told = f" | not fetched: {_line(reason)}" if reason else ""
+    reason = SAID.get(file.error, "for an unknown reason")
+    told = f" | not fetched: {reason}" if file.error else ""
     url = file.url if signed else file.url.partition("?")[0]
     return f"{_line(url) or 'no address'} ({kind}{whose}){told}"
 
 
 def _line(text: str) -> str:
-    return neutral(header_value(text, MAX_LINE))
+    """A path or an address as one word without brackets, whoever wrote it."""
+    return header_value(text, MAX_LINE).replace(" ", "%20")
