@@ -109,8 +109,10 @@ class GatewaySocket:
         self.last_frame = time.monotonic()
 
     @classmethod
-    def open(cls, url: str, dialler: Dialler, compression: Compression) -> GatewaySocket:
-        """Dial and shake hands.
+    def open(
+        cls, url: str, dialler: Dialler, compression: Compression, *, timeout: float = HANDSHAKE_S
+    ) -> GatewaySocket:
+        """Dial and shake hands, in ``timeout`` seconds.
 
         Raises:
             TransportError: the address is not the server's we talk to, or which leg failed; ``ProxyError`` if
@@ -122,14 +124,14 @@ class GatewaySocket:
         except ConfigError as error:
             # READY or /gateway/bot named it: another answer may be better, so it is no end of the process
             raise TransportError(error.message, leg="gateway") from None
-        raw = dialler.open_socket(place.host, place.port, tls=place.tls, timeout=HANDSHAKE_S)
+        raw = dialler.open_socket(place.host, place.port, tls=place.tls, timeout=timeout)
         ws = _WebSocket(enable_multithread=True, skip_utf8_validation=True)
         try:
             _tune(raw)
             agent = f"User-Agent: DiscordBot (https://github.com/shoal, {__version__})"
             options = {"redirect_limit": 0, "suppress_origin": True, "header": [agent]}
-            guarded = GuardedSocket(raw, HANDSHAKE_S)
-            ws.connect(full, socket=guarded, timeout=HANDSHAKE_S, **options)  # type: ignore[no-untyped-call]
+            guarded = GuardedSocket(raw, timeout)
+            ws.connect(full, socket=guarded, timeout=timeout, **options)  # type: ignore[no-untyped-call]
         except (websocket.WebSocketException, OSError, ValueError) as error:
             raw.close()
             message = f"Failed to connect to Discord gateway: {_told(error)}."

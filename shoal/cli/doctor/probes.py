@@ -72,35 +72,34 @@ def _probe(account: Account) -> Probe:
 
 
 def _rest(transport: Transport) -> tuple[dict[str, dict[str, Any]], ShoalError | None]:
+    found: dict[str, dict[str, Any]] = {}
+    try:
+        found["user"] = _get(transport, "/users/@me")
+        found["gateway"] = _get(transport, "/gateway/bot")
+        found["application"] = _get(transport, "/applications/@me")
+    except ShoalError as error:
+        return found, error
+    return found, None
+
+
+def _get(transport: Transport, path: str) -> dict[str, Any]:
     from shoal.discord.rest import Rest
     from shoal.discord.retry import NO_RETRY
     from shoal.discord.routes import Route
 
-    rest = Rest(transport, max_wait=0.0, retry=NO_RETRY)
-    found: dict[str, dict[str, Any]] = {}
-    for name, path in (
-        ("user", "/users/@me"),
-        ("gateway", "/gateway/bot"),
-        ("application", "/applications/@me"),
-    ):
-        try:
-            answer = rest.call(Route("GET", path), timeout=TIMEOUT_S).data
-        except ShoalError as error:
-            return found, error
-        found[name] = answer if isinstance(answer, dict) else {}
-    return found, None
+    answer = Rest(transport, max_wait=0.0, retry=NO_RETRY).call(Route("GET", path), timeout=TIMEOUT_S).data
+    return answer if isinstance(answer, dict) else {}
 
 
 def _websocket(transport: Transport, account: Account) -> ShoalError | None:
+    from gateway.lookup import FALLBACK_URL
     from gateway.socket import GatewaySocket
-    from shoal.discord.rest import Rest
-    from shoal.discord.retry import NO_RETRY
 
     try:
-        url = "wss://gateway.discord.gg"
-        if account.api_url:
-            url = str(Rest(transport, max_wait=0.0, retry=NO_RETRY).get_gateway_bot().get("url"))
-        socket = GatewaySocket.open(url, transport, "none")
+        url = FALLBACK_URL
+        if account.api_url:  # another server names its address itself (decision 55)
+            url = str(_get(transport, "/gateway/bot").get("url"))
+        socket = GatewaySocket.open(url, transport, "none", timeout=TIMEOUT_S)
     except ShoalError as error:
         return error
     socket.close(4000, "doctor")
