@@ -35,6 +35,7 @@ class Item:
         fact: raw payload whose facts are applied first.
         bad: why it cannot be stored; it goes to the dead with ``payload``.
         begin: a READY: the session that starts here. ``lost``: the session ends here.
+        go_on: no dispatch: a back-fill that a gateway before us left open is taken up.
     """
 
     session_id: str
@@ -48,12 +49,13 @@ class Item:
     payload: bytes = b""
     begin: SessionState | None = None
     lost: bool = False
+    go_on: bool = False
     size: int = 0
 
     @property
     def bare(self) -> bool:
         """Only moves the cursor."""
-        return not (self.kept or self.fact is not None or self.bad or self.begin or self.lost)
+        return not (self.kept or self.fact is not None or self.bad or self.begin or self.lost or self.go_on)
 
 
 def sort(item: Item, frame: Frame, origin: Origin) -> None:

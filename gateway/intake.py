@@ -164,7 +164,8 @@ class Writer:
         """Store items in order; runs of ordinary ones go out pipelined."""
         run: list[Item] = []
         for item in items:
-            if item.begin is None and not item.lost and item.fact is None and item.bad is None:
+            special = item.begin or item.lost or item.go_on or item.fact is not None or item.bad is not None
+            if not special:
                 run.append(item)
                 continue
             self._chain(run)
@@ -183,6 +184,8 @@ class Writer:
             except (Malformed, StateConflict) as error:
                 item.bad, item.payload = error.message, bytes(fact)
         self._mind_gap(item)
+        if item.go_on:
+            return
         if item.lost:
             self._held(self._forget)
             self.confirmed = None
@@ -201,7 +204,9 @@ class Writer:
         backfill = self._backfill
         if backfill is None:
             return
-        if item.lost:
+        if item.go_on:
+            self._held(partial(backfill.begin, None))
+        elif item.lost:
             self._held(backfill.lost)
         elif item.begin is not None:
             self._held(partial(backfill.begin, item.fact))

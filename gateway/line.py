@@ -10,7 +10,7 @@ from typing import Any
 from config import Account
 from gateway.backfill import Backfill, Filled
 from gateway.backstop import Backstop
-from gateway.buffer import Buffer
+from gateway.buffer import Buffer, Item
 from gateway.compression import Compression
 from gateway.holder import AccountHolder
 from gateway.intake import Writer, state_of
@@ -137,6 +137,9 @@ class Line:
 
     def start(self) -> None:
         """Begin to listen."""
+        if self.writer.confirmed is not None:
+            # a gateway before us may have left a back-fill open; without a session a READY opens one
+            self.buffer.put(Item("", 0, 0, go_on=True))
         fatal = self._around.on_fatal
         self._threads = [
             start_thread(f"writer-{self.number}", self.writer.run, fatal),

@@ -166,7 +166,6 @@ class Gateway:
         others = [
             start_thread("upkeep", self._upkeep, self._fatal),
             start_thread("commands", commands.run, self._fatal),
-            start_thread("gaps", self._go_on, self._fatal),
         ]
         self._ended.wait()
         self._leave()
@@ -229,16 +228,6 @@ class Gateway:
                 log.warning("upkeep waits for Redis", account=self._account.id, error=error)
             if self._ended.wait(RENEW_EVERY_S):
                 return
-
-    def _go_on(self) -> None:
-        """Go on with back-fills that a gateway before us left open."""
-        for line in self.lines:
-            if line.writer.confirmed is None:
-                continue  # a READY comes and opens it
-            try:
-                line.backfill.begin(None)
-            except ShoalError as error:
-                log.warning("open back-fill not taken up", account=self._account.id, error=error)
 
     def mind_memory(self, share: float) -> None:
         """Stop reading while Redis is nearly full: Discord holds the events, RESUME brings them (R27)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.backfill import Filled
+from gateway.backfill import Backfill, Filled
 from gateway.listener import Personal
 from gateway.notice import tell_owner
 from shoal.base.ids import snowflake_at
@@ -288,3 +289,20 @@ def test_a_resumed_session_asks_for_nothing(
 
 def test_without_a_known_dm_the_line_stays_in_the_log(store: Store) -> None:
     assert not tell_owner(store, ACCOUNT, Filled(fetched=1), ("77",), "en")
+
+
+def test_the_writer_alone_begins_back_fills(
+    discord: Simulator, store: Store, listen: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the order of the dispatches: beside it, a READY and an old gap would begin at once."""
+    begin, seen = Backfill.begin, []
+
+    def noted(self: Backfill, ready: msgspec.Raw | None) -> None:
+        seen.append((threading.current_thread().name, ready is None))
+        begin(self, ready)
+
+    monkeypatch.setattr(Backfill, "begin", noted)
+    listen().stop()
+    filled(listen())
+    assert ("writer-0", True) in seen, "an old gap is looked for at a start with a session"
+    assert {name for name, _ in seen} == {"writer-0"}
