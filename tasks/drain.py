@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from shoal.base.errors import ShoalError, StaleGrant, StateConflict, StoreUnavailable
+from shoal.base.errors import ShoalError, StaleGrant, StoreUnavailable
 from shoal.base.ids import new_token
 from shoal.base.logging import get_logger
 from shoal.base.stamp import stamped
@@ -121,17 +121,15 @@ class Drain:
                 return self._write(grant, step, take_next=take_next)
             except StaleGrant:
                 return None, "lost"
-            except StateConflict as error:
-                if isinstance(step, Fail):
-                    raise
-                # what the handler wants cannot be written: that is a failure of the handler, with its reason
-                log.error("step refused", lane=grant.lane, identity=grant.head.identity, error=error)
-                step = Fail(Failure.HANDLED, error.code, str(error))
             except StoreUnavailable as error:
                 # every call may arrive twice, so it is simply sent again for as long as the lease may live
                 if self.clock() > give_up or self.stopping.wait(0.2):
                     log.warning("store away at the end of a step", lane=grant.lane, error=error)
                     return None, "store unavailable"
+            except Exception as error:
+                if isinstance(step, Fail):
+                    raise
+                step = _unwritable(grant, error)
 
     def _write(self, grant: Grant, step: Step, *, take_next: bool) -> tuple[Grant | None, str]:
         match step:
@@ -157,6 +155,17 @@ class Drain:
                 if failed is Failed.DEAD:
                     log.error("record is dead", lane=grant.lane, identity=grant.head.identity, code=step.code)
                 return None, f"{failed.value}: {step.code}"
+
+
+def _unwritable(grant: Grant, error: Exception) -> Fail:
+    """What the handler wants cannot be written, or not even be said (a name no key may have, a record too
+    large, an effect too many): that is a failure of the handler, with its reason, and not of the holder.
+    """
+    log.error("step refused", lane=grant.lane, identity=grant.head.identity, error=error, exc_info=error)
+    if isinstance(error, ShoalError):
+        return Fail(Failure.HANDLED, error.code, str(error))
+    # another's words may quote content
+    return Fail(Failure.HANDLED, "internal", f"{type(error).__name__} at the end of a step in {grant.lane}")
 
 
 def _afterwards(step: Commit) -> None:

@@ -2,6 +2,7 @@
 
     ShoalError                      code, message, fix; data fields per class
     ├── InvalidName                 a value that must not become part of a key
+    ├── RecordTooLarge              a record's body beyond what a lane takes
     ├── ConfigError                 every problem of a config file at once
     ├── StateError                  Redis
     │   ├── StoreUnavailable        cannot be reached; infrastructure, never a try
@@ -29,6 +30,7 @@ __all__ = [
     "InvalidName",
     "ProcessError",
     "ProxyError",
+    "RecordTooLarge",
     "ShoalError",
     "StaleGrant",
     "StateConflict",
@@ -72,6 +74,17 @@ class InvalidName(ShoalError):
         self.what = what
         self.value = value
         super().__init__(f"{what} {value[:80]!r} may hold 1 to 200 of the characters a-z 0-9 : _ . - only.")
+
+
+class RecordTooLarge(ShoalError, ValueError):
+    """A body that does not fit into a record. ``identity`` names the record; ``size`` is in bytes."""
+
+    code = "record-too-large"
+
+    def __init__(self, identity: str, size: int, most: int) -> None:
+        self.identity = identity
+        self.size = size
+        super().__init__(f"The body of {identity} has {size} bytes, at most {most}; larger ones are blobs.")
 
 
 class ConfigIssue:

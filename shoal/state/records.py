@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from shoal.base.errors import InvalidName
+from shoal.base.errors import InvalidName, RecordTooLarge
 from shoal.base.ids import check_name
 
 __all__ = [
@@ -83,13 +83,11 @@ class Record:
 
         Raises:
             InvalidName: a header field has white space, is too long, or is no ASCII.
-            ValueError: the body is larger than :data:`MAX_BODY`.
+            RecordTooLarge: the body is larger than :data:`MAX_BODY`.
         """
         check_name(self.identity, "identity")
         if len(self.body) > MAX_BODY:
-            raise ValueError(
-                f"the body of {self.identity} has {len(self.body)} bytes; put it into a blob above {MAX_BODY}"
-            )
+            raise RecordTooLarge(self.identity, len(self.body), MAX_BODY)
         words = (
             f"{self.kind or '-'} {self.mode or '-'} {self.scope or '-'} {self.account or '-'} "
             f"{self.message_id or '-'}"

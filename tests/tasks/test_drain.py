@@ -9,8 +9,8 @@ import pytest
 
 from shoal.base.errors import ShoalError, StaleGrant
 from shoal.base.ids import new_token
-from shoal.state.effects import Push
-from shoal.state.records import Failure, Grant, Record
+from shoal.state.effects import Effect, Push, Transcript
+from shoal.state.records import MAX_BODY, Failure, Grant, Record
 from shoal.state.steps import Commit, Fail, Park, Step, Yield
 from shoal.state.store import Store
 from tasks.drain import Drain
@@ -130,6 +130,26 @@ def test_effects_that_are_refused_end_with_their_own_reason(store: Store, drain:
     assert said == "retried: state-conflict"
     assert store.lanes.depth("delivery:default:1") == 0
     assert store.lanes.depth(LANE) == 1
+
+
+@pytest.mark.parametrize(
+    ("effect", "code"),
+    [
+        (Push("delivery:default:1", Record("Not A Name", "x", b"")), "invalid-name"),
+        (Push("nowhere:1", Record("x", "x", b"")), "invalid-name"),
+        (Push("delivery:default:1", Record("x", "x", b"\0" * (MAX_BODY + 1))), "record-too-large"),
+        (Transcript("s1", [{}]), "internal"),  # type: ignore[list-item]
+    ],
+)
+def test_effects_that_cannot_even_be_said_are_a_try_with_a_reason(
+    store: Store, drain: Drain, effect: Effect, code: str
+) -> None:
+    """Raised out of the task they would look like a dead holder, and end in quarantine (rule R13)."""
+    fill(store, "a")
+    assert drain.run(LANE, lambda _g, _c: Commit([effect])) == f"retried: {code}"
+    again = drain.run(LANE, lambda _g, _c: Commit())
+    assert again in ("nothing to do: waiting", "done")
+    assert store.lanes.dead_list(10) == []
 
 
 def test_a_stale_holder_cannot_commit(store: Store, drain: Drain) -> None:
