@@ -93,6 +93,12 @@ def _ask(runtime: Runtime, grant: Grant, channel_id: str, questions: Sequence[As
 
 def commit_admission(runtime: Runtime, admission: Admission, summary: str = "") -> Commit:
     """What an admission asks for: its stops now, its effects with the commit, the rest after it."""
+    if admission.contentless and runtime.once(f"contentless:{admission.contentless}"):
+        log.warning(
+            "messages arrive without content; switch on the Message Content intent of the application "
+            "in the Discord developer portal",
+            account=admission.contentless,
+        )
     for stop in admission.stops:
         # a bound only ever moves forward, so writing it before the commit may be repeated
         runtime.store.lanes.stop(stop.lane, stop.born_ms, stop.message_id, reason=stop.reason)

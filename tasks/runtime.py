@@ -76,6 +76,7 @@ class Runtime:
     clock: Clock = field(default_factory=SystemClock)
     _settings: dict[str, tuple[float, Names, Settings]] = field(default_factory=dict)
     _ears: dict[str, Ears] = field(default_factory=dict)
+    _told: set[str] = field(default_factory=set)
 
     @property
     def node_name(self) -> str:
@@ -142,6 +143,12 @@ class Runtime:
     def media_folder(self) -> Path:
         """Where received files lie on this host."""
         return self.loaded.paths.media
+
+    def once(self, about: str) -> bool:
+        """Whether this process has not said this yet; for warnings that need no repetition."""
+        fresh = about not in self._told
+        self._told.add(about)
+        return fresh
 
     @property
     def turn_limit(self) -> Limit | None:

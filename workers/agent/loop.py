@@ -356,6 +356,7 @@ class TurnLoop:
                 self.profile,
                 self.request,
                 mode=self.mode,
+                activation=self.session.state.activation,
                 tools=[tool.name for tool in self.tools],
                 files=workspace_files(self.profile, self.request),
             ),

@@ -11,7 +11,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["RESET_TRIGGERS", "TextCommand", "read_command"]
+from workers.sessions.envelopes import strip_envelopes
+
+__all__ = ["RESET_TRIGGERS", "TextCommand", "command_text", "read_command"]
 
 RESET_TRIGGERS = ("/new", "/reset")
 """``session.resetTriggers`` where nothing is written."""
@@ -37,6 +39,12 @@ class TextCommand:
     args: str = ""
 
 
+def command_text(content: str) -> str:
+    """What is looked at for commands: the words without an envelope copied around them (6.7)."""
+    copied = "[" in content or "(untrusted" in content or "<<<" in content
+    return strip_envelopes(content) if copied else content
+
+
 def read_command(
     content: str, bot_id: str | None, triggers: Iterable[str] = RESET_TRIGGERS
 ) -> TextCommand | None:
@@ -44,7 +52,7 @@ def read_command(
 
     A leading mention of the bot is passed over, an ``@name`` and a colon after the command too.
     """
-    text = content.strip()
+    text = command_text(content).strip()
     mention = _LEADING_MENTION.match(text)
     if mention and bot_id and mention.group(1) == bot_id:
         text = text[mention.end() :].strip()

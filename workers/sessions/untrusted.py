@@ -41,7 +41,7 @@ _SYSTEM = re.compile(
     _FLAGS,
 )
 _HEADER = re.compile(
-    rf"{_LEAD}\[{_GAP}*+((?:{_HEADERS})[^\[\]\n]{{0,300}})(?:\](?!\(https?://)|(?!\]))", _FLAGS
+    rf"{_LEAD}\[{_GAP}*+((?:{_HEADERS})[^\[\]\n]{{0,300}}+)(?:\](?!\(https?://)|(?!\]))", _FLAGS
 )
 _ID_NOTE = re.compile(
     rf"\[{_GAP}*+((?:(?:discord )?message[_ ]id|from){_GAP}*+:[^\[\]\n]{{0,300}})\]?", _FLAGS

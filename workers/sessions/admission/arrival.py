@@ -20,7 +20,7 @@ from workers.sessions.admission.asking import ask, roles_of
 from workers.sessions.identity import Identity, identity_of, member_identity
 from workers.sessions.place import Conversation, conversation_of, surface_of
 from workers.sessions.text import message_text
-from workers.sessions.text_commands import TextCommand, read_command
+from workers.sessions.text_commands import TextCommand, command_text, read_command
 from workers.sessions.view import AdmissionView
 from workers.sessions.wire import WireMessage, user_tag
 
@@ -175,6 +175,7 @@ def _facts(
     view: AdmissionView,
 ) -> MessageFacts:
     bot_id = view.bot_id
+    said = command_text(message.body.content)
     surface = conversation.surface
     named = {user.id for user in message.mentions}
     answered = message.referenced
@@ -193,7 +194,7 @@ def _facts(
         has_content=bool(text),
         service=message.type not in ORDINARY and message.type not in COMMAND_ECHOES,
         command=command is not None
-        or (view.settings.access.text_commands and is_stop_command(message.body.content, bot_id)),
+        or (view.settings.access.text_commands and is_stop_command(said, bot_id)),
         text=message.body.content,
         audio=any(file.content_type.startswith("audio/") for file in message.body.attachments),
         patterns=view.settings.access.mention_patterns.of(

@@ -6,7 +6,7 @@ from shoal.base.ids import snowflake_ms
 from shoal.state.effects import Effect, Outcome
 from workers.access.decision import Decision
 from workers.sessions import history
-from workers.sessions.admission.arrival import Arrival, Part
+from workers.sessions.admission.arrival import ORDINARY, Arrival, Part
 from workers.sessions.admission.results import Admission
 from workers.sessions.identity import Identity
 from workers.sessions.view import AdmissionView
@@ -26,7 +26,17 @@ def refused(arrival: Arrival, decision: Decision, view: AdmissionView) -> Admiss
             effects.append(history.record(account, part.message.channel_id, entry))
         effects.append(Outcome(account, part.message.id, "history" if noted else "dropped", reason))
     word = "history" if len(effects) > len(arrival.said) else "dropped"
-    return Admission(tuple(effects), f"{word} · {reason}")
+    return Admission(
+        tuple(effects), f"{word} · {reason}", contentless=account if _contentless(arrival) else ""
+    )
+
+
+def _contentless(arrival: Arrival) -> bool:
+    """Nobody can write such a message. Without the Message Content intent all look like this that do not
+    name the bot (``spec/inbound.md`` 6.1)."""
+    message = arrival.message
+    person = not message.author.bot and message.webhook_id is None
+    return not arrival.text and person and message.guild_id is not None and message.type in ORDINARY
 
 
 def history_entry(part: Part, sender: Identity, sender_id: str = "") -> history.HistoryEntry:

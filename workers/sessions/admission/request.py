@@ -70,7 +70,7 @@ def turn_request(
         received_ms=event.received_ms,
         mode=mode,
         queued=queued,
-        was_mentioned=decision.mentioned_by in ("explicit", "mass"),
+        was_mentioned=decision.mentioned_by in ("explicit", "mass", "pattern"),
         mentioned_by=decision.mentioned_by,
         mention_required=decision.mention_required,
         updates_route=_updates_route(arrival, view.settings),

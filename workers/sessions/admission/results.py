@@ -75,6 +75,8 @@ class Admission:
         summary: for Flower and the log: words and ids, no content.
         stop: what a person stopped.
         ends: what ends because its place is gone.
+        contentless: the account for which a person's message came without any content, as all do where an
+            intent is missing.
     """
 
     effects: tuple[Effect, ...] = ()
@@ -84,6 +86,7 @@ class Admission:
     notice: Notice | None = None
     files: FilesWanted | None = None
     knock: Knock | None = None
+    contentless: str = ""
 
     @property
     def stops(self) -> tuple[StopBound, ...]:

@@ -10,6 +10,7 @@ from workers.sessions.admission.arrival import ORDINARY, Arrival
 from workers.sessions.admission.hold import hold_lane
 from workers.sessions.admission.results import Admission, Notice, StopBound, dropped, record_identity
 from workers.sessions.keys import session_lane
+from workers.sessions.text_commands import command_text
 from workers.sessions.view import AdmissionView
 
 __all__ = ["find_stop"]
@@ -22,7 +23,7 @@ def find_stop(arrival: Arrival, view: AdmissionView) -> Admission | None:
     people say "wait" to each other too.
     """
     message, facts, decision = arrival.message, arrival.facts, arrival.decision
-    content, bot_id, account = message.body.content, facts.bot_id, view.settings.account
+    content, bot_id, account = command_text(message.body.content), facts.bot_id, view.settings.account
     command = is_stop_command(content, bot_id) and view.settings.access.text_commands
     if message.type not in ORDINARY or not (command or is_abort_word(content, bot_id)):
         return None
