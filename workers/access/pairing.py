@@ -1,4 +1,4 @@
-"""Pairing as access sees it: who a sender is to the store, and who may ask (``spec/inbound.md`` 3.3).
+"""Pairing as access sees it: who was let in, and who may ask (``spec/inbound.md`` 3.3).
 
 An approved sender may write in private while ``dmPolicy`` is ``pairing``, and that is all: no
 guild, no group DM and no other policy looks at the store.
@@ -7,15 +7,10 @@ guild, no group DM and no other policy looks at the store.
 from __future__ import annotations
 
 from workers.access.decision import Decision, Reason
-from workers.access.facts import MessageFacts, SenderFacts
+from workers.access.facts import MessageFacts
 from workers.access.settings import AccessSettings
 
-__all__ = ["asks_for_pairing", "let_in", "may_be_paired", "store_id"]
-
-
-def store_id(sender: SenderFacts) -> str:
-    """A sender's name in the pairing store: the user id, or ``pk:<member>`` for a PluralKit member."""
-    return sender.id
+__all__ = ["asks_for_pairing", "let_in", "may_be_paired"]
 
 
 def may_be_paired(kind: str, settings: AccessSettings) -> bool:

@@ -176,7 +176,7 @@ class AdmissionView(Protocol):
         ...
 
     def paired(self, sender: str) -> bool:
-        """Whether a sender (``workers.access.pairing.store_id``) was approved by pairing."""
+        """Whether a sender (``SenderFacts.id``) was approved by pairing."""
         ...
 
     @property

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from shoal.base.ids import new_token
-from shoal.state.effects import Effect
+from shoal.state.effects import Effect, Outcome
 from shoal.state.records import Grant, Record, encode_event
 from shoal.state.store import Store
 from tests.workers.sessions.helpers import (
@@ -29,8 +29,11 @@ from workers.access.settings import AccessSettings
 from workers.delivery.pairing import pair_effect
 from workers.delivery.records import decode_send
 from workers.sessions.admission import admit
+from workers.sessions.admission.arrival import Part, arrive
+from workers.sessions.admission.pairing import find_knock
 from workers.sessions.records import decode_turn
 from workers.sessions.view import Settings, StoreView
+from workers.sessions.wire import read_message
 
 PAIRING: dict[str, Any] = {"dmPolicy": "pairing", "guilds": {GUILD: {}}}
 
@@ -219,3 +222,16 @@ def test_no_guild_message_costs_a_look_into_the_store(store: Store) -> None:
     assert asked == []
     admit(event(message(author=BOB)), view)
     assert asked == [BOB]
+
+
+def test_of_a_batch_one_message_asks_and_none_is_forgotten(store: Store) -> None:
+    """Somebody whose approval was taken back while their messages were gathered."""
+    view = view_on(store, PAIRING)
+    found = event(message("one\ntwo", author=BOB, id=str(NOW + 1)))
+    whole = read_message(found.data)
+    parts = (Part(replace(whole, id=str(NOW)), "one"), Part(whole, "two"))
+    admission = find_knock(arrive(found, whole, view, parts=parts), view)
+    assert admission is not None
+    assert admission.effects == (Outcome("default", str(NOW), "pairing", "waiting"),)
+    assert admission.knock is not None
+    assert admission.knock.message_id == str(NOW + 1)

@@ -14,7 +14,7 @@ from shoal.state.records import InboundEvent
 from workers.access.decision import Decision
 from workers.access.facts import MentionFacts, MessageFacts, SenderFacts, Surface
 from workers.access.needs import MemberNeeded
-from workers.access.pairing import may_be_paired, store_id
+from workers.access.pairing import may_be_paired
 from workers.access.visibility import ContextFilter
 from workers.sessions.admission.asking import ask, roles_of
 from workers.sessions.identity import Identity, identity_of, member_identity
@@ -211,9 +211,8 @@ def _sender(message: WireMessage, kind: str, view: AdmissionView) -> SenderFacts
     """Who wrote. The store is asked only where its answer can matter."""
     access = view.settings.access
     sender = author_facts(message)
-    store_name = store_id(sender)
     return replace(
         sender,
-        paired=may_be_paired(kind, access) and view.paired(store_name),
-        first_owner=not access.owned and view.first_owner == store_name,
+        paired=may_be_paired(kind, access) and view.paired(sender.id),
+        first_owner=not access.owned and view.first_owner == sender.id,
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from workers.access.pairing import asks_for_pairing, store_id
+from shoal.state.effects import Outcome
+from workers.access.pairing import asks_for_pairing
 from workers.sessions.admission.arrival import ORDINARY, Arrival
 from workers.sessions.admission.results import Admission, Knock, record_identity
 from workers.sessions.view import AdmissionView
@@ -24,7 +25,7 @@ def find_knock(arrival: Arrival, view: AdmissionView) -> Admission | None:
     sender = arrival.facts.sender
     knock = Knock(
         account=event.account,
-        sender=store_id(sender),
+        sender=sender.id,
         tag=sender.tag,
         name=message.author.global_name or message.author.username,
         channel_id=message.channel_id,
@@ -32,4 +33,7 @@ def find_knock(arrival: Arrival, view: AdmissionView) -> Admission | None:
         cause=record_identity(event.account, message.id),
         language=view.settings.language,
     )
-    return Admission(summary="pairing", knock=knock)
+    # of what was gathered the newest message asks; the others wait with it
+    others = (part.message.id for part in arrival.said if part.message.id != message.id)
+    effects = tuple(Outcome(event.account, other, "pairing", "waiting") for other in others)
+    return Admission(effects, "pairing", knock=knock)

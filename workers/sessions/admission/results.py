@@ -52,7 +52,7 @@ class Knock:
     """A stranger asks to talk in private: a request with its reply, and the outcome of the message.
 
     Attributes:
-        sender: as the pairing store knows them (``workers.access.pairing.store_id``).
+        sender: as the pairing store knows them (``SenderFacts.id``).
         tag, name: for the operator's list.
         cause: identity the reply derives from.
     """
