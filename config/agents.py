@@ -81,7 +81,7 @@ class AgentSettings:
         primary: the model turns start with; ``None`` when nothing is configured (then ``guide`` answers).
         fallbacks: models tried in order when the primary cannot answer.
         aliases: short names for models, lower-case.
-        channel_models: ``channels.modelByChannel.discord``: channel id or ``*`` → model, before ``primary``.
+        channel_models: ``channels.modelByChannel.discord``: id, name or ``*`` → model, before ``primary``.
         compaction_model: who sums a long conversation up; ``None`` is the model of the turn.
         mention_patterns: as written, ``[]`` included; ``None`` derives them from the identity.
         skills: ``None`` is all, empty is none.

@@ -24,6 +24,7 @@ __all__ = [
     "Count",
     "Effect",
     "Expire",
+    "Fork",
     "GiveWay",
     "GivenWayTold",
     "Note",
@@ -67,6 +68,14 @@ class Transcript:
     session_id: str
     entries: Sequence[bytes]
     keep: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """A transcript begins as a copy of another one's hot part. One that is there already stays as it is."""
+
+    session_id: str
+    copy_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +282,7 @@ class Controls:
 Effect = (
     Push
     | Transcript
+    | Fork
     | Receipt
     | Outcome
     | Note
@@ -317,6 +327,8 @@ def _encode(effect: Effect) -> list[bytes | str | int]:
             return ["push", check_lane(lane), record.identity, record.frame(), int(delay_ms), int(front)]
         case Transcript(session_id, entries, keep):
             return ["transcript", check_name(session_id, "session id"), int(keep), len(entries), *entries]
+        case Fork(session_id, copy_id):
+            return ["fork", check_name(session_id, "session id"), check_name(copy_id, "session id")]
         case Receipt(identity, part, value):
             return ["receipt", check_name(identity, "identity"), int(part), value]
         case Outcome(account, message_id, outcome, reason):

@@ -104,6 +104,7 @@ class Surface:
         kind: ``direct``, ``group`` (group DM) or ``channel`` (guild channel or thread).
         topic: the channel's topic (of a thread: its parent's); context, never a reason.
         thread_owner_id: who made the thread, where it is one and that is known.
+        channel_type, parent_type: Discord's kinds of channel, where they are known.
         known: it is known whether it is a thread, and of which channel. Names may be missing nevertheless.
     """
 
@@ -117,6 +118,8 @@ class Surface:
     is_thread: bool = False
     thread_owner_id: str | None = None
     topic: str = ""
+    channel_type: int | None = None
+    parent_type: int | None = None
     known: bool = True
 
 

@@ -44,6 +44,9 @@ class ChannelEntry:
     ignore_other_mentions: bool | None = None
     wake_on_mass_mentions: bool | None = None
     auto_thread: bool = False
+    auto_thread_generated: bool = False
+    """``autoThreadName: "generated"``: a model finds the thread's title afterwards."""
+    auto_archive_minutes: int = 60
     users: AllowList | None = None
     roles: frozenset[str] | None = None
     tools: ToolRules = field(default_factory=ToolRules)
@@ -67,6 +70,8 @@ class ChannelEntry:
             ignore_other_mentions=raw.get("ignoreOtherMentions"),
             wake_on_mass_mentions=raw.get("wakeOnMassMentions"),
             auto_thread=bool(raw.get("autoThread")),
+            auto_thread_generated=raw.get("autoThreadName") == "generated",
+            auto_archive_minutes=int(raw.get("autoArchiveDuration") or 60),
             users=AllowList.parse(raw.get("users"), groups, users=names.users),
             roles=role_ids(raw.get("roles")),
             tools=ToolRules.read(raw),

@@ -177,6 +177,8 @@ class Ending:
         return [sent.text for sent in self.journal.state.sent if sent.channel_id == self.request.channel_id]
 
     def _reply_to(self, wanted: str) -> tuple[str | None, str]:
+        if self.request.trigger_channel_id and wanted in ("", "current", self.request.message_id):
+            return None, "first"  # the message is in another channel, where no answer can point to
         if wanted == "current":
             return self.request.answers_to, "all"
         if wanted:

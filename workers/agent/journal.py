@@ -2,6 +2,7 @@
 
 Each entry is one checkpoint of the lane. Their order is the order of the conversation:
 
+    Opened     the thread is there; how it began, and whether its parent's transcript was copied
     Edited     the message was edited before its turn began; its new text
     Heard      what had happened around the conversation, as the turn read it
     Answered   a model's complete answer, with the tools it wants
@@ -44,6 +45,7 @@ __all__ = [
     "GaveWay",
     "Heard",
     "Journal",
+    "Opened",
     "Refused",
     "SentRecord",
     "Started",
@@ -69,6 +71,17 @@ class Heard(msgspec.Struct, frozen=True, tag="heard", omit_defaults=True):
 
     at_ms: int
     events: tuple[QueuedEvent, ...]
+    v: int = 1
+
+
+class Opened(msgspec.Struct, frozen=True, tag="opened", omit_defaults=True):
+    """What was found before the first question of a turn in a thread."""
+
+    at_ms: int
+    forked: bool = False
+    """The transcript began as a copy of the parent's."""
+    starter: str = ""
+    """How the thread began."""
     v: int = 1
 
 
@@ -174,7 +187,8 @@ class Refused(msgspec.Struct, frozen=True, tag="refused", omit_defaults=True):
 
 
 Entry = (
-    Edited
+    Opened
+    | Edited
     | Awaiting
     | Looked
     | Heard
@@ -217,6 +231,7 @@ class State:
         results: (name, arguments, result) of every finished call, for loop detection.
         steered: identities the model has read.
         merged: of these, the ones that were there from the start.
+        opened: what was found about the thread of the turn.
         edited: what edits made of the request before the turn began.
         compacted: the summary this turn made of what was before it.
         heard: the system events the turn was told.
@@ -241,6 +256,7 @@ class State:
     merged: list[str] = field(default_factory=list)
     began_ms: int = 0
     edited: Edited | None = None
+    opened: Opened | None = None
     compacted: Compacted | None = None
     heard: tuple[QueuedEvent, ...] = ()
     files: dict[str, tuple[MediaFile, ...]] = field(default_factory=dict)
@@ -264,6 +280,8 @@ class State:
             self._finished(entry)
         elif isinstance(entry, Edited):
             self.edited = entry
+        elif isinstance(entry, Opened):
+            self.opened = entry
         elif isinstance(entry, Compacted):
             self.compacted = entry
             self.usage = _sum(self.usage, entry.usage)

@@ -21,38 +21,27 @@ import msgspec
 from config.agents import ModelRef
 from shoal.base.errors import ShoalError, StateConflict, StateError
 from shoal.base.logging import get_logger
-from shoal.state.effects import GivenWayTold
-from shoal.state.records import Grant, Record
+from shoal.state.records import Grant
 from shoal.state.steps import Commit, Park, Step, Yield
 from workers.agent.attached import Attached
 from workers.agent.compaction import summarise
 from workers.agent.context import TurnContext, TurnInterrupted, TurnOverdue, TurnStopped
 from workers.agent.finish import Ending
-from workers.agent.joining import (
-    collected_text,
-    first_of_each,
-    given_way_text,
-    joins,
-    quiet_in_ms,
-    settleable,
-    steered_text,
-    tells,
-)
+from workers.agent.incoming import Incoming
 from workers.agent.journal import (
     Answered,
     Compacted,
     Edited,
     Finished,
-    GaveWay,
     Heard,
     Journal,
     Refused,
     SentRecord,
     Started,
-    Steered,
     Waiting,
 )
 from workers.agent.models import GUIDE, AllModelsFailedError, Answer, candidates
+from workers.agent.opening import open_turn, placed, with_model
 from workers.agent.past import Past
 from workers.agent.pictures import blinded, pictures_of
 from workers.agent.presence import Presence, left_behind
@@ -69,10 +58,11 @@ from workers.agent.tools.registry import Tool, ToolContext, ToolError, ToolResul
 from workers.agent.visibility import reply_mode
 from workers.agent.workspace import workspace_files
 from workers.sessions.canonical import DUPLICATE_REASON, is_spoken_for
-from workers.sessions.changes import DELETED_REASON, apply_changes
+from workers.sessions.changes import DELETED_REASON
 from workers.sessions.history import pending
 from workers.sessions.opened import open_session
 from workers.sessions.records import TurnRequest, decode_turn
+from workers.sessions.state import SessionState
 from workers.sessions.system_events import event_lines, pending_events
 
 __all__ = ["TurnLoop"]
@@ -82,7 +72,6 @@ MAX_ROUNDS = 40
 GRACE_ROUNDS = 2
 SAME_CALL_MAX = 3
 MAX_CALLS = 16
-MAX_ABSORBED = 24
 ANSWER_CHARS = 24_000
 ARGUMENT_CHARS = 48_000
 RESULT_CHARS = 16_000
@@ -101,8 +90,10 @@ class TurnLoop:
     """One turn under one grant."""
 
     def __init__(self, grant: Grant, request: TurnRequest, deps: TurnDeps, context: TurnContext) -> None:
+        request = placed(request, grant.lane)
+        fields = deps.store.sessions.get(request.session_key)
+        request = with_model(request, SessionState.read(fields), deps.store)
         self.grant = grant
-        self.request = request
         self.deps = deps
         self.context = context
         self.profile = deps.profile(request)
@@ -111,25 +102,26 @@ class TurnLoop:
         self.mode = reply_mode(
             request, self.profile, tool_available=any(tool.name == "message" for tool in self.tools)
         )
-        self.session = open_session(
-            deps.store.sessions.get(request.session_key),
-            request,
-            self.profile.reset,
-            cause=grant.head.identity,
-        )
+        self.session = open_session(fields, request, self.profile.reset, cause=grant.head.identity)
         edited = self.journal.state.edited
         if edited is not None:
-            self.request = _with(request, edited)
-        self._plain = self.request
+            request = _with(request, edited)
         self._files = Attached(grant, deps.store, self.journal, deps.files)
-        self._behind: list[Record] | None = None
         self._partial: list[str] = []
         context.limit(self.profile.timeout_s)
         self._ending = Ending(
-            grant, self.request, self.profile, self.mode, self.session, self.journal, self.requests()
+            grant, request, self.profile, self.mode, self.session, self.journal, self.requests()
         )
         self._ending.hint = deps.hint
-        self.presence = Presence.none(self.request)
+        self._incoming = Incoming(
+            grant, deps.store.lanes, self.journal, self.profile, self._ending, self._files
+        )
+        self.presence = Presence.none(request)
+
+    @property
+    def request(self) -> TurnRequest:
+        """The request as it is now: edits from while it waited are in it."""
+        return self._ending.request
 
     @property
     def refs(self) -> list[ModelRef]:
@@ -153,16 +145,18 @@ class TurnLoop:
             return self._unseen(self._ending.stopped(reason=self._stop_reason()))
         if self.journal.step == 0 and self._answered_already():
             return self._ending.dropped(DUPLICATE_REASON)
-        if self.journal.state.untouched and not self._take_changes():
+        if self.journal.state.untouched and not self._incoming.take_changes():
             return self._ending.dropped(DELETED_REASON)
         if self.profile.acp:
             return self._ending.trouble("acp", code="acp")
         if self.request.reset == "new" and not self.request.text:
             return self._ending.begun()
-        if self.journal.step == 0 and self.request.queued:
-            quiet_ms = self._waited()
-            if quiet_ms:
-                return Yield(quiet_ms, "yielded: collecting")
+        quiet_ms = self._incoming.waited(self.session.state.queue_cap or self.profile.queue_cap)
+        if quiet_ms:
+            return Yield(quiet_ms, "yielded: collecting")
+        ended = self._opening()
+        if ended is not None:
+            return ended
         self._show()
         with self.presence:
             self._hear()
@@ -182,7 +176,7 @@ class TurnLoop:
                 self.request,
                 self.profile.shown,
                 self.context,
-                resumed=self.journal.step > 0,
+                resumed=self.grant.step > 0,
                 spoken=self._ending.talked,
                 quiet=not self._ending.may_send,
             )
@@ -221,47 +215,10 @@ class TurnLoop:
     def _stop_reason(self) -> str:
         return self.deps.store.lanes.stop_reason(self.grant.lane)
 
-    def _take_changes(self) -> bool:
-        """Edits and deletions from while the message waited; false if nothing of it is left."""
-        self._behind = self.deps.store.lanes.behind(self.grant)
-        changed = apply_changes(self._plain, self._behind)
-        if changed is None:
-            return False
-        if changed is not self._plain:
-            self.journal.write(Edited(self.journal.now_ms(), changed.text, changed.message_ids))
-            self._plain = self.request = self._ending.request = changed
-        return True
-
-    def _take_files(self) -> Park | None:
-        """What was sent along is known from here on, or is waited for."""
-        waiting = self._files.gather(self._plain)
-        self.request = self._ending.request = self._files.told(self.grant.head.identity, self._plain)
-        return waiting
-
-    def _waited(self) -> int:
-        """What has to be seen to where messages waited: what is collected, and what gave way meanwhile.
-
-        Returns:
-            Milliseconds until what is collected has been quiet for long enough; 0 to begin now.
-        """
-        lanes, lane = self.deps.store.lanes, self.grant.lane
-        if self._collecting:
-            gathered = lanes.gathering(self.grant)
-            cap = self.session.state.queue_cap or self.profile.queue_cap
-            quiet_ms = quiet_in_ms(gathered, self.grant.head, cap=cap)
-            if quiet_ms:
-                return quiet_ms
-            self._behind = [record for record, _ in gathered]
-        lines = lanes.given_way(lane, self.request.channel_id)
-        if lines:
-            told = GivenWayTold(lane, self.request.channel_id, len(lines))
-            self.journal.write(GaveWay(self.journal.now_ms(), given_way_text(lines)), [told])
-        return 0
-
-    @property
-    def _collecting(self) -> bool:
-        """The turn answers what gathered while another ran."""
-        return self.request.mode == "collect" and self.request.queued
+    def _opening(self) -> Step | None:
+        return open_turn(
+            self.grant, self.request, self.deps, self.profile, self.session, self.journal, self.context
+        )
 
     def _answered_already(self) -> bool:
         """Its canonical id was answered: PluralKit replaced the message after its turn had begun."""
@@ -271,7 +228,7 @@ class TurnLoop:
 
     def _run(self) -> Step:
         state = self.journal.state
-        waiting = self._take_files()
+        waiting = self._incoming.take_files()
         if waiting is not None:
             return waiting
         while True:
@@ -285,7 +242,7 @@ class TurnLoop:
             elif len(state.results) and state.answers >= MAX_ROUNDS + GRACE_ROUNDS:
                 return self._ending.trouble("rounds", code="tool-rounds")
             else:
-                self._absorb()
+                self.presence.took_in(self._incoming.absorb())
                 self._compact()
                 ended = self._ask()
                 if ended is not None:
@@ -370,11 +327,18 @@ class TurnLoop:
         latest = list(self._ending.absorbed.values())[-1:]
         return latest[0].text if latest else self.request.text
 
+    @property
+    def _remembered(self) -> str:
+        """The transcript the model is shown; none for a conversation that begins with this turn."""
+        opened = self.journal.state.opened
+        forked = opened is not None and opened.forked
+        return self.session.session_id if forked or not self.session.fresh else ""
+
     @cached_property
     def _past(self) -> Past:
         past = Past(
             self.deps.store.sessions,
-            "" if self.session.fresh else self.session.session_id,
+            self._remembered,
             self.profile.compaction,
             grouped=self.request.chat_type != "direct",
             max_turns=self.profile.history_turns,
@@ -418,11 +382,12 @@ class TurnLoop:
         return messages
 
     def _surroundings(self) -> Surroundings:
-        profile, sessions = self.profile, self.deps.store.sessions
+        profile, sessions, opened = self.profile, self.deps.store.sessions, self.journal.state.opened
         return Surroundings(
             history=pending(sessions, self.request, profile.history_limit, profile.context),
             since_ms=0 if self.session.fresh else self.session.state.last_ms,
             events=tuple(event_lines(self.journal.state.heard, profile.envelope.timezone)),
+            thread_starter=opened.starter if opened is not None else "",
         )
 
     def _no_answer(self, error: ModelError) -> Step:
@@ -435,56 +400,6 @@ class TurnLoop:
         if error.retry_after is not None:
             delay = max(delay, min(int(error.retry_after * 1000), 30_000))
         return Park((), delay, f"parked: {_main_code(error)}", wake_on_push=False)
-
-    # -- messages that come in meanwhile ---------------------------------------------------------
-
-    def _absorb(self) -> None:
-        """Steer: take in what was admitted since, for this conversation (R7)."""
-        state = self.journal.state
-        known = {record.identity: record for record in self.grant.absorbed}
-        room = MAX_ABSORBED - len(known)
-        # what was seen a moment ago, before the first question, is fresh enough
-        behind = self._behind if self._behind is not None else self.deps.store.lanes.behind(self.grant)
-        self._behind = None
-        # a message that was deleted meanwhile stays where it is, and is dropped when its turn comes
-        head, answers = self.grant.head, state.answers
-        fresh = [
-            record
-            for record in behind
-            if joins(record, head, answers=answers, collecting=self._collecting)
-            and apply_changes(decode_turn(record.body), behind) is not None
-        ]
-        fresh = self._files.until_ready(first_of_each(fresh)[:room])
-        if fresh:
-            bound = self.deps.store.lanes.stop_bound(self.grant.lane)
-            fresh = settleable(fresh, self.requests().values(), self.request, bound)
-        if fresh:
-            self.deps.store.lanes.absorb(self.grant, [record.identity for record in fresh])
-            self.grant.absorbed.extend(fresh)
-            known.update({record.identity: record for record in fresh})
-        unread = [record for name, record in known.items() if name not in state.steered]
-        # these are told of now and stay: they have a turn of their own later
-        told = [record for record in behind if tells(record, head, answers=answers, steered=state.steered)]
-        if not unread and not told:
-            return
-        requests = {}
-        for record in (*unread, *told):
-            request = decode_turn(record.body)
-            requests[record.identity] = apply_changes(request, behind) or request
-        self._files.settle(requests)
-        requests = {name: self._files.told(name, request) for name, request in requests.items()}
-        files = {request.message_id: state.files.get(name) for name, request in requests.items()}
-        self._ending.absorbed.update({record.identity: requests[record.identity] for record in unread})
-        self.presence.took_in(requests[record.identity] for record in unread)
-        rendered = collected_text if self._collecting and not answers else steered_text
-        self.journal.write(
-            Steered(
-                self.journal.now_ms(),
-                tuple(requests),
-                rendered(list(requests.values()), self.profile, files),
-                first=not answers,
-            )
-        )
 
     # -- tools ---------------------------------------------------------------------------------------
 

@@ -128,7 +128,7 @@ class Presences:
             return None
         return TurnReactions(
             self._reactions(request.account),
-            Mark(request.channel_id, request.message_id, _first_emoji(request, shown)),
+            Mark(request.message_channel_id, request.message_id, _first_emoji(request, shown)),
             status=shown.status,
             alive=context.alive,
             known=not resumed,
@@ -168,7 +168,7 @@ class Presence:
     def __enter__(self) -> Self:
         if self._reactions is not None and not self._acked:
             emoji = _first_emoji(self._request, self._shown)
-            self._reactions.ack(Mark(self._request.channel_id, self._request.message_id, emoji))
+            self._reactions.ack(Mark(self._request.message_channel_id, self._request.message_id, emoji))
         if self._typing is not None:
             self._typing.cue("accepted")
         return self
@@ -189,7 +189,7 @@ class Presence:
             return
         for request in requests:
             if request.ack:
-                self._reactions.ack(Mark(request.channel_id, request.message_id, request.ack))
+                self._reactions.ack(Mark(request.message_channel_id, request.message_id, request.ack))
 
     def asking(self) -> None:
         """The model is about to be asked."""
@@ -256,13 +256,15 @@ def left_behind(
         return []
     wanted = Settle(
         account=request.account,
-        channel_id=request.channel_id,
+        channel_id=request.message_channel_id,
         message_id=request.message_id,
         states=tuple(status.emojis.values()) if status is not None else (),
         last=status.emojis.get(how.state or "", "") if status is not None else "",
         hold_ms=int(status.hold_s(how.state) * 1000) if status is not None else 0,
         ack=request.ack,
-        remove=tuple(Mark(each.channel_id, each.message_id, each.ack) for each in how.acked if each.ack)
+        remove=tuple(
+            Mark(each.message_channel_id, each.message_id, each.ack) for each in how.acked if each.ack
+        )
         if remove
         else (),
         after="" if how.talked else how.send,

@@ -44,6 +44,9 @@ class AgentProfile:
         skills: names of the skills that may be used here; none for all.
         skill_roots: folders whose ``skills/`` are looked at, the stronger first.
         reset: when its conversations of this kind start afresh by themselves.
+        thread_starter: the first turn in a thread is told how it began (``includeThreadStarter``).
+        inherit_parent: a new thread begins with its parent's transcript (``thread.inheritParent``).
+        parent_fork_max_tokens: unless that is longer.
         queue_cap: so many collected messages are answered at once, quiet or not.
         sees: whether a model takes pictures.
     """
@@ -73,3 +76,6 @@ class AgentProfile:
     reset: ResetPolicy = field(default_factory=ResetPolicy)
     queue_cap: int = 20
     sees: Callable[[ModelRef], bool] = lambda _ref: False
+    thread_starter: bool = True
+    inherit_parent: bool = False
+    parent_fork_max_tokens: int = 100_000

@@ -7,7 +7,9 @@ from typing import Any
 
 from config.agents import AgentSettings, ModelRef
 from config.loaded import Loaded
+from shoal.base.logging import get_logger
 from workers.access.settings import AccessSettings
+from workers.access.slugs import KeyIndex
 from workers.access.visibility import SHOW_ALL, ContextFilter, ContextVisibility
 from workers.agent.compaction import CompactionPolicy
 from workers.agent.envelope import LOCAL, envelope_options
@@ -17,7 +19,9 @@ from workers.sessions.lifecycle import SessionKind, reset_policy
 from workers.sessions.records import TurnRequest
 from workers.sessions.view import settings_of
 
-__all__ = ["profile_of"]
+__all__ = ["channel_model", "profile_of"]
+
+log = get_logger(__name__)
 
 
 def profile_of(loaded: Loaded, request: TurnRequest, access: AccessSettings | None = None) -> AgentProfile:
@@ -33,7 +37,7 @@ def profile_of(loaded: Loaded, request: TurnRequest, access: AccessSettings | No
     discord = loaded.account(request.account).discord
     messages = loaded.root.messages
     prefix = discord.response_prefix if discord.response_prefix is not None else messages.response_prefix
-    primary = _primary(agent, request)
+    primary = _primary(agent, request, loaded.providers)
     return AgentProfile(
         agent_id=agent.id,
         name=agent.identity_name or agent.name,
@@ -60,6 +64,9 @@ def profile_of(loaded: Loaded, request: TurnRequest, access: AccessSettings | No
         reset=reset_policy(loaded.root.session, _kind(request)),
         queue_cap=int(messages.queue.cap),
         sees=loaded.sees,
+        thread_starter=_thread_starter(discord, request),
+        inherit_parent=discord.thread.inherit_parent,
+        parent_fork_max_tokens=int(loaded.root.session.parent_fork_max_tokens),
     )
 
 
@@ -74,12 +81,42 @@ def _kind(request: TurnRequest) -> SessionKind:
     return "thread" if request.is_thread else "group"
 
 
-def _primary(agent: AgentSettings, request: TurnRequest) -> ModelRef | None:
-    """The channel's own model (a thread's, else its parent's, else that of ``*``), else the agent's."""
-    for name in (request.channel_id, request.parent_id, "*"):
-        if name and name in agent.channel_models:
-            return agent.channel_models[name]
-    return agent.primary
+def _primary(agent: AgentSettings, request: TurnRequest, providers: Container[str]) -> ModelRef | None:
+    """The model chosen for the conversation, else the channel's own, else the agent's (5.6)."""
+    if request.model_override:
+        chosen = ModelRef.parse(request.model_override, agent.aliases, providers)
+        if chosen is not None:
+            return chosen
+        wanted = request.model_override
+        log.warning("the model of a conversation is none", session=request.session_key, model=wanted)
+    return channel_model(agent.channel_models, request) or agent.primary
+
+
+def channel_model(models: Mapping[str, ModelRef], request: TurnRequest) -> ModelRef | None:
+    """The entry of ``channels.modelByChannel.discord`` for a place.
+
+    By the id of the channel or thread, then of its parent, then by their names, then ``"*"``.
+    """
+    for place in (request.channel_id, request.parent_id):
+        if place and place in models:
+            return models[place]
+    names = KeyIndex(models)
+    for name in (request.channel_name, request.parent_name):
+        key = names.find(id="", name=name)
+        if key is not None:
+            return models[key]
+    return models.get("*")
+
+
+def _thread_starter(discord: Any, request: TurnRequest) -> bool:
+    """``includeThreadStarter`` of the channel's entry over that of ``"*"``."""
+    guild = (discord.guilds or {}).get(request.guild_entry) if request.guild_entry else None
+    channels = (guild.channels or {}) if guild is not None else {}
+    for name in (request.channel_entry, "*"):
+        entry = channels.get(name) if name else None
+        if entry is not None and entry.include_thread_starter is not None:
+            return bool(entry.include_thread_starter)
+    return True
 
 
 def _params(raw: Mapping[str, Any], providers: Container[str]) -> dict[str, Mapping[str, Any]]:

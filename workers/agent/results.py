@@ -11,6 +11,7 @@ from workers.agent.attached import Desk
 from workers.agent.models import Models
 from workers.agent.presence import Presences
 from workers.agent.profile import AgentProfile
+from workers.agent.threads import Threads
 from workers.agent.tools.registry import ToolRegistry
 from workers.sessions.records import TurnRequest
 
@@ -29,6 +30,8 @@ class TurnDeps:
         presences: shows people that a turn works; optional.
         hint: what tells the owner of a private answer to somebody who named the bot; optional.
         files: where the files of messages are asked for; none hands on their addresses only.
+        threads: makes threads and reads how they began; without it answers go into the channel.
+        title: has a title found for a thread that was just made; may be lost.
     """
 
     store: Store
@@ -38,3 +41,5 @@ class TurnDeps:
     presences: Presences | None = None
     hint: Callable[[TurnRequest], list[Effect]] = lambda _request: []
     files: Desk | None = None
+    threads: Threads | None = None
+    title: Callable[[TurnRequest], None] | None = None

@@ -65,6 +65,8 @@ def surface_at(
         is_thread=thread,
         thread_owner_id=read_id(channel.get("owner_id")) or None if thread else None,
         topic=_text(parent if thread else channel, "topic"),
+        channel_type=kind if isinstance(kind, int) else None,
+        parent_type=_kind(parent),
         known=isinstance(kind, int) and (not thread or parent_id is not None),
     )
 
@@ -113,6 +115,11 @@ def conversation_at(
     else:
         key = channel_key(route.agent_id, surface.channel_id)
     return Conversation(surface, chat_type, route.agent_id, key, route.matched_by)
+
+
+def _kind(raw: Mapping[str, Any]) -> int | None:
+    value = raw.get("type")
+    return value if isinstance(value, int) else None
 
 
 def _text(raw: Mapping[str, Any], name: str) -> str:

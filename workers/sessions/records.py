@@ -21,6 +21,7 @@ __all__ = [
     "KIND",
     "Attachment",
     "Authority",
+    "AutoThread",
     "ChatType",
     "ForwardedFrom",
     "Origin",
@@ -108,6 +109,22 @@ class ToolLimits(msgspec.Struct, frozen=True, omit_defaults=True):
     deny: tuple[str, ...] = ()
 
 
+class AutoThread(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The thread a message is to be answered in, made from the message itself: its id is the message's.
+
+    The request that carries it describes the *channel*; :mod:`workers.sessions.auto_threads` makes of it
+    the request in the thread.
+    """
+
+    thread_id: str
+    agent_id: str
+    session_key: str
+    name: str
+    archive_minutes: int = 60
+    generated: bool = False
+    """A model finds a better title afterwards."""
+
+
 class TurnRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """One admitted message (``spec/inbound.md`` 6.14).
 
@@ -180,6 +197,13 @@ class TurnRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """Parent channel of a thread."""
     parent_name: str = ""
     is_thread: bool = False
+    parent_forum: bool = False
+    """The parent is a forum or media channel."""
+    auto_thread: AutoThread | None = None
+    trigger_channel_id: str = ""
+    """Where the message itself is, if that is another channel than the one that is answered in."""
+    model_override: str = ""
+    """``provider/model`` chosen for the conversation; filled in by the turn."""
     guild_entry: str = ""
     """Key of the ``guilds`` entry that let the message in; for prompts, tools and skills of that entry."""
     channel_entry: str = ""
@@ -218,6 +242,11 @@ class TurnRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     def answers_to(self) -> str:
         """The message a reply refers to."""
         return self.clicked_on or self.message_id
+
+    @property
+    def message_channel_id(self) -> str:
+        """The channel the message itself is in."""
+        return self.trigger_channel_id or self.channel_id
 
     @property
     def has_files(self) -> bool:

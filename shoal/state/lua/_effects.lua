@@ -4,6 +4,7 @@
 -- Arguments: the number of effects, then for each its verb and
 --   push        lane, identity, frame, delay ms, front 0|1
 --   transcript  session id, entries to keep | 0, n, n entries
+--   fork        session id, session id of the copy
 --   receipt     identity, part, value
 --   outcome     account, message id, outcome, reason
 --   note        account, message id, line
@@ -109,6 +110,21 @@ function E.transcript()
     end
     redis.call('HSET', meta, 'bytes', B.int(math.max(0, total + bytes)), 'n', B.int(count + n))
     if keep > 0 then redis.call('PEXPIRE', meta, KEPT_MS) end
+  end
+end
+
+-- The copy of a transcript's hot part; a copy that is there stays as it is.
+function E.fork()
+  local from, to = B.name(take(), 'session id'), B.name(take(), 'session id')
+  local list, copy = B.need(B.key('tr', from), 'list'), B.need(B.key('tr', to), 'list')
+  local meta, copied = B.need(B.key('trm', from), 'hash'), B.need(B.key('trm', to), 'hash')
+  local had = redis.call('HMGET', meta, 'bytes', 'n')
+  local there = redis.call('EXISTS', copy, copied) > 0
+  return function()
+    if there then return end
+    redis.call('COPY', list, copy)
+    redis.call('PERSIST', copy)
+    redis.call('HSET', copied, 'bytes', had[1] or '0', 'n', had[2] or '0')
   end
 end
 

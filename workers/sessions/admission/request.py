@@ -8,6 +8,7 @@ from shoal.base.ids import snowflake_ms
 from workers.access.tool_policy import tool_policy
 from workers.sessions.ack import ack_of
 from workers.sessions.admission.arrival import Arrival, author_facts, may_forward
+from workers.sessions.auto_threads import FORUMS
 from workers.sessions.canonical import original_of
 from workers.sessions.identity import identity_of
 from workers.sessions.records import (
@@ -81,6 +82,7 @@ def turn_request(
         parent_id=surface.parent_id,
         parent_name=surface.parent_name,
         is_thread=surface.is_thread,
+        parent_forum=surface.parent_type in FORUMS,
         guild_entry=decision.guild.key if decision.guild else "",
         channel_entry=decision.channel.key if decision.channel else "",
         member_roles=message.roles or (),

@@ -17,6 +17,7 @@ from workers.sessions.admission.arrival import Arrival, counted
 from workers.sessions.admission.overflow import QUEUE_FULL, make_room
 from workers.sessions.admission.request import turn_request
 from workers.sessions.admission.results import Admission, FilesWanted, StopBound, record_identity
+from workers.sessions.auto_threads import auto_thread, in_thread
 from workers.sessions.keys import session_lane
 from workers.sessions.records import KIND, TurnRequest, encode
 from workers.sessions.view import AdmissionView
@@ -32,10 +33,15 @@ def start_turn(arrival: Arrival, view: AdmissionView, *, clicked_on: str = "") -
     """
     key = arrival.conversation.session_key
     queue = view.settings.queue.within(view.session(key))
-    depth = view.depth(session_lane(key))
-    request = turn_request(arrival, view, mode=queue.mode, queued=depth > 0)
-    if clicked_on:
-        request = msgspec.structs.replace(request, clicked_on=clicked_on)
+    auto = (
+        None if clicked_on else auto_thread(arrival.message, arrival.facts, arrival.decision, view.settings)
+    )
+    depth = view.depth(session_lane(auto.session_key if auto else key))
+    request = msgspec.structs.replace(
+        turn_request(arrival, view, mode=queue.mode, queued=depth > 0),
+        auto_thread=auto,
+        clicked_on=clicked_on,
+    )
     stops = queue.mode == "interrupt"  # stop everything older, and an ordinary message
     room: tuple[Effect, ...] = ()
     if depth > queue.cap and not stops:
@@ -64,15 +70,19 @@ def scope_of(request: TurnRequest) -> str:
 
 
 def push_turn(request: TurnRequest, *, delay_ms: int = 0, stops: bool = False) -> Admission:
-    """The record of a request; with ``stops`` everything older of its conversation ends."""
-    lane = session_lane(request.session_key)
+    """The record of a request; with ``stops`` everything older of its conversation ends.
+
+    One that is to be answered in a thread of its own goes into the lane of that thread.
+    """
+    placed = in_thread(request)
+    lane = session_lane(placed.session_key)
     record = Record(
         identity=record_identity(request.account, request.message_id),
         kind=KIND,
         body=encode(request),
         born=request.born_ms,
         mode=request.mode,
-        scope=scope_of(request),
+        scope=scope_of(placed),
         account=request.account,
         message_id=request.message_id,
     )
@@ -80,11 +90,11 @@ def push_turn(request: TurnRequest, *, delay_ms: int = 0, stops: bool = False) -
         (
             Push(lane, record, delay_ms=delay_ms),
             *(
-                Note(request.account, known, "session", request.session_key)
+                Note(request.account, known, "session", placed.session_key)
                 for known in request.all_message_ids
             ),
         ),
-        f"admitted · {request.agent_id}",
+        f"admitted · {placed.agent_id}",
         stop=StopBound(lane, request.born_ms, request.message_id) if stops else None,
         files=FilesWanted(lane, record.identity) if request.has_files else None,
     )
