@@ -16,7 +16,8 @@ is older than an hour is marked as history and starts no turn. Not fetched can b
 clicks, edits and deletions. Which channels are looked at: :mod:`gateway.reach`.
 
 :meth:`Backfill.begin` and :meth:`Backfill.guild` are called by the writer, in the order of the
-dispatches; both may be called twice. Reading happens in a few threads of its own.
+dispatches; both may be called twice. Reading (:mod:`gateway.backfill_read`) happens in a few
+threads of its own.
 """
 
 from __future__ import annotations
@@ -26,81 +27,36 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
 import msgspec
 
-from gateway.events import Kept, Malformed, Origin, keep, name_part
+from gateway.backfill_read import Filled, GapReader, Holder, Job, Reader, Source
+from gateway.events import name_part
 from gateway.facts import shard_of
 from gateway.reach import Reach
-from shoal.base.errors import InvalidName, ShoalError, StateConflict, StoreUnavailable, TransportError
-from shoal.base.ids import snowflake_at, snowflake_ms
+from shoal.base.errors import ShoalError, StoreUnavailable
+from shoal.base.ids import snowflake_at
 from shoal.base.logging import get_logger
-from shoal.discord.errors import DiscordError, NotFound, RateWait
-from shoal.state.gaps import Gap, Late
+from shoal.state.gaps import Gap
 from shoal.state.store import Store
 
-__all__ = ["Backfill", "Filled", "Reader"]
+__all__ = ["Backfill"]
 
 log = get_logger(__name__)
 
-PER_CHANNEL = 50
-PAGE = 100
-TURN_AGE_MS = 3_600_000
 MAX_AGE_MS = 24 * 3_600_000
 HOLD_MS = 20_000
 MAX_HELD = 1_000
 """Lanes held at READY, those with the newest messages first; the others when their guild is told."""
 GUILDS_S = 60.0
 """How long guilds of the READY are waited for before the gap is closed without them."""
-TRY_S = 600.0
 MARGIN_MS = 60_000
 """Taken off the time of the last event, for clocks that differ."""
 READERS = 4
 
 Json = dict[str, Any]
-
-
-class Reader(Protocol):
-    """What is needed of :class:`shoal.discord.rest.Rest`, at background priority."""
-
-    def messages(self, channel_id: str, *, limit: int, after: str | None) -> list[Json]:
-        """``GET /channels/<id>/messages``."""
-        ...
-
-    def member(self, guild_id: str, user_id: str) -> Json:
-        """``GET /guilds/<id>/members/<id>``."""
-        ...
-
-
-class Holder(Protocol):
-    """The account's lock."""
-
-    token: str
-
-
-@dataclass(slots=True)
-class Filled:
-    """What a back-fill did, for the one line to the owner."""
-
-    shard: int = 0
-    gap_ms: int | None = None
-    fetched: int = 0
-    turns: int = 0
-    history: int = 0
-    known: int = 0
-    cut: int = 0
-    channels: int = 0
-    unreadable: list[str] = field(default_factory=list)
-    took_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    generation: int
-    channel: str
-    guild: str | None
-    after: str
 
 
 @dataclass(slots=True)
@@ -111,11 +67,10 @@ class _State:
     gap: Gap
     waiting: set[str]
     begun: float
+    reader: GapReader
     held: set[str] = field(default_factory=set)
     asked: set[str] = field(default_factory=set)
     running: int = 0
-    filled: Filled = field(default_factory=Filled)
-    members: dict[tuple[str, str], Json | None] = field(default_factory=dict)
 
 
 class _Ready(msgspec.Struct):
@@ -144,16 +99,15 @@ class Backfill:
         on_filled: Callable[[Filled], None],
     ) -> None:
         self._store = store
-        self._reader = reader
         self._holder = holder
         self._reach = reach
         self._account = account
         self._shard = shard
         self._shards = shards
-        self._me = me
         self._on_filled = on_filled
         self._lock = threading.RLock()
         self._stopping = threading.Event()
+        self._source = Source(store, reader, holder, reach, account, shard, me, self._stopping.wait)
         self._pool = ThreadPoolExecutor(READERS, thread_name_prefix=f"backfill-{shard}")
         self._state: _State | None = None
         self._generation = 0
@@ -191,11 +145,10 @@ class Backfill:
             guilds = set(_guild_ids(ready))
         with self._lock:
             self._generation += 1
-            state = _State(self._generation, gap, guilds, time.monotonic())
-            state.filled.shard = self._shard
+            reader = GapReader(self._source, partial(self._is_filling, self._generation))
             if gap.since_ms:
-                state.filled.gap_ms = max(0, self._store.now_ms() - gap.since_ms)
-            self._state = state
+                reader.filled.gap_ms = max(0, self._store.now_ms() - gap.since_ms)
+            state = self._state = _State(self._generation, gap, guilds, time.monotonic(), reader)
         direct = self._store.facts.direct(self._account) & set(gap.after) if self._shard == 0 else set()
         if not self._reach.direct:
             direct = set()
@@ -244,7 +197,7 @@ class Backfill:
 
     def _after(self, gap: Gap, channel: str) -> str | None:
         """After which message to read, bounded by age; ``None`` if nothing was ever taken in anywhere."""
-        floor = snowflake_at(self._store_now() - MAX_AGE_MS)
+        floor = snowflake_at(self._store.now_ms() - MAX_AGE_MS)
         known = gap.after.get(channel)
         if known is None:
             if gap.since_ms is None:
@@ -296,17 +249,16 @@ class Backfill:
                 return
             state.asked.add(channel)
             state.running += 1
-        self._pool.submit(self._job, state, _Job(state.generation, channel, guild, after))
+        self._pool.submit(self._job, state, Job(channel, guild, after))
 
-    def _job(self, state: _State, job: _Job) -> None:
+    def _is_filling(self, generation: int) -> bool:
+        """Whether a gap is still the present one, and there is time to fill it."""
+        return generation == self._generation and not self._stopping.is_set()
+
+    def _job(self, state: _State, job: Job) -> None:
+        complete = state.reader.read(job)
         try:
-            complete = self._patiently(state, job)
-        except Exception:  # a bug here must not keep a lane held, nor end the gateway
-            log.exception("back-fill of a channel failed", account=self._account, channel=job.channel)
-            complete = True
-            state.filled.unreadable.append(job.channel)
-        try:
-            if job.generation == self._generation:
+            if state.generation == self._generation:
                 if complete:
                     self._store.gaps.done(self._account, self._shard, [job.channel])
                 self._release([job.channel])
@@ -315,94 +267,6 @@ class Backfill:
         with self._lock:
             state.running -= 1
         self._finish(state)
-
-    def _patiently(self, state: _State, job: _Job) -> bool:
-        """Read and store a channel, trying again while that can help. False if the process leaves first."""
-        deadline = time.monotonic() + TRY_S
-        pause = 0.5
-        while not self._stopping.is_set() and job.generation == self._generation:
-            try:
-                self._fill(state, job)
-                return True
-            except (TransportError, StoreUnavailable, RateWait, DiscordError) as error:
-                if isinstance(error, DiscordError) and not error.retryable:
-                    return self._unreadable(state, job, error)
-                if time.monotonic() > deadline:
-                    return self._unreadable(state, job, error)
-                pause = min(30.0, max(pause * 2, getattr(error, "retry_after", None) or 0.0))
-                log.warning("back-fill waits", account=self._account, channel=job.channel, error=error)
-            except StateConflict as error:
-                log.warning("back-fill ended", account=self._account, channel=job.channel, error=error)
-                return False  # somebody else has the account and goes on from what is remembered
-            self._stopping.wait(pause)
-        return False
-
-    def _unreadable(self, state: _State, job: _Job, error: ShoalError) -> bool:
-        log.warning("channel not back-filled", account=self._account, channel=job.channel, error=error)
-        state.filled.unreadable.append(job.channel)
-        return True
-
-    def _fill(self, state: _State, job: _Job) -> None:
-        page = self._reader.messages(job.channel, limit=PAGE, after=job.after)
-        missed = _sorted(page, job.after)
-        if len(page) >= PAGE:  # there is more: the newest count
-            missed = _sorted([*page, *self._reader.messages(job.channel, limit=PAGE, after=None)], job.after)
-        cut, rest = missed[:-PER_CHANNEL], missed[-PER_CHANNEL:]
-        for message in cut:
-            self._take_in(state, job, message, cut=True)
-        for message in rest:
-            self._take_in(state, job, message, cut=False)
-        if missed:
-            with self._lock:
-                state.filled.channels += 1
-
-    def _take_in(self, state: _State, job: _Job, message: Json, *, cut: bool) -> None:
-        now = self._store_now()
-        history = now - snowflake_ms(str(message["id"])) > TURN_AGE_MS
-        message.setdefault("channel_id", job.channel)
-        if job.guild is not None:
-            message["guild_id"] = job.guild
-            self._add_member(state, job.guild, message)
-        origin = Origin(self._account, self._shard, "", 0, self._me(), int(time.time() * 1000), history)
-        try:
-            kept = keep("MESSAGE_CREATE", msgspec.Raw(msgspec.json.encode(message)), origin)
-            fresh = kept is not None and self._store.gaps.take_in(
-                self._account, self._shard, _late(kept, str(message["id"]), cut), token=self._holder.token
-            )
-        except (Malformed, InvalidName, ValueError) as error:
-            log.error("fetched message cannot be read", channel=job.channel, error=error)
-            return
-        with self._lock:
-            filled = state.filled
-            if not fresh or kept is None or kept.record is None:
-                filled.known += 1
-                return
-            filled.fetched += 1
-            filled.cut += cut
-            filled.history += history and not cut
-            filled.turns += not history and not cut
-        log.info(f"Received: {kept.ids}", account=self._account, late=True, history=history, cut=cut)
-
-    def _add_member(self, state: _State, guild: str, message: Json) -> None:
-        """REST messages come without ``member``: ask for it where roles matter, once per author."""
-        author = message.get("author")
-        user = str(author.get("id")) if isinstance(author, dict) else ""
-        if "member" in message or not user or message.get("webhook_id"):
-            return
-        if not self._reach.needs_roles(guild, self._name(guild)):
-            return
-        key = (guild, user)
-        if key not in state.members:
-            try:
-                state.members[key] = self._reader.member(guild, user)
-            except NotFound:
-                state.members[key] = None  # has left: admission refuses with its own reason
-        member = state.members[key]
-        if member is not None:
-            message["member"] = {name: value for name, value in member.items() if name != "user"}
-
-    def _store_now(self) -> int:
-        return self._store.now_ms()
 
     # -- the end ---------------------------------------------------------------------------------
 
@@ -428,7 +292,7 @@ class Backfill:
             self._store.gaps.close(self._account, self._shard)
         except StoreUnavailable as error:
             log.warning("gap not closed; it ends by itself", account=self._account, error=error)
-        filled = state.filled
+        filled = state.reader.filled
         filled.took_s = time.monotonic() - state.begun
         log.info("back-fill done", account=self._account, shard=self._shard, fetched=filled.fetched,
                  turns=filled.turns, history=filled.history, cut=filled.cut, channels=filled.channels,
@@ -441,24 +305,6 @@ class Backfill:
         """End at once; what is left is remembered for the next gateway."""
         self._stopping.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _late(kept: Kept, message_id: str, cut: bool) -> Late:
-    """As a live message, but abort words do not overtake: their moment has passed."""
-    assert kept.dedup is not None
-    if cut:
-        return Late(kept.dedup, None, None, kept.seen, (message_id, "dropped", "backfill-limit"))
-    return Late(kept.dedup, kept.lane, kept.record, kept.seen, kept.outcome)
-
-
-def _sorted(page: list[Json], after: str) -> list[Json]:
-    """Messages behind ``after`` in the order of their ids, each once; what has no id is passed over."""
-    known = {
-        int(one["id"]): one
-        for one in page
-        if isinstance(one, dict) and str(one.get("id")).isdigit() and int(one["id"]) > int(after)
-    }
-    return [known[number] for number in sorted(known)]
 
 
 def _newer(newest: object, after: str) -> bool:

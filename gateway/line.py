@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from config import Account
-from gateway.backfill import Backfill, Filled
+from gateway.backfill import Backfill
+from gateway.backfill_read import Filled
 from gateway.backstop import Backstop
 from gateway.buffer import Buffer, Item
 from gateway.compression import Compression

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from config import Account, Loaded
-from gateway.backfill import Filled
+from gateway.backfill_read import Filled
 from gateway.backstop import Backstop
 from gateway.buffer import Buffer
 from gateway.closing import GatewayStopped

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from gateway.backfill import Filled
+from gateway.backfill_read import Filled
 from shoal.base.errors import ShoalError
 from shoal.base.logging import get_logger
 from shoal.state.records import Record

@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.backfill import Backfill, Filled
+from gateway.backfill import Backfill
+from gateway.backfill_read import Filled
 from gateway.listener import Personal
 from gateway.notice import tell_owner
 from shoal.base.ids import snowflake_at
