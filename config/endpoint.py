@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from config.paths import env_value
 from shoal.base.errors import ConfigIssue
+from shoal.base.net import is_loopback
 
 __all__ = ["api_url", "pluralkit_url"]
 
@@ -43,7 +43,7 @@ def _checked(name: str, text: str | None, like: str, issues: list[ConfigIssue]) 
             problem = "the URL must hold no credentials"
         elif parts.query or parts.fragment:
             problem = "the URL must hold no query"
-        elif parts.scheme == "http" and not _loopback(host):
+        elif parts.scheme == "http" and not is_loopback(host):
             problem = "plain http is for loopback only"
         elif parts.port == 0:
             problem = "port 0 is no port"
@@ -53,12 +53,3 @@ def _checked(name: str, text: str | None, like: str, issues: list[ConfigIssue]) 
         issues.append(ConfigIssue(f"env:{name}", problem, allowed=f"like {like}"))
         return None
     return text.rstrip("/")
-
-
-def _loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

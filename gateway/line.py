@@ -26,7 +26,6 @@ from shoal.base.redact import redactor
 from shoal.base.threads import start_thread
 from shoal.discord.limiter import Priority
 from shoal.discord.rest import Rest
-from shoal.discord.routes import Route
 from shoal.discord.transport import Transport
 from shoal.state.store import Store
 
@@ -64,15 +63,13 @@ class _Reader:
     """Background reads for the back-fill."""
 
     def __init__(self, rest: Rest) -> None:
-        self._rest = rest.limited(max_wait=READ_WAIT_S)
+        self._rest = rest.limited(max_wait=READ_WAIT_S, priority=Priority.BACKGROUND)
 
     def messages(self, channel_id: str, *, limit: int, after: str | None) -> list[dict[str, Any]]:
-        return self._rest.get_messages(channel_id, limit=limit, after=after, priority=Priority.BACKGROUND)
+        return self._rest.get_messages(channel_id, limit=limit, after=after)
 
     def member(self, guild_id: str, user_id: str) -> dict[str, Any]:
-        route = Route("GET", "/guilds/{guild_id}/members/{user_id}", guild_id=guild_id, user_id=user_id)
-        found = self._rest.call(route, priority=Priority.BACKGROUND).data
-        return found if isinstance(found, dict) else {}
+        return self._rest.get_guild_member(guild_id, user_id)
 
 
 class Line:

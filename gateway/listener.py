@@ -39,7 +39,6 @@ from shoal.base.threads import start_thread
 from shoal.discord.connect import open_transport
 from shoal.discord.limiter import Limiter
 from shoal.discord.rest import Rest
-from shoal.discord.routes import Route
 from shoal.discord.transport import Transport
 from shoal.discord.users import user_ids
 from shoal.discord.wire import GatewayClose
@@ -269,7 +268,7 @@ def make_lookup(account: Account, rest: Rest, *, keep_s: float = 0.0) -> Lookup:
     patience = account.discord.gateway_info_timeout_ms / 1000
 
     def ask() -> object:
-        return rest.call(Route("GET", "/gateway/bot"), timeout=patience).data
+        return rest.get_gateway_bot(timeout=patience)
 
     return Lookup(ask, account.id, account.token_source, fallback=account.api_url is None, keep_s=keep_s)
 

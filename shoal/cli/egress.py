@@ -8,13 +8,13 @@ about all that.
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import orjson
 
 from shoal.base.logging import get_logger
+from shoal.base.net import is_loopback
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,23 +94,11 @@ def _services(loaded: Loaded) -> list[tuple[str, int]]:
             found.append((provider.proxy.host, provider.proxy.port))
             continue
         model = urlsplit(provider.base_url or "")
-        if model.hostname and _is_here(model.hostname):
+        if model.hostname and is_loopback(model.hostname, below=True):
             found.append((model.hostname, model.port or _PORTS[model.scheme]))
     if loaded.root.fleet.flower.port:
         found.append(("127.0.0.1", loaded.root.fleet.flower.port))
     return found
-
-
-def _is_here(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-# -- for people ------------------------------------------------------------------------------------
 
 
 def proxy_report(loaded: Loaded) -> dict[str, Any]:

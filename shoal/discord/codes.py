@@ -9,12 +9,28 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["ALREADY_ACKNOWLEDGED", "CODES", "UNKNOWN_INTERACTION", "JsonCode"]
+__all__ = [
+    "ALREADY_ACKNOWLEDGED",
+    "CODES",
+    "NO_ACCESS",
+    "NO_HISTORY",
+    "NO_PERMISSION",
+    "UNKNOWN_INTERACTION",
+    "UNKNOWN_MESSAGE",
+    "JsonCode",
+]
 
+UNKNOWN_MESSAGE = 10008
 UNKNOWN_INTERACTION = 10062
 """An interaction that is older than Discord waits, or was never ours."""
 ALREADY_ACKNOWLEDGED = 40060
 """Somebody answered the interaction before."""
+
+
+NO_ACCESS = 50001
+NO_PERMISSION = 50013
+NO_HISTORY = 160002
+"""A reply to a message that the bot may not read."""
 
 
 class JsonCode(NamedTuple):

@@ -29,7 +29,7 @@ import orjson
 
 from shoal.base.errors import ShoalError
 from shoal.base.redact import redactor
-from shoal.discord.codes import CODES, JsonCode
+from shoal.discord.codes import CODES, NO_ACCESS, NO_PERMISSION, JsonCode
 
 __all__ = [
     "BadRequest",
@@ -328,7 +328,7 @@ def _classify(status: int, code: int, known: JsonCode | None) -> tuple[type[Disc
         return NotFound, fix, False, False
     if status == 401:
         return Unauthorized, _RESET_FIX, False, False
-    if code in (50013, 50001):
+    if code in (NO_PERMISSION, NO_ACCESS):
         return MissingPermissions, _PERMISSION_FIX, False, False
     if code in (50007, 50278):
         return DMBlocked, fix, False, False

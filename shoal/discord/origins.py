@@ -6,11 +6,11 @@ everything that server names is taken as long as it stays on its own origin.
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from shoal.base.errors import ConfigError
+from shoal.base.net import is_loopback
 
 __all__ = ["API_URL", "Endpoint", "Origins"]
 
@@ -30,15 +30,6 @@ class Endpoint:
     port: int
     tls: bool
     path: str
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _port(parts: SplitResult) -> int:
@@ -71,7 +62,7 @@ class Origins:
         if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
             raise ConfigError("SHOAL_DISCORD_API_URL must hold no credentials, query or fragment.", fix=fix)
         secure = parts.scheme == "https"
-        if not host or not (secure or (parts.scheme == "http" and _is_loopback(host))):
+        if not host or not (secure or (parts.scheme == "http" and is_loopback(host))):
             raise ConfigError(f"SHOAL_DISCORD_API_URL {text!r} cannot be used.", fix=fix)
         self.base = text
         self.custom = text != API_URL

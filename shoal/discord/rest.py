@@ -17,6 +17,7 @@ from shoal.discord.mentions import DEFAULT_MENTIONS
 from shoal.discord.retry import RetryPolicy, Safety
 from shoal.discord.routes import Route
 from shoal.discord.transport import File, Response, Transport
+from shoal.discord.wire import InteractionCallback
 
 __all__ = ["UNSET", "Rest"]
 
@@ -26,6 +27,7 @@ _CHANNEL = "/channels/{channel_id}"
 _MESSAGES = "/channels/{channel_id}/messages"
 _MESSAGE = "/channels/{channel_id}/messages/{message_id}"
 _REACTION = "/channels/{channel_id}/messages/{message_id}/reactions/{emoji}"
+_WITH_TEXT = (InteractionCallback.CHANNEL_MESSAGE_WITH_SOURCE, InteractionCallback.UPDATE_MESSAGE)
 _TOKEN = "/webhooks/{application_id}/{interaction_token}"  # noqa: S105 - a route template
 
 
@@ -123,9 +125,9 @@ class Rest:
         """The bot's application (``GET /applications/@me``)."""
         return _object(self.call(Route("GET", "/applications/@me")))
 
-    def get_gateway_bot(self) -> Json:
+    def get_gateway_bot(self, *, timeout: float = 15.0) -> Json:
         """Gateway address, recommended shards, ``session_start_limit`` (``GET /gateway/bot``)."""
-        return _object(self.call(Route("GET", "/gateway/bot")))
+        return _object(self.call(Route("GET", "/gateway/bot"), timeout=timeout))
 
     # -- messages ----------------------------------------------------------------------------
 
@@ -308,7 +310,7 @@ class Rest:
         """
         body: Json = {"type": int(type)}
         if data is not None:
-            body["data"] = _with_mentions(data) if int(type) in (4, 7) else dict(data)
+            body["data"] = _with_mentions(data) if type in _WITH_TEXT else dict(data)
         route = Route(
             "POST",
             "/interactions/{interaction_id}/{interaction_token}/callback",

@@ -16,6 +16,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from shoal.base.errors import StoreUnavailable, StoreUnsuitable
+from shoal.base.net import is_loopback
 from shoal.base.redact import mask_url
 
 __all__ = ["CONNECT_TIMEOUT_S", "SOCKET_TIMEOUT_S", "Client", "connect", "is_local", "map_error"]
@@ -170,9 +171,5 @@ def is_local(url: str) -> bool:
     if parts.scheme == "sentinel":
         addresses = parts.netloc.rpartition("@")[2].split(",")
         hosts = [address.rpartition(":")[0] or address for address in addresses]
-        return all(_loopback(host) for host in hosts)
-    return _loopback(parts.hostname or "")
-
-
-def _loopback(host: str) -> bool:
-    return host in ("localhost", "::1") or host.startswith("127.")
+        return all(is_loopback(host) for host in hosts)
+    return is_loopback(parts.hostname or "")

@@ -27,6 +27,7 @@ import msgspec
 from shoal.base.clock import Clock, SystemClock
 from shoal.base.errors import ShoalError
 from shoal.base.logging import get_logger
+from shoal.discord.codes import NO_HISTORY, UNKNOWN_MESSAGE
 from shoal.discord.errors import (
     BadRequest,
     CloudflareBlocked,
@@ -334,7 +335,7 @@ class _Delivery:
 
 def _reference_refused(error: DiscordError) -> bool:
     """The message answered to is gone or cannot be read: it is better sent without the reference."""
-    if error.json_code in (10008, 160002):
+    if error.json_code in (UNKNOWN_MESSAGE, NO_HISTORY):
         return True
     return isinstance(error, BadRequest) and any("message_reference" in path for path, _, _ in error.fields)
 

@@ -8,7 +8,6 @@ elsewhere could not reach it.
 
 from __future__ import annotations
 
-import ipaddress
 import threading
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 from config.agents import ProviderConfig
 from config.loaded import Loaded
 from shoal.base.errors import ConfigError
+from shoal.base.net import is_loopback
 from shoal.base.proxy import Proxy
 from workers.agent.providers.anthropic import AnthropicProvider
 from workers.agent.providers.base import AuthError, Provider, ProviderMissingError
@@ -128,11 +128,6 @@ def goes_direct(base_url: str | None, proxy: Proxy) -> bool:
     host = (url.hostname or "").lower()
     if not host:
         return False
-    if host == "localhost" or host.endswith(".localhost"):
+    if is_loopback(host, below=True):
         return True
-    try:
-        if ipaddress.ip_address(host).is_loopback:
-            return True
-    except ValueError:
-        pass  # a name, not an address
     return proxy.exempts(host, url.port or (80 if url.scheme == "http" else 443))

@@ -179,7 +179,7 @@ def _facts(
     surface = conversation.surface
     named = {user.id for user in message.mentions}
     answered = message.referenced
-    is_reply = message.type == 19 and answered is not None
+    is_reply = message.type == MessageType.REPLY and answered is not None
     return MessageFacts(
         sender=_sender(message, surface.kind, view),
         surface=surface,
