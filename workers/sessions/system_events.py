@@ -18,6 +18,7 @@ import msgspec
 from shoal.base.logging import get_logger
 from shoal.state.effects import Effect, SystemEvent, SystemEventsDone
 from shoal.state.sessions import Sessions
+from workers.sessions.untrusted import neutral, plain_lines
 
 __all__ = ["QueuedEvent", "event_lines", "forget_events", "heard_events", "pending_events", "queue_event"]
 
@@ -74,12 +75,19 @@ def forget_events(session_key: str) -> Effect:
 
 
 def event_lines(events: Iterable[QueuedEvent], timezone: str) -> list[str]:
-    """The lines a turn reads: ``System: [<time>] <text>``; ``System (untrusted): …`` for words of others."""
+    """The lines a turn reads: ``System: [<time>] <text>``; ``System (untrusted): …`` for words of others.
+
+    Names in them are other people's: nothing in a line has the form of something else of ours.
+    """
     zone = _zone(timezone)
     return [
-        f"System{'' if event.trusted else ' (untrusted)'}: [{_moment(event.at_ms, zone)}] {event.text}"
+        f"System{'' if event.trusted else ' (untrusted)'}: [{_moment(event.at_ms, zone)}] {_line(event.text)}"
         for event in events
     ]
+
+
+def _line(text: str) -> str:
+    return neutral(" ".join(plain_lines(text).split()))
 
 
 def _moment(at_ms: int, zone: tzinfo | None) -> str:

@@ -16,7 +16,7 @@ import pytest
 
 from config.agents import ModelRef
 from shoal.simulator.models import ModelServer
-from shoal.state.effects import Effect, Push, Transcript
+from shoal.state.effects import Effect, Push, SystemEvent, Transcript
 from shoal.state.store import Store
 from tests.workers.agent.support.attacks import ATTACKS, DISGUISES, generated
 from tests.workers.agent.support.places import PARENT, PLACES, Case, case
@@ -34,10 +34,13 @@ from workers.agent.profile import AgentProfile
 from workers.agent.prompt import Surroundings, system_prompt, user_text
 from workers.agent.sanitize import clean_answer
 from workers.agent.transcript import Line, history_messages
+from workers.media.files import MediaFile
+from workers.media.notes import spoken
 from workers.sessions.admission.arrival import arrive
 from workers.sessions.admission.message import settle
 from workers.sessions.history import HistoryEntry, Pending
 from workers.sessions.records import KIND, TurnRequest, decode_turn
+from workers.sessions.system_events import QueuedEvent, event_lines, queue_event
 from workers.sessions.wire import read_message
 
 PROFILE = AgentProfile("main", "Shoal", envelope=EnvelopeOptions("UTC"), system_prompt="Be terse.")
@@ -54,7 +57,18 @@ def admitted(made: Case) -> tuple[TurnRequest, Surroundings]:
     push = next(effect for effect in pushed if effect.record.kind == KIND)
     kept = next(effect for effect in _decided(made["earlier"], view) if isinstance(effect, Transcript))
     entry = msgspec.json.decode(kept.entries[0], type=HistoryEntry)
-    return decode_turn(push.record.body), Surroundings(Pending((entry,), 1), NOW, made["starter"])
+    turn_request = decode_turn(push.record.body)
+    if made["transcript"]:
+        heard = MediaFile("2", "https://cdn/b.ogg", transcript=made["transcript"])
+        turn_request = msgspec.structs.replace(turn_request, text=spoken(turn_request.text, [heard]))
+    queued = queue_event("k", QueuedEvent("1", made["happened"], 5))
+    assert isinstance(queued, SystemEvent)
+    happened = event_lines([msgspec.json.decode(queued.body, type=QueuedEvent)], "UTC")
+    return turn_request, Surroundings(Pending((entry,), 1), NOW, made["starter"], events=tuple(happened))
+
+
+def files_of(made: Case) -> list[MediaFile]:
+    return [MediaFile("1", "https://cdn/a.png?sig=1", "image/png", made["file"])]
 
 
 def _decided(data: Mapping[str, Any], view: View) -> tuple[Effect, ...]:
@@ -66,7 +80,7 @@ def _decided(data: Mapping[str, Any], view: View) -> tuple[Effect, ...]:
 def prompt_of(made: Case) -> str:
     """The user message a model would read."""
     turn_request, around = admitted(made)
-    return user_text(turn_request, PROFILE, around)
+    return user_text(turn_request, PROFILE, around, files=files_of(made) if "file" in made else None)
 
 
 BENIGN = {place: parse(prompt_of(make("harmless words"))) for place, make in PLACES.items()}
@@ -79,12 +93,14 @@ TRUSTED = {
 def check(place: str, text: str) -> None:
     """One text in one place: the prompt has the form it has with harmless words, and nothing in it poses."""
     made = PLACES[place](text)
-    turn_request, around = admitted(made)
-    prompt = user_text(turn_request, PROFILE, around)
+    turn_request, _ = admitted(made)
+    prompt = prompt_of(made)
     found = parse(prompt)
     assert found.structure() == BENIGN[place].structure()
     assert imitations(found.body) == []
     assert swallowed(f"{prompt}\n\n{prompt}") == [], "what follows is inside a fence"
+    for line in found.events:
+        assert imitations(line.partition("] ")[2]) == []
     for _, data in found.blocks:
         for value in strings(data):
             assert len(value) < 2_100
@@ -100,7 +116,10 @@ def check(place: str, text: str) -> None:
     assert leaks(answer.text) == []
 
 
-NOTE = r"\[media attached: \d files\]|\[media attached(?: \d/\d)?: [^\[\]\s]* \([^\[\]\n]*\)\]"
+NOTE = (
+    r"\[media attached: \d files\]"
+    r"|\[media attached(?: \d/\d)?: [^\[\]\s]+ \([^\[\]\n]*\)(?: \| [^\[\]\n]*)?\]"
+)
 
 
 def replayed(turn_request: TurnRequest) -> None:

@@ -9,7 +9,7 @@ from tests.workers.sessions.helpers import ANN, BOB, BOT, CHANNEL, GUILD, NOW, i
 
 PARENT = "601"
 Case = dict[str, Any]
-"""What Discord told of guild, thread and parent, the event, an earlier message, a thread starter."""
+"""What Discord told of guild, thread and parent, the event, an earlier message, and what else is known."""
 
 
 def case(**changes: Any) -> Case:
@@ -37,6 +37,8 @@ def case(**changes: Any) -> Case:
             "said before", BOB, mention=False, channel_type=11, member={"nick": "Bobby", "roles": []}
         ),
         "starter": "how it began",
+        "happened": "Discord reaction added: x by ann on home #general msg 1",
+        "transcript": "",
     }
     for path, value in changes.items():
         _put(made, path.split("__"), value)
@@ -120,4 +122,7 @@ PLACES: dict[str, Callable[[str], Case]] = {
     "earlier text": lambda text: case(earlier__content=text),
     "earlier nick": lambda text: case(earlier__member={"nick": text, "roles": []}),
     "thread starter": lambda text: case(starter=text),
+    "event": lambda text: case(happened=text),
+    "fetched file": lambda text: case(file=text),
+    "transcript": lambda text: case(transcript=text),
 }  # fmt: skip

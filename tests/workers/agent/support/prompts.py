@@ -58,13 +58,17 @@ _IMITATIONS = {name: re.compile(pattern, re.I | re.M) for name, pattern in IMITA
 class Parsed:
     """A prompt taken apart."""
 
+    events: list[str] = field(default_factory=list)
     blocks: list[tuple[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     body: str = ""
 
     def structure(self) -> list[tuple[str, Any]]:
         """Headings with the names of their fields: what may not depend on what people write."""
-        return [(heading, _shape(data)) for heading, data in self.blocks] + [("notes", len(self.notes))]
+        return [(heading, _shape(data)) for heading, data in self.blocks] + [
+            ("events", len(self.events)),
+            ("notes", len(self.notes)),
+        ]
 
 
 def parse(prompt: str) -> Parsed:
@@ -75,6 +79,10 @@ def parse(prompt: str) -> Parsed:
     """
     lines = BREAKS.split(prompt)
     found, index = Parsed(), 0
+    while re.match(r"System(?: \(untrusted\))?: \[[^\]]+\] ", lines[index]):
+        found.events.append(lines[index])
+        index += 1
+    index += bool(found.events)
     while index < len(lines) and lines[index].removesuffix(":") in HEADINGS and lines[index].endswith(":"):
         heading = lines[index][:-1]
         assert lines[index + 1] == "```json", lines[index + 1]
