@@ -206,6 +206,8 @@ class OpenAI:
             "system_fingerprint": None,
         }
         yield chunk({"role": "assistant", "content": ""})
+        for thought in reply.reasoning:
+            yield chunk({"reasoning_content": thought})
         for text in reply.chunks:
             yield chunk({"content": text})
         for index, call in enumerate(reply.tool_calls):
@@ -308,12 +310,14 @@ class Anthropic:
 
         yield event("message_start", message=self._shell(reply, body, number))
         index = 0
-        if reply.chunks:
-            yield event("content_block_start", index=0, content_block={"type": "text", "text": ""})
-            for text in reply.chunks:
-                yield event("content_block_delta", index=0, delta={"type": "text_delta", "text": text})
-            yield event("content_block_stop", index=0)
-            index = 1
+        for kind, word, parts in (("thinking", "thinking", reply.reasoning), ("text", "text", reply.chunks)):
+            if not parts:
+                continue
+            yield event("content_block_start", index=index, content_block={"type": kind, word: ""})
+            for part in parts:
+                yield event("content_block_delta", index=index, delta={"type": f"{kind}_delta", word: part})
+            yield event("content_block_stop", index=index)
+            index += 1
         for call in reply.tool_calls:
             block: Json = {"type": "tool_use", "id": call["id"], "name": call["name"], "input": {}}
             yield event("content_block_start", index=index, content_block=block)

@@ -8,6 +8,7 @@ A script is a list of rules, tried in order; the first that fits and is not used
 ``times``        how often the rule may answer; default: for ever with ``match`` or ``after_tool``, else once
 ``text``         the answer, or a list of chunks; ``{last}`` is the last user message, ``{1}`` the first
                  group of the last place in it where ``match`` fits
+``reasoning``    what the model thinks before it answers, a list of chunks (streams only)
 ``tool_calls``   ``[{"name", "arguments", "id"?}]``; arguments: an object, or text sent as it is
 ``delay``        seconds before the first byte
 ``chunk_delay``  seconds between chunks
@@ -43,6 +44,7 @@ KEYS = frozenset(
         "model",
         "times",
         "text",
+        "reasoning",
         "tool_calls",
         "delay",
         "chunk_delay",
@@ -80,6 +82,7 @@ class Reply:
     cut_after: int | None = None
     finish: str | None = None
     usage: tuple[int, int] = (10, 5)
+    reasoning: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -180,6 +183,7 @@ class Script:
             spec.get("cut_after"),
             spec.get("finish"),
             (int(usage[0]), int(usage[1])),
+            tuple(str(part) for part in spec.get("reasoning", ())),
         )
 
 

@@ -35,7 +35,7 @@ AFTER_SPEAKING_S = 3.0
 """A turn that goes on after it has said something types again only if it takes longer than this."""
 PARKED_S = 900.0
 SILENT_PREFIX = 12
-"""Text longer than this is no beginning of a silent token."""
+"""Characters of an answer that are looked at: a longer one is no beginning of a silent token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ class Presence:
         self._typing = typing
         self._reactions = reactions
         self._acked = acked
-        self._said = 0
+        self._said = ""
         self._closed = False
 
     @classmethod
@@ -193,7 +193,7 @@ class Presence:
 
     def asking(self) -> None:
         """The model is about to be asked."""
-        self._said = 0
+        self._said = ""
         self._show("thinking")
 
     def reasoning(self) -> None:
@@ -204,8 +204,9 @@ class Presence:
 
     def said(self, text: str) -> None:
         """Some of the answer arrived. What may still become the silent token shows nothing."""
-        self._said += len(text)
-        if self._typing is not None and (self._said > SILENT_PREFIX or not held_back(text)):
+        if len(self._said) <= SILENT_PREFIX:
+            self._said += text
+        if self._typing is not None and not held_back(self._said):
             self._typing.cue("text")
         self._moved()
 

@@ -28,6 +28,7 @@ SilenceKind = Literal["direct", "group", "internal"]
 
 _START = re.compile(rf"\A\s*{HEARTBEAT}(?=\W|\Z)[^\w\s]{{0,4}}\s*")
 _END = re.compile(rf"(?:(?<=\W)|\A){HEARTBEAT}[^\w]{{0,4}}\s*\Z")
+_WORD = re.compile(r"\w")
 _MARKUP = re.compile(r"<[^<>]{0,200}>|&nbsp;", re.IGNORECASE)
 
 _ALLOWED: dict[SilenceKind, bool] = {"direct": False, "group": True, "internal": True}
@@ -79,18 +80,16 @@ def strip_heartbeat(text: str) -> str:
     """
     if HEARTBEAT not in text:
         return text
-    bare = _strip_edges(text)
-    if bare != text.strip():
-        return bare
-    plain = _MARKUP.sub(" ", text).strip().strip("*`~_").strip()
-    found = _strip_edges(plain)
-    return found if found != plain else text
+    for form in (text.strip(), _MARKUP.sub(" ", text).strip().strip("*`~_").strip()):
+        bare = _strip_edges(form)
+        if bare != form:
+            return bare if _WORD.search(bare) else ""
+    return text
 
 
 def _strip_edges(text: str) -> str:
     before = None
-    text = text.strip()
     while text != before:
         before = text
-        text = _END.sub("", _START.sub("", text, count=1), count=1).strip()
+        text = _START.sub("", _END.sub("", text, count=1), count=1).strip()
     return text

@@ -119,7 +119,8 @@ def final_of(
     """
     text = strip_heartbeat(cleaned.text)
     if not text and not media:
-        return _nothing(cleaned, mode, silence, talked)
+        nothing = _nothing(cleaned, mode, silence, talked)
+        return Final(unshown=Unshown.SEND_DENIED) if nothing.filler and not may_send else nothing
     if not may_send:
         return Final(unshown=Unshown.SEND_DENIED)
     if mode == "message_tool_only":

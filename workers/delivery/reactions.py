@@ -141,7 +141,7 @@ class TurnReactions:
         self._changed = threading.Condition()
         self._acks: deque[Mark] = deque()
         self._present: list[str] | None = [] if known or status is None else None
-        self._want = ""
+        self._want = self._tried = ""
         self._state: State | None = None
         self._due = 0.0
         self._moved = time.monotonic()
@@ -301,7 +301,7 @@ class TurnReactions:
             self._present = seen
 
     def _put_wanted(self) -> None:
-        wanted = self._want
+        self._tried = wanted = self._want
         self._api.create_reaction(self._head.channel_id, self._head.message_id, wanted)
         with self._changed:
             assert self._present is not None
@@ -309,6 +309,7 @@ class TurnReactions:
 
     def _take_old(self) -> None:
         assert self._present is not None
+        self._tried = self._want
         old = next(emoji for emoji in self._present if not same_emoji(self._want, emoji))
         self._api.delete_own_reaction(self._head.channel_id, self._head.message_id, old)
         with self._changed:
@@ -325,7 +326,7 @@ class TurnReactions:
             self._tries = 0
             if self._acks:
                 self._acks.popleft()
-            else:
+            elif self._want == self._tried:
                 self._want = ""
 
     # -- stalls ------------------------------------------------------------------------------------

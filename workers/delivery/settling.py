@@ -35,6 +35,8 @@ KIND = "settle"
 GIVE_UP_MS = 10 * 60_000
 """For so long the delivery of a reply is waited for, and Discord is asked again."""
 LOOK_MS = 30_000
+_LAST = b"last"
+"""Journal: the last state was shown. A number: the acknowledgement in that place of the list is gone."""
 
 log = get_logger(__name__)
 
@@ -81,18 +83,24 @@ def settle(grant: Grant, store: Store, rest: Callable[[str], ReactionApi]) -> St
     age_ms = store.now_ms() - wanted.at_ms
     try:
         api = rest(wanted.account)
-        if wanted.last and grant.step == 0:
+        # what is done is not done again: the bucket has room for one request, and a rate wait begins anew
+        done = {entry for _, entry in grant.journal}
+        if wanted.last and _LAST not in done:
             _arrange(wanted, api, keep=wanted.last)
-            store.lanes.checkpoint(grant, 1)
+            store.lanes.checkpoint(grant, grant.step + 1, journal=_LAST)
             return Yield(max(1, wanted.hold_ms), "shown: last state")
         remove = bool(wanted.remove)
         if remove and wanted.after and not store.receipts.receipt(wanted.after):
             if age_ms <= GIVE_UP_MS:
                 return Park((delivered_key(wanted.after),), LOOK_MS, "waiting: delivery", wake_on_push=False)
             remove = False
+        step = grant.step
+        for number, mark in enumerate(wanted.remove if remove else ()):
+            if str(number).encode() not in done:
+                _take(api, mark)
+                step += 1
+                store.lanes.checkpoint(grant, step, journal=str(number).encode())
         _arrange(wanted, api, keep="" if remove else wanted.ack)
-        for mark in wanted.remove if remove else ():
-            _take(api, mark)
     except (RateWait, RateLimited) as wait:
         return Yield(max(50, int((wait.retry_after or 1.0) * 1000)), "rate limit")
     except ShoalError as error:

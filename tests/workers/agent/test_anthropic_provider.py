@@ -24,6 +24,7 @@ from workers.agent.providers.base import (
     ProviderMissingError,
     RateLimitError,
     TextDelta,
+    Thinking,
     ToolCall,
     ToolSpec,
     Usage,
@@ -49,6 +50,13 @@ def test_text_tools_and_usage(chat_server: Start) -> None:
     assert ToolCall("c1", "look", '{"at": "sky"}') in events
     assert Usage(10, 5, 0) in events
     assert events[-1] == Done("tools")
+
+
+def test_thoughts_are_noticed_and_not_kept(chat_server: Start) -> None:
+    server = chat_server([{"reasoning": ["hm", " hm"], "text": "Yes."}], api_key="sk-ant-0123456789")
+    events = list(provider(server).stream(REQUEST, nothing))
+    assert [event for event in events if isinstance(event, Thinking)] == [Thinking(), Thinking()]
+    assert "".join(event.text for event in events if isinstance(event, TextDelta)) == "Yes."
 
 
 def test_roles_alternate_and_results_are_blocks(chat_server: Start) -> None:
