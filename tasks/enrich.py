@@ -37,6 +37,7 @@ _slots = threading.BoundedSemaphore(AT_ONCE)
 ENRICH_TASKS: dict[str, Callable[..., str]] = {
     "enrich.member": lambda find, guild_id, user_id: find.member(guild_id, user_id),
     "enrich.inthread": lambda find, thread_id, user_id: find.thread_member(thread_id, user_id),
+    "enrich.channel": lambda find, channel_id: find.channel(channel_id),
     "enrich.message": lambda find, channel_id, message_id: find.message(channel_id, message_id),
     "enrich.pluralkit": lambda find, message_id: find.speaker(message_id),
 }

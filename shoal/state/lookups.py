@@ -8,6 +8,7 @@ kind            name                        value
 ==============  ==========================  ====================================================
 ``member``      ``<guild>.<user>``          the member object, or null: no such member
 ``inthread``    ``<thread>.<user>``         the thread member object, or null: not in the thread
+``channel``     channel or thread id        the channel object, or null: we cannot see it
 ``user``        user id                     the user object, or null: there is none
 ``message``     message id                  the message object by REST, or null: it is gone
 ``author``      message id                  id of its author, or null: it is gone
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Asked", "Kind", "Lookups"]
 
-Kind = Literal["member", "inthread", "user", "message", "author", "pluralkit", "pkuser", "replaced"]
+Kind = Literal[
+    "member", "inthread", "channel", "user", "message", "author", "pluralkit", "pkuser", "replaced"
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -264,6 +264,66 @@ def test_without_a_member_the_decision_is_closed(make_front: MakeFront) -> None:
     assert [turn.message_id for turn in front.turns()] == [later]
 
 
+# -- places ------------------------------------------------------------------------------------------
+
+THREAD = "700"
+ENTRIES = {"guilds": {GUILD: {"channels": {CHANNEL: {"enabled": False}, "*": {}}}}}
+
+
+def in_thread(front: Front) -> str:
+    """A message in a thread nobody told us of: archived ones come to life without a word."""
+    return front.say("hello", mention=True, channel_id=THREAD, channel_type=...)
+
+
+@pytest.mark.parametrize(
+    ("parent", "reason"), [(CHANNEL, "channel-disabled"), ("601", ""), (None, "channel-unknown")]
+)
+def test_a_thread_nobody_told_of_is_asked_for_where_its_parent_decides(
+    make_front: MakeFront, parent: str | None, reason: str
+) -> None:
+    """3.5: the thread of a disabled channel must not come in by the wildcard."""
+    front = make_front(discord=ENTRIES)
+    said = in_thread(front)
+    front.work()
+    assert front.asked() == [("enrich.channel", ["default", THREAD])]
+    thread = {"id": THREAD, "type": 11, "guild_id": GUILD, "parent_id": parent}
+    answer(front, "channel", THREAD, thread if parent else None)
+    front.work()
+    told = front.story(said)
+    assert (told.outcome, told.reason) == (("dropped", reason) if reason else (None, ""))
+
+
+def test_a_thread_nobody_told_of_is_not_asked_for_where_it_cannot_matter(make_front: MakeFront) -> None:
+    front = make_front()
+    in_thread(front)
+    front.work()
+    assert front.asked() == []
+
+
+# -- audiences -----------------------------------------------------------------------------------------
+
+
+def test_who_can_see_a_channel_may_write_in_private(make_front: MakeFront) -> None:
+    """3.4: a DM tells nothing of the guild, so the member is asked for."""
+    front = make_front(
+        discord={"allowFrom": ["accessGroup:staff"]},
+        groups={"staff": {"type": "discord.channelAudience", "guildId": GUILD, "channelId": CHANNEL}},
+    )
+    front.store.facts.put_roles("default", GUILD, [{"id": GUILD, "permissions": "1024"}])
+    direct: Any = {"guild_id": ..., "member": ..., "channel_id": "750", "channel_type": 1}
+    said = front.say("hi", **direct)
+    front.work()
+    assert front.asked() == [("enrich.member", ["default", GUILD, ANN])]
+    answer(front, "member", f"{GUILD}.{ANN}", {"roles": []})
+    front.work()
+    assert ("session", "agent:main:main") in front.story(said).notes
+    stranger = front.say("hi", BOB, **direct)
+    front.work()
+    answer(front, "member", f"{GUILD}.{BOB}", None)
+    front.work()
+    assert front.outcome(stranger) == ("dropped", "not-allowlisted")
+
+
 # -- hydration ---------------------------------------------------------------------------------------
 
 

@@ -25,8 +25,8 @@ class Directory(Protocol):
         """A guild object."""
         ...
 
-    def channel(self, channel_id: str) -> Mapping[str, Any] | None:
-        """A channel or thread object with its ``guild_id``."""
+    def place(self, channel_id: str) -> Mapping[str, Any] | None:
+        """A channel or thread object with its ``guild_id``, as we were told or as it was asked for."""
         ...
 
     def roles(self, guild_id: str) -> Sequence[Mapping[str, Any]]:
@@ -46,14 +46,14 @@ def can_view(
     Args:
         sender, here: of the event, which tells of its own guild and thread what nobody has to be asked.
     """
-    guild, channel = directory.guild(need.guild_id), directory.channel(need.channel_id)
+    guild, channel = directory.guild(need.guild_id), directory.place(need.channel_id)
     if guild is None:
         return False  # not a guild of ours
     if channel is None:
         return frozenset({ChannelNeeded(need.channel_id)})
     thread = is_thread(_type(channel))
     parent_id = str(channel.get("parent_id") or "")
-    parent = directory.channel(parent_id) if thread and parent_id else None
+    parent = directory.place(parent_id) if thread and parent_id else None
     if thread and parent is None:
         return frozenset({ChannelNeeded(parent_id)}) if parent_id else False
     # a channel of another guild would be judged by the wrong roles

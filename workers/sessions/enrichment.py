@@ -24,6 +24,7 @@ from shoal.state.store import Store
 __all__ = ["Enrichment", "LookupFailedError"]
 
 MEMBER_S = 60.0
+CHANNEL_S = 600.0
 MESSAGE_S = 600.0
 PLURALKIT_S = 1_800.0
 PKUSER_S = 30 * 86_400.0
@@ -74,6 +75,11 @@ class Enrichment:
         return self._find(
             Asked(self.account, "inthread", f"{thread_id}.{user_id}"), MEMBER_S, self._get(route)
         )
+
+    def channel(self, channel_id: str) -> str:
+        """A channel or thread nobody told us of; returns a line for Flower."""
+        route = Route("GET", "/channels/{channel_id}", channel_id=channel_id)
+        return self._find(Asked(self.account, "channel", channel_id), CHANNEL_S, self._get(route))
 
     def message(self, channel_id: str, message_id: str) -> str:
         """A message as REST has it; returns a line for Flower."""

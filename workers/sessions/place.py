@@ -44,7 +44,8 @@ def surface_at(
     channel_id: str, guild_id: str | None, channel_type: int | None, view: AdmissionView
 ) -> Surface:
     """A channel, thread or DM as a place; ``channel_type`` where the event says it."""
-    channel = view.facts.channel(channel_id) or {}
+    find = view.facts.channel if guild_id is None else view.facts.place
+    channel = find(channel_id) or {}
     kind = channel_type if channel_type is not None else channel.get("type")
     if guild_id is None:
         # an event without guild and without a known type is a DM: a group DM says what it is
@@ -53,7 +54,7 @@ def surface_at(
     guild = view.facts.guild(guild_id) or {}
     thread = isinstance(kind, int) and is_thread(kind)
     parent_id = read_id(channel.get("parent_id")) or None if thread else None
-    parent = (view.facts.channel(parent_id) or {}) if parent_id else {}
+    parent = (view.facts.place(parent_id) or {}) if parent_id else {}
     return Surface(
         kind="channel",
         channel_id=channel_id,

@@ -6,13 +6,15 @@ from collections.abc import Iterable
 from typing import overload
 
 from shoal.state.lookups import Asked
-from workers.access.needs import MemberNeeded, Need, PluralKitNeeded, ThreadMemberNeeded
+from workers.access.needs import ChannelNeeded, MemberNeeded, Need, PluralKitNeeded, ThreadMemberNeeded
 
 __all__ = ["asked_of", "questions_of"]
 
 
 @overload
-def asked_of(need: MemberNeeded | ThreadMemberNeeded | PluralKitNeeded, account: str) -> Asked: ...
+def asked_of(
+    need: MemberNeeded | ThreadMemberNeeded | ChannelNeeded | PluralKitNeeded, account: str
+) -> Asked: ...
 @overload
 def asked_of(need: Need, account: str) -> Asked | None: ...
 def asked_of(need: Need, account: str) -> Asked | None:
@@ -22,6 +24,8 @@ def asked_of(need: Need, account: str) -> Asked | None:
             return Asked(account, "member", f"{guild_id}.{user_id}")
         case ThreadMemberNeeded(thread_id, user_id):
             return Asked(account, "inthread", f"{thread_id}.{user_id}")
+        case ChannelNeeded(channel_id):
+            return Asked(account, "channel", channel_id)
         case PluralKitNeeded(message_id):
             return Asked(account, "pluralkit", message_id)
         case _:

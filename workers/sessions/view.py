@@ -23,7 +23,7 @@ from shoal.state.lookups import Asked
 from shoal.state.records import Record
 from shoal.state.store import Store
 from workers.access.names import NO_NAMES, Names
-from workers.access.needs import MemberNeeded, ThreadMemberNeeded
+from workers.access.needs import ChannelNeeded, MemberNeeded, ThreadMemberNeeded
 from workers.access.owners import pinned_owner
 from workers.access.reactions import ReactionMode
 from workers.access.settings import AccessSettings
@@ -133,6 +133,10 @@ class FactsReader(Protocol):
 
     def channel(self, channel_id: str) -> Mapping[str, Any] | None:
         """A channel or thread object."""
+        ...
+
+    def place(self, channel_id: str) -> Mapping[str, Any] | None:
+        """A channel or thread of a guild, be it that nobody told us of it and somebody asked."""
         ...
 
     def roles(self, guild_id: str) -> Sequence[Mapping[str, Any]]:
@@ -266,6 +270,15 @@ class StoreView:
         if channel_id not in self._channels:
             self._channels[channel_id] = self._store.facts.channel(self._settings.account, channel_id)
         return self._channels[channel_id]
+
+    def place(self, channel_id: str) -> Mapping[str, Any] | None:
+        """A channel or thread of a guild, be it that nobody told us of it and somebody asked."""
+        known = self.channel(channel_id)
+        if known is not None:
+            return known
+        asked = asked_of(ChannelNeeded(channel_id), self._settings.account)
+        raw = self.answers([asked]).get(asked)
+        return None if raw is None else msgspec.json.decode(raw)
 
     def roles(self, guild_id: str) -> Sequence[Mapping[str, Any]]:
         """Roles of a guild."""

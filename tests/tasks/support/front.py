@@ -39,6 +39,7 @@ class Front:
     Args:
         discord: laid over ``channels.discord``; Ann and Bob may talk in the guild, when they name the bot.
         messages: the section ``messages``.
+        groups: the section ``accessGroups``.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Front:
         discord: Mapping[str, Any] | None = None,
         messages: Mapping[str, Any] | None = None,
         env: Mapping[str, str] | None = None,
+        groups: Mapping[str, Any] | None = None,
     ) -> None:
         self.store = store
         section: dict[str, Any] = {
@@ -61,7 +63,8 @@ class Front:
             **(discord or {}),
         }
         path = folder / "shoal.json"
-        path.write_text(json.dumps({"channels": {"discord": section}, "messages": dict(messages or {})}))
+        root = {"channels": {"discord": section}, "messages": dict(messages or {})}
+        path.write_text(json.dumps({**root, "accessGroups": dict(groups or {})}))
         self.runtime = Runtime(
             loaded=config.load(path, env=dict(env or {}), state_dir=folder),
             store=store,

@@ -39,7 +39,7 @@ class Directory:
     def guild(self, guild_id: str) -> Mapping[str, Any] | None:
         return self.guilds.get(guild_id)
 
-    def channel(self, channel_id: str) -> Mapping[str, Any] | None:
+    def place(self, channel_id: str) -> Mapping[str, Any] | None:
         return self.channels.get(channel_id)
 
     def roles(self, guild_id: str) -> Sequence[Mapping[str, Any]]:

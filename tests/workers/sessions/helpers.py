@@ -13,7 +13,7 @@ import msgspec
 from shoal.state.ledger import Explanation
 from shoal.state.lookups import Asked
 from shoal.state.records import InboundEvent, Record
-from workers.access.needs import MemberNeeded, ThreadMemberNeeded
+from workers.access.needs import ChannelNeeded, MemberNeeded, ThreadMemberNeeded
 from workers.access.settings import AccessSettings
 from workers.sessions.questions import asked_of
 from workers.sessions.routing import Routing
@@ -120,6 +120,10 @@ class View:
 
     def channel(self, channel_id: str) -> Mapping[str, Any] | None:
         return self.channels.get(channel_id)
+
+    def place(self, channel_id: str) -> Mapping[str, Any] | None:
+        known: Mapping[str, Any] | None = self.channel(channel_id)
+        return known or self.looked_up.get(asked_of(ChannelNeeded(channel_id), self.settings.account))
 
     def roles(self, guild_id: str) -> Sequence[Mapping[str, Any]]:
         return self.guild_roles.get(guild_id, ())
