@@ -31,12 +31,15 @@ MAX_LINES = 17
 
 _FENCE = re.compile(r"^( {0,3})(`{3,}|~{3,})(.*)$")
 _TOKEN = re.compile(r"<(?:@[!&]?\d+|#\d+|a?:\w+:\d+|t:-?\d+(?::\w)?|/[^<>\n]{1,100}:\d+|id:[\w-]+)>")
-_CJK_STOPS = frozenset("。！？，、；：…）】」』")
+_SPACE = re.compile(r"\s")
+_CJK_STOPS = re.compile("[。！？，、；：…）】」』]")
+_LONGEST_TOKEN = 150
+"""A token that begins before a cut ends within so many characters behind it."""
 
 
 def units(text: str) -> int:
     """Length in UTF-16 code units."""
-    return len(text) + sum(1 for char in text if char > "\uffff")
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,27 +206,38 @@ class _Cutter:
 
 def _cut_at(text: str, room: int) -> int:
     """Where to cut a line so that at most ``room`` units stay; always at least one character."""
-    end = taken = 0
-    for char in text:
-        taken += 2 if char > "\uffff" else 1
-        if taken > room:
-            break
-        end += 1
+    end = _within(text, room)
     if end >= len(text):
         return len(text)
     end = max(end, 1)
-    tokens = [hit.span() for hit in _TOKEN.finditer(text)]
+    window = text[: end + _LONGEST_TOKEN]
+    tokens = [hit.span() for hit in _TOKEN.finditer(window)]
 
     def whole(at: int) -> bool:
         return not any(start < at < stop for start, stop in tokens) and _cluster_ends(text, at)
 
-    for at in range(end, 0, -1):
-        if text[at].isspace() and not text[:at].isspace() and whole(at):
-            return at
-    for at in range(end, 0, -1):
-        if text[at - 1] in _CJK_STOPS and whole(at):
-            return at
+    lead = len(window) - len(window.lstrip())
+    for hit in reversed(list(_SPACE.finditer(window, lead, end + 1))):
+        if hit.start() > 0 and whole(hit.start()):
+            return hit.start()
+    for hit in reversed(list(_CJK_STOPS.finditer(window, 0, end))):
+        if whole(hit.end()):
+            return hit.end()
     return next((at for at in range(end, 0, -1) if whole(at)), end)
+
+
+def _within(text: str, room: int) -> int:
+    """How many characters fit into ``room`` units."""
+    head = text[: max(room, 0) + 1]
+    if head.isascii() or max(head) <= "\uffff":
+        return min(len(text), max(room, 0))
+    end = taken = 0
+    for char in head:
+        taken += 2 if char > "\uffff" else 1
+        if taken > room:
+            break
+        end += 1
+    return end
 
 
 def _cluster_ends(text: str, at: int) -> bool:
