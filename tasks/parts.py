@@ -15,6 +15,7 @@ from shoal.discord.retry import RetryPolicy
 from shoal.discord.users import user_ids
 from tasks.media import FileDesk
 from tasks.runtime import Runtime
+from tasks.titles import ask_for_title
 from tasks.transports import in_background
 from workers.agent.models import Cooldowns, Models
 from workers.agent.presence import Presences
@@ -23,6 +24,7 @@ from workers.agent.profiles import profile_of
 from workers.agent.providers.guide import GuideProvider
 from workers.agent.providers.pool import ProviderPool
 from workers.agent.results import TurnDeps
+from workers.agent.threads import DiscordThreads
 from workers.agent.tools.memory import MemoryGet, MemorySearch
 from workers.agent.tools.message import MessageTool
 from workers.agent.tools.registry import ToolRegistry
@@ -85,6 +87,8 @@ def make_turn_deps(runtime: Runtime) -> TurnDeps:
         ),
         profile=profile,
         presences=Presences(runtime.rest, reactions),
+        threads=DiscordThreads(runtime.rest, runtime.clock),
+        title=lambda request: ask_for_title(runtime, request),
     )
 
 

@@ -22,6 +22,7 @@ from tasks.names import pin_names
 from tasks.reaction import react_lane
 from tasks.runtime import Runtime
 from tasks.session import turn_lane
+from tasks.titles import register_titles
 from tasks.upkeep import archive, mind_memory, reconcile
 
 __all__ = ["LANE_TASKS", "UPKEEP_TASKS", "register"]
@@ -59,6 +60,7 @@ def register(app: Celery, runtime: Callable[[], Runtime]) -> None:
     for name, upkeep in UPKEEP_TASKS.items():
         app.task(name=name)(_upkeep_task(name, upkeep, runtime))
     register_media(app, runtime)
+    register_titles(app, runtime)
 
     register_enrich(app, runtime)
 

@@ -82,6 +82,7 @@ class Actions:
         files: Sequence[tuple[str, str, bytes]] = (),
         default_mentions: tuple[str, ...] = ("roles", "users", "everyone"),
         born_ms: int | None = None,
+        message_id: str | None = None,
         **fields: Any,
     ) -> Message:
         """Make a message of a checked body and announce it.
@@ -93,10 +94,11 @@ class Actions:
             files: uploads as (name, content type, bytes).
             default_mentions: what ``parse`` is without ``allowed_mentions``.
             born_ms: Unix ms to make the id from, for messages of the past.
+            message_id: the id, for the first message of a post, which has that of its thread.
             fields: further fields of :class:`~shoal.simulator.model.Message`.
         """
         moment = None if born_ms is None else born_ms / 1000
-        message = Message(self.world.new_id(born_ms), channel.id, author_id, iso(moment))
+        message = Message(message_id or self.world.new_id(born_ms), channel.id, author_id, iso(moment))
         message.content = str(body.get("content") or "").strip()
         message.tts = bool(body.get("tts"))
         message.flags = int(body.get("flags") or 0)

@@ -104,7 +104,8 @@ def _thread(ask: Ask) -> Json:
     }
     thread = ask.core.actions.start_thread(channel, user_id, body, message=message)
     if ask.body.get("content"):
-        ask.core.actions.create(thread, user_id, {"content": ask.body["content"]})
+        first = thread.id if channel.is_forum else None
+        ask.core.actions.create(thread, user_id, {"content": ask.body["content"]}, message_id=first)
     return ask.core.payloads.thread(thread)
 
 

@@ -123,6 +123,7 @@ def _conversation(
         "group_space": request.guild_id or "",
         "thread_label": _thread_label(request),
         "topic_id": request.channel_id if request.is_thread else "",
+        "forum_parent": _forum_parent(request),
         "is_group_chat": group,
         "was_mentioned": request.was_mentioned,
         "has_reply_context": request.quoted is not None,
@@ -139,6 +140,12 @@ def _thread_label(request: TurnRequest) -> str:
     parent = display_slug(request.parent_name)
     place = f"Discord thread #{parent}" if parent else "Discord thread"
     return f"{place} › {request.channel_name}" if request.channel_name else place
+
+
+def _forum_parent(request: TurnRequest) -> str:
+    """The forum, for the message that opens a post (``spec/inbound.md`` 5.6)."""
+    opens = request.parent_forum and request.message_id == request.channel_id
+    return f"#{display_slug(request.parent_name) or request.parent_id}" if opens else ""
 
 
 def _sender(request: TurnRequest) -> dict[str, Any]:

@@ -311,7 +311,7 @@ def create_thread(call: Call) -> Answer:
     first = check_message(body.get("message") or {}, "create", files=names)
     has_substance(first, len(call.files))
     thread = call.core.actions.start_thread(channel, call.me, body)
-    message = call.core.actions.create(thread, call.me, first, files=call.files)
+    message = call.core.actions.create(thread, call.me, first, files=call.files, message_id=thread.id)
     payload = call.core.payloads.thread(thread, call.me)
     return Answer(201, {**payload, "message": call.core.payloads.message(message, call.me)})
 
