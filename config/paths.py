@@ -35,11 +35,6 @@ class Paths:
         return self.state_dir / "run"
 
     @property
-    def redis_dir(self) -> Path:
-        """Data folder of the embedded server."""
-        return self.state_dir / "redis"
-
-    @property
     def media(self) -> Path:
         """Files people sent, kept for a while."""
         return self.state_dir / "media" / "inbound"

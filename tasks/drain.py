@@ -19,10 +19,10 @@ from shoal.base.errors import ShoalError, StaleGrant, StoreUnavailable
 from shoal.base.ids import new_token
 from shoal.base.logging import get_logger
 from shoal.base.stamp import stamped
-from shoal.state.lanes import Lanes
+from shoal.state.lanes import LEASE_MS, Lanes
 from shoal.state.records import Failed, Failure, Grant, Limit, Refused
 from shoal.state.steps import Commit, Fail, Move, Park, Step, Yield
-from tasks.keeper import LEASE_MS, Keeper
+from tasks.keeper import Keeper
 from tasks.stopping import Stopping
 from workers.agent.context import LeaseLost, TurnContext, TurnInterrupted
 

@@ -17,13 +17,10 @@ from typing import Protocol
 from shoal.base.errors import ShoalError, StoreUnavailable
 from shoal.base.logging import get_logger
 from shoal.base.threads import start_thread
-from shoal.state.lanes import Lanes
+from shoal.state.lanes import LEASE_MS, Lanes
 from shoal.state.records import Grant
 
-__all__ = ["LEASE_MS", "RENEW_TIMEOUT_S", "Held", "InHand", "Keeper"]
-
-LEASE_MS = 5_000
-"""How long a grant lives without renewal."""
+__all__ = ["RENEW_TIMEOUT_S", "Held", "InHand", "Keeper"]
 
 RENEW_EVERY_S = LEASE_MS / 1000 / 3
 RENEW_TIMEOUT_S = 2.0

@@ -26,11 +26,6 @@ class BindingPeer(Section):
     kind: Literal["direct", "dm", "group", "channel"]
     id: Id
 
-    @property
-    def normal_kind(self) -> Literal["direct", "channel"]:
-        """``dm`` is ``direct``; ``group`` and ``channel`` are one kind in matching."""
-        return "direct" if self.kind in {"direct", "dm"} else "channel"
-
 
 class BindingMatch(Section):
     """All written fields must match; ``roles`` is met by any one of them."""

@@ -27,7 +27,6 @@ CELERY_PREFIX = f"{PREFIX}q:"
 """``global_keyprefix`` of Celery's transport; what lies under it is kombu's business."""
 
 DECISION_PAGE_MS = 10_000
-DEDUP_PAGE_MS = 4_000
 DAY_S = 86_400
 
 

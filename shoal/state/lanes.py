@@ -49,14 +49,10 @@ from shoal.state.views import LaneViews
 if TYPE_CHECKING:
     from shoal.state.store import Store
 
-__all__ = ["LEASE_MS", "MAX_ABSORBED", "MAX_TRIES", "SWEEP_MS", "Lanes", "born_before"]
+__all__ = ["LEASE_MS", "MAX_ABSORBED", "Lanes", "born_before"]
 
 LEASE_MS = 5000
 """Length of a lease; renewers call about every third of it."""
-SWEEP_MS = 500
-"""How often each process sweeps."""
-MAX_TRIES = 3
-"""Handled failures after which a record is dead."""
 MAX_ABSORBED = 64
 MAX_JOURNAL = 256 * 1024
 """Bytes of one journal entry."""

@@ -55,12 +55,11 @@ HINT_ID = "@@ID@@"
 
 @dataclass(frozen=True, slots=True)
 class LaneClass:
-    """What serves the lanes of one class. ``nudge_ms``: a hint not taken for so long is repeated."""
+    """What serves the lanes of one class. How soon a hint is repeated stands in ``lua/_lanes.lua``."""
 
     name: str
     task: str
     queue: str
-    nudge_ms: int = 1000
 
 
 CLASSES: dict[str, LaneClass] = {
@@ -68,8 +67,8 @@ CLASSES: dict[str, LaneClass] = {
     for lane in (
         LaneClass("inbound", "inbound.admit", "inbound"),
         LaneClass("hold", "inbound.admit", "inbound"),
-        LaneClass("fast", "inbound.admit", "interactive", nudge_ms=300),
-        LaneClass("interaction", "interaction.ack", "interactive", nudge_ms=300),
+        LaneClass("fast", "inbound.admit", "interactive"),
+        LaneClass("interaction", "interaction.ack", "interactive"),
         LaneClass("session", "session.turn", "turns"),
         LaneClass("delivery", "delivery.send", "delivery"),
         LaneClass("reaction", "reaction.work", "delivery"),

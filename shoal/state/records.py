@@ -180,21 +180,18 @@ def event_of(record: Record) -> InboundEvent:
 
 
 class Failure(enum.Enum):
-    """Why a head could not be finished (R13)."""
+    """Why a head could not be finished (R13). A holder that died says nothing: the sweep counts it."""
 
     INFRASTRUCTURE = "infrastructure"
     """Redis, proxy, Discord 5xx/429, model outage: back-off, no try, bounded by age only."""
     HANDLED = "handled"
     """An exception of ours, a 4xx: a try; the third puts the record among the dead."""
-    SUSPECT = "suspect"
-    """The holder died; after two the record runs alone in quarantine, and a death there is proof."""
 
 
 class Failed(enum.Enum):
     """What :meth:`Lanes.fail` did with the head."""
 
     RETRIED = "retried"
-    QUARANTINED = "quarantined"
     DEAD = "dead"
 
 

@@ -244,7 +244,8 @@ class Machine(RuleBasedStateMachine):
             self.model[lane].head.waits = not now
         self.release(lane)
 
-    def expect_failure(self, lane: str, failure: Failure) -> Failed:
+    def expect_failure(self, lane: str, failure: Failure | None) -> Failed:
+        """``None``: the holder died."""
         model = self.model[lane]
         head = model.head
         if failure is Failure.INFRASTRUCTURE:
@@ -258,7 +259,7 @@ class Machine(RuleBasedStateMachine):
             head.suspects += 1
             if not head.quarantine:
                 head.quarantine = head.suspects >= 2
-                return Failed.QUARANTINED if head.quarantine else Failed.RETRIED
+                return Failed.RETRIED
         self.dead.add((lane, model.records[0]))
         model.pop()
         return Failed.DEAD
@@ -274,7 +275,7 @@ class Machine(RuleBasedStateMachine):
         self.store.redis.hset(self.store.keys.lane(lane), "until", 1)
         self.store.redis.zadd(self.store.keys.due(cls), {lane: 1})
         assert self.store.lanes.sweep(cls).expired == 1
-        self.expect_failure(lane, Failure.SUSPECT)
+        self.expect_failure(lane, None)
         self.release(lane)
 
     @rule(lane=lanes)

@@ -14,10 +14,11 @@ import tasks.runtime
 import tasks.sweeper
 from shoal.base.errors import StoreUnsuitable
 from shoal.base.ids import new_token
+from shoal.state.lanes import LEASE_MS
 from shoal.state.processes import Processes
 from shoal.state.records import Grant, Record
 from shoal.state.store import Store
-from tasks.keeper import LEASE_MS, Keeper
+from tasks.keeper import Keeper
 from tasks.runtime import Runtime
 from tasks.stopping import Stopping
 from tasks.sweeper import Sweeper

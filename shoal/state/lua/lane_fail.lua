@@ -1,6 +1,6 @@
 -- lane_fail: end a grant over a failure (R13).
--- Arguments: lane, token, head, infrastructure | handled | suspect, code, reason, delay ms | -1
--- Answer: {'ok', 'retried' | 'quarantined' | 'dead'} | {'stale'}
+-- Arguments: lane, token, head, infrastructure | handled, code, reason, delay ms | -1
+-- Answer: {'ok', 'retried' | 'dead'} | {'stale'}
 -- Keys: those of _lanes, _ledger and _dead.
 -- include: _base
 -- include: _ledger
@@ -21,14 +21,6 @@ function F.handled(S)
   return 'retried', HANDLED_BACKOFF[S.tries]
 end
 
-function F.suspect(S)
-  S.sus = (S.sus or 0) + 1
-  if S.q then return 'dead' end
-  if S.sus < 2 then return 'retried', 0 end
-  S.q = 1
-  return 'quarantined', 0
-end
-
 return B.run(function()
   local S, answer = lane_fence(ARGV[2], ARGV[3], ARGV[4], 'fail')
   if not S then return answer end
@@ -39,7 +31,7 @@ return B.run(function()
   hint_prepare(S.class .. '.chores')
   done_prepare()
   local _, frame = lane_header(S)
-  local last = ARGV[5] == 'handled' and (S.tries or 0) + 1 >= MAX_TRIES or ARGV[5] == 'suspect' and S.q
+  local last = ARGV[5] == 'handled' and (S.tries or 0) + 1 >= MAX_TRIES
   local plan = last and dead_prepare(S.lane, S.head, frame, code)
   B.write()
   local what, delay = count(S)
