@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pytest
 from shoal.base.errors import TransportError
 from shoal.base.findings import Finding
 from shoal.base.ids import new_token
-from shoal.cli.doctor import probes
+from shoal.cli.doctor import configuration, probes
 from shoal.cli.doctor.check import Patient
 from shoal.cli.doctor.examine import CHECKS, examine, patient
 from shoal.cli.doctor.probes import Probe
@@ -499,3 +500,44 @@ def test_plain_doctor_writes_nothing(shoal: Shoal) -> None:
     shoal.run("doctor", "--offline")
     assert path.read_text() == text
     assert sorted(item.name for item in shoal.state_dir.rglob("*")) == before
+
+
+# -- what lately became of messages ------------------------------------------------------------------
+
+
+def with_model(**discord: Any) -> dict[str, Any]:
+    models = {
+        "providers": {"mine": {"baseUrl": "http://127.0.0.1:1", "apiKey": "k" * 9, "models": [{"id": "m"}]}}
+    }
+    return {**bot(**discord), "models": models, "agents": {"defaults": {"model": {"primary": "mine/m"}}}}
+
+
+def test_private_replies_with_and_without_evidence(look: Examine, server: Store) -> None:
+    assert "private-replies" not in look(bot())  # the built-in guide shows its answers
+    assert look(with_model())["private-replies"].severity == "info"
+    server.ledger.close("default", MESSAGE, "answered", "private-final")  # type: ignore[arg-type]
+    finding = look(with_model())["private-replies"]
+    assert finding.severity == "warn"
+    assert "1 turns ended with words that nobody saw" in finding.found
+    visible = {**with_model(), "messages": {"groupChat": {"visibleReplies": "automatic"}}}
+    assert "private-replies" not in look(visible)
+
+
+def test_why_messages_were_left_unanswered(look: Examine, server: Store) -> None:
+    for number, reason in enumerate(("guild-not-listed", "guild-not-listed", "own-message")):
+        server.ledger.close("default", str(int(MESSAGE) + number), "dropped", reason)  # type: ignore[arg-type]
+    finding = look(bot())["messages-blocked"]
+    assert "2 × guild-not-listed" in finding.found
+    assert "own-message" not in finding.found
+
+
+def test_a_clock_that_is_wrong(look: Examine, discord: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    late = SimpleNamespace(time=lambda: time.time() - 120)
+    monkeypatch.setattr(probes, "time", late)
+    finding = look(bot(token=discord.token), probe=True, api=discord.api_url)["clock-skew"]
+    assert re.search(r"1[12]\d s behind", finding.found)
+
+
+def test_a_full_disk(look: Examine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(configuration.shutil, "disk_usage", lambda _path: SimpleNamespace(free=1))
+    assert look(bot())["disk-full"].severity == "critical"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 from collections.abc import Iterator
 
@@ -10,6 +11,8 @@ from shoal.base.findings import Finding
 from shoal.cli.doctor.check import Check, Patient
 
 __all__ = ["CHECKS"]
+
+DISK_FREE = 500 * 1024 * 1024
 
 
 def _config(patient: Patient) -> Iterator[Finding]:
@@ -71,6 +74,21 @@ def _files(patient: Patient) -> Iterator[Finding]:
             )
 
 
+def _disk(patient: Patient) -> Iterator[Finding]:
+    try:
+        free = shutil.disk_usage(patient.paths.state_dir).free
+    except OSError:  # not made yet
+        return
+    if free < DISK_FREE:
+        yield Finding(
+            "disk-full",
+            "critical" if free < DISK_FREE // 10 else "warn",
+            f"Only {free // 1024 // 1024} MB are free where {patient.paths.state_dir} lies; without room "
+            "Redis refuses writes and everything waits.",
+            "Make room, or move the state dir.",
+        )
+
+
 def _accounts(patient: Patient) -> Iterator[Finding]:
     loaded = patient.loaded
     if loaded is None:
@@ -114,5 +132,6 @@ CHECKS = (
     ),
     Check("config-legacy", "old shapes of the config file", (), _legacy),
     Check("files", "who may read files with secrets", (), _files),
+    Check("disk", "room for Redis and logs", (), _disk),
     Check("accounts", "accounts that cannot run", ("First: run doctor",), _accounts),
 )

@@ -24,6 +24,7 @@ _INTENT_FLAGS = {
 """Name → the two flags of an application that say it was given (verified, not verified)."""
 LOW_IDENTIFIES = 50
 CHANNELS_SHOWN = 5
+CLOCK_S = 30
 
 
 def _token(patient: Patient) -> Iterator[Finding]:
@@ -114,6 +115,18 @@ def _identifies(patient: Patient) -> Iterator[Finding]:
             )
 
 
+def _clock(patient: Patient) -> Iterator[Finding]:
+    skews = [probe.skew_s for probe in patient.probes.values() if probe.skew_s is not None]
+    worst = max(skews, key=abs, default=0.0)
+    if abs(worst) > CLOCK_S:
+        yield Finding(
+            "clock-skew",
+            "warn",
+            f"This machine's clock is {abs(worst):.0f} s {'ahead of' if worst > 0 else 'behind'} Discord's.",
+            "Switch time synchronisation on (NTP).",
+        )
+
+
 # -- servers, from what the gateway has told ---------------------------------------------------------
 
 
@@ -197,6 +210,7 @@ CHECKS = (
         _intents,
     ),
     Check("identifies", "log-ins left today", ("Gateway READY timeout restarts",), _identifies),
+    Check("clock", "this machine's clock", (), _clock),
     Check(
         "guilds", "servers that are listed and not joined", ("Guild messages blocked unexpectedly",), _guilds
     ),

@@ -10,6 +10,20 @@ from shoal.cli.doctor.check import Check, Patient
 __all__ = ["CHECKS"]
 
 
+_DAY_MS = 86_400_000
+_BLOCKED = {
+    "guild-not-listed": "the server is not under channels.discord.guilds",
+    "guild-policy": "groupPolicy is disabled",
+    "channel-not-listed": "the channel is not in the server's channels",
+    "channel-disabled": "the channel's entry is switched off",
+    "sender-not-listed": "users or roles of the channel or server do not name the sender",
+    "command-unauthorized": "the sender may not use commands",
+    "not-allowlisted": "allowFrom does not name the sender",
+    "pairing-full": "three people wait for pairing already",
+}
+"""Reasons of ``shoal explain`` an operator can change, and what they mean."""
+
+
 def _private(patient: Patient) -> Iterator[Finding]:
     """In servers the final text is private unless the config says otherwise (``spec/inbound.md`` 9.1)."""
     loaded = patient.loaded
@@ -17,27 +31,59 @@ def _private(patient: Patient) -> Iterator[Finding]:
         return
     messages = loaded.root.messages
     wanted = messages.group_chat.visible_replies or messages.visible_replies or "message_tool"
-    serving = [
-        account.id
-        for account in loaded.accounts
-        if account.discord.group_policy == "open" or account.discord.guilds
-    ]
+    serving = [each for each in loaded.accounts if each.discord.group_policy == "open" or each.discord.guilds]
+    # the built-in guide always shows its answers
     if (
         wanted != "message_tool"
         or not serving
         or all(agent.primary is None for agent in loaded.agents.values())
     ):
         return
+    unseen = sum(count.get("answered.private-final", 0) for count in _counted(patient).values())
+    told = f"In the last two days {unseen} turns ended with words that nobody saw: in" if unseen else "In"
     yield Finding(
         "private-replies",
-        "info",
-        "In servers only what the agent sends with the message tool is seen; its final text stays private "
+        "warn" if unseen else "info",
+        f"{told} servers only what the agent sends with the message tool is shown "
         "(messages.groupChat.visibleReplies is message_tool). A model that does not call tools "
         "reliably types "
-        "and then says nothing.",
+        "and then says nothing; the log has didSendViaMessagingTool: false.",
         'Use a model that calls tools well, or set messages.groupChat.visibleReplies: "automatic".',
         "messages.groupChat.visibleReplies",
     )
+
+
+def _blocked(patient: Patient) -> Iterator[Finding]:
+    """Messages that went no further, by reason: what people call "blocked unexpectedly"."""
+    for account, counts in _counted(patient).items():
+        found = {reason: number for reason in _BLOCKED if (number := counts.get(f"dropped.{reason}", 0))}
+        if found:
+            listed = "; ".join(
+                f"{number} × {reason} ({_BLOCKED[reason]})" for reason, number in found.items()
+            )
+            yield Finding(
+                "messages-blocked",
+                "info",
+                f"In the last two days account {account} left messages unanswered: {listed}.",
+                "Correct the lists if that was not meant; `shoal explain <message link>` tells about "
+                "one message.",
+                f"account {account}",
+            )
+
+
+def _counted(patient: Patient) -> dict[str, dict[str, int]]:
+    """Account → outcomes of today and yesterday, by name."""
+    if patient.store is None or patient.loaded is None:
+        return {}
+    today = patient.store.now_ms() // _DAY_MS
+    found: dict[str, dict[str, int]] = {}
+    for account in patient.loaded.account_ids():
+        total: dict[str, int] = {}
+        for day in (today - 1, today):
+            for name, number in patient.store.ledger.counters(account, day).items():
+                total[name] = total.get(name, 0) + number
+        found[account] = total
+    return found
 
 
 def _times(patient: Patient, words: str) -> tuple[int, str]:
@@ -122,6 +168,16 @@ CHECKS = (
         "whether answers in servers are seen",
         ("Mention not required but still blocked", "Bot connects but does not reply in servers"),
         _private,
+    ),
+    Check(
+        "blocked",
+        "why messages were left unanswered lately",
+        (
+            "Guild messages blocked unexpectedly",
+            "Mention not required but still blocked",
+            "Bot connects but does not reply in servers",
+        ),
+        _blocked,
     ),
     Check(
         "turns", "slow intake and stuck conversations", ("Long-running turns or duplicate replies",), _turns
