@@ -18,6 +18,7 @@ from shoal.base.ids import check_name
 from shoal.discord.pluralkit import PluralKit
 from shoal.discord.retry import RetryPolicy
 from shoal.state.lookups import Asked
+from tasks.plain import send_plain
 from tasks.runtime import Runtime
 from workers.sessions.enrichment import Enrichment, LookupFailedError
 
@@ -52,13 +53,7 @@ def ask(app: Celery, channel_id: str, questions: Iterable[Asked]) -> None:
     """
     for asked in questions:
         ids = [channel_id, asked.name] if asked.kind == "message" else asked.name.split(".")
-        app.send_task(
-            f"enrich.{asked.kind}",
-            args=(asked.account, *ids),
-            queue="upkeep",
-            expires=EXPIRES_S,
-            retry=False,
-        )
+        send_plain(app, f"enrich.{asked.kind}", asked.account, *ids, expires_s=EXPIRES_S)
 
 
 def register_enrich(app: Celery, runtime: Callable[[], Runtime]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from celery import Celery
 
 import config
 from gateway.events import Origin, keep
@@ -17,9 +18,11 @@ from shoal.state.ledger import Explanation
 from shoal.state.records import Grant, parse_frame
 from shoal.state.store import Store
 from tasks.app import QUEUE_PREFIX, build_app
+from tasks.consuming import hint_queue
 from tasks.inbound import admit_lane
 from tasks.runtime import Runtime
 from tasks.stopping import Stopping
+from tasks.worker import KINDS
 from workers.sessions.records import KIND, TurnRequest, decode_turn
 
 TOKEN = "OTAw.abcdef.abcdefghijklmnopqrstuvwxyz01"
@@ -68,7 +71,7 @@ class Front:
         self.runtime = Runtime(
             loaded=config.load(path, env=dict(env or {}), state_dir=folder),
             store=store,
-            app=build_app(url, None),
+            app=_front_app(url),
             kind="front",
             index=1,
             home="here",
@@ -209,6 +212,13 @@ class Front:
         told = self.story(message_id)
         assert told.outcome is not None, told
         return str(told.outcome), told.reason
+
+
+def _front_app(url: str) -> Celery:
+    """The app of a front worker, which knows the queues it consumes and no other."""
+    app = build_app(url, None)
+    app.conf.task_queues = [hint_queue(name) for name in KINDS["front"].queues]
+    return app
 
 
 def _plain(body: Any) -> str:
