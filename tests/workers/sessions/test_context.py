@@ -8,7 +8,9 @@ import msgspec
 import pytest
 
 from shoal.state.effects import Push, Transcript
+from shoal.state.lookups import Asked
 from tests.workers.sessions.helpers import ANN, BOB, BOT, CHANNEL, GUILD, NOW, View, event, in_guild, message
+from workers.sessions.admission import admit
 from workers.sessions.admission.arrival import arrive
 from workers.sessions.admission.message import settle
 from workers.sessions.admission.results import Admission
@@ -131,6 +133,33 @@ def test_a_quote_is_shown_by_its_author(
     mode: str, entry: dict[str, Any], member: dict[str, Any], shown: bool
 ) -> None:
     assert (request_of(reply(**member), room(mode, **entry)).quoted is not None) is shown
+
+
+def test_roles_of_a_quoted_author_are_looked_up_and_not_waited_for_in_vain() -> None:
+    """Discord sends no member along; the message is held until somebody has asked."""
+    view = room("allowlist", users=[ANN], roles=["7"])
+    assert admit(event(reply()), view).summary == "held · member"
+    asked = Asked("default", "member", f"{GUILD}.{BOB}")
+    for roles, shown in ((["7"], True), (["8"], False)):
+        view.looked_up[asked] = {"roles": roles}
+        pushed = [one for one in admit(event(reply()), view).effects if isinstance(one, Push)]
+        found = decode_turn(next(one for one in pushed if one.record.kind == KIND).record.body)
+        assert (found.quoted is not None) is shown
+    assert request_of(reply(), room("allowlist", users=[ANN], roles=["7"])).quoted is None
+
+
+@pytest.mark.parametrize(
+    ("mode", "entry", "author"),
+    [
+        ("all", {"roles": ["7"], "users": [ANN]}, BOB),
+        ("allowlist_quote", {"roles": ["7"], "users": [ANN]}, BOB),
+        ("allowlist", {"users": [ANN]}, BOB),
+        ("allowlist", {"roles": ["7"], "users": [ANN, BOB]}, BOB),
+        ("allowlist", {"roles": ["7"], "users": [ANN]}, BOT),
+    ],
+)
+def test_nobody_is_asked_where_it_does_not_matter(mode: str, entry: dict[str, Any], author: str) -> None:
+    assert not admit(event(reply(author)), room(mode, **entry)).summary.startswith("held")
 
 
 def test_our_own_words_are_always_shown() -> None:

@@ -30,6 +30,7 @@ from shoal.state.lookups import Asked
 from shoal.state.records import InboundEvent, Record, encode_event
 from workers.access.decision import Reason
 from workers.sessions.admission.arrival import ORDINARY, Arrival
+from workers.sessions.admission.quoted import quote_question
 from workers.sessions.admission.results import Admission
 from workers.sessions.questions import questions_of
 from workers.sessions.text_commands import read_command
@@ -162,6 +163,9 @@ def questions(arrival: Arrival, view: AdmissionView) -> tuple[Asked, ...]:
         found.append(Asked(account, "message", message.id))
     if _may_be_replaced(arrival, view):
         found += _of_an_original(account, message)
+    whose = quote_question(arrival, view)
+    if whose is not None and whose not in found:
+        found.append(whose)
     return tuple(found)
 
 

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from shoal.base.ids import snowflake_ms
 from workers.access.tool_policy import tool_policy
 from workers.sessions.ack import ack_of
-from workers.sessions.admission.arrival import Arrival, author_facts, may_forward
+from workers.sessions.admission.arrival import Arrival, may_forward
+from workers.sessions.admission.quoted import quoted
 from workers.sessions.auto_threads import FORUMS
 from workers.sessions.canonical import original_of
-from workers.sessions.identity import identity_of
 from workers.sessions.records import (
     Authority,
     ForwardedFrom,
     QueueMode,
-    QuotedMessage,
     ToolLimits,
     TurnRequest,
 )
-from workers.sessions.text import FORWARD, attachments_of, message_text
+from workers.sessions.text import FORWARD, attachments_of
 from workers.sessions.view import AdmissionView, Settings
 from workers.sessions.wire import WireMessage, user_label
 
 __all__ = ["turn_request"]
 
-MAX_QUOTE = 2_000
-"""Characters kept of the message that is answered to."""
 MAX_CHANNEL_NAME = 100
 
 
@@ -87,7 +82,7 @@ def turn_request(
         channel_entry=decision.channel.key if decision.channel else "",
         member_roles=message.roles or (),
         attachments=attachments_of(message, with_forwarded=may_forward(message, arrival.context)),
-        quoted=_quoted(arrival, view),
+        quoted=quoted(arrival, view),
         has_forwarded=_forwards(message),
         forwarded=_forwarded_from(arrival, view),
         message_ids=tuple(part.message.id for part in arrival.parts),
@@ -115,29 +110,6 @@ def _updates_route(arrival: Arrival, settings: Settings) -> bool:
     shared = arrival.conversation.chat_type == "direct" and settings.dm_scope == "main"
     pinned = settings.pinned_owner
     return not shared or pinned is None or pinned == arrival.message.author.id
-
-
-def _quoted(arrival: Arrival, view: AdmissionView) -> QuotedMessage | None:
-    """The answered message, where it is known, says something and may be shown (``spec/inbound.md`` 6.10)."""
-    answered = arrival.message.referenced
-    if answered is None or arrival.message.reference_type == FORWARD:
-        return None
-    text = message_text(replace(answered, referenced=None))
-    by_bot = answered.author.id == view.bot_id
-    # our own words are no stranger's
-    if not text or not (by_bot or arrival.context.shows("quote", author_facts(answered))):
-        return None
-    author = identity_of(answered.author, answered.nick)
-    return QuotedMessage(
-        message_id=answered.id,
-        author_id=author.id,
-        author_name=author.name,
-        author_label=author.label,
-        text=text[:MAX_QUOTE],
-        by_bot=by_bot,
-        timestamp_ms=snowflake_ms(answered.id),
-        attachments=attachments_of(answered),
-    )
 
 
 def _forwards(message: WireMessage) -> bool:
