@@ -32,6 +32,8 @@ BATCH = 50
 """Events of one channel worked off by one task before others get their turn."""
 BEHIND = 64
 """Records of a hold lane that one look takes in."""
+FILES_AGAIN_MS = 10_000
+"""How long files may take before they are asked for again: whoever fetches them says so meanwhile."""
 FACTS_S = 0.2
 """How long what was read about guild and channel serves the next events of the same batch."""
 
@@ -69,25 +71,36 @@ def _look_at_held(runtime: Runtime, grant: Grant, views: _Views) -> Step:
     now_ms = runtime.store.now_ms()
     found = look(grant.head, grant.absorbed, lanes.behind(grant, BEHIND), views.of(account), now_ms)
     if isinstance(found, Wait):
-        _ask(runtime, grant, channel_id, found.ask)
-        return Park(found.wake_on, max(1, found.until_ms - now_ms), found.summary)
+        _ask(runtime, grant, channel_id, found.ask, now_ms)
+        delay_ms = found.until_ms - now_ms
+        if any(asked.kind == "files" for asked in found.ask):
+            delay_ms = min(delay_ms, FILES_AGAIN_MS)
+        return Park(found.wake_on, max(1, delay_ms), found.summary)
     lanes.absorb(grant, found.absorb)
     return commit_admission(runtime, found.admission)
 
 
-def _ask(runtime: Runtime, grant: Grant, channel_id: str, questions: Sequence[Asked]) -> None:
-    """Send for what is not known, each question once for this head; the journal says what was asked."""
+def _ask(runtime: Runtime, grant: Grant, channel_id: str, questions: Sequence[Asked], now_ms: int) -> None:
+    """Send for what is not known, each question once for this head; the journal says what was asked.
+
+    Files, which may take minutes, are asked for again: whoever fetches them may have died.
+    """
     asked = {key for _, entry in grant.journal for key in entry.decode().split()}
-    fresh = [one for one in questions if one.wake_key not in asked]
+    again = (now_ms - grant.head.born) // FILES_AGAIN_MS
+    marks = {one: f"{one.wake_key}+{again}" if one.kind == "files" else one.wake_key for one in questions}
+    fresh = [one for one in questions if marks[one] not in asked]
     if not fresh:
         return
     try:
-        ask(runtime.app, channel_id, fresh)
+        ask(runtime.app, channel_id, [one for one in fresh if one.kind != "files"])
+        for one in fresh:
+            if one.kind == "files":
+                ask_for_files(runtime, grant.lane, f"m:{one.account}:{one.name}")
     except OperationalError as error:
         # the broker is the same Redis: it will be back, or the deadline passes
         log.warning("nobody could be sent to look up", lane=grant.lane, error=str(error))
         return
-    keys = " ".join(one.wake_key for one in fresh)
+    keys = " ".join(marks[one] for one in fresh)
     runtime.store.lanes.checkpoint(grant, grant.step + 1, journal=keys.encode())
 
 

@@ -1,15 +1,17 @@
 """``media.fetch``: the files of a message that was let in, to this host's disk. ``media.prune``: away again.
 
-    front  admit ─commit─▶ send ─┐                      ┌─▶ facts in Redis ─▶ wake
-    turns  parked, asks again ───┴─▶ queue upkeep[.<host>] ─▶ back: fetch, transcribe
+    front  held for its files ───┐                           ┌─▶ facts in Redis ─▶ wake
+    turns  parked, asks again ───┴─▶ queue upkeep[.<host>] ──┴── back: fetch, transcribe
 
 Arguments are the lane and the identity of the message's record, never an address. The task reads the
-record where it waits; one that has left needs nothing any more.
+record where it waits: in the hold lane of its author (everybody else passes), or in the lane of its
+conversation, where files are missing that were not fetched before. One that has left needs nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import msgspec
 from celery import Celery
@@ -19,14 +21,18 @@ from shoal.base.errors import InvalidName, ShoalError, StoreUnavailable
 from shoal.base.ids import check_name
 from shoal.base.logging import get_logger
 from shoal.state.effects import Effect
+from shoal.state.lookups import Asked
 from shoal.state.queues import check_lane, lane_class
+from shoal.state.records import Record, decode_event
 from tasks.plain import send_plain
 from tasks.runtime import Runtime
 from tasks.slots import Job, Slots
 from workers.delivery.echo import echo_push
+from workers.media.files import file_key, files_of, sent_with, words_of
 from workers.media.receive import Interrupted, Receiver
 from workers.media.shelf import Shelf
-from workers.sessions.records import KIND, TurnRequest, decode_turn
+from workers.sessions.records import Attachment, TurnRequest, decode_turn
+from workers.sessions.wire import Malformed, WireMessage, read_message
 
 __all__ = [
     "FETCH",
@@ -41,6 +47,7 @@ __all__ = [
 
 FETCH = "media.fetch"
 PRUNE = "media.prune"
+ANSWER_S = 600.0
 EXPIRES_S = 120.0
 """A task that nobody took for so long is not worth taking: the turn goes on without its files."""
 
@@ -67,8 +74,8 @@ def _check(lane: str, identity: str) -> None:
     for value in (lane, identity):
         if not isinstance(value, str):
             raise InvalidName("lane and identity", str(value))
-    if lane_class(check_lane(lane)) != "session":
-        raise InvalidName("session lane", lane)
+    if lane_class(check_lane(lane)) not in ("session", "hold"):
+        raise InvalidName("lane (of messages)", lane)
     check_name(identity, "identity")
 
 
@@ -90,22 +97,58 @@ def ask_for_files(runtime: Runtime, lane: str, identity: str, *, queue: str | No
 def fetch(runtime: Runtime, slots: Slots, lane: str, identity: str) -> str:
     """Fetch the files of the record ``identity`` in ``lane``; a line for Flower."""
     record = runtime.store.lanes.find(lane, identity)
-    if record is None or record.kind != KIND:
+    if record is None:
         return "nothing to fetch: the message has left"
     try:
-        request = decode_turn(record.body)
-    except msgspec.DecodeError:
+        job = _of_held(record) if lane_class(lane) == "hold" else _of_turn(record)
+    except (msgspec.DecodeError, Malformed):
         return "nothing to fetch: the record cannot be read"
 
     def work() -> str:
+        receiver = receiver_for(runtime, job.account)
         try:
-            return receiver_for(runtime, request.account).receive(request).summary
+            received = receiver.receive(job.channel_id, job.message_id, job.files)
         except Interrupted:
             ask_for_files(runtime, lane, identity)
             return "handed on: shutdown"
+        if job.held is not None:
+            _tell(runtime, job, job.held)
+        return received.summary
 
-    done = slots.run(Job(f"{lane} {identity}", f"{request.account} {request.author_id}", work))
+    done = slots.run(Job(f"{lane} {identity}", f"{job.account} {job.author_id}", work))
     return "; ".join(done) or "queued behind others"
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The files of one message. ``held`` is the message, where it still waits to be decided."""
+
+    account: str
+    channel_id: str
+    message_id: str
+    author_id: str
+    files: Sequence[Attachment]
+    held: WireMessage | None = None
+
+
+def _of_turn(record: Record) -> _Wanted:
+    request = decode_turn(record.body)
+    files = [item for _, item in files_of(request)]
+    return _Wanted(request.account, request.channel_id, request.message_id, request.author_id, files)
+
+
+def _of_held(record: Record) -> _Wanted:
+    event = decode_event(record.body)
+    message = read_message(event.data)
+    files = sent_with(message)
+    return _Wanted(event.account, message.channel_id, message.id, message.author.id, files, message)
+
+
+def _tell(runtime: Runtime, wanted: _Wanted, message: WireMessage) -> None:
+    """The message need not be held for its files any more."""
+    facts = runtime.store.media.facts(wanted.account, [file_key(item) for item in wanted.files])
+    answer = {"said": words_of(message, facts)}
+    runtime.store.lookups.put(Asked(wanted.account, "files", wanted.message_id), answer, ttl_s=ANSWER_S)
 
 
 class FileDesk:

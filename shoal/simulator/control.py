@@ -134,15 +134,20 @@ class Control:
         *,
         user: str | None = None,
         reply_to: str | None = None,
-        files: Sequence[tuple[str, bytes]] = (),
+        files: Sequence[tuple[str, bytes | int]] = (),
         **fields: Any,
     ) -> Json:
         """Write a message as a user; mentions are worked out from the text.
 
-        ``files`` are (name, bytes). ``fields``: nonce, type, flags, webhook (name to speak as a webhook),
-        embeds, timestamp_ms (age of the id), author payload overrides.
+        ``files`` are (name, bytes), or (name, size) for so many zeros. ``fields``: nonce, type, flags,
+        webhook (name to speak as a webhook), embeds, timestamp_ms (age of the id), author payload overrides.
         """
-        packed = [{"filename": name, "data": base64.b64encode(data).decode()} for name, data in files]
+        packed = [
+            {"filename": name, "size": data}
+            if isinstance(data, int)
+            else {"filename": name, "data": base64.b64encode(data).decode()}
+            for name, data in files
+        ]
         return self._one(
             "POST",
             f"/channels/{channel}/messages",

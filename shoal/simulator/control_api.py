@@ -215,7 +215,7 @@ def _happenings(ask: Ask) -> list[Json]:
 
 
 def unpack_files(files: list[Json]) -> list[tuple[str, str, bytes]]:
-    """``[{filename, data}]`` with base64 data into uploads.
+    """``[{filename, data}]`` with base64 data, or ``{filename, size}`` for so many zeros, into uploads.
 
     Raises:
         ControlError: the data is no base64.
@@ -229,7 +229,7 @@ def unpack_files(files: list[Json]) -> list[tuple[str, str, bytes]]:
                     or mimetypes.guess_type(file["filename"])[0]
                     or "application/octet-stream"
                 ),
-                base64.b64decode(file["data"], validate=True),
+                bytes(int(file["size"])) if "size" in file else base64.b64decode(file["data"], validate=True),
             )
             for file in files
         ]

@@ -30,6 +30,9 @@ KINDS: dict[str, dict[str, Any]] = {
     "rate_limit": {"retry_after": 0.5, "scope": "user"},  # nothing is done, 429
     "delay": {"seconds": 1.0},  # waits, then does it
     "delay_answer": {"seconds": 1.0},  # does it, then waits
+    # the CDN; ``route`` is "GET /cdn/attachments" or "GET /cdn/stickers"; those above strike there too
+    "slow_answer": {"bytes_per_s": 100_000},  # the file comes at this pace
+    "redirect": {"status": 302, "location": ""},  # this is answered
     # gateway; ``at`` is connect, identify, resume, heartbeat or event (then ``event`` may name one)
     "gateway_refuse": {"status": 503},  # the websocket handshake fails; 0 cuts the connection
     "gateway_close": {"code": 4000, "at": "event"},

@@ -25,7 +25,7 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
 from shoal.simulator import control_people, control_world
-from shoal.simulator.cdn_http import CdnHandler, UploadHandler
+from shoal.simulator.cdn_http import CdnHandler, StickerHandler, UploadHandler
 from shoal.simulator.control import Control
 from shoal.simulator.control_api import ControlHandler
 from shoal.simulator.core import Core
@@ -209,6 +209,7 @@ class Simulator:
                 (r"/api/v(\d+)(/.*)", RestHandler, core),
                 (r"/gateway/?", GatewaySocket, core),
                 (r"/cdn/attachments/(\d+)/(\d+)/(.*)", CdnHandler, core),
+                (r"/cdn/stickers/(\d+)\.(png|gif|json)", StickerHandler, core),
                 (r"/cdn/upload/(.*)", UploadHandler, core),
                 (r"/pluralkit/v2/messages/(\d+)", PluralKitHandler, core),
                 (r"/control/(.*)", ControlHandler, core),

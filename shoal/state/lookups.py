@@ -15,6 +15,8 @@ kind            name                        value
 ``pluralkit``   message id                  :class:`shoal.discord.pluralkit.Proxied`, or null: not proxied
 ``pkuser``      user id                     1: messages of this account are proxied now and then
 ``replaced``    message id                  id of the webhook copy that took this message's place
+``files``       message id                  ``{"said": …}``: its files were fetched as far as they can be, and
+                                            this is what its recordings say
 ==============  ==========================  ====================================================
 """
 
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Asked", "Kind", "Lookups"]
 
 Kind = Literal[
-    "member", "inthread", "channel", "user", "message", "author", "pluralkit", "pkuser", "replaced"
+    "member", "inthread", "channel", "user", "message", "author", "pluralkit", "pkuser", "replaced", "files"
 ]
 
 

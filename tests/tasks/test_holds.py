@@ -76,6 +76,7 @@ def test_others_pass_and_stop_is_not_delayed(make_front: MakeFront) -> None:
     quick = front.say(
         "a picture", BOB, mention=True, attachments=[{"id": "1", "filename": "a.png", "url": "u"}]
     )
+    front.files_come(quick)
     stop = front.say("/stop", BOB)
     front.work()
     assert [turn.message_id for turn in front.turns()] == [quick]
@@ -127,6 +128,7 @@ def test_files_and_commands_flush_in_order(make_front: MakeFront, text: str, fie
     front.work()
     assert front.turns() == []
     flusher = front.say(text, mention=True, **fields)
+    front.files_come(flusher)
     front.work()
     batch, *rest = front.turns()
     assert batch.text == "@shoal first\nsecond"

@@ -3,9 +3,10 @@
     gather ─▶ all known? ─▶ journal (what was found is fixed: a resumed turn reads the same)
                  └─ no ──▶ park on the files' wake keys, at most 120 s in all; ask again if nothing comes
 
-Texts without files never get here. Where the time is over the turn goes on, and the note says which file
-is missing (``spec/inbound.md`` 6.11). Files of messages that come in meanwhile are not waited for: such a
-message is taken in once its files are known, or becomes the next turn.
+A message with files has mostly waited in the hold lane of its author, where it is in nobody's way; what
+is missing here was fetched to another host, or lost. Where the time is over the turn goes on, and the note
+says which file is missing (``spec/inbound.md`` 6.11). Files of messages that come in meanwhile are not
+waited for: such a message is taken in once its files are known, or becomes the next turn.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from shoal.state.media import file_ready, speech_ready
 from shoal.state.records import Grant, Record
 from shoal.state.steps import Park
 from shoal.state.store import Store
-from workers.agent.journal import Awaiting, Journal, Looked
+from workers.agent.journal import Journal, Looked
 from workers.media.files import MediaFile, file_key, files_of, look
 from workers.media.images import unfit
 from workers.media.kinds import is_image
@@ -31,7 +32,9 @@ from workers.sessions.records import TurnRequest, decode_turn
 __all__ = ["Attached", "Desk", "notes_of"]
 
 WAIT_MS = 120_000
+"""From when the gateway received the message, whatever it has waited for before."""
 ASK_AGAIN_MS = 10_000
+SOON_MS = 1_000
 MAX_KEYS = 60
 
 
@@ -74,21 +77,16 @@ class Attached:
         identity = self._grant.head.identity
         if self._desk is None or not request.has_files or identity in self._journal.state.files:
             return None
-        now = self._store.now_ms()
+        age = self._store.now_ms() - request.received_ms
         known, awaited = self._look(request)
-        since = self._journal.state.awaiting_ms
-        if not awaited or (since and now - since >= WAIT_MS):
+        if not awaited or age >= WAIT_MS:
             self._write({identity: (request, known)})
             return None
-        if not since:
-            # the front worker has asked when the message was let in
-            self._journal.write(Awaiting(now))
-        elif now - since >= ASK_AGAIN_MS - 1_000:
+        # what another host has fetched is not here; else who admitted the message has asked
+        if age >= ASK_AGAIN_MS - SOON_MS or self._elsewhere(request, awaited):
             self._desk.ask(self._grant.lane, identity)
-        left = WAIT_MS - (now - since if since else 0)
-        return Park(
-            self._keys(request, awaited), min(left, ASK_AGAIN_MS), "parked: files", wake_on_push=False
-        )
+        delay = min(WAIT_MS - age, ASK_AGAIN_MS)
+        return Park(self._keys(request, awaited), delay, "parked: files", wake_on_push=False)
 
     def ready(self, request: TurnRequest) -> bool:
         """Whether a message behind the head can be taken in: all of it is there, or it is late."""
@@ -120,6 +118,10 @@ class Attached:
         """The request with what its recordings say, once that is known."""
         text = spoken(request.text, self._journal.state.files.get(identity, ()))
         return request if text == request.text else msgspec.structs.replace(request, text=text)
+
+    def _elsewhere(self, request: TurnRequest, awaited: Sequence[str]) -> bool:
+        facts = self._store.media.facts(request.account, awaited)
+        return any(fact.saved for fact in facts.values())
 
     def _look(self, request: TurnRequest) -> tuple[list[MediaFile], list[str]]:
         assert self._desk is not None

@@ -4,6 +4,7 @@ Each entry is one checkpoint of the lane. Their order is the order of the conver
 
     Opened     the thread is there; how it began, and whether its parent's transcript was copied
     Edited     the message was edited before its turn began; its new text
+    Looked     what was found of the files of messages
     Heard      what had happened around the conversation, as the turn read it
     Answered   a model's complete answer, with the tools it wants
     Started    a tool is about to run (an effect may follow)
@@ -163,13 +164,6 @@ class GaveWay(msgspec.Struct, frozen=True, tag="gaveway", omit_defaults=True):
     v: int = 1
 
 
-class Awaiting(msgspec.Struct, frozen=True, tag="awaiting", omit_defaults=True):
-    """The turn waits for files since then (Redis' clock)."""
-
-    at_ms: int
-    v: int = 1
-
-
 class Looked(msgspec.Struct, frozen=True, tag="looked", omit_defaults=True):
     """What was found of the files of messages, by the identity of their records."""
 
@@ -189,7 +183,6 @@ class Refused(msgspec.Struct, frozen=True, tag="refused", omit_defaults=True):
 Entry = (
     Opened
     | Edited
-    | Awaiting
     | Looked
     | Heard
     | Answered
@@ -236,7 +229,6 @@ class State:
         compacted: the summary this turn made of what was before it.
         heard: the system events the turn was told.
         files: what was found of the files of messages, by the identity of their records.
-        awaiting_ms: since when the turn waits (or waited) for files; 0 if it never did.
     """
 
     messages: list[Message] = field(default_factory=list)
@@ -260,7 +252,6 @@ class State:
     compacted: Compacted | None = None
     heard: tuple[QueuedEvent, ...] = ()
     files: dict[str, tuple[MediaFile, ...]] = field(default_factory=dict)
-    awaiting_ms: int = 0
 
     @property
     def untouched(self) -> bool:
@@ -287,8 +278,6 @@ class State:
             self.usage = _sum(self.usage, entry.usage)
         elif isinstance(entry, Heard):
             self.heard = entry.events
-        elif isinstance(entry, Awaiting):
-            self.awaiting_ms = entry.at_ms
         elif isinstance(entry, Looked):
             self.files |= entry.files
         elif isinstance(entry, Steered):

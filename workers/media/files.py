@@ -12,8 +12,10 @@ import msgspec
 from shoal.state.media import FileFacts
 from workers.media.kinds import is_audio
 from workers.sessions.records import Attachment, TurnRequest
+from workers.sessions.text import FORWARD, attachments_of
+from workers.sessions.wire import WireMessage
 
-__all__ = ["MediaFile", "file_key", "files_of", "look", "may_be_audio"]
+__all__ = ["MediaFile", "file_key", "files_of", "look", "sent_with", "words_of"]
 
 MAX_FILES = 20
 """Files of one message that are fetched and told of."""
@@ -54,16 +56,24 @@ def files_of(request: TurnRequest) -> tuple[tuple[Origin, Attachment], ...]:
     return tuple(found[:MAX_FILES])
 
 
+def sent_with(message: WireMessage) -> list[Attachment]:
+    """The files of a message that is not admitted yet: its own, forwarded ones, those it answers to."""
+    answered = message.referenced if message.reference_type != FORWARD else None
+    found = [*attachments_of(message), *(attachments_of(answered) if answered is not None else ())]
+    return found[:MAX_FILES]
+
+
+def words_of(message: WireMessage, facts: Mapping[str, FileFacts]) -> str:
+    """What the message's own recordings say, as far as they were heard."""
+    heard = [facts[key].heard for key in map(file_key, message.body.attachments) if key in facts]
+    return "\n\n".join(one.text for one in heard if one is not None and one.text)
+
+
 def file_key(item: Attachment) -> str:
     """What the file is called in Redis: its id, or a digest of its address (of servers without ids)."""
     if item.id:
         return item.id
     return "u" + hashlib.blake2b(item.url.partition("?")[0].encode(), digest_size=10).hexdigest()
-
-
-def may_be_audio(item: Attachment) -> bool:
-    """Whether a file claims to be a recording."""
-    return item.content_type.lower().startswith("audio/") or item.duration_s is not None
 
 
 def look(

@@ -6,7 +6,7 @@ each file is a fact in Redis; nothing here decides about the message. Doing all 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -19,11 +19,11 @@ from shoal.base.ids import new_token
 from shoal.base.logging import get_logger
 from shoal.discord.fetch import Fetched, Limits, Policy, Sink
 from shoal.state.media import Heard, Media, Saved
-from workers.media.files import file_key, files_of
+from workers.media.files import file_key
 from workers.media.kinds import is_audio
 from workers.media.shelf import Shelf
 from workers.media.words import word_of
-from workers.sessions.records import Attachment, TurnRequest
+from workers.sessions.records import Attachment
 
 __all__ = ["Download", "Interrupted", "Received", "Receiver", "Transcribe"]
 
@@ -102,15 +102,18 @@ class Receiver:
     clock: Clock = field(default_factory=SystemClock)
     owner: str = field(default_factory=new_token)
 
-    def receive(self, request: TurnRequest) -> Received:
+    def receive(self, channel_id: str, message_id: str, files: Sequence[Attachment]) -> Received:
         """Fetch and hear the files of a message.
+
+        Args:
+            files: its own, forwarded ones, and those of the message it answers.
 
         Raises:
             Interrupted: the process is leaving; what is done is done.
             StoreUnavailable: Redis is away.
         """
         ends = self.clock.monotonic() + TOTAL_S
-        items = [item for _, item in files_of(request) if item.url]
+        items = [item for item in files if item.url]
         facts = self.media.facts(self.account, [file_key(item) for item in items])
         fetched = failed = others = 0
         for item in items:
@@ -121,18 +124,18 @@ class Receiver:
             if not self.media.claim(self.account, file_key(item), self.host, self.owner):
                 others += 1
                 continue
-            saved = self._fetch(request, item, ends)
+            saved = self._fetch(channel_id, message_id, item, ends)
             fetched, failed = fetched + (not saved.error), failed + bool(saved.error)
         return Received(fetched, failed, self._hear(items), others)
 
     # -- fetching ------------------------------------------------------------------------------------
 
-    def _fetch(self, request: TurnRequest, item: Attachment, ends: float) -> Saved:
+    def _fetch(self, channel_id: str, message_id: str, item: Attachment, ends: float) -> Saved:
         key = file_key(item)
         try:
             saved = self._first(item, ends)
             if saved.error == "expired" and self.fresh is not None and item.id:
-                again = self.fresh(request.channel_id, request.message_id).get(item.id, "")
+                again = self.fresh(channel_id, message_id).get(item.id, "")
                 if again and again != item.url:
                     saved = self._one(again, item, ends)
             self.media.save(self.account, key, self.host, saved)
@@ -167,7 +170,7 @@ class Receiver:
                 )
                 if not fetched.size:
                     return self._refused(url, "empty")
-                kept = writing.keep()
+                kept = writing.keep(fetched.content_type)
         except (Interrupted, StateError):
             raise
         except (ShoalError, OSError) as error:

@@ -174,9 +174,9 @@ class Writing:
         if len(self._head) < HEAD_BYTES:
             self._head += data[: HEAD_BYTES - len(self._head)]
 
-    def keep(self) -> Kept:
-        """Give the file its name; it stays."""
-        mime = kind_of(self._head, self._claimed)
+    def keep(self, claimed: str = "") -> Kept:
+        """Give the file its name; it stays. ``claimed`` is what the server said it is, if it said so."""
+        mime = kind_of(self._head, claimed or self._claimed)
         stem, ending = safe_stem(self._name), _ending(self._name, mime)
         path = self._shelf.folder / f"{stem}---{self._token}.{ending}"
         os.fsync(self._file)

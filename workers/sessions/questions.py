@@ -6,7 +6,14 @@ from collections.abc import Iterable
 from typing import overload
 
 from shoal.state.lookups import Asked
-from workers.access.needs import ChannelNeeded, MemberNeeded, Need, PluralKitNeeded, ThreadMemberNeeded
+from workers.access.needs import (
+    ChannelNeeded,
+    MemberNeeded,
+    Need,
+    PluralKitNeeded,
+    ThreadMemberNeeded,
+    TranscriptNeeded,
+)
 
 __all__ = ["asked_of", "questions_of"]
 
@@ -28,6 +35,8 @@ def asked_of(need: Need, account: str) -> Asked | None:
             return Asked(account, "channel", channel_id)
         case PluralKitNeeded(message_id):
             return Asked(account, "pluralkit", message_id)
+        case TranscriptNeeded(message_id):
+            return Asked(account, "files", message_id)
         case _:
             return None
 

@@ -67,6 +67,10 @@ class Settings:
     bot_id: str | None = None
     """Our own user id as the token tells it."""
     language: Literal["en", "zh"] = "en"
+    fetches: bool = False
+    """Files are fetched before the message is decided, so that nobody else waits for them."""
+    transcribes: bool = False
+    """Recordings get their words."""
 
 
 def settings_of(loaded: Loaded, account_id: str, names: Names = NO_NAMES) -> Settings:
@@ -103,6 +107,8 @@ def settings_of(loaded: Loaded, account_id: str, names: Names = NO_NAMES) -> Set
         pinned_owner=pinned_owner(access, root.session.dm_scope),
         bot_id=account.bot_user_id,
         language=root.messages.language,
+        fetches=True,
+        transcribes=bool(loaded.audio.listeners),
     )
 
 

@@ -15,6 +15,7 @@ import config
 from gateway.events import Origin, keep
 from shoal.base.ids import new_token, snowflake_at
 from shoal.state.ledger import Explanation
+from shoal.state.lookups import Asked
 from shoal.state.records import Grant, parse_frame
 from shoal.state.store import Store
 from tasks.app import QUEUE_PREFIX, build_app
@@ -41,7 +42,7 @@ class Front:
 
     Args:
         discord: laid over ``channels.discord``; Ann and Bob may talk in the guild, when they name the bot.
-        messages: the section ``messages``.
+        messages, tools: sections of the config.
         groups: the section ``accessGroups``.
     """
 
@@ -53,6 +54,7 @@ class Front:
         *,
         discord: Mapping[str, Any] | None = None,
         messages: Mapping[str, Any] | None = None,
+        tools: Mapping[str, Any] | None = None,
         env: Mapping[str, str] | None = None,
         groups: Mapping[str, Any] | None = None,
     ) -> None:
@@ -66,7 +68,11 @@ class Front:
             **(discord or {}),
         }
         path = folder / "shoal.json"
-        root = {"channels": {"discord": section}, "messages": dict(messages or {})}
+        root = {
+            "channels": {"discord": section},
+            "messages": dict(messages or {}),
+            "tools": dict(tools or {}),
+        }
         path.write_text(json.dumps({**root, "accessGroups": dict(groups or {})}))
         self.runtime = Runtime(
             loaded=config.load(path, env=dict(env or {}), state_dir=folder),
@@ -114,6 +120,10 @@ class Front:
         data = {name: value for name, value in data.items() if value is not ...}
         self.event("MESSAGE_CREATE", data)
         return str(data["id"])
+
+    def files_come(self, message_id: str, said: str = "") -> None:
+        """The files of a message were fetched as far as they can be; ``said`` is what its recordings say."""
+        self.store.lookups.put(Asked("default", "files", message_id), {"said": said}, ttl_s=60)
 
     def edit(self, message_id: str, text: str, author: str = ANN, **fields: Any) -> None:
         """A message is edited."""

@@ -95,6 +95,11 @@ def make(scene: Scene, store: Store, tmp_path: Path) -> Make:
     return receiver
 
 
+def of(request: TurnRequest) -> tuple[str, str, list[Attachment]]:
+    """What a receiver is given of a request."""
+    return request.channel_id, request.message_id, [item for _, item in files_of(request)]
+
+
 def seen(
     store: Store, request: TurnRequest, *, host: str = "here", transcribes: bool = False
 ) -> tuple[Any, Any]:
@@ -108,7 +113,7 @@ def test_files_come_to_disk_and_are_known(scene: Scene, store: Store, make: Make
     files, awaited = seen(store, request)
     assert [file.error for file in files] == ["pending", "pending"]
     assert awaited == [file.key for file in files]
-    assert make().receive(request).summary == "2 fetched"
+    assert make().receive(*of(request)).summary == "2 fetched"
     files, awaited = seen(store, request)
     assert awaited == []
     assert [(file.mime, file.size) for file in files] == [
@@ -121,7 +126,7 @@ def test_files_come_to_disk_and_are_known(scene: Scene, store: Store, make: Make
     assert f"[media attached 1/2: {files[0].path} (image/png) | " in notes
     assert "hm=" not in notes, "a signature is nobody's business once the file is here"
     # again: nothing is fetched twice
-    assert make().receive(request).summary == "2 known"
+    assert make().receive(*of(request)).summary == "2 known"
     assert scene.cdn() == 2
 
 
@@ -130,7 +135,7 @@ def test_forwarded_files_and_those_of_the_answered_message_come_too(
 ) -> None:
     old = scene.message(("old.png", png())).attachments
     request = scene.message(("new.png", png()), quoted=old)
-    assert make().receive(request).fetched == 2
+    assert make().receive(*of(request)).fetched == 2
     files, _ = seen(store, request)
     assert [file.origin for file in files] == ["own", "quoted"]
     assert "(image/png, of the message answered to)" in media_notes(files)
@@ -149,7 +154,7 @@ def test_what_cannot_be_had_has_a_reason_and_keeps_its_address(
     attachments = (request.attachments[0], lost, request.attachments[2], elsewhere)
     request = msgspec.structs.replace(request, attachments=attachments)
     with capture_logs() as lines:
-        assert make(max_bytes=1_000).receive(request).summary == "4 failed"
+        assert make(max_bytes=1_000).receive(*of(request)).summary == "4 failed"
     files, awaited = seen(store, request)
     assert awaited == []
     assert [file.error for file in files] == ["too-large", "expired", "empty", "refused"]
@@ -173,7 +178,7 @@ def test_a_cap_holds_whatever_discord_says_of_the_size(scene: Scene, store: Stor
     request = scene.message(("a.bin", b"x" * 5_000))
     lying = msgspec.structs.replace(request.attachments[0], size=10)
     request = msgspec.structs.replace(request, attachments=(lying,))
-    make(max_bytes=1_000).receive(request)
+    make(max_bytes=1_000).receive(*of(request))
     assert seen(store, request)[0][0].error == "too-large"
 
 
@@ -198,7 +203,7 @@ def test_an_address_that_has_ended_is_asked_for_again(store: Store, tmp_path: Pa
             max_bytes=1_000,
             fresh=fresh,
         )
-        assert receiver.receive(request).summary == "1 fetched"
+        assert receiver.receive(*of(request)).summary == "1 fetched"
     finally:
         scene.transport.close()
         scene.simulator.stop()
@@ -206,13 +211,16 @@ def test_an_address_that_has_ended_is_asked_for_again(store: Store, tmp_path: Pa
 
 def test_a_full_disk_is_a_reason_and_no_crash(scene: Scene, store: Store, make: Make, tmp_path: Path) -> None:
     request = scene.message(("a.png", png()), ("b.png", png()))
-    assert make(shelf=Shelf(tmp_path / "full", room=lambda _folder: 0)).receive(request).summary == "2 failed"
+    assert (
+        make(shelf=Shelf(tmp_path / "full", room=lambda _folder: 0)).receive(*of(request)).summary
+        == "2 failed"
+    )
     files, _ = seen(store, request)
     assert [file.error for file in files] == ["disk-full", "disk-full"]
     blocked = tmp_path / "blocked"
     blocked.write_text("a file where the folder should be")
     request = scene.message(("a.png", png()))
-    assert make(shelf=Shelf(blocked / "inbound")).receive(request).summary == "1 failed"
+    assert make(shelf=Shelf(blocked / "inbound")).receive(*of(request)).summary == "1 failed"
     assert seen(store, request)[0][0].error == "disk"
 
 
@@ -222,29 +230,29 @@ def test_a_file_counts_on_its_own_disk_only(scene: Scene, store: Store, make: Ma
     key = file_key(request.attachments[0])
     store.media.save("default", key, "there", Saved(path="/nowhere/a.png", size=len(png())))
     assert seen(store, request)[1] == [key]
-    assert make().receive(request).fetched == 1
+    assert make().receive(*of(request)).fetched == 1
     assert seen(store, request)[1] == []
     path = Path(seen(store, request)[0][0].path)
     assert seen(store, request, host="third")[0][0].path == str(path)
     path.unlink()
     assert seen(store, request)[1] == [key], "a file that is gone is fetched again"
-    assert make().receive(request).fetched == 1
+    assert make().receive(*of(request)).fetched == 1
 
 
 def test_one_host_fetches_a_file_once_at_a_time(scene: Scene, store: Store, make: Make) -> None:
     request = scene.message(("a.png", png()))
     assert store.media.claim("default", file_key(request.attachments[0]), "here", "somebody")
-    assert make().receive(request).summary == "1 known"
+    assert make().receive(*of(request)).summary == "1 known"
     assert scene.cdn() == 0
 
 
 def test_a_process_that_leaves_hands_on(scene: Scene, store: Store, make: Make, tmp_path: Path) -> None:
     request = scene.message(("a.bin", b"x" * 500_000))
     with pytest.raises(Interrupted):
-        make(stopping=lambda: True).receive(request)
+        make(stopping=lambda: True).receive(*of(request))
     assert seen(store, request)[1]
     assert list((tmp_path / "inbound").iterdir()) == []
-    assert make().receive(request).fetched == 1
+    assert make().receive(*of(request)).fetched == 1
 
 
 def test_recordings_are_heard_once_and_only_what_is_one(scene: Scene, store: Store, make: Make) -> None:
@@ -258,17 +266,17 @@ def test_recordings_are_heard_once_and_only_what_is_one(scene: Scene, store: Sto
     files = (("a.ogg", ogg()), ("b.ogg", b"#EXTM3U\nfile:///etc/passwd"), ("c.png", png()), ("d.ogg", ogg()))
     request = scene.message(*files)
     assert seen(store, request, transcribes=True)[1]
-    assert make(transcribe=transcribe).receive(request).summary == "4 fetched · 2 heard"
+    assert make(transcribe=transcribe).receive(*of(request)).summary == "4 fetched · 2 heard"
     assert heard == ["audio/ogg", "audio/ogg"]
     known, awaited = seen(store, request, transcribes=True)
     assert awaited == []
     assert [file.transcript for file in known] == ["words 1", "", "", "words 2"]
-    assert make(transcribe=transcribe).receive(request).heard == 0
+    assert make(transcribe=transcribe).receive(*of(request)).heard == 0
     text = spoken("look", known)
     assert text == "[Audio 1/2]\nUser text:\nlook\nTranscript:\nwords 1\n\n[Audio 2/2]\nTranscript:\nwords 2"
     assert "a---" not in media_notes(known)
     request = scene.message(("a.ogg", ogg()))
-    make(transcribe=transcribe).receive(request)
+    make(transcribe=transcribe).receive(*of(request))
     known, awaited = seen(store, request, transcribes=True)
     assert (known[0].transcript, awaited) == ("", [])
     assert "(audio/ogg)" in media_notes(known)
@@ -276,8 +284,43 @@ def test_recordings_are_heard_once_and_only_what_is_one(scene: Scene, store: Sto
 
 def test_a_recording_that_another_process_hears_is_waited_for(scene: Scene, store: Store, make: Make) -> None:
     request = scene.message(("a.ogg", ogg()))
-    make().receive(request)
+    make().receive(*of(request))
     known, awaited = seen(store, request, transcribes=True)
     assert known[0].path
     assert awaited == [known[0].key]
     assert seen(store, request, transcribes=False)[1] == []
+
+
+def test_stickers_are_tried_in_turn(scene: Scene, store: Store, make: Make) -> None:
+    """PNG, GIF and Lottie, of which Discord may have no picture (``spec/inbound.md`` 6.11.5)."""
+    import msgspec
+
+    items = [{"id": "11", "name": "a", "format_type": 1}, {"id": "12", "name": "b", "format_type": 4},
+             {"id": "13", "name": "c", "format_type": 3}]  # fmt: skip
+    said = {**scene.control.say("general", "look"), "sticker_items": items}
+    message = read_message(msgspec.json.encode(said))
+    request = msgspec.structs.replace(scene.message(), attachments=attachments_of(message))
+    assert make().receive(*of(request)).summary == "3 fetched"
+    files, _ = seen(store, request)
+    assert [file.mime for file in files] == ["image/png", "image/gif", "application/json"]
+    assert [Path(file.path).suffix for file in files] == [".png", ".gif", ".json"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "summary"),
+    [
+        ({"kind": "refuse"}, "1 fetched"),
+        ({"kind": "status", "status": 503}, "1 fetched"),
+        ({"kind": "cut_answer"}, "1 fetched"),
+        ({"kind": "delay", "seconds": 0.2}, "1 fetched"),
+        ({"kind": "status", "status": 503, "count": None}, "1 failed"),
+        ({"kind": "redirect", "location": "http://169.254.169.254/latest/meta-data/"}, "1 failed"),
+        ({"kind": "redirect", "location": "https://cdn.discordapp.com.evil.org/a.png"}, "1 failed"),
+    ],
+)
+def test_a_cdn_that_stumbles(
+    scene: Scene, store: Store, make: Make, fault: dict[str, Any], summary: str
+) -> None:
+    request = scene.message(("a.bin", b"x" * 200_000))
+    scene.control.fault(route="GET /cdn/attachments", **fault)
+    assert make().receive(*of(request)).summary == summary

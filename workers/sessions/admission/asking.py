@@ -26,6 +26,7 @@ from workers.access.needs import (
     Need,
     PluralKitNeeded,
     TallyNeeded,
+    TranscriptNeeded,
 )
 from workers.access.settings import AccessSettings
 from workers.sessions.view import AdmissionView
@@ -81,6 +82,8 @@ def _learn(facts: MessageFacts, needs: frozenset[Need], view: AdmissionView) -> 
                 known = _with_roles(known, need, view)
             case PluralKitNeeded():
                 known = _with_speaker(known, need, view)
+            case TranscriptNeeded():
+                known = _with_words(known, need, view)
     return known
 
 
@@ -94,6 +97,17 @@ def _with_roles(facts: MessageFacts, need: MemberNeeded, view: AdmissionView) ->
     if member is None:
         return facts
     return replace(facts, sender=replace(facts.sender, roles=roles_of(member)))
+
+
+def _with_words(facts: MessageFacts, need: TranscriptNeeded, view: AdmissionView) -> MessageFacts:
+    """What was said in a voice message, once somebody has listened to it."""
+    asked = Asked(view.settings.account, "files", need.message_id)
+    raw = view.answers([asked]).get(asked) if view.settings.transcribes else None
+    if raw is None:
+        return facts
+    answer = msgspec.json.decode(raw)
+    said = answer.get("said") if isinstance(answer, dict) else None
+    return facts.learned(transcript=said if isinstance(said, str) else "")
 
 
 def _with_speaker(facts: MessageFacts, need: PluralKitNeeded, view: AdmissionView) -> MessageFacts:

@@ -10,7 +10,9 @@ Later messages of that author queue behind it; everybody else passes. It waits
   every further message begins anew, up to five times its length;
 * for a look-up (:class:`shoal.state.lookups.Asked`): the member behind roles, the message as REST has
   it, PluralKit. Five seconds at most, then it is decided with what is known, closed on access;
-* an original of somebody who uses PluralKit: for the webhook copy that may replace it, briefly.
+* an original of somebody who uses PluralKit: for the webhook copy that may replace it, briefly;
+* for its files, once it may be answered at all: two minutes at most, while everybody else in the channel
+  passes. A voice message that may name the bot is listened to before that is decided.
 
 Everything here is pure; :mod:`workers.sessions.admission.holding` looks at such a lane.
 """
@@ -33,6 +35,7 @@ from workers.sessions.admission.arrival import ORDINARY, Arrival
 from workers.sessions.admission.quoted import quote_question
 from workers.sessions.admission.results import Admission
 from workers.sessions.questions import questions_of
+from workers.sessions.text import FORWARD, attachments_of
 from workers.sessions.text_commands import read_command
 from workers.sessions.view import AdmissionView
 from workers.sessions.wire import WireMessage
@@ -53,6 +56,8 @@ __all__ = [
 
 LOOKUP_MS = 5_000
 """Longest wait for an answer; afterwards the message is decided without it."""
+FILES_MS = 120_000
+"""Longest wait for files; afterwards the turn is told what is missing."""
 REPLACED_MS = 2_500
 """Longest wait for the webhook copy of somebody known to use PluralKit."""
 WINDOWS_MAX = 5
@@ -158,7 +163,13 @@ def gathers(message: WireMessage, view: AdmissionView) -> bool:
 def questions(arrival: Arrival, view: AdmissionView) -> tuple[Asked, ...]:
     """What should be known before this message is decided, as far as it is asked of others."""
     account, message = arrival.event.account, arrival.message
-    found = list(questions_of(arrival.decision.needs, account))
+    found = [
+        asked
+        for asked in questions_of(arrival.decision.needs, account)
+        if asked.kind != "files" or view.settings.transcribes
+    ]
+    if _brings_files(arrival, view):
+        found.append(Asked(account, "files", message.id))
     if _incomplete(arrival):
         found.append(Asked(account, "message", message.id))
     if _may_be_replaced(arrival, view):
@@ -173,7 +184,7 @@ def waits_for(arrival: Arrival, view: AdmissionView) -> list[Waiting]:
     """What of that is not answered yet and worth waiting for."""
     answers = arrival.answers
     found = [
-        Waiting(asked, LOOKUP_MS, asked.kind)
+        Waiting(asked, FILES_MS if asked.kind == "files" else LOOKUP_MS, asked.kind)
         for asked in questions(arrival, view)
         if asked not in answers and asked.kind not in ("pkuser", "replaced")
     ]
@@ -182,6 +193,17 @@ def waits_for(arrival: Arrival, view: AdmissionView) -> list[Waiting]:
         if answers.get(user, NO) != NO and answers.get(replaced, NO) == NO:
             found.append(Waiting(replaced, REPLACED_MS, "pluralkit-user", ask=False))
     return found
+
+
+def _brings_files(arrival: Arrival, view: AdmissionView) -> bool:
+    """There is something to fetch, and the message will be answered: never before access is granted."""
+    message = arrival.message
+    if not view.settings.fetches or not arrival.decision.allowed or arrival.command is not None:
+        return False
+    answered = message.referenced if message.reference_type != FORWARD else None
+    return message.type in ORDINARY and bool(
+        attachments_of(message) or (answered is not None and attachments_of(answered))
+    )
 
 
 def replaced_by_proxy(message: WireMessage, account: str, answers: Mapping[Asked, bytes]) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import replace
 import msgspec
 
 from shoal.state.effects import Effect, Note, Outcome, Push
+from shoal.state.lookups import Asked
 from shoal.state.records import Record
 from workers.sessions.admission.arrival import Arrival, counted
 from workers.sessions.admission.overflow import QUEUE_FULL, make_room
@@ -51,6 +52,8 @@ def start_turn(arrival: Arrival, view: AdmissionView, *, clicked_on: str = "") -
         room = made
     delay_ms = queue.debounce_ms if queue.mode == "collect" and depth else 0
     admission = push_turn(request, delay_ms=delay_ms, stops=stops)
+    if Asked(request.account, "files", arrival.message.id) in arrival.answers:
+        admission = replace(admission, files=None)  # they were fetched while the message was held
     return replace(admission, effects=(*room, *admission.effects, *counted(arrival)))
 
 
