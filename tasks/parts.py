@@ -13,10 +13,12 @@ from shoal.base.logging import get_logger
 from shoal.discord.rest import Rest
 from shoal.discord.retry import RetryPolicy
 from shoal.discord.users import user_ids
+from shoal.state.effects import Effect
 from tasks.media import FileDesk
 from tasks.runtime import Runtime
 from tasks.titles import ask_for_title
 from tasks.transports import in_background
+from workers.agent.hints import silence_hint
 from workers.agent.models import Cooldowns, Models
 from workers.agent.presence import Presences
 from workers.agent.profile import AgentProfile
@@ -69,6 +71,10 @@ def make_turn_deps(runtime: Runtime) -> TurnDeps:
         access = runtime.admission_settings(request.account).access
         return profile_of(runtime.loaded, request, access)
 
+    def hint(request: TurnRequest) -> list[Effect]:
+        owner_dm = runtime.delivery_deps.owner_dm
+        return silence_hint(runtime.store, request, owner_dm, runtime.loaded.root.messages.language)
+
     return TurnDeps(
         store=runtime.store,
         files=FileDesk(runtime),
@@ -89,6 +95,7 @@ def make_turn_deps(runtime: Runtime) -> TurnDeps:
         presences=Presences(runtime.rest, reactions),
         threads=DiscordThreads(runtime.rest, runtime.clock),
         title=lambda request: ask_for_title(runtime, request),
+        hint=hint,
     )
 
 

@@ -69,8 +69,17 @@ def collect(loaded: Loaded, store: Store) -> dict[str, Any]:
         ],
         "pairing": waiting(store, [state.id for state in loaded.account_states]),
         "dead": {"count": len(dead), "newest": [f"{one.lane}: {one.code}" for one in dead[:DEAD_SHOWN]]},
-        "warnings": [*(str(issue) for issue in loaded.warnings), *redis.warnings],
+        "warnings": [*(str(issue) for issue in loaded.warnings), *redis.warnings, *_unseen(loaded, store)],
     }
+
+
+def _unseen(loaded: Loaded, store: Store) -> list[str]:
+    """Answers that people who named the bot did not see, where no owner could be told in private."""
+    from workers.agent.hints import UNSEEN, silence_finding
+
+    unseen = sum(store.ledger.counted(account, UNSEEN) for account in loaded.account_ids())
+    finding = silence_finding(loaded.root.messages, unseen)
+    return [f"{finding.found} {finding.fix}"] if finding is not None else []
 
 
 def render(report: dict[str, Any]) -> str:

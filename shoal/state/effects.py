@@ -38,6 +38,7 @@ __all__ = [
     "SystemEvent",
     "SystemEventsDone",
     "Tally",
+    "Told",
     "Transcript",
     "Wake",
     "encode_effects",
@@ -213,6 +214,15 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """The owner was told of ``what``, which is told once; ``how``: ``dm`` or ``log``. The first stays."""
+
+    account: str
+    what: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
     """A stranger wrote in private (``spec/inbound.md`` 3.3): one request, one reply, one outcome.
 
@@ -295,6 +305,7 @@ Effect = (
     | GiveWay
     | GivenWayTold
     | Count
+    | Told
     | Pair
     | PairReply
     | Tally
@@ -393,6 +404,8 @@ def _encode(effect: Effect) -> list[bytes | str | int]:
             ]  # fmt: skip
         case GivenWayTold(lane, place, number):
             return ["toldof", check_lane(lane), check_name(place, "place"), int(number)]
+        case Told(account, what, how):
+            return ["told", check_name(account, "account"), check_name(what, "what was told"), how]
         case Count(account, name):
             return ["count", check_name(account, "account"), name]
 

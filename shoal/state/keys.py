@@ -109,6 +109,7 @@ FAMILIES: tuple[Family, ...] = (
     _d("decisions", "out:<account>:<page>", "hash", "7 days", "10 s, 50 drops/s", 25, "outcomes"),
     _d("trail", "trail:<account>:<page>", "hash", "7 days", "4 kB per message", 200, "story of a message"),
     _x("chatter", "chat:<account>", "hash", "2 s", "one per account", 150, "drops written this second"),
+    _d("told", "told:<account>", "hash", "none", "one per hint", 60, "what the owner was told once"),
     _d("counters", "count:<account>:<day>", "hash", "90 days", "400 fields", 30, "outcomes, reasons per day"),
     # who may talk in private
     _d("pairing", "pairing:<account>", "hash", "60 min each", "3 per account", 300, "sender → request"),
@@ -297,6 +298,10 @@ class Keys:
     def events(self, session_key: str) -> str:
         """System events that wait for a session's next turn (list)."""
         return self._make("evq", session_key)
+
+    def told(self, account: str) -> str:
+        """What the owner was told of once → how and when (hash)."""
+        return self._make("told", account)
 
     def sessions(self) -> str:
         """Session key → updated at (zset)."""

@@ -97,6 +97,19 @@ class Ledger:
             raise StateConflict(reply[1].decode(), "ledger_close")
         return bool(reply[0] == b"new")
 
+    def told(self, account: str) -> dict[str, str]:
+        """What the owner was told of once → how: ``dm``, or ``log`` where nobody could be reached."""
+        raw: dict[bytes, bytes] = self._store.redis.hgetall(self._store.keys.told(account))
+        return {what.decode(): how.decode().partition(" ")[0] for what, how in raw.items()}
+
+    def counted(self, account: str, name: str, days: int = 7) -> int:
+        """One counter over the last days, today included."""
+        today = self._store.now_ms() // 86_400_000
+        pipeline = self._store.redis.pipeline(transaction=False)
+        for day in range(today - days + 1, today + 1):
+            pipeline.hget(self._store.keys.counters(account, day), name)
+        return sum(int(value) for value in pipeline.execute() if value is not None)
+
     def counters(self, account: str, day: int) -> dict[str, int]:
         """Outcome → number for a day (days since the Unix epoch); ``chatter`` = drops not stored.
 

@@ -31,6 +31,7 @@ from shoal.state.effects import (
     SystemEvent,
     SystemEventsDone,
     Tally,
+    Told,
     Transcript,
     Wake,
 )
@@ -174,6 +175,7 @@ def effects() -> list[Effect]:
         GiveWay(OTHER, "m:6", "default", [str(int(MESSAGE) + 8)], "queue-overflow", "2", b"Ann: again"),
         GivenWayTold(OTHER, "3", 1),
         Count("default", "reaction.off"),
+        Told("default", "silence.1", "dm"),
         stranger(),
     ]
 

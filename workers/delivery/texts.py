@@ -126,6 +126,14 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "You have reached your limit with me for now. It frees up again within 24 hours.",
         "你已达到使用上限，24 小时内会逐渐恢复。",
     ),
+    "hint-private": (
+        "⚙️ Somebody named me in {place}, and my answer was not shown: in servers my last words are private, "
+        "and I did not use the message tool. To have them shown, set `messages.groupChat.visibleReplies: "
+        '"automatic"`. I say this once for each channel.',
+        "⚙️ 有人在 {place} 提到了我，但我的回答没有显示："
+        "在服务器中，我的最终文本是私密的，而我没有使用 message 工具。"
+        '如需显示，请设置 `messages.groupChat.visibleReplies: "automatic"`。每个频道只提示一次。',
+    ),
     "stopped": (
         "⚙️ Agent was aborted.",
         "⚙️ 已中止。",

@@ -86,6 +86,18 @@ def _counted(patient: Patient) -> dict[str, dict[str, int]]:
     return found
 
 
+def _unseen(patient: Patient) -> Iterator[Finding]:
+    """What was counted: people named the bot and saw nothing."""
+    from workers.agent.hints import UNSEEN, silence_finding
+
+    if patient.loaded is None or patient.store is None:
+        return
+    unseen = sum(patient.store.ledger.counted(account.id, UNSEEN) for account in patient.accounts)
+    finding = silence_finding(patient.loaded.root.messages, unseen)
+    if finding is not None:
+        yield finding
+
+
 def _times(patient: Patient, words: str) -> tuple[int, str]:
     """How often the last day's log says it, and when last."""
     found = [line for line in patient.log if words in line.text]
@@ -178,6 +190,12 @@ CHECKS = (
             "Bot connects but does not reply in servers",
         ),
         _blocked,
+    ),
+    Check(
+        "unseen-replies",
+        "people who named the bot and saw no answer",
+        ("Mention not required but still blocked", "Bot connects but does not reply in servers"),
+        _unseen,
     ),
     Check(
         "turns", "slow intake and stuck conversations", ("Long-running turns or duplicate replies",), _turns

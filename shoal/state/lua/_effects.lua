@@ -16,6 +16,7 @@
 --   event       session key, id, digest of the text, digest of context and text, body
 --   heard       session key, n | '*' (all), n ids
 --   count       account, name
+--   told        account, what, how
 --   pair        account, sender, meta, message id, n, n codes, lane, identity, frame
 --   pairreply   account, sender, identity of the reply, what became of it
 --   controls    account, group, life ms, n, n × (control id, reusable 0|1, body)
@@ -27,6 +28,7 @@
 --                               (both end 30 days after the last entry where entries to keep are given)
 --   rcpt:<identity>     hash    part → value; 24 h  ses:<session key> hash  session record
 --   sessions            zset    session key → ms    blob:<id>         string
+--   told:<account>      hash    what the owner was told of once → "<how> <ms>"
 --   tally:<account>:<name>  zset  member → at; ends with its newest member's life
 --   wake:<key>          set     parked lanes, "<lane> <until>"        woken:<key>       string; 10 min
 --   slot:<lane>|<name>  string  "<version> <identity>" or "<version> closed"; 1 h
@@ -228,6 +230,13 @@ function E.toldof()
   local key = over_key(take(), take())
   local number = B.count(take(), 'number of lines', 1000)
   return function() redis.call('LTRIM', key, B.int(number), -1) end
+end
+
+function E.told()
+  local key = B.need(B.key('told', B.name(take(), 'account')), 'hash')
+  local what, how = B.name(take(), 'what was told'), take()
+  if how ~= 'dm' and how ~= 'log' then B.refuse('bad way of telling') end
+  return function() redis.call('HSETNX', key, what, how .. ' ' .. B.int(B.now)) end
 end
 
 function E.count()
