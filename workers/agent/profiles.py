@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
-from config.agents import AgentSettings, ModelRef
+from config.agents import AgentSettings, ModelRef, normal_agent_id
 from config.loaded import Loaded
 from shoal.base.logging import get_logger
 from workers.access.settings import AccessSettings
@@ -43,7 +43,7 @@ def profile_of(loaded: Loaded, request: TurnRequest, access: AccessSettings | No
         name=agent.identity_name or agent.name,
         primary=primary,
         fallbacks=agent.fallbacks,
-        params=_params(agent.raw, loaded.providers),
+        params=_params(loaded, agent, (primary, *agent.fallbacks)),
         system_prompt=_channel_prompt(discord, request),
         timezone=agent.user_timezone or LOCAL,
         envelope=envelope_options(loaded.root.agents.defaults),
@@ -119,16 +119,20 @@ def _thread_starter(discord: Any, request: TurnRequest) -> bool:
     return True
 
 
-def _params(raw: Mapping[str, Any], providers: Container[str]) -> dict[str, Mapping[str, Any]]:
-    models = raw.get("models")
-    if not isinstance(models, Mapping):
-        return {}
+def _params(
+    loaded: Loaded, agent: AgentSettings, refs: Sequence[ModelRef | None]
+) -> dict[str, Mapping[str, Any]]:
+    """Request parameters of the models a turn may ask: the shared ones, the model's, then the agent's."""
+    models = agent.raw.get("models")
     found: dict[str, Mapping[str, Any]] = {}
-    for name, entry in models.items():
-        params = entry.get("params") if isinstance(entry, Mapping) else None
+    for name, written in models.items() if isinstance(models, Mapping) else ():
+        params = written.get("params") if isinstance(written, Mapping) else None
         if isinstance(params, Mapping):
-            found[str(ModelRef.parse(str(name), None, providers) or name)] = params
-    return found
+            found[str(ModelRef.parse(str(name), None, loaded.providers) or name)] = params
+    agents = loaded.root.agents
+    entry = next((one for one in agents.list_ or () if normal_agent_id(one.id) == agent.id), None)
+    shared, own = agents.defaults.params or {}, (entry.params if entry is not None else None) or {}
+    return {str(ref): {**shared, **found.get(str(ref), {}), **own} for ref in refs if ref is not None}
 
 
 def _channel_prompt(discord: Any, request: TurnRequest) -> str:

@@ -85,6 +85,21 @@ def test_a_channel_may_have_a_model_of_its_own(tmp_path: Path) -> None:
     assert profile_of(config, elsewhere).primary == ModelRef("anthropic", "any")
 
 
+def test_parameters_of_an_agent_lie_over_those_of_the_model(tmp_path: Path) -> None:
+    file = {
+        "agents": {
+            "defaults": {
+                "model": "openai/gpt-x",
+                "params": {"temperature": 0.1, "seed": 1, "top_p": 0.5},
+                "models": {"openai/gpt-x": {"params": {"temperature": 0.2, "seed": 2}}},
+            },
+            "list": [{"id": "main", "params": {"temperature": 0.3}}],
+        }
+    }
+    profile = profile_of(loaded(tmp_path, file, OPENAI_API_KEY="sk-abcdefghijkl"), REQUESTED)
+    assert profile.params["openai/gpt-x"] == {"temperature": 0.3, "seed": 2, "top_p": 0.5}
+
+
 def test_dm_history_limits(tmp_path: Path) -> None:
     file = {"discord": {"dmHistoryLimit": 5, "dms": {"42": {"historyLimit": 2}}}}
     config = loaded(tmp_path, file)
