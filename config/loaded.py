@@ -18,6 +18,7 @@ from config.schema.root import Root
 from config.schema.secrets import SecretRef
 from config.secrets import Secrets
 from shoal.base.errors import ConfigError, ConfigIssue
+from shoal.base.process import host_name
 
 __all__ = ["Loaded", "RedisSettings"]
 
@@ -79,6 +80,11 @@ class Loaded:
     def state_dir(self) -> Path:
         """Folder of everything this installation keeps on disk."""
         return self.paths.state_dir
+
+    @property
+    def host(self) -> str:
+        """This machine's name in the fleet: ``fleet.host``, else its host name."""
+        return host_name(self.root.fleet.host)
 
     @property
     def redis_url(self) -> str | None:

@@ -14,7 +14,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 
 from config import Account, Loaded
@@ -59,11 +59,14 @@ LOOKUP_KEPT_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Personal:
-    """What the file says beyond the account: whom to tell, in which language, and whether roles route."""
+    """What the file says beyond the account: whom to tell, in which language, whether roles route, and what
+    this machine is called.
+    """
 
     owners: tuple[str, ...] = ()
     language: str = "en"
     role_bindings: bool = False
+    host: str = field(default_factory=host_name)
 
     @classmethod
     def of(cls, loaded: Loaded) -> Personal:
@@ -73,6 +76,7 @@ class Personal:
             owners=user_ids(root.commands.owner_allow_from or ()),
             language=root.messages.language,
             role_bindings=any(binding.match.roles for binding in root.bindings),
+            host=loaded.host,
         )
 
 
@@ -260,7 +264,7 @@ class Gateway:
         }
         if len(status) > 1:
             info["lines"] = status
-        self._store.processes.announce("gateway", host_name(), os.getpid(), (1, 1), info, 15.0)
+        self._store.processes.announce("gateway", self._personal.host, os.getpid(), (1, 1), info, 15.0)
 
 
 def make_lookup(account: Account, rest: Rest, *, keep_s: float = 0.0) -> Lookup:
@@ -287,7 +291,8 @@ def run(loaded: Loaded, account_id: str, *, force: bool = False, standby: bool =
     """
     account = loaded.account(account_id)
     url = loaded.redis_url or EmbeddedServer(loaded.state_dir).url()
-    store = Store.open(url, password=loaded.redis.password, client_name="shoal-gateway")
+    redis = loaded.redis
+    store = Store.open(url, password=redis.password, client_name="shoal-gateway", ca_file=redis.ca_file)
     transport: Transport | None = None
     try:
         _wait_for(store)
@@ -329,12 +334,12 @@ def _listen(
             raise
         gateway.run()
     finally:
-        _good_bye(store)
+        _good_bye(store, personal.host)
 
 
-def _good_bye(store: Store) -> None:
+def _good_bye(store: Store, host: str) -> None:
     try:
-        store.processes.leave("gateway", host_name(), os.getpid())
+        store.processes.leave("gateway", host, os.getpid())
     except StoreUnavailable as error:
         log.warning("could not say good-bye; the entry ends by itself", error=error)
 

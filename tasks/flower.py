@@ -16,12 +16,14 @@ from types import FrameType
 from typing import Any
 
 from config import Loaded
+from config.secrets import SecretUnavailable
+from shoal.base import exits
 from shoal.base.errors import ProcessError
 from shoal.base.logging import get_logger
 from shoal.base.redact import redactor
 from tasks.runtime import open_runtime
 
-__all__ = ["FLOWER_USER", "flower_password", "run"]
+__all__ = ["FLOWER_USER", "flower_password", "password_in_force", "run"]
 
 FLOWER_USER = "shoal"
 DEFAULT_PORT = 5555
@@ -45,17 +47,40 @@ def flower_password(state_dir: Path) -> str:
     return password
 
 
+def password_in_force(loaded: Loaded) -> tuple[str, str]:
+    """The password in force, and where it stands.
+
+    Raises:
+        ProcessError: ``fleet.flower.password`` names a secret that cannot be had.
+    """
+    file = str(loaded.state_dir / "flower.password")
+    written = loaded.root.fleet.flower.password
+    if written is None or loaded.secrets is None:
+        return flower_password(loaded.state_dir), file
+    try:
+        secret = loaded.secrets.plain(written)
+    except SecretUnavailable as error:
+        raise ProcessError(
+            f"fleet.flower.password: {error.message}", fix=error.fix, exit_code=exits.CONFIG
+        ) from error
+    password = secret.get_secret_value().strip() if secret is not None else ""
+    if not password:
+        return flower_password(loaded.state_dir), file
+    redactor.register(password)
+    return password, "config:fleet.flower.password"
+
+
 def run(loaded: Loaded, *, port: int = DEFAULT_PORT, address: str = "127.0.0.1") -> int:
     """Serve the monitoring page until SIGTERM; returns the exit code.
 
     Raises:
-        ProcessError: the port is taken.
+        ProcessError: the port is taken, or the password cannot be had.
     """
     from flower import app as flower_app
     from flower.options import default_options as options
     from flower.urls import handlers, settings
 
-    password = flower_password(loaded.state_dir)
+    password, place = password_in_force(loaded)
     runtime = open_runtime(loaded, "flower")
     options.basic_auth = [f"{FLOWER_USER}:{password}"]
     options.address = address
@@ -83,7 +108,7 @@ def run(loaded: Loaded, *, port: int = DEFAULT_PORT, address: str = "127.0.0.1")
         "Flower is ready",
         url=f"http://{address}:{bound}",
         user=FLOWER_USER,
-        password_file=str(loaded.state_dir / "flower.password"),
+        password=place,
     )
     page.start()
     runtime.close()

@@ -55,7 +55,11 @@ def hide_memory() -> bool:
     return _prctl(_PR_SET_DUMPABLE, 0)
 
 
-def host_name() -> str:
-    """Short name of this host, fit for node names and keys: ``[a-z0-9-]``, at most 60 characters."""
-    name = socket.gethostname().split(".")[0].lower()
+def host_name(given: str | None = None) -> str:
+    """Short name of this host, fit for node names and keys: ``[a-z0-9-]``, at most 60 characters.
+
+    Args:
+        given: what the operator calls it; none takes the system's name.
+    """
+    name = ((given or "").strip() or socket.gethostname()).split(".")[0].lower()
     return "".join(c if c.isascii() and c.isalnum() else "-" for c in name)[:60] or "localhost"

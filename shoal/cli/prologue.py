@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from shoal.base.errors import ShoalError
 from shoal.base.exits import CONFIG
-from shoal.base.process import die_with_parent, hide_memory, host_name
+from shoal.base.process import die_with_parent, hide_memory
 from shoal.cli.exits import exit_code
 from shoal.cli.fleet.layout import FLEET_DIR, PROCESS_NAME, SUPERVISOR_PID, Layout, private_dir
 
@@ -71,7 +71,7 @@ def enter(
     loaded: Loaded = configuration.load(config, state_dir=state_dir)
     name = kind if index == 1 else f"{kind}.{index}"
     setup_logging(
-        f"{name}@{host_name()}",
+        f"{name}@{loaded.host}",
         level=os.environ.get("SHOAL_LOG_LEVEL") or "INFO",
         state_dir=private_dir(loaded.state_dir),
         json=os.environ.get("SHOAL_LOG_FORMAT") == "json",

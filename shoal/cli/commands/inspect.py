@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shoal.base.errors import ProcessError
-from shoal.base.process import host_name
 from shoal.cli.options import AsJson, ConfigPath, StateDir
 
 if TYPE_CHECKING:
@@ -53,8 +52,8 @@ def status(
     with opened(loaded) as store:
         report = collect(loaded, store)
     print(json.dumps(report, ensure_ascii=False) if as_json else render(report))
-    if here and host_name() not in {process["host"] for process in report["processes"]}:
-        raise ProcessError(f"No process of the fleet on {host_name()} is alive.")
+    if here and loaded.host not in {process["host"] for process in report["processes"]}:
+        raise ProcessError(f"No process of the fleet on {loaded.host} is alive.")
 
 
 def explain(
