@@ -12,6 +12,7 @@ seconds, not minutes).
 
 from __future__ import annotations
 
+import ssl
 import warnings
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -112,8 +113,19 @@ def _keep_logging(**_: object) -> None:
     """Logging is set up by :mod:`shoal.base.logging`."""
 
 
-def build_app(store_url: str, password: SecretStr | None = None) -> Celery:
+def tls_options(store_url: str, ca_file: str | None) -> dict[str, Any]:
+    """How the task queue speaks TLS; empty without TLS. Left to itself, kombu would verify nothing (R30)."""
+    if urlsplit(store_url).scheme != "rediss":
+        return {}
+    authorities = {"ssl_ca_certs": ca_file} if ca_file else {}
+    return {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True, **authorities}
+
+
+def build_app(store_url: str, password: SecretStr | None = None, ca_file: str | None = None) -> Celery:
     """A configured app for this process. Tasks are added by :func:`tasks.registry.register`.
+
+    Args:
+        ca_file: PEM bundle of the authorities trusted for ``rediss:``; none takes the system's.
 
     Raises:
         ProcessError: the URL is none that the task queue speaks.
@@ -128,6 +140,7 @@ def build_app(store_url: str, password: SecretStr | None = None) -> Celery:
     app.conf.update(
         broker_url=broker,
         broker_transport_options=options,
+        broker_use_ssl=tls_options(store_url, ca_file) or None,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         result_backend=None,
@@ -161,7 +174,9 @@ def build_app(store_url: str, password: SecretStr | None = None) -> Celery:
     return app
 
 
-def configure_beat(app: Celery, store_url: str, password: SecretStr | None = None) -> None:
+def configure_beat(
+    app: Celery, store_url: str, password: SecretStr | None = None, ca_file: str | None = None
+) -> None:
     """Settings of beat alone. Workers must not have them: anybody who may look at a worker's settings
     (Flower does) would read the password in ``redbeat_redis_url``, which Celery does not know to mask.
     """
@@ -169,6 +184,7 @@ def configure_beat(app: Celery, store_url: str, password: SecretStr | None = Non
         redbeat_redis_url=_with_login(store_url, password, urlsplit(store_url).scheme),
         # without a bound a silent socket would hold beat for ever
         redbeat_redis_options={"socket_timeout": 4, "health_check_interval": 15},
+        redbeat_redis_use_ssl=tls_options(store_url, ca_file) or None,
         redbeat_key_prefix=keys.PREFIX + "beat:",
         redbeat_lock_timeout=25,
         beat_max_loop_interval=5,

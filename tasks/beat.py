@@ -26,7 +26,7 @@ log = get_logger(__name__)
 def run(loaded: Loaded) -> int:
     """Run until SIGTERM or SIGINT; returns the exit code."""
     runtime = open_runtime(loaded, "beat")
-    configure_beat(runtime.app, runtime.store_url, loaded.redis.password)
+    configure_beat(runtime.app, runtime.store_url, loaded.redis.password, loaded.redis.ca_file)
     runtime.app.conf.beat_schedule = PERIODIC
     service = Service(app=runtime.app, scheduler_cls="redbeat.RedBeatScheduler")
 

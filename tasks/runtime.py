@@ -19,7 +19,6 @@ from shoal.base import exits
 from shoal.base.clock import Clock, SystemClock
 from shoal.base.errors import StateError, StoreUnavailable
 from shoal.base.logging import get_logger
-from shoal.base.process import host_name
 from shoal.base.threads import start_thread
 from shoal.state.embedded import EmbeddedServer
 from shoal.state.records import Limit
@@ -208,7 +207,8 @@ def open_runtime(loaded: Loaded, kind: str, *, index: int = 1, app: Celery | Non
         StoreUnavailable, StoreUnsuitable: Redis is away or must not be used as it is.
     """
     url = loaded.redis_url or EmbeddedServer(loaded.state_dir).url()
-    store = Store.open(url, password=loaded.redis.password, client_name=f"shoal-{kind}")
+    password, ca_file = loaded.redis.password, loaded.redis.ca_file
+    store = Store.open(url, password=password, client_name=f"shoal-{kind}", ca_file=ca_file)
     for warning in store.check().warnings:
         log.warning(warning)
     return Runtime(
@@ -216,14 +216,15 @@ def open_runtime(loaded: Loaded, kind: str, *, index: int = 1, app: Celery | Non
         store=store,
         renewals=Store.open(
             url,
-            password=loaded.redis.password,
+            password=password,
             client_name=f"shoal-{kind}-leases",
             timeout_s=RENEW_TIMEOUT_S,
+            ca_file=ca_file,
         ),
-        app=app or build_app(url, loaded.redis.password),
+        app=app or build_app(url, password, ca_file),
         kind=kind,
         index=index,
-        home=host_name(),
+        home=loaded.host,
         stopping=Stopping(),
         store_url=url,
     )

@@ -37,7 +37,8 @@ def opened(loaded: Loaded) -> Iterator[Store]:
         if not server.socket_path.exists():
             raise nobody
         url = server.url()
-    store = Store.open(url, password=loaded.redis.password, client_name="shoal-cli")
+    redis = loaded.redis
+    store = Store.open(url, password=redis.password, client_name="shoal-cli", ca_file=redis.ca_file)
     try:
         try:
             store.redis.ping()

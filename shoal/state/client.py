@@ -76,7 +76,7 @@ class Client(redis.Redis):
         return _Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
 
 
-def _options(client_name: str, password: str | None, timeout_s: float) -> dict[str, Any]:
+def _options(client_name: str, password: str | None, timeout_s: float, ca_file: str | None) -> dict[str, Any]:
     options: dict[str, Any] = {
         "client_name": client_name,
         "decode_responses": False,
@@ -90,21 +90,30 @@ def _options(client_name: str, password: str | None, timeout_s: float) -> dict[s
     }
     if password:
         options["password"] = password
+    if ca_file:
+        options["ssl_ca_certs"] = ca_file
     return options
 
 
 def connect(
-    url: str, *, password: str | None, client_name: str, timeout_s: float = SOCKET_TIMEOUT_S
+    url: str,
+    *,
+    password: str | None,
+    client_name: str,
+    timeout_s: float = SOCKET_TIMEOUT_S,
+    ca_file: str | None = None,
 ) -> Client:
     """A client for ``redis://``, ``rediss://``, ``unix://`` or ``sentinel://`` URLs. Opens no connection yet.
 
+    ``ca_file`` is a PEM bundle of the authorities that signed the server's certificate, where TLS is spoken.
     ``sentinel://[user:password@]host:26379,host:26379/<db>?service=<name>[&tls=1][&sentinel_password=…]``
 
     Raises:
         StoreUnsuitable: the URL is no such URL.
     """
     scheme = urlsplit(url).scheme
-    options = _options(client_name, password, timeout_s)
+    tls = scheme == "rediss" or _sentinel_tls(url)
+    options = _options(client_name, password, timeout_s, ca_file if tls else None)
     if scheme in ("redis", "rediss"):
         options.update(socket_connect_timeout=CONNECT_TIMEOUT_S, socket_keepalive=True)
         return _from_url(url, options)
@@ -127,6 +136,11 @@ def _from_url(url: str, options: dict[str, Any]) -> Client:
             fix="Write redis://:password@host:6379/0, and in the password %2F for /, %40 for @, %3A for :.",
         ) from None
     return Client(connection_pool=pool)
+
+
+def _sentinel_tls(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "sentinel" and parse_qs(parts.query).get("tls", ["0"])[-1] in ("1", "true")
 
 
 def _sentinel(url: str, options: dict[str, Any]) -> Client:
@@ -152,7 +166,7 @@ def _sentinel(url: str, options: dict[str, Any]) -> Client:
     options.update(
         socket_connect_timeout=CONNECT_TIMEOUT_S,
         socket_keepalive=True,
-        ssl=query.get("tls") in ("1", "true"),
+        ssl=_sentinel_tls(url),
         db=int(parts.path.strip("/") or 0),
     )
     sentinel_options: dict[str, Any] = {"socket_timeout": CONNECT_TIMEOUT_S}

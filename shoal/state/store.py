@@ -82,12 +82,14 @@ class Store:
         prefix: str = PREFIX,
         insecure: bool = False,
         timeout_s: float = SOCKET_TIMEOUT_S,
+        ca_file: str | None = None,
     ) -> Store:
         """A store at a ``redis:``, ``rediss:``, ``unix:`` or ``sentinel:`` URL; connects at first use.
 
         Args:
             password: used instead of one in the URL.
             insecure: the operator's waiver for a server beyond this machine without TLS (R30).
+            ca_file: PEM bundle of the authorities trusted for ``rediss:``; none takes the system's.
             timeout_s: after so many silent seconds a socket is given up and the call is sent again.
 
         Raises:
@@ -98,7 +100,7 @@ class Store:
         for value in (secret, urlsplit(url).password, *query.get("sentinel_password", ())):
             if value:
                 redactor.register(value)
-        client = connect(url, password=secret, client_name=client_name, timeout_s=timeout_s)
+        client = connect(url, password=secret, client_name=client_name, timeout_s=timeout_s, ca_file=ca_file)
         return cls(client, url, prefix=prefix, insecure=insecure)
 
     # -- parts -----------------------------------------------------------------------------------

@@ -43,7 +43,8 @@ def check_redis(loaded: Loaded) -> bool:
         return True
     from shoal.state.store import Store
 
-    store = Store.open(url, password=loaded.redis.password, client_name="shoal-up")
+    redis = loaded.redis
+    store = Store.open(url, password=redis.password, client_name="shoal-up", ca_file=redis.ca_file)
     try:
         store.check()
     except StoreUnavailable as error:
