@@ -154,6 +154,7 @@ def test_a_hundred_megabytes_delay_nobody_and_fill_no_memory(tmp_path: Path) -> 
             "channels": {"discord": {"mediaMaxMb": 110}},
             "messages": {"groupChat": {"visibleReplies": "automatic"}},
         },
+        settings={"rate_limits": False},
     )
     people: list[str] = []
 
