@@ -1,0 +1,83 @@
+"""Doing an action: is it open, may the one who asked, then Discord's answer in plain words.
+
+An agent acts with the bot's powers for people who have fewer. So what changes a server or its
+members needs the same permission of the person who asked, checked with Discord at that moment
+(``spec/outbound.md`` 7.5); the id of that person comes from the event and never from the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from shoal.discord.errors import DiscordError, NotFound
+from shoal.discord.permissions import Permission, base_permissions
+from workers.actions.base import Action, ActionContext, ActionError, Args, Json
+
+__all__ = ["perform"]
+
+
+def perform(
+    action: Action, values: Mapping[str, Any], gates: Mapping[str, bool], context: ActionContext
+) -> Json:
+    """Do one action.
+
+    Returns:
+        ``{"ok": true, …}`` as the manuals describe it.
+
+    Raises:
+        ActionError: it is switched off, an argument is wrong, or the one who asked may not.
+        DiscordError, TransportError: Discord refused, or could not be reached.
+    """
+    if not gates.get(action.gate, False):
+        raise ActionError(
+            f"Discord {action.gate} actions are disabled.",
+            fix=f"channels.discord.actions.{action.gate}: true.",
+        )
+    args = Args(values)
+    if context.sender_id is not None:
+        context = replace(context, demand=lambda wanted: _check_sender(wanted, args, context))
+        if action.asks is not None:
+            context.demand(action.asks)
+    return {"ok": True, **action.run(args, context)}
+
+
+def _check_sender(wanted: Permission, args: Args, context: ActionContext) -> None:
+    guild_id = args.guild(context)
+    try:
+        member = context.rest.get_guild_member(guild_id, context.sender_id or "")
+    except NotFound:
+        raise ActionError("Discord guild admin actions require a trusted Discord sender identity.") from None
+    guild = context.rest.get_guild(guild_id)
+    roles = guild.get("roles", [])
+    mine = [str(role) for role in member.get("roles", [])]
+    allowed = base_permissions(guild, roles, context.sender_id or "", mine)
+    if Permission.ADMINISTRATOR not in allowed and wanted not in allowed:
+        raise ActionError("Sender does not have required permissions for this action.")
+    if str(guild.get("owner_id")) == context.sender_id:
+        return
+    places = {str(role["id"]): int(role.get("position") or 0) for role in roles}
+    top = max((places.get(role, 0) for role in mine), default=0)
+    if args.raw("roleId") is not None and places.get(args.id("roleId"), 0) >= top:
+        raise ActionError("Sender cannot manage a role that is not below their own.")
+    if args.raw("userId", "user") is not None:
+        _check_target(args.user("userId", "user"), guild, places, top, context)
+
+
+def _check_target(
+    user_id: str, guild: Mapping[str, Any], places: Mapping[str, int], top: int, context: ActionContext
+) -> None:
+    """Nobody acts on the owner, or on somebody who stands as high as he does."""
+    if user_id == context.sender_id:
+        return
+    if str(guild.get("owner_id")) == user_id:
+        raise ActionError("Nobody can do that to the owner of the server.")
+    try:
+        target = context.rest.get_guild_member(str(guild["id"]), user_id)
+    except DiscordError as error:
+        if isinstance(error, NotFound):
+            return  # who has left stands below everybody
+        raise
+    if max((places.get(str(role), 0) for role in target.get("roles", [])), default=0) >= top:
+        raise ActionError("Sender cannot act on a member who is not below them.")

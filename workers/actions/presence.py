@@ -1,0 +1,42 @@
+"""``set-presence``: what people see the bot do, through the gateway's list of commands."""
+
+from __future__ import annotations
+
+import msgspec
+
+from workers.actions.base import Action, ActionContext, ActionError, Args, Json
+
+__all__ = ["PRESENCE_ACTIONS"]
+
+STATUSES = ("online", "dnd", "idle", "invisible")
+TYPES = {"playing": 0, "streaming": 1, "listening": 2, "watching": 3, "custom": 4, "competing": 5}
+PRESENCE_UPDATE = 3
+
+
+def _set(args: Args, context: ActionContext) -> Json:
+    status = args.text("status", required=False) or "online"
+    if status not in STATUSES:
+        raise ActionError(f"status {status[:40]!r} is unknown; use one of {', '.join(STATUSES)}.")
+    activities = []
+    name = args.text("activityName", "activityState", required=False, most=128)
+    if name:
+        word = args.text("activityType", required=False) or "custom"
+        if word not in TYPES:
+            raise ActionError(f"activityType {word[:40]!r} is unknown; use one of {', '.join(TYPES)}.")
+        activity: Json = {"name": name, "type": TYPES[word]}
+        if word == "custom":
+            activity |= {
+                "name": "Custom Status",
+                "state": args.text("activityState", "activityName", most=128),
+            }
+        if word == "streaming":
+            activity["url"] = args.text("activityUrl", most=512)
+        activities.append(activity)
+    data = {"since": None, "activities": activities, "status": status, "afk": False}
+    context.command(msgspec.json.encode({"op": PRESENCE_UPDATE, "d": data}))
+    return {"status": status, "activities": activities}
+
+
+PRESENCE_ACTIONS = (
+    Action("set-presence", "presence", "your status; status, activityType, activityName", _set),
+)
