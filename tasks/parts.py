@@ -14,6 +14,7 @@ from shoal.discord.rest import Rest
 from shoal.discord.retry import RetryPolicy
 from shoal.discord.users import user_ids
 from shoal.state.effects import Effect
+from tasks.acting import discord_actions
 from tasks.media import FileDesk
 from tasks.runtime import Runtime
 from tasks.titles import ask_for_title
@@ -85,7 +86,7 @@ def make_turn_deps(runtime: Runtime) -> TurnDeps:
         ),
         tools=ToolRegistry.of(
             [
-                MessageTool(react=react, components=components),
+                MessageTool(react=react, components=components, acting=discord_actions(runtime)),
                 MemorySearch(profile, runtime.loaded.state_dir),
                 MemoryGet(profile, runtime.loaded.state_dir),
                 SkillTool(profile),

@@ -422,7 +422,7 @@ class TurnLoop:
                 self._finish_call(call, refused)
                 return None
             self.journal.write(Started(self.journal.now_ms(), call.id))
-        outcome = self._run_tool(tool, call, waiting)
+        outcome = self._run_tool(tool, call, waiting, again=interrupted)
         if isinstance(outcome, Wait):
             entry = Waiting(self.journal.now_ms(), call.id, outcome.state)
             self.journal.write(entry, list(outcome.effects))
@@ -439,7 +439,9 @@ class TurnLoop:
             return _error(f"This exact call was made {same} times already. Do something else, or answer.")
         return None
 
-    def _run_tool(self, tool: Tool, call: ToolCall, waiting: Waiting | None) -> ToolResult | Wait:
+    def _run_tool(
+        self, tool: Tool, call: ToolCall, waiting: Waiting | None, *, again: bool
+    ) -> ToolResult | Wait:
         state = self.journal.state
         context = ToolContext(
             request=self.request,
@@ -448,6 +450,7 @@ class TurnLoop:
             step=f"t{len(state.results) + 1}",
             store=self.deps.store,
             turn=self.context,
+            again=again,
         )
         self.presence.using(tool.name)
         try:

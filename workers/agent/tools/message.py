@@ -23,8 +23,10 @@ from shoal.base.ids import check_name
 from shoal.base.logging import get_logger
 from shoal.state.effects import Effect, Push
 from shoal.state.records import Record
+from workers.actions.base import Action as DiscordAction
 from workers.agent.providers.base import ToolSpec
 from workers.agent.sanitize import Cleaned, clean_answer
+from workers.agent.tools.acting import DiscordActions
 from workers.agent.tools.registry import Sent, ToolContext, ToolError, ToolResult, Wait
 from workers.components.encode import Origin
 from workers.components.reader import SpecError
@@ -87,6 +89,7 @@ class MessageTool:
     Args:
         react: adds reactions; without it the action is not offered.
         components: settings of buttons and forms, per account.
+        acting: actions besides sending; without it there are none.
     """
 
     name = "message"
@@ -98,9 +101,11 @@ class MessageTool:
         self,
         react: React | None = None,
         components: Callable[[str], ComponentSettings] = lambda _account: ComponentSettings(),
+        acting: DiscordActions | None = None,
     ) -> None:
         self.react = react
         self.components = components
+        self.acting = acting
 
     def available(self, request: TurnRequest) -> bool:
         """Everywhere."""
@@ -109,11 +114,12 @@ class MessageTool:
 
     def spec(self, request: TurnRequest) -> ToolSpec:
         """Schema with the actions that can be used now."""
-        del request
         actions = self._actions()
-        lines = "\n".join(f"- {name}: {action.help}" for name, action in actions.items())
+        listed = {name: action.help for name, action in actions.items()}
+        listed |= {action.name: action.help for action in self._more(request)}
+        lines = "\n".join(f"- {name}: {help_}" for name, help_ in listed.items())
         properties: dict[str, object] = {
-            "action": {"type": "string", "enum": list(actions)},
+            "action": {"type": "string", "enum": list(listed)},
             "message": {"type": "string", "description": "Text to send, Discord Markdown."},
             "target": {
                 "type": "string",
@@ -132,7 +138,12 @@ class MessageTool:
         return ToolSpec(
             self.name,
             f"Act on Discord. Actions:\n{lines}",
-            {"type": "object", "properties": properties, "required": ["action"]},
+            {
+                "type": "object",
+                "properties": properties,
+                "required": ["action"],
+                "additionalProperties": self.acting is not None,
+            },
         )
 
     def run(self, args: Mapping[str, object], context: ToolContext) -> ToolResult | Wait:
@@ -145,7 +156,11 @@ class MessageTool:
         actions = self._actions()
         name = _ALIASES.get(wanted, wanted)
         if name not in actions:
-            raise ToolError(f"There is no action {args.get('action')!r}; there are: {', '.join(actions)}.")
+            done = self.acting.run(wanted, args, context) if self.acting is not None else None
+            if done is not None:
+                return done
+            known = [*actions, *(one.name for one in self._more(context.request))]
+            raise ToolError(f"There is no action {args.get('action')!r}; there are: {', '.join(known)}.")
         return actions[name].run(self, dict(args), context)
 
     def resume(self, state: bytes, context: ToolContext) -> ToolResult | Wait:
@@ -174,6 +189,9 @@ class MessageTool:
             msgspec.json.encode({"ok": True, "result": result}).decode(),
             sent=(Sent(waiting.channel_id, waiting.text, ids),),
         )
+
+    def _more(self, request: TurnRequest) -> list[DiscordAction]:
+        return self.acting.offered(request) if self.acting is not None else []
 
     def _actions(self) -> dict[str, Action]:
         return {name: action for name, action in ACTIONS.items() if name != "react" or self.react is not None}

@@ -70,6 +70,7 @@ class ToolContext:
         step: name of this call, unique in the turn and equal after a resume.
         store: state; only reads and blobs, all else goes out as effects.
         turn: interruption; a tool that takes long calls ``turn.check()``.
+        again: the call was begun before, by a holder that did not finish it.
     """
 
     request: TurnRequest
@@ -77,6 +78,7 @@ class ToolContext:
     step: str
     store: Store
     turn: TurnContext
+    again: bool = False
 
 
 @runtime_checkable

@@ -1,0 +1,68 @@
+"""Where and for whom an agent's actions happen, and what the person who asked may see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from shoal.discord.permissions import Permission, permissions_in
+from tasks.runtime import Runtime
+from workers.access.policy import decide_room
+from workers.actions.base import ActionContext
+from workers.agent.tools.acting import DiscordActions
+from workers.sessions.place import surface_at
+from workers.sessions.records import TurnRequest
+from workers.sessions.view import StoreView
+
+__all__ = ["discord_actions"]
+
+
+def discord_actions(runtime: Runtime) -> DiscordActions:
+    """The actions of this process's agents."""
+
+    def gates(account: str) -> Mapping[str, bool]:
+        written: dict[str, bool] = runtime.loaded.account(account).discord.actions.model_dump(by_alias=True)
+        return written
+
+    return DiscordActions(gates, lambda request: _context(runtime, request))
+
+
+def _context(runtime: Runtime, request: TurnRequest) -> ActionContext:
+    store, account = runtime.store, request.account
+    return ActionContext(
+        account=account,
+        rest=runtime.rest(account),
+        facts=store.facts,
+        channel_id=request.channel_id,
+        guild_id=request.guild_id,
+        message_id=request.answers_to,
+        sender_id=request.author_id,
+        may_read=lambda channel_id: _may_read(runtime, request, channel_id),
+        command=lambda payload: store.intake.command(account, payload),
+        by_owner=request.is_owner,
+    )
+
+
+def _may_read(runtime: Runtime, request: TurnRequest, channel_id: str) -> bool:
+    """A channel of the same server, which the config serves and the person who asks can see himself.
+
+    Private messages of others are nobody's to read, whoever asks.
+    """
+    facts, account = runtime.store.facts, request.account
+    channel = facts.channel(account, channel_id)
+    guild_id = str((channel or {}).get("guild_id") or "")
+    if channel is None or not guild_id or guild_id != request.guild_id:
+        return False
+    view = StoreView(runtime.admission_settings(account), runtime.store)
+    surface = surface_at(channel_id, guild_id, None, view)
+    if not decide_room(surface, view.settings.access).allowed:
+        return False
+    if request.is_owner:
+        return True
+    guild = facts.guild(account, guild_id) or {}
+    parent = facts.channel(account, surface.parent_id) if surface.parent_id else None
+    member = {"roles": list(request.member_roles)}
+    allowed = permissions_in(
+        guild, facts.roles(account, guild_id), channel, member, request.author_id, parent=parent
+    )
+    wanted = Permission.VIEW_CHANNEL | Permission.READ_MESSAGE_HISTORY
+    return wanted in allowed

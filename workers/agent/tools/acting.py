@@ -1,0 +1,61 @@
+"""The actions of the message tool besides sending: what is open here, and doing it for the one who asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from shoal.base.errors import StateError, TransportError
+from shoal.discord.errors import DiscordError
+from workers.actions.base import Action, ActionContext, ActionError
+from workers.actions.perform import perform
+from workers.actions.table import action_named, offered
+from workers.agent.tools.registry import ToolContext, ToolError, ToolResult
+from workers.sessions.records import TurnRequest
+
+__all__ = ["DiscordActions"]
+
+UNKNOWN_OUTCOME = "Interrupted: this was started, its outcome is unknown. Check before you repeat it."
+
+
+class DiscordActions:
+    """Actions on Discord for turns.
+
+    Args:
+        gates: ``channels.discord.actions`` of an account.
+        context: where and for whom an action of a turn happens.
+    """
+
+    def __init__(
+        self,
+        gates: Callable[[str], Mapping[str, bool]],
+        context: Callable[[TurnRequest], ActionContext],
+    ) -> None:
+        self._gates = gates
+        self._context = context
+
+    def offered(self, request: TurnRequest) -> list[Action]:
+        """What may be done by this bot; whether the one who asks may is looked at when it is done."""
+        return offered(self._gates(request.account))
+
+    def run(self, name: str, args: Mapping[str, Any], context: ToolContext) -> ToolResult | None:
+        """Do the action called ``name``; none if there is no such action.
+
+        Raises:
+            ToolError: it was not done, and why; or it was begun by a worker that died.
+        """
+        action = action_named(name)
+        if action is None:
+            return None
+        if context.again and not action.repeatable:
+            raise ToolError(UNKNOWN_OUTCOME)
+        request = context.request
+        try:
+            done = perform(action, args, self._gates(request.account), self._context(request))
+        except StateError:
+            raise
+        except (ActionError, DiscordError, TransportError) as error:
+            raise ToolError(f"{error.message} {error.fix}".strip() if error.fix else error.message) from error
+        return ToolResult(msgspec.json.encode(done).decode())
