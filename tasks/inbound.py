@@ -32,8 +32,9 @@ BATCH = 50
 """Events of one channel worked off by one task before others get their turn."""
 BEHIND = 64
 """Records of a hold lane that one look takes in."""
-FILES_AGAIN_MS = 10_000
-"""How long files may take before they are asked for again: whoever fetches them says so meanwhile."""
+FILES_AGAIN_MS = 4_000
+"""How long files may take before they are asked for again. Whoever fetches them says so meanwhile; should he
+die, that lapses within 6 s, so that somebody else has taken over 10 s after a death."""
 FACTS_S = 0.2
 """How long what was read about guild and channel serves the next events of the same batch."""
 

@@ -111,7 +111,8 @@ def fetch(runtime: Runtime, slots: Slots, lane: str, identity: str) -> str:
         except Interrupted:
             ask_for_files(runtime, lane, identity)
             return "handed on: shutdown"
-        if job.held is not None:
+        if job.held is not None and not received.open:
+            # else the one who has a file in hand may have died: the hold asks again, and knows more then
             _tell(runtime, job, job.held)
         return received.summary
 

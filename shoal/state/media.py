@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["FileFacts", "Heard", "Media", "Saved", "file_ready", "speech_ready"]
 
 TTL_S = 86_400
-CLAIM_S = 20
+CLAIM_S = 6
+"""So long after its death the work of a process can be taken over; who lives renews it every 2 s."""
 _SPEECH = "@speech"
 
 
@@ -95,7 +96,7 @@ class Media:
         self._store.redis.hdel(self._store.keys.media(account, file), *hosts)
 
     def claim(self, account: str, file: str, host: str, owner: str) -> bool:
-        """Be the one who fetches a file for a host; for 20 s, to be renewed with the same ``owner``."""
+        """Be the one who fetches a file for a host; for a few seconds, to be renewed with the same ``owner``."""
         key = self._store.keys.media_claim(account, file, host)
         if self._store.redis.set(key, owner, nx=True, ex=CLAIM_S):
             return True

@@ -212,6 +212,27 @@ def test_a_spoken_name_is_a_mention(
     assert len(models.requests()) == 2
 
 
+@pytest.mark.parametrize("what", ["here", "speech"], ids=["fetched", "heard"])
+def test_what_another_process_has_in_hand_is_not_decided_without_it(
+    front: Front, back: Back, discord: Simulator, models: ModelServer, what: str
+) -> None:
+    """Promise 3: ``back`` was killed over a voice message; that names us, once somebody else has heard it."""
+    models.script([{"transcript": "hey Shoal, are you there?"}])
+    [file] = uploaded(discord, ("voice-message.ogg", ogg()))
+    named = front.say("", attachments=[file], flags=8192)
+    front.work()
+    [asked] = back.waiting()
+    assert front.store.media.claim("default", file["id"], what, "who died")
+    fetch(back.runtime, back.slots, *asked)
+    front.work()
+    assert front.turns() == []
+    assert front.story(named).outcome is None, "decided before anybody had heard it"
+    front.store.media.release("default", file["id"], what)
+    fetch(back.runtime, back.slots, *asked)
+    front.work()
+    assert [turn.message_id for turn in front.turns()] == [named]
+
+
 @pytest.mark.parametrize(
     ("fields", "author"),
     [

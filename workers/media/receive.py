@@ -31,7 +31,7 @@ IDLE_S = 60.0
 TOTAL_S = 120.0
 MAX_RECORDINGS = 4
 """Recordings of one message that are transcribed; each may cost money."""
-CLAIM_EVERY_S = 5.0
+CLAIM_EVERY_S = 2.0
 
 log = get_logger(__name__)
 
@@ -69,12 +69,15 @@ class Received:
     failed: int = 0
     heard: int = 0
     others: int = 0
-    """Files that were there already, or that somebody else fetches."""
+    """Files that were there already."""
+    open: int = 0
+    """Files that somebody else fetches or hears: of these more will be known. He may have died, so ask again."""
 
     @property
     def summary(self) -> str:
         """``2 fetched · 1 failed``."""
         counts = {"fetched": self.fetched, "failed": self.failed, "heard": self.heard, "known": self.others}
+        counts["in hand"] = self.open
         return " · ".join(f"{number} {what}" for what, number in counts.items() if number) or "no files"
 
 
@@ -115,18 +118,19 @@ class Receiver:
         ends = self.clock.monotonic() + TOTAL_S
         items = [item for item in files if item.url]
         facts = self.media.facts(self.account, [file_key(item) for item in items])
-        fetched = failed = others = 0
+        fetched = failed = others = in_hand = 0
         for item in items:
             known = facts[file_key(item)].saved.get(self.host)
             if known is not None and (known.error or Path(known.path).is_file()):
                 others += 1
                 continue
             if not self.media.claim(self.account, file_key(item), self.host, self.owner):
-                others += 1
+                in_hand += 1
                 continue
             saved = self._fetch(channel_id, message_id, item, ends)
             fetched, failed = fetched + (not saved.error), failed + bool(saved.error)
-        return Received(fetched, failed, self._hear(items), others)
+        heard, unheard = self._hear(items)
+        return Received(fetched, failed, heard, others, in_hand + unheard)
 
     # -- fetching ------------------------------------------------------------------------------------
 
@@ -166,7 +170,7 @@ class Receiver:
                     writing,
                     Limits(self.max_bytes, min(IDLE_S, left), left),
                     policy="cdn",
-                    check=self._checker(file_key(item)),
+                    check=self._checker(file_key(item), self.host),
                 )
                 if not fetched.size:
                     return self._refused(url, "empty")
@@ -186,8 +190,8 @@ class Receiver:
             audit("media", word, account=self.account, host=urlsplit(url).hostname or "")
         return Saved(error=word, at_ms=int(self.clock.now() * 1000))
 
-    def _checker(self, key: str) -> Callable[[], None]:
-        """Called between pieces: may we go on, and do others know that we do?"""
+    def _checker(self, key: str, what: str) -> Callable[[], None]:
+        """Called between pieces: may we go on, and do others know that we do? ``what`` was claimed."""
         renewed = self.clock.monotonic()
 
         def check() -> None:
@@ -197,15 +201,19 @@ class Receiver:
             now = self.clock.monotonic()
             if now - renewed > CLAIM_EVERY_S:
                 renewed = now
-                self.media.claim(self.account, key, self.host, self.owner)
+                self.media.claim(self.account, key, what, self.owner)
 
         return check
 
     # -- hearing -------------------------------------------------------------------------------------
 
-    def _hear(self, items: list[Attachment]) -> int:
-        """Write down the recordings that are here and that nobody has heard; the number of them."""
-        heard = 0
+    def _hear(self, items: list[Attachment]) -> tuple[int, int]:
+        """Write down the recordings that are here and that nobody has heard.
+
+        Returns:
+            The number of them, and of those that somebody else is listening to.
+        """
+        heard = in_hand = 0
         for key, saved in self._recordings(items):
             if self.transcribe is None:
                 break
@@ -213,14 +221,15 @@ class Receiver:
                 self.media.hear(self.account, key, Heard(error="too-many"))
                 continue
             if not self.media.claim(self.account, key, "speech", self.owner):
+                in_hand += 1
                 continue
             try:
-                words = self.transcribe(Path(saved.path), saved.mime, check=self._checker(key))
+                words = self.transcribe(Path(saved.path), saved.mime, check=self._checker(key, "speech"))
                 self.media.hear(self.account, key, words)
             finally:
                 self.media.release(self.account, key, "speech")
             heard += not words.error
-        return heard
+        return heard, in_hand
 
     def _recordings(self, items: list[Attachment]) -> Iterator[tuple[str, Saved]]:
         keys = [file_key(item) for item in items]

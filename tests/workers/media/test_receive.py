@@ -242,7 +242,7 @@ def test_a_file_counts_on_its_own_disk_only(scene: Scene, store: Store, make: Ma
 def test_one_host_fetches_a_file_once_at_a_time(scene: Scene, store: Store, make: Make) -> None:
     request = scene.message(("a.png", png()))
     assert store.media.claim("default", file_key(request.attachments[0]), "here", "somebody")
-    assert make().receive(*of(request)).summary == "1 known"
+    assert make().receive(*of(request)).summary == "1 in hand"
     assert scene.cdn() == 0
 
 
