@@ -128,7 +128,7 @@ FAMILIES: tuple[Family, ...] = (
     _w("events", "evq:<session key>", "list", "7 days", "20 per session", 400, "what the next turn is told"),
     _w("blob", "blob:<blob id>", "string", "≤ 1 day", "25 MiB", 100_000, "bodies too large for records"),
     _w("media", "media:<account>:<file>", "hash", "1 day", "one per file", 300, "host → where the file is"),
-    _w("claim", "mediaclaim:<account>:<file>:<host>", "string", "20 s", "one each", 120, "who fetches it"),
+    _w("claim", "mediaclaim:<account>:<file>:<host>", "string", "6 s", "one each", 120, "who fetches it"),
     _w("controls", "ctl:<account>:<group>", "hash", "≤ 1 day", "one per message", 900, "buttons, forms"),
     # facts
     _x("facts", "facts:<account>:<kind>", "hash", "none", "Discord's", 700, "guilds, channels, roles, …"),

@@ -96,7 +96,7 @@ class Media:
         self._store.redis.hdel(self._store.keys.media(account, file), *hosts)
 
     def claim(self, account: str, file: str, host: str, owner: str) -> bool:
-        """Be the one who fetches a file for a host; for a few seconds, to be renewed with the same ``owner``."""
+        """Be the one who fetches a file for a host; for seconds, to be renewed with the same ``owner``."""
         key = self._store.keys.media_claim(account, file, host)
         if self._store.redis.set(key, owner, nx=True, ex=CLAIM_S):
             return True

@@ -71,7 +71,7 @@ class Received:
     others: int = 0
     """Files that were there already."""
     open: int = 0
-    """Files that somebody else fetches or hears: of these more will be known. He may have died, so ask again."""
+    """Files that somebody else fetches or hears: more will be known. He may have died: ask again."""
 
     @property
     def summary(self) -> str:
