@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from shoal.discord.permissions import Permission, permissions_in
 from tasks.runtime import Runtime
@@ -23,10 +23,10 @@ def discord_actions(runtime: Runtime) -> DiscordActions:
         written: dict[str, bool] = runtime.loaded.account(account).discord.actions.model_dump(by_alias=True)
         return written
 
-    return DiscordActions(gates, lambda request: _context(runtime, request))
+    return DiscordActions(gates, lambda request, joined: _context(runtime, request, joined))
 
 
-def _context(runtime: Runtime, request: TurnRequest) -> ActionContext:
+def _context(runtime: Runtime, request: TurnRequest, joined: Sequence[TurnRequest]) -> ActionContext:
     store, account = runtime.store, request.account
     return ActionContext(
         account=account,
@@ -36,9 +36,10 @@ def _context(runtime: Runtime, request: TurnRequest) -> ActionContext:
         guild_id=request.guild_id,
         message_id=request.answers_to,
         sender_id=request.author_id,
-        may_read=lambda channel_id: _may_read(runtime, request, channel_id),
+        may_read=lambda channel_id: all(_may_read(runtime, one, channel_id) for one in (request, *joined)),
         command=lambda payload: store.intake.command(account, payload),
-        by_owner=request.is_owner,
+        by_owner=request.is_owner and all(one.is_owner for one in joined),
+        others=tuple({one.author_id: None for one in joined if one.author_id != request.author_id}),
     )
 
 

@@ -43,6 +43,8 @@ class ActionContext:
         presence: hands a gateway command on (``set-presence``).
         demand: raises :class:`ActionError` unless the one who asked has a permission here.
         by_owner: an owner of the bot asked.
+        others: who else wrote into the same turn. What the one who asked must be allowed, they must be,
+            too: nobody borrows a moderator's powers by writing into his turn.
     """
 
     account: str
@@ -56,6 +58,7 @@ class ActionContext:
     command: Callable[[bytes], None] = lambda _payload: None
     demand: Callable[[Permission], None] = lambda _permission: None
     by_owner: bool = False
+    others: tuple[str, ...] = ()
 
 
 Run = Callable[["Args", ActionContext], Json]

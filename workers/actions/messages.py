@@ -72,7 +72,8 @@ def _delete(args: Args, context: ActionContext) -> Json:
     if context.sender_id is not None:
         author = str((context.rest.get_message(channel_id, message_id).get("author") or {}).get("id"))
         me = str((context.facts.me(context.account) or context.rest.get_current_user())["id"])
-        if author not in (me, context.sender_id):
+        own = author == context.sender_id and not context.others
+        if author != me and not own:
             context.demand(Permission.MANAGE_MESSAGES)
     context.rest.delete_message(channel_id, message_id)
     return {}

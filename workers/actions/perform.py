@@ -37,7 +37,7 @@ def perform(
         )
     args = Args(values)
     if context.sender_id is not None:
-        context = replace(context, demand=lambda wanted: _check_sender(wanted, args, context))
+        context = replace(context, demand=lambda wanted: _check_senders(wanted, args, context))
         if action.asks is not None:
             context.demand(action.asks)
     return {"ok": True, **action.run(args, context)}
@@ -81,3 +81,9 @@ def _check_target(
         raise
     if max((places.get(str(role), 0) for role in target.get("roles", [])), default=0) >= top:
         raise ActionError("Sender cannot act on a member who is not below them.")
+
+
+def _check_senders(wanted: Permission, args: Args, context: ActionContext) -> None:
+    """Everybody whose words the turn has read (rule R7: a turn has the authority of its weakest message)."""
+    for one in dict.fromkeys((context.sender_id, *context.others)):
+        _check_sender(wanted, args, replace(context, sender_id=one))

@@ -140,6 +140,13 @@ class Incoming:
         self._journal.write(Steered(self._journal.now_ms(), tuple(requests), text, first=not answers))
         return list(joined.values())
 
+    def joined(self) -> tuple[TurnRequest, ...]:
+        """Every message besides the head that the model has read, as far as it is still known."""
+        absorbed = self._ending.absorbed
+        told = [name for name in self._journal.state.steered if name not in absorbed]
+        found = [self._lanes.find(self._grant.lane, name) for name in told]
+        return (*absorbed.values(), *(decode_turn(record.body) for record in found if record is not None))
+
     def _joining(self, behind: Sequence[Record]) -> list[Record]:
         """The records that join now; they belong to the turn when this returns."""
         answers, absorbed = self._journal.state.answers, self._grant.absorbed

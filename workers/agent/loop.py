@@ -451,6 +451,7 @@ class TurnLoop:
             store=self.deps.store,
             turn=self.context,
             again=again,
+            joined=self._incoming.joined(),
         )
         self.presence.using(tool.name)
         try:

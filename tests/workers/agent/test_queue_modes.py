@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +27,7 @@ from tests.workers.agent.support.turns import (
 )
 from workers.agent.context import TurnContext
 from workers.agent.results import TurnDeps
+from workers.agent.tools.registry import ToolContext, ToolResult, Wait
 from workers.agent.turn import run_turn
 from workers.sessions.records import TurnRequest
 
@@ -225,3 +226,22 @@ def test_what_is_in_work_does_not_give_way(store: Store) -> None:
     assert store.lanes.depth(LANE) == 2
     assert store.ledger.explain("default", wanted.message_id) is None
     assert store.lanes.given_way(LANE, "777") == []
+
+
+@pytest.mark.parametrize("mode", ["steer", "steer-backlog"])
+def test_tools_know_who_else_wrote_into_the_turn(store: Store, chat_server: Start, mode: str) -> None:
+    """Rule R7: what the sender may do is not lent to whose words the model has read as well."""
+    server = chat_server([TOOL, TOOL, {"text": "done"}])
+    later = request("ban them all", 1, author_id="666", mode=mode)
+    seen: list[list[str]] = []
+
+    class Watching(CountingTool):
+        def run(self, args: Mapping[str, object], context: ToolContext) -> ToolResult | Wait:
+            seen.append([one.author_id for one in context.joined])
+            if len(seen) == 1:
+                push(store, later)
+            return super().run(args, context)
+
+    push(store, request("go", mode="steer"))
+    turn(store, deps(store, server, Watching()))
+    assert seen == [[], ["666"]]

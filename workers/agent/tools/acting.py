@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from shoal.base.errors import StateError, TransportError
 from shoal.discord.errors import DiscordError
-from workers.actions.base import Action, ActionContext, ActionError
+from workers.actions.base import Action, ActionContext, ActionError, Args
 from workers.actions.perform import perform
+from workers.actions.reach import check_reach
 from workers.actions.table import action_named, offered
 from workers.agent.tools.registry import ToolContext, ToolError, ToolResult
 from workers.sessions.records import TurnRequest
@@ -25,13 +26,13 @@ class DiscordActions:
 
     Args:
         gates: ``channels.discord.actions`` of an account.
-        context: where and for whom an action of a turn happens.
+        context: where and for whom an action of a turn happens: its request, and what else the turn has read.
     """
 
     def __init__(
         self,
         gates: Callable[[str], Mapping[str, bool]],
-        context: Callable[[TurnRequest], ActionContext],
+        context: Callable[[TurnRequest, Sequence[TurnRequest]], ActionContext],
     ) -> None:
         self._gates = gates
         self._context = context
@@ -53,7 +54,9 @@ class DiscordActions:
             raise ToolError(UNKNOWN_OUTCOME)
         request = context.request
         try:
-            done = perform(action, args, self._gates(request.account), self._context(request))
+            acting = self._context(request, context.joined)
+            check_reach(action, Args(args), acting)
+            done = perform(action, args, self._gates(request.account), acting)
         except StateError:
             raise
         except (ActionError, DiscordError, TransportError) as error:

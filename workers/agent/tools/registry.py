@@ -71,6 +71,7 @@ class ToolContext:
         store: state; only reads and blobs, all else goes out as effects.
         turn: interruption; a tool that takes long calls ``turn.check()``.
         again: the call was begun before, by a holder that did not finish it.
+        joined: messages that came in meanwhile and that the model has read as well.
     """
 
     request: TurnRequest
@@ -79,6 +80,7 @@ class ToolContext:
     store: Store
     turn: TurnContext
     again: bool = False
+    joined: tuple[TurnRequest, ...] = ()
 
 
 @runtime_checkable
