@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from shoal.discord.permissions import Permission, permissions_in
+from shoal.discord.wire import ChannelType
 from tasks.runtime import Runtime
 from workers.access.policy import decide_room
 from workers.actions.base import ActionContext
@@ -13,7 +14,7 @@ from workers.sessions.place import surface_at
 from workers.sessions.records import TurnRequest
 from workers.sessions.view import StoreView
 
-__all__ = ["discord_actions"]
+__all__ = ["discord_actions", "may_read"]
 
 
 def discord_actions(runtime: Runtime) -> DiscordActions:
@@ -36,14 +37,14 @@ def _context(runtime: Runtime, request: TurnRequest, joined: Sequence[TurnReques
         guild_id=request.guild_id,
         message_id=request.answers_to,
         sender_id=request.author_id,
-        may_read=lambda channel_id: all(_may_read(runtime, one, channel_id) for one in (request, *joined)),
+        may_read=lambda channel_id: all(may_read(runtime, one, channel_id) for one in (request, *joined)),
         command=lambda payload: store.intake.command(account, payload),
         by_owner=request.is_owner and all(one.is_owner for one in joined),
         others=tuple({one.author_id: None for one in joined if one.author_id != request.author_id}),
     )
 
 
-def _may_read(runtime: Runtime, request: TurnRequest, channel_id: str) -> bool:
+def may_read(runtime: Runtime, request: TurnRequest, channel_id: str) -> bool:
     """A channel of the same server, which the config serves and the person who asks can see himself.
 
     Private messages of others are nobody's to read, whoever asks.
@@ -66,4 +67,7 @@ def _may_read(runtime: Runtime, request: TurnRequest, channel_id: str) -> bool:
         guild, facts.roles(account, guild_id), channel, member, request.author_id, parent=parent
     )
     wanted = Permission.VIEW_CHANNEL | Permission.READ_MESSAGE_HISTORY
+    if channel.get("type") == ChannelType.PRIVATE_THREAD:
+        # who was asked into it is not known here; who manages threads sees it anyway
+        wanted |= Permission.MANAGE_THREADS
     return wanted in allowed
