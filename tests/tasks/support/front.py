@@ -92,6 +92,8 @@ class Front:
         )
         self._next = snowflake_at(int(time.time() * 1000))
         self._seq = 1
+        self.catching_up = False
+        """What comes in was fetched after a gap and is too old to be answered."""
 
     # -- what Discord says -----------------------------------------------------------------------
 
@@ -151,9 +153,9 @@ class Front:
             self.event("MESSAGE_DELETE_BULK", {"ids": list(message_ids), **place})
 
     def event(self, name: str, data: Mapping[str, Any]) -> None:
-        """Any dispatch comes in, as the gateway stores it; twice is once."""
+        """Any dispatch comes in, as the gateway stores it; twice is once. See :attr:`catching_up`."""
         self._seq += 1
-        origin = Origin("default", 0, "s1", self._seq, BOT, int(time.time() * 1000))
+        origin = Origin("default", 0, "s1", self._seq, BOT, int(time.time() * 1000), self.catching_up)
         kept = keep(name, msgspec.Raw(json.dumps(data).encode()), origin)
         assert kept is not None
         assert kept.lane is not None
