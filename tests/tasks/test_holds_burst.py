@@ -28,7 +28,6 @@ from workers.sessions.records import KIND, decode_turn
 pytestmark = pytest.mark.slow
 
 MESSAGES, CHANNELS, AUTHORS = 5_000, 50, 4
-FILE = [{"id": "1", "filename": "a.png", "url": "https://cdn.discordapp.com/a.png"}]
 
 
 class Workers:
@@ -81,7 +80,7 @@ def burst(seed: int) -> list[tuple[str, str, str]]:
 
 
 def push(store: Store, said: tuple[str, str, str], rng: random.Random, seq: int) -> None:
-    """One message into its channel's lane, as the gateway does it; some come twice, some have a file."""
+    """One message into its channel's lane, as the gateway does it; some come twice, some wait for nobody."""
     message_id, channel, author = said
     data = {
         "id": message_id,
@@ -92,7 +91,7 @@ def push(store: Store, said: tuple[str, str, str], rng: random.Random, seq: int)
         "member": {"roles": []},
         "content": rng.choice(["hello", "and", "more of it", "/unknown"]),
         "type": 0,
-        "attachments": FILE if rng.random() < 0.05 else [],
+        "message_snapshots": [{"message": {"content": "said elsewhere"}}] if rng.random() < 0.05 else [],
     }
     origin = Origin("default", 0, "s1", seq, BOT, int(time.time() * 1000))
     kept = keep("MESSAGE_CREATE", msgspec.Raw(json.dumps(data).encode()), origin)
