@@ -35,6 +35,9 @@ BEHIND = 64
 FILES_AGAIN_MS = 4_000
 """How long files may take before they are asked for again. Whoever fetches them says so meanwhile; should he
 die, that lapses within 6 s, so that somebody else has taken over 10 s after a death."""
+ADMIT_MS = 10_000
+"""How long what was gathered waits, beyond its window, for what came in before the window's end."""
+ADMIT_AGAIN_MS = 100
 FACTS_S = 0.2
 """How long what was read about guild and channel serves the next events of the same batch."""
 
@@ -77,8 +80,19 @@ def _look_at_held(runtime: Runtime, grant: Grant, views: _Views) -> Step:
         if any(asked.kind == "files" for asked in found.ask):
             delay_ms = min(delay_ms, FILES_AGAIN_MS)
         return Park(found.wake_on, max(1, delay_ms), found.summary)
+    if _not_admitted_yet(runtime, account, channel_id, found.gathered_until_ms, now_ms):
+        return Park((), ADMIT_AGAIN_MS, "holding · what came meanwhile is not admitted yet")
     lanes.absorb(grant, found.absorb)
     return commit_admission(runtime, found.admission)
+
+
+def _not_admitted_yet(runtime: Runtime, account: str, channel_id: str, until_ms: int, now_ms: int) -> bool:
+    """Whether events of the channel that came in before ``until_ms`` still wait to be admitted: more of
+    what was written, an edit or a deletion of it. After a death of ``front`` they do."""
+    if not until_ms or now_ms > until_ms + ADMIT_MS:
+        return False
+    came = runtime.store.lanes.oldest(f"inbound:{account}:{channel_id}")
+    return came is not None and came.born <= until_ms
 
 
 def _ask(runtime: Runtime, grant: Grant, channel_id: str, questions: Sequence[Asked], now_ms: int) -> None:

@@ -57,6 +57,11 @@ class LaneViews:
         frame: bytes | None = self._store.redis.hget(key, check_name(identity, "identity"))
         return None if frame is None else parse_frame(identity.encode(), frame)
 
+    def oldest(self, lane: str) -> Record | None:
+        """The head of a lane, or None if it is empty. A view: it may leave at any moment."""
+        name: bytes | None = self._store.redis.lindex(self._store.keys.lane_order(check_lane(lane)), 0)
+        return None if name is None else self.find(lane, name.decode())
+
     def busy(self, lanes: Sequence[str]) -> list[str]:
         """Those of some lanes that hold records."""
         pipeline = self._store.redis.pipeline(transaction=False)

@@ -58,6 +58,36 @@ def test_what_one_author_writes_in_a_row_is_one_turn(make_front: MakeFront) -> N
         assert notes["hold"].startswith(hold_of(ANN))
 
 
+def test_what_came_in_time_belongs_to_it_although_front_was_away(make_front: MakeFront) -> None:
+    """``front`` dies with a window open; the hold is looked at before the channel's backlog (decision 52)."""
+    front = make_front(messages=SHORT)
+    gone = front.say("not this", mention=True)
+    front.work()
+    more, last = front.say("but this", mention=True), front.say("and that")
+    front.delete(gone)
+    time.sleep(0.4)
+    front.store.lanes.sweep("hold")
+    assert "not admitted yet" in admit_lane(front.runtime, hold_of(ANN))
+    assert front.turns() == []
+    front.work_until_quiet()
+    assert front.outcome(gone) == ("dropped", "deleted-before-turn")
+    assert [turn.message_ids for turn in front.turns()] == [(more, last)]
+
+
+def test_an_inbound_lane_that_stands_still_does_not_hold_for_ever(
+    make_front: MakeFront, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.inbound.ADMIT_MS", 200)
+    front = make_front(messages=SHORT)
+    mine = front.say("do it", mention=True)
+    front.work()
+    front.say("later", BOB, mention=True)
+    time.sleep(0.6)
+    front.store.lanes.sweep("hold")
+    admit_lane(front.runtime, hold_of(ANN))
+    assert [turn.message_id for turn in front.turns()] == [mine]
+
+
 def test_without_a_window_nobody_waits(make_front: MakeFront) -> None:
     front = make_front()
     front.say("one", mention=True)

@@ -54,6 +54,9 @@ class Decided:
 
     absorb: tuple[str, ...]
     admission: Admission
+    gathered_until_ms: int = 0
+    """Until when what its author wrote belongs to it; 0 where nothing was gathered. What came before that and
+    is not admitted yet (front was away, or has much to do) is to be waited for."""
 
 
 @dataclass(slots=True)
@@ -98,7 +101,7 @@ def look(
     names = [one.record.identity for one in group[1:]]
     known = {record.identity for record in absorbed}
     ids = tuple(name for name in names if name not in known)
-    return Decided(ids, _decide(group, arrivals, view))
+    return Decided(ids, _decide(group, arrivals, view), window)
 
 
 def _read(records: Iterable[Record]) -> list[_Message]:
