@@ -98,7 +98,7 @@ class TurnLoop:
         self.context = context
         self.profile = deps.profile(request)
         self.journal = Journal(grant, deps.store.lanes, context)
-        self.tools = deps.tools.for_turn(request)
+        self.tools = deps.tools.for_turn(request, self.profile.tools)
         self.mode = reply_mode(
             request, self.profile, tool_available=any(tool.name == "message" for tool in self.tools)
         )
@@ -406,7 +406,7 @@ class TurnLoop:
     def _tool(self, call: ToolCall) -> Step | None:
         """Bring one call to its result, or park."""
         state = self.journal.state
-        tool = self.deps.tools.find(call.name, self.request)
+        tool = self.deps.tools.find(call.name, self.request, self.profile.tools)
         if tool is None:
             names = ", ".join(known.name for known in self.tools) or "none"
             self._finish_call(call, _error(f"There is no tool {call.name!r}. Tools: {names}."))

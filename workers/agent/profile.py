@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from config.agents import ModelRef
+from workers.access.tool_policy import ToolPolicy
 from workers.access.visibility import SHOW_ALL, ContextFilter
 from workers.agent.compaction import CompactionPolicy
 from workers.agent.envelope import UTC, EnvelopeOptions
@@ -48,6 +49,7 @@ class AgentProfile:
         inherit_parent: a new thread begins with its parent's transcript (``thread.inheritParent``).
         parent_fork_max_tokens: unless that is longer.
         queue_cap: so many collected messages are answered at once, quiet or not.
+        tools: which tools the agent has anywhere; none is all.
         sees: whether a model takes pictures.
     """
 
@@ -73,6 +75,7 @@ class AgentProfile:
     compaction: CompactionPolicy = field(default_factory=CompactionPolicy)
     skills: frozenset[str] | None = None
     skill_roots: tuple[Path, ...] = ()
+    tools: ToolPolicy | None = None
     reset: ResetPolicy = field(default_factory=ResetPolicy)
     queue_cap: int = 20
     sees: Callable[[ModelRef], bool] = lambda _ref: False

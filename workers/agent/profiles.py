@@ -10,6 +10,7 @@ from config.loaded import Loaded
 from shoal.base.logging import get_logger
 from workers.access.settings import AccessSettings
 from workers.access.slugs import KeyIndex
+from workers.access.tool_policy import ToolPolicy
 from workers.access.visibility import SHOW_ALL, ContextFilter, ContextVisibility
 from workers.agent.compaction import CompactionPolicy
 from workers.agent.envelope import LOCAL, envelope_options
@@ -43,6 +44,7 @@ def profile_of(loaded: Loaded, request: TurnRequest, access: AccessSettings | No
         name=agent.identity_name or agent.name,
         primary=primary,
         fallbacks=agent.fallbacks,
+        tools=_tools(agent),
         params=_params(loaded, agent, (primary, *agent.fallbacks)),
         system_prompt=_channel_prompt(discord, request),
         timezone=agent.user_timezone or LOCAL,
@@ -117,6 +119,14 @@ def _thread_starter(discord: Any, request: TurnRequest) -> bool:
         if entry is not None and entry.include_thread_starter is not None:
             return bool(entry.include_thread_starter)
     return True
+
+
+def _tools(agent: AgentSettings) -> ToolPolicy:
+    """``tools.allow``, ``alsoAllow`` and ``deny``, the agent's own over the shared ones."""
+    own = agent.tools
+    return ToolPolicy(
+        None if own.allow is None else tuple(own.allow), tuple(own.also_allow or ()), tuple(own.deny or ())
+    )
 
 
 def _params(

@@ -20,6 +20,8 @@ from workers.agent.providers.anthropic import AnthropicProvider
 from workers.agent.providers.base import AuthError, ProviderMissingError
 from workers.agent.providers.openai import OpenAIProvider
 from workers.agent.providers.pool import ProviderPool, goes_direct
+from workers.agent.tools.message import MessageTool
+from workers.agent.tools.registry import ToolRegistry
 from workers.agent.visibility import reply_mode
 
 TOKEN = "MTIzNDU2Nzg5MDEyMzQ1Njc4.GabcdE." + "x" * 38
@@ -98,6 +100,23 @@ def test_parameters_of_an_agent_lie_over_those_of_the_model(tmp_path: Path) -> N
     }
     profile = profile_of(loaded(tmp_path, file, OPENAI_API_KEY="sk-abcdefghijkl"), REQUESTED)
     assert profile.params["openai/gpt-x"] == {"temperature": 0.3, "seed": 2, "top_p": 0.5}
+
+
+def test_tools_taken_away_by_the_file_are_not_there(tmp_path: Path) -> None:
+    """``tools.deny`` of the file, ``tools`` of an agent, and what a place takes away come together."""
+    registry = ToolRegistry.of([MessageTool()])
+    allowed: list[tuple[dict[str, Any], bool]] = [
+        ({}, True),
+        ({"tools": {"deny": ["message"]}}, False),
+        ({"tools": {"deny": ["discord"]}}, False),  # its other name
+        ({"tools": {"allow": ["skill"]}}, False),
+        ({"tools": {"allow": ["skill"], "alsoAllow": ["mess*"]}}, True),
+        ({"agents": {"list": [{"id": "main", "tools": {"deny": ["*"]}}]}}, False),
+    ]
+    for file, there in allowed:
+        profile = profile_of(loaded(tmp_path, file), REQUESTED)
+        found = registry.find("message", REQUESTED, profile.tools)
+        assert (found is not None) is there, file
 
 
 def test_dm_history_limits(tmp_path: Path) -> None:

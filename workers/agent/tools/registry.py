@@ -144,19 +144,24 @@ class ToolRegistry:
             raise ValueError(f"two tools are called {tool.name!r}")
         self.tools[tool.name] = tool
 
-    def for_turn(self, request: TurnRequest) -> list[Tool]:
-        """The tools of this turn, in a stable order: those that are available and not taken away here."""
+    def for_turn(self, request: TurnRequest, own: ToolPolicy | None = None) -> list[Tool]:
+        """The tools of this turn, in a stable order: those that are available and not taken away.
+
+        Args:
+            own: the agent's policy; what is taken away in a place (the request's) comes on top.
+        """
         limits = request.tools
-        policy = ToolPolicy(limits.allow, limits.also_allow, limits.deny) if limits is not None else None
+        here = ToolPolicy(limits.allow, limits.also_allow, limits.deny) if limits is not None else None
+        policies = [policy for policy in (own, here) if policy is not None]
         return [
             tool
             for _, tool in sorted(self.tools.items())
-            if tool.available(request) and (policy is None or policy.admits(tool.name, *tool.aliases))
+            if tool.available(request) and all(policy.admits(tool.name, *tool.aliases) for policy in policies)
         ]
 
-    def find(self, name: str, request: TurnRequest) -> Tool | None:
+    def find(self, name: str, request: TurnRequest, own: ToolPolicy | None = None) -> Tool | None:
         """The tool the model means, by name or alias; none if it may not be used here."""
-        for tool in self.for_turn(request):
+        for tool in self.for_turn(request, own):
             if name == tool.name or name in tool.aliases:
                 return tool
         return None
