@@ -1,8 +1,8 @@
 """The JSON schema of the config file, for ``shoal config schema`` and for editors.
 
 It is made from the models, so it cannot lag behind them. Keys that are kept without effect
-are in it, marked ``x-served: false``; old shapes are not, so that an editor shows the
-present form.
+are in it, marked ``x-served: false``, fields that are to work later ``x-later: true``; old
+shapes are not, so that an editor shows the present form.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ def json_schema() -> dict[str, Any]:
         target = definitions.get(model.__name__)
         if isinstance(target, dict) and model.KEPT:
             _add_kept(target, model.KEPT)
+        for key in model.LATER if isinstance(target, dict) else ():
+            target["properties"][key]["x-later"] = True
+    for key in Root.LATER:
+        result["properties"][key]["x-later"] = True
     _add_kept(result, UNSERVED)
     _any_of(result)
     return result

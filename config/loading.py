@@ -279,7 +279,7 @@ def _kept_keys(value: Any, path: KeyPath, found: list[str]) -> None:
         for index, item in enumerate(value):
             _kept_keys(item, (*path, index), found)
     elif isinstance(value, dict):
-        kept = {key for model in models_at(path) for key in model.KEPT}
+        kept = {key for model in models_at(path) for key in (*model.KEPT, *model.LATER)}
         for key, item in value.items():
             if key in kept:
                 found.append(show_path((*path, key)))

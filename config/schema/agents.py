@@ -94,6 +94,8 @@ class HumanDelay(Section):
 class Identity(Section):
     """Who the agent is to people."""
 
+    LATER: ClassVar[frozenset[str]] = names("theme")
+
     name: str | None = None
     theme: str | None = None
     emoji: str | None = None
@@ -172,6 +174,8 @@ class Subagents(Section):
 class AcpRuntime(Section):
     """A coding agent behind the Agent Client Protocol."""
 
+    LATER: ClassVar[frozenset[str]] = names("backend")
+
     agent: str | None = None
     backend: str | None = None
     mode: Literal["persistent", "oneshot"] | None = None
@@ -187,6 +191,13 @@ class Runtime(Section):
 
 class AgentCommon(Section):
     """What ``agents.defaults`` and an entry of ``agents.list`` both know."""
+
+    LATER: ClassVar[frozenset[str]] = names(
+        """
+        heartbeat humanDelay subagents thinkingDefault verboseDefault toolProgressDetail
+        bootstrapMaxChars bootstrapTotalMaxChars additionalSystemPrompt
+        """
+    )
 
     KEPT: ClassVar[frozenset[str]] = names(
         """
@@ -225,6 +236,13 @@ class AgentCommon(Section):
 class AgentDefaults(AgentCommon):
     """What every agent has unless its entry says otherwise."""
 
+    LATER: ClassVar[frozenset[str]] = AgentCommon.LATER | names(
+        """
+        skipBootstrap blockStreamingDefault blockStreamingBreak blockStreamingChunk
+        blockStreamingCoalesce
+        """
+    )
+
     user_timezone: str | None = None
     time_format: Literal["auto", "12", "24"] | None = None
     envelope_timezone: str | None = None
@@ -243,6 +261,8 @@ class AgentDefaults(AgentCommon):
 
 class AgentEntry(AgentCommon):
     """One agent."""
+
+    LATER: ClassVar[frozenset[str]] = AgentCommon.LATER | names("tts")
 
     id: Text
     default: bool = False

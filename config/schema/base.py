@@ -4,11 +4,12 @@ A key is written in the file as in the manuals (``requireMention``) and read in 
 ``require_mention``. Models are strict: a string is no number, ``1`` is no boolean, and a
 key that does not exist is an error.
 
-Three kinds of keys:
+Four kinds of keys:
 
 * *served*: a field of the model;
 * *kept*: known from OpenClaw but without effect here, listed in ``KEPT``. They are allowed,
   never refused, and reported once;
+* *later*: a field, checked, of a part that is not built yet, listed in ``LATER``; reported when written;
 * *unknown*: an error with the nearest known key.
 
 ``None`` means "not written". Where a default depends on other places (account, channel,
@@ -71,6 +72,9 @@ class Section(BaseModel):
 
     KEPT: ClassVar[frozenset[str]] = frozenset()
     """Keys (as written in the file) that load without effect."""
+    LATER: ClassVar[frozenset[str]] = frozenset()
+    """Fields (as written in the file) of parts that are not built yet: checked as the others are, and
+    reported when somebody writes one. Whoever makes a key work takes it out here."""
 
     model_config = ConfigDict(
         strict=True,

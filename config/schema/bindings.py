@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Tag
 
-from config.schema.base import Id, Open, Section, Snowflake, Text
+from config.schema.base import Id, Open, Section, Snowflake, Text, names
 
 __all__ = [
     "AccessGroup",
@@ -40,6 +40,8 @@ class BindingMatch(Section):
 
 class BindingAcp(Section):
     """How the bound conversation talks to its coding agent."""
+
+    LATER: ClassVar[frozenset[str]] = names("backend")
 
     mode: Literal["persistent", "oneshot"] | None = None
     label: str | None = None

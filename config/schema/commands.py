@@ -6,13 +6,20 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, SecretStr
 
-from config.schema.base import Id, Section
+from config.schema.base import Id, Section, names
 
 __all__ = ["CommandsConfig"]
 
 
 class CommandsConfig(Section):
     """``commands``. ``owner_allow_from`` names the owners; a wildcard never makes one."""
+
+    LATER: ClassVar[frozenset[str]] = names(
+        """
+        native nativeSkills ownerDisplay ownerDisplaySecret restart bash bashForegroundMs config
+        mcp debug
+        """
+    )
 
     KEPT: ClassVar[frozenset[str]] = frozenset({"plugins"})
 

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from config.schema.base import HexColor, Id, NonNegative, Positive, Section, Snowflake, fault
+from config.schema.base import HexColor, Id, NonNegative, Positive, Section, Snowflake, fault, names
 from config.schema.discord_parts import (
     Actions,
     AgentComponents,
@@ -71,6 +71,13 @@ class Ui(Section):
 
 class DiscordConfig(Section):
     """One Discord account. Times ending in ``_ms`` are milliseconds, ``media_max_mb`` is MiB."""
+
+    LATER: ClassVar[frozenset[str]] = names(
+        """
+        healthMonitor configWrites threadBindings markdown defaultTo actions execApprovals
+        heartbeat autoPresence voice
+        """
+    )
 
     KEPT: ClassVar[frozenset[str]] = frozenset({"capabilities", "inboundWorker", "activities"})
 

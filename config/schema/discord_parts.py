@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from config.schema.base import Id, NonNegative, Number, Positive, Ratio, Section, Snowflake, fault
+from config.schema.base import Id, NonNegative, Number, Positive, Ratio, Section, Snowflake, fault, names
 from config.schema.secrets import SecretInput
 
 __all__ = [
@@ -190,6 +190,8 @@ class SlashCommand(Section):
 
 class Commands(Section):
     """Native commands of this account; unset falls back to the root ``commands``."""
+
+    LATER: ClassVar[frozenset[str]] = names("native nativeSkills")
 
     native: bool | Literal["auto"] | None = None
     native_skills: bool | Literal["auto"] | None = None

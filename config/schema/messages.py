@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from config.schema.base import NonNegative, Positive, Section
+from config.schema.base import NonNegative, Positive, Section, names
 from config.schema.voice import Tts
 
 __all__ = ["GroupChat", "InboundDebounce", "MessagesConfig", "Queue", "QueueMode", "StatusReactions"]
@@ -76,6 +76,8 @@ class StatusReactions(Section):
 
 class MessagesConfig(Section):
     """``messages``. ``language`` is for our own texts where Discord tells no locale."""
+
+    LATER: ClassVar[frozenset[str]] = names("tts learnedMentions")
 
     KEPT: ClassVar[frozenset[str]] = frozenset({"messagePrefix", "suppressToolErrors", "usageTemplate"})
 

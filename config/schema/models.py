@@ -25,6 +25,8 @@ class ModelCost(Section):
 class ModelDefinition(Open):
     """One model of a provider. Limits are tokens."""
 
+    LATER: ClassVar[frozenset[str]] = names("cost compat maxTokens")
+
     id: Text
     name: str | None = None
     api: str | None = None
@@ -41,6 +43,8 @@ class ModelDefinition(Open):
 
 class ProviderRequest(Section):
     """How requests of this provider travel. Switching TLS checks off does not exist here."""
+
+    LATER: ClassVar[frozenset[str]] = names("allowPrivateNetwork")
 
     KEPT: ClassVar[frozenset[str]] = frozenset({"auth", "tls"})
 

@@ -45,12 +45,16 @@ class ShellEnv(Section):
 class Env(Open):
     """``env``: variables for the fleet, below those of the process. Other keys are variables too."""
 
+    LATER: ClassVar[frozenset[str]] = names("shellEnv")
+
     vars: dict[str, str] = {}
     shell_env: ShellEnv | None = None
 
 
 class ChannelDefaults(Section):
     """What every channel falls back to."""
+
+    LATER: ClassVar[frozenset[str]] = names("heartbeat")
 
     KEPT: ClassVar[frozenset[str]] = frozenset({"implicitMentions"})
 
@@ -79,6 +83,10 @@ class Reload(Section):
 
 class Gateway(Section):
     """``gateway``: of OpenClaw's gateway section, what has a meaning here."""
+
+    LATER: ClassVar[frozenset[str]] = names(
+        "reload channelHealthCheckMinutes channelStaleEventThresholdMinutes channelMaxRestartsPerHour"
+    )
 
     KEPT: ClassVar[frozenset[str]] = names(
         """
@@ -144,6 +152,8 @@ class Surface(Section):
 
 class Root(Open):
     """The file. Sections we do not serve stay in ``model_extra``."""
+
+    LATER: ClassVar[frozenset[str]] = names("diagnostics approvals cron")
 
     schema_: Annotated[str | None, Field(alias="$schema")] = None
     env: Env = Env()

@@ -64,6 +64,8 @@ class SendPolicy(Section):
 class SessionConfig(Section):
     """``session``. ``main_key`` is read and ignored, as in OpenClaw: it is always ``main``."""
 
+    LATER: ClassVar[frozenset[str]] = names("scope threadBindings mainKey")
+
     KEPT: ClassVar[frozenset[str]] = names(
         """
         agentToAgent maintenance store writeLock transcriptRetentionDays maxRecentTurns

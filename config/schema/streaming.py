@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
-from config.schema.base import NonNegative, Positive, Section
+from config.schema.base import NonNegative, Positive, Section, names
 
 __all__ = [
     "BlockSettings",
@@ -67,6 +67,8 @@ class BlockSettings(Section):
 
 class Streaming(Section):
     """What a conversation sees while a turn runs. A missing mode is ``progress``."""
+
+    LATER: ClassVar[frozenset[str]] = names("mode preview progress block")
 
     mode: Literal["off", "partial", "block", "progress"] = "progress"
     chunk_mode: Literal["length", "newline"] = "length"

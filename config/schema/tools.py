@@ -113,6 +113,8 @@ class ProviderPolicy(ToolPolicy):
 class MediaModel(Section):
     """A model or program that understands media."""
 
+    LATER: ClassVar[frozenset[str]] = names("providerOptions")
+
     KEPT: ClassVar[frozenset[str]] = frozenset({"deepgram", "profile", "preferredProfile", "request"})
 
     type: Literal["provider", "cli"] | None = None
@@ -148,6 +150,8 @@ class MediaUnderstanding(MediaModel):
 
 class MediaTools(Section):
     """Media understanding."""
+
+    LATER: ClassVar[frozenset[str]] = names("video")
 
     KEPT: ClassVar[frozenset[str]] = frozenset({"asyncCompletion"})
 
@@ -206,6 +210,12 @@ class LoopDetection(Section):
 class ToolSettings(ToolPolicy):
     """What ``tools`` and an agent's ``tools`` share."""
 
+    LATER: ClassVar[frozenset[str]] = names(
+        """
+        profile byProvider toolsBySender elevated exec fs loopDetection message
+        """
+    )
+
     KEPT: ClassVar[frozenset[str]] = frozenset({"codeMode", "swarm", "sandbox"})
 
     profile: Profile | None = None
@@ -224,6 +234,8 @@ class AgentTools(ToolSettings):
 
 class ToolsConfig(ToolSettings):
     """``tools``."""
+
+    LATER: ClassVar[frozenset[str]] = ToolSettings.LATER | names("web")
 
     KEPT: ClassVar[frozenset[str]] = ToolSettings.KEPT | names(
         """

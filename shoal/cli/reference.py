@@ -113,6 +113,8 @@ def config_page() -> str:
         default = node.get("default")
         shown = "" if default is None or isinstance(default, (dict, list)) else f"`{json.dumps(default)}`"
         meaning = " ".join(str(node.get("description", "")).split())
+        if node.get("x-later"):
+            meaning = f"*No effect yet.* {meaning}".strip()
         lines.append(_row(f"`{path}`", _type(node, schema), shown, meaning))
     return "\n".join(lines) + "\n"
 

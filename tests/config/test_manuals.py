@@ -10,7 +10,9 @@ import pytest
 from config import validate_file
 from config.json5 import parse, to_python
 from config.loaded import Loaded
+from config.places import parse_path
 from config.schema.bindings import AudienceGroup, SendersGroup
+from config.schema.walk import models_at
 from tests.config.conftest import TOKEN, LoadText
 
 FOLDER = Path(__file__).parent / "manuals"
@@ -20,6 +22,12 @@ ENV = {"DISCORD_BOT_TOKEN": TOKEN}
 GUILD = "123456789012345678"
 
 Block = Callable[[str], Loaded]
+
+
+def name_of_later(name: str) -> bool:
+    """Whether a key is reported because its part is not built yet, not because nobody serves it."""
+    *above, key = parse_path(name)
+    return any(key in model.LATER for model in models_at(tuple(above)))
 
 
 @pytest.fixture
@@ -51,7 +59,8 @@ def test_block_loads_without_a_word(path: Path, load_text: LoadText) -> None:
         "004-04-everything": ["twice"],
         "002-10-role-bindings": [],
     }
-    said = [str(issue) for issue in loaded.warnings]
+    assert not [name for name in loaded.unserved if not name_of_later(name)]
+    said = [str(issue) for issue in loaded.warnings if "have no effect here" not in issue.message]
     for word in expected.get(path.stem, []):
         said = [text for text in said if word not in text]
     if "channels:" not in path.read_text(encoding="utf-8"):
