@@ -29,6 +29,7 @@ from workers.components.interaction import FORM, Interaction
 from workers.components.told import told_of_control, told_of_form
 from workers.delivery.texts import Language, say
 from workers.sessions.admission.arrival import Arrival, arrive
+from workers.sessions.admission.reasons import AdmissionReason
 from workers.sessions.admission.results import Admission
 from workers.sessions.admission.turns import start_turn
 from workers.sessions.view import AdmissionView
@@ -76,7 +77,7 @@ def answer_click(
     raw = controls.look(event.account, group, wanted)
     entry = _entry(raw)
     if entry is None:
-        return _expired(interaction, language)
+        return _expired(event, interaction, language)
     arrival = _arrival(event, interaction, entry, view)
     refused = _refusal(arrival, entry, view)
     if refused:
@@ -84,11 +85,11 @@ def answer_click(
     if isinstance(entry, ControlEntry) and entry.kind == "form-trigger":
         form = _entry(controls.look(event.account, group, entry.form))
         if not isinstance(form, FormEntry):
-            return _expired(interaction, language)
+            return _expired(event, interaction, language)
         return ClickAnswer(InteractionCallback.MODAL, modal_data(form), "form shown")
     taken = controls.take(event.account, group, wanted, interaction.id)
     if taken.how != "taken":
-        return _expired(interaction, language)
+        return _expired(event, interaction, language)
     return _taken(arrival, interaction, entry, view)
 
 
@@ -147,13 +148,16 @@ def _taken(
     return ClickAnswer(InteractionCallback.UPDATE_MESSAGE, data, "clicked", admission=admission)
 
 
-def _expired(interaction: Interaction, language: Language) -> ClickAnswer:
+def _expired(event: InboundEvent, interaction: Interaction, language: Language) -> ClickAnswer:
     """Used up, or too old: say so, and grey the controls out so that nobody else tries."""
     text = say("form-expired" if interaction.type == FORM else "component-expired", language)
+    reason = AdmissionReason.COMPONENT_EXPIRED
+    told = Admission((Outcome(event.account, interaction.id, "dropped", reason),), f"dropped · {reason}")
     if not interaction.components:
-        return ClickAnswer(InteractionCallback.CHANNEL_MESSAGE_WITH_SOURCE, _ephemeral(text), "expired")
+        kind = InteractionCallback.CHANNEL_MESSAGE_WITH_SOURCE
+        return ClickAnswer(kind, _ephemeral(text), "expired", admission=told)
     data = {"components": [_greyed(component) for component in interaction.components]}
-    return ClickAnswer(InteractionCallback.UPDATE_MESSAGE, data, "expired", whisper=text)
+    return ClickAnswer(InteractionCallback.UPDATE_MESSAGE, data, "expired", whisper=text, admission=told)
 
 
 def _denied(event: InboundEvent, interaction: Interaction, language: Language, reason: str) -> ClickAnswer:

@@ -11,7 +11,7 @@ import pytest
 
 import config
 from shoal.base.ids import new_token, snowflake_at
-from shoal.state.effects import Push
+from shoal.state.effects import Outcome, Push
 from shoal.state.records import Grant, InboundEvent, Record
 from shoal.state.store import Store
 from tests.workers.components.test_spec import MANUAL
@@ -106,7 +106,9 @@ def test_of_two_people_the_second_is_told_that_it_has_expired(view: StoreView, s
     assert click(view, store, made, 0).summary == "clicked"
     late = click(view, store, made, 1, user=BOB, nth=2)
     assert (late.summary, late.type, late.whisper) == ("expired", 7, "This component has expired.")
-    assert late.admission.effects == ()
+    [ended] = late.admission.effects
+    assert isinstance(ended, Outcome)
+    assert (ended.outcome, ended.reason) == ("dropped", "component-expired")
     assert click(view, store, made, 1, user=BOB, nth=3, locale="zh-CN").whisper == "此组件已失效。"
 
 

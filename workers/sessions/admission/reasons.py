@@ -24,6 +24,8 @@ class AdmissionReason(StrEnum):
     """A notice of Discord of a kind that no agent is told of."""
     SESSION_KEY = "session-key-invalid"
     """Its conversation has a name that no key may have."""
+    COMPONENT_EXPIRED = "component-expired"
+    """A click on a control that was used up, or is too old."""
 
 
 class Ignored(StrEnum):
