@@ -19,26 +19,23 @@ from functools import cached_property
 import msgspec
 
 from config.agents import ModelRef
-from shoal.base.errors import ShoalError, StateConflict, StateError
+from shoal.base.errors import StateConflict
 from shoal.base.logging import get_logger
 from shoal.state.records import Grant
 from shoal.state.steps import Commit, Park, Step, Yield
 from workers.agent.attached import Attached
+from workers.agent.calls import MAX_ROUNDS, Calls
 from workers.agent.compaction import summarise
-from workers.agent.context import TurnContext, TurnInterrupted, TurnOverdue, TurnStopped
+from workers.agent.context import TurnContext, TurnOverdue, TurnStopped
 from workers.agent.finish import Ending
 from workers.agent.incoming import Incoming
 from workers.agent.journal import (
     Answered,
     Compacted,
     Edited,
-    Finished,
     Heard,
     Journal,
     Refused,
-    SentRecord,
-    Started,
-    Waiting,
 )
 from workers.agent.models import GUIDE, AllModelsFailedError, Answer, candidates
 from workers.agent.opening import open_turn, placed, with_model
@@ -54,7 +51,6 @@ from workers.agent.providers.base import (
     ToolCall,
 )
 from workers.agent.results import TurnDeps
-from workers.agent.tools.registry import Tool, ToolContext, ToolError, ToolResult, Wait
 from workers.agent.visibility import reply_mode
 from workers.agent.workspace import workspace_files
 from workers.sessions.canonical import DUPLICATE_REASON, is_spoken_for
@@ -67,20 +63,15 @@ from workers.sessions.system_events import event_lines, pending_events
 
 __all__ = ["TurnLoop"]
 
-MAX_ROUNDS = 40
-"""Model answers with tool calls before the model is told to come to an end."""
 GRACE_ROUNDS = 2
-SAME_CALL_MAX = 3
 MAX_CALLS = 16
 ANSWER_CHARS = 24_000
 ARGUMENT_CHARS = 48_000
-RESULT_CHARS = 16_000
 MODEL_STEP_S = 60.0
 """The socket wait looks up every quarter second; how long a model may be silent is the provider's."""
 RETRY_DELAYS_MS = (2_000, 8_000, 20_000)
 """Parks between attempts when no model answers; after the last the user is told."""
 
-UNKNOWN_OUTCOME = "Interrupted: this call was started, its outcome is unknown. Check before you repeat it."
 _ID_JUNK = re.compile(r"[^A-Za-z0-9_-]")
 
 log = get_logger(__name__)
@@ -106,6 +97,7 @@ class TurnLoop:
         edited = self.journal.state.edited
         if edited is not None:
             request = _with(request, edited)
+        self._calls = Calls(grant.head.identity, deps, self.journal, context, self.profile.tools)
         self._files = Attached(grant, deps.store, self.journal, deps.files)
         self._partial: list[str] = []
         context.limit(self.profile.timeout_s)
@@ -234,7 +226,9 @@ class TurnLoop:
         while True:
             self.context.check()
             if state.pending:
-                parked = self._tool(state.pending[0])
+                parked = self._calls.work(
+                    state.pending[0], self.request, self.presence, self._incoming.joined()
+                )
                 if parked is not None:
                     return parked
             elif state.final is not None:
@@ -401,82 +395,6 @@ class TurnLoop:
             delay = max(delay, min(int(error.retry_after * 1000), 30_000))
         return Park((), delay, f"parked: {_main_code(error)}", wake_on_push=False)
 
-    # -- tools ---------------------------------------------------------------------------------------
-
-    def _tool(self, call: ToolCall) -> Step | None:
-        """Bring one call to its result, or park."""
-        state = self.journal.state
-        tool = self.deps.tools.find(call.name, self.request, self.profile.tools)
-        if tool is None:
-            names = ", ".join(known.name for known in self.tools) or "none"
-            self._finish_call(call, _error(f"There is no tool {call.name!r}. Tools: {names}."))
-            return None
-        waiting = state.waiting if state.waiting and state.waiting.call_id == call.id else None
-        interrupted = state.started == call.id
-        if interrupted and not tool.idempotent:
-            self._finish_call(call, _error(UNKNOWN_OUTCOME))
-            return None
-        if waiting is None and not interrupted:
-            refused = self._refuse(call)
-            if refused is not None:
-                self._finish_call(call, refused)
-                return None
-            self.journal.write(Started(self.journal.now_ms(), call.id))
-        outcome = self._run_tool(tool, call, waiting, again=interrupted)
-        if isinstance(outcome, Wait):
-            entry = Waiting(self.journal.now_ms(), call.id, outcome.state)
-            self.journal.write(entry, list(outcome.effects))
-            return Park(outcome.wake_on, outcome.delay_ms, f"parked: {tool.name}", wake_on_push=False)
-        self._finish_call(call, outcome)
-        return None
-
-    def _refuse(self, call: ToolCall) -> ToolResult | None:
-        state = self.journal.state
-        if state.answers > MAX_ROUNDS:
-            return _error("The limit of tool calls is reached. Answer now, without tools.")
-        same = sum(1 for name, args, _ in state.results if (name, args) == (call.name, call.arguments))
-        if same >= SAME_CALL_MAX:
-            return _error(f"This exact call was made {same} times already. Do something else, or answer.")
-        return None
-
-    def _run_tool(
-        self, tool: Tool, call: ToolCall, waiting: Waiting | None, *, again: bool
-    ) -> ToolResult | Wait:
-        state = self.journal.state
-        context = ToolContext(
-            request=self.request,
-            cause=self.grant.head.identity,
-            # equal after a resume: it counts finished calls of the journal
-            step=f"t{len(state.results) + 1}",
-            store=self.deps.store,
-            turn=self.context,
-            again=again,
-            joined=self._incoming.joined(),
-        )
-        self.presence.using(tool.name)
-        try:
-            with self.context.step(f"tool {tool.name}", tool.limit_s):
-                if waiting is not None:
-                    return tool.resume(waiting.state, context)
-                return tool.run(_arguments(call), context)
-        except ToolError as error:
-            return _error(str(error))
-        except (StateError, TurnInterrupted):
-            raise
-        except ShoalError as error:
-            log.warning("tool failed", tool=tool.name, code=error.code, error=error)
-            return _error(f"{tool.name} failed: {error.message}")
-        except Exception as error:  # a bug in a tool must not end the turn; the log has the trace
-            log.exception("tool broke", tool=tool.name)
-            return _error(f"{tool.name} failed with an internal error ({type(error).__name__}).")
-
-    def _finish_call(self, call: ToolCall, result: ToolResult) -> None:
-        text = result.text
-        if len(text) > RESULT_CHARS:
-            text = f"{text[:RESULT_CHARS]}… [cut, {len(text) - RESULT_CHARS} characters more]"
-        sent = tuple(SentRecord(item.channel_id, item.text, item.message_ids) for item in result.sent)
-        self.journal.write(Finished(self.journal.now_ms(), call.id, text, result.error, sent))
-
 
 def _with(request: TurnRequest, edited: Edited) -> TurnRequest:
     return msgspec.structs.replace(
@@ -486,20 +404,6 @@ def _with(request: TurnRequest, edited: Edited) -> TurnRequest:
         message_ids=edited.message_ids,
         edited=edited.text != request.text,
     )
-
-
-def _error(text: str) -> ToolResult:
-    return ToolResult(text, error=True)
-
-
-def _arguments(call: ToolCall) -> dict[str, object]:
-    try:
-        value = msgspec.json.decode(call.arguments or "{}")
-    except msgspec.DecodeError as error:
-        raise ToolError(f"The arguments are no JSON: {error}.") from None
-    if not isinstance(value, dict):
-        raise ToolError("The arguments must be a JSON object.")
-    return value
 
 
 def _main_code(error: ModelError) -> str:

@@ -27,8 +27,8 @@ from tests.workers.agent.support.turns import (
     settle,
     take,
 )
+from workers.agent.calls import UNKNOWN_OUTCOME
 from workers.agent.context import TurnContext
-from workers.agent.loop import UNKNOWN_OUTCOME
 from workers.agent.turn import run_turn
 from workers.delivery.records import SendRequest
 from workers.sessions.records import TurnRequest

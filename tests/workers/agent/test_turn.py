@@ -32,8 +32,8 @@ from tests.workers.agent.support.turns import (
     take,
     turn,
 )
+from workers.agent.calls import MAX_ROUNDS
 from workers.agent.context import TurnContext
-from workers.agent.loop import MAX_ROUNDS
 from workers.agent.profile import AgentProfile
 from workers.agent.transcript import decode_lines
 from workers.agent.turn import run_turn
