@@ -32,6 +32,8 @@ from workers.sessions.records import TurnRequest, decode_turn
 __all__ = ["Incoming"]
 
 MAX_ABSORBED = 24
+BEHIND = 32
+"""Records behind the head that one look takes in; of changes, however many came since, none is missed."""
 
 
 class Incoming:
@@ -67,8 +69,8 @@ class Incoming:
 
     def take_changes(self) -> bool:
         """Edits and deletions from while the message waited; false if nothing of it is left."""
-        self._behind = self._lanes.behind(self._grant)
-        changed = apply_changes(self._plain, self._behind)
+        self._behind = self._lanes.behind(self._grant, BEHIND)
+        changed = apply_changes(self._plain, self._changes(self._behind))
         if changed is None:
             return False
         if changed is not self._plain:
@@ -116,10 +118,11 @@ class Incoming:
         state, head = self._journal.state, self._grant.head
         answers = state.answers
         # what was seen a moment ago, before the first question, is fresh enough
-        behind = self._behind if self._behind is not None else self._lanes.behind(self._grant)
+        behind = self._behind if self._behind is not None else self._lanes.behind(self._grant, BEHIND)
+        changes = self._changes(behind)
         self._behind = None
         known = {record.identity: record for record in self._grant.absorbed}
-        for record in self._joining(behind):
+        for record in self._joining(behind, changes):
             known[record.identity] = record
         unread = [record for name, record in known.items() if name not in state.steered]
         # these are told of now and stay: they have a turn of their own later
@@ -129,7 +132,7 @@ class Incoming:
         requests = {}
         for record in (*unread, *told):
             request = decode_turn(record.body)
-            requests[record.identity] = apply_changes(request, behind) or request
+            requests[record.identity] = apply_changes(request, changes) or request
         self._files.settle(requests)
         requests = {name: self._files.told(name, request) for name, request in requests.items()}
         files = {request.message_id: state.files.get(name) for name, request in requests.items()}
@@ -147,7 +150,11 @@ class Incoming:
         found = [self._lanes.find(self._grant.lane, name) for name in told]
         return (*absorbed.values(), *(decode_turn(record.body) for record in found if record is not None))
 
-    def _joining(self, behind: Sequence[Record]) -> list[Record]:
+    def _changes(self, behind: Sequence[Record]) -> Sequence[Record]:
+        """Where edits and deletions are looked for: in a long lane they stand far behind their message."""
+        return behind if len(behind) < BEHIND else self._lanes.waiting(self._grant.lane)
+
+    def _joining(self, behind: Sequence[Record], changes: Sequence[Record]) -> list[Record]:
         """The records that join now; they belong to the turn when this returns."""
         answers, absorbed = self._journal.state.answers, self._grant.absorbed
         # a message that was deleted meanwhile stays where it is, and is dropped when its turn comes
@@ -155,7 +162,7 @@ class Incoming:
             record
             for record in behind
             if joins(record, self._grant.head, answers=answers, collecting=self.collecting)
-            and apply_changes(decode_turn(record.body), behind) is not None
+            and apply_changes(decode_turn(record.body), changes) is not None
         ]
         fresh = self._files.until_ready(first_of_each(fresh)[: MAX_ABSORBED - len(absorbed)])
         if fresh:

@@ -29,6 +29,7 @@ from workers.agent.context import TurnContext
 from workers.agent.results import TurnDeps
 from workers.agent.tools.registry import ToolContext, ToolResult, Wait
 from workers.agent.turn import run_turn
+from workers.sessions.changes import MessageChange, change_record
 from workers.sessions.records import TurnRequest
 
 Start = Callable[..., ModelServer]
@@ -245,3 +246,23 @@ def test_tools_know_who_else_wrote_into_the_turn(store: Store, chat_server: Star
     push(store, request("go", mode="steer"))
     turn(store, deps(store, server, Watching()))
     assert seen == [[], ["666"]]
+
+
+def test_a_deletion_is_seen_however_long_the_lane_is(store: Store, chat_server: Start) -> None:
+    """Decision 52: neither its own turn nor the one it would have joined reads what was deleted."""
+    server = chat_server([{"text": "to the first"}, {"text": "to the next"}])
+    used = deps(store, server)
+    gone, first, joining = request("gone", 1), request("first", 2), request("joins", 3, mode="steer")
+    for wanted in (gone, first, joining):
+        push(store, wanted)
+    for number in range(40):
+        push(store, request(f"more {number}", 10 + number, mode="followup"))
+    for wanted in (gone, joining):
+        store.lanes.push(LANE, change_record(MessageChange("default", (wanted.message_id,)), "1"))
+    run_next(store, used)
+    assert outcome(store, gone) == ("dropped", "deleted-before-turn")
+    assert bodies(server) == []
+    run_next(store, used)
+    assert [text for text in last_texts(server) if "joins" in text] == []
+    run_next(store, used)
+    assert outcome(store, joining) == ("dropped", "deleted-before-turn")
