@@ -113,6 +113,10 @@ class Control:
         """Take a user or bot out of a guild."""
         return self._one("DELETE", f"/guilds/{guild}/members/{user}")
 
+    def set_voice(self, guild: str, user: str, channel: str | None) -> Json:
+        """Put a user into a voice channel as REST shows it, or out of it (no event is sent)."""
+        return self._one("PUT", f"/guilds/{guild}/voice/{user}", channel=channel)
+
     def open_dm(self, user: str | None = None, bot: str | None = None) -> Json:
         """The direct-message channel of a user and a bot, made on first use."""
         return self._one("POST", "/dms", user=user, bot=bot)

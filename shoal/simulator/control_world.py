@@ -172,6 +172,18 @@ def _remove_member(ask: Ask) -> Json:
     return {"id": member.user_id}
 
 
+@on("PUT", "guilds/*/voice/*")
+def _set_voice(ask: Ask) -> Json:
+    guild = ask.guild()
+    user_id = ask.core.world.find_user(ask.words[1]).id
+    channel = ask.body.get("channel")
+    if channel is None:
+        guild.voice.pop(user_id, None)
+    else:
+        guild.voice[user_id] = ask.core.world.find_channel(channel).id
+    return {"user_id": user_id, "channel_id": guild.voice.get(user_id)}
+
+
 @on("POST", "dms")
 def _open_dm(ask: Ask) -> Json:
     bot = ask.core.world.find_user(ask.body.get("bot"), bot=True).id

@@ -55,6 +55,8 @@ _UNKNOWN = {
     "webhook": (10015, "Unknown Webhook"),
     "interaction": (10062, "Unknown interaction"),
     "command": (10063, "Unknown application command"),
+    "voice state": (10065, "Unknown Voice State"),
+    "ban": (10026, "Unknown Ban"),
 }
 
 

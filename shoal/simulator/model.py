@@ -136,7 +136,7 @@ class Channel:
 
 @dataclass(slots=True)
 class Guild:
-    """A server with its roles and members."""
+    """A server with its roles and members; ``voice`` has the voice channel of each user who is in one."""
 
     id: str
     name: str
@@ -145,6 +145,10 @@ class Guild:
     members: dict[str, Member] = field(default_factory=dict)
     preferred_locale: str = "en-US"
     unavailable: bool = False
+    bans: dict[str, Json] = field(default_factory=dict)
+    emojis: list[Json] = field(default_factory=list)
+    scheduled: list[Json] = field(default_factory=list)
+    voice: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

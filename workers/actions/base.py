@@ -12,11 +12,16 @@ from shoal.base.errors import ShoalError
 from shoal.base.ids import snowflake_ms
 from shoal.discord.permissions import Permission
 from shoal.discord.rest import Rest
+from shoal.discord.retry import Safety
+from shoal.discord.routes import Route
 from shoal.state.facts import Facts
 
-__all__ = ["Action", "ActionContext", "ActionError", "Args", "Json", "stamped"]
+__all__ = ["PLACES", "Action", "ActionContext", "ActionError", "Args", "Json", "ask", "stamped"]
 
 Json = dict[str, Any]
+
+PLACES = ("channelId", "categoryId", "target", "to", "threadId")
+"""Arguments that name a channel, a category or a thread."""
 
 _ID = re.compile(r"\d{5,25}")
 _CHANNEL = re.compile(r"(?:discord:)?(?:channel:)?(\d{5,25})|<#(\d{5,25})>")
@@ -131,7 +136,7 @@ class Args:
 
     def channel(self, context: ActionContext, *names: str) -> str:
         """A channel or thread, as id, ``channel:<id>`` or mention; else the conversation."""
-        value = str(self.raw(*(names or ("channelId", "target", "to", "threadId"))) or "").strip()
+        value = str(self.raw(*(names or PLACES)) or "").strip()
         if value in ("", "current", "here"):
             if context.channel_id:
                 return context.channel_id
@@ -145,17 +150,24 @@ class Args:
 
     def guild(self, context: ActionContext) -> str:
         """A server: as named, else of the named channel, else of the conversation."""
-        value = self.raw("guildId", "serverId")
-        if value is not None:
+        named = self.raw("guildId", "serverId")
+        if named is not None and self.raw(*PLACES) is None:
             return self.id("guildId", "serverId")
-        channel = self.raw("channelId", "target", "to")
-        if channel is not None:
-            known = context.facts.channel(context.account, self.channel(context)) or {}
-            if known.get("guild_id"):
-                return str(known["guild_id"])
+        if self.raw(*PLACES) is not None:
+            home = self._home(context)
+            if named is not None and home and home != self.id("guildId", "serverId"):
+                raise ActionError("guildId and the channel belong to different servers.")
+            if named is not None or home:
+                return home or self.id("guildId", "serverId")
         if context.guild_id:
             return context.guild_id
         raise ActionError("guildId is missing.", fix="Name the server.")
+
+    def _home(self, context: ActionContext) -> str:
+        """The server of the named channel. Never taken from the call: permission is asked for there."""
+        channel_id = self.channel(context)
+        known = context.facts.channel(context.account, channel_id) or context.rest.get_channel(channel_id)
+        return str(known.get("guild_id") or "")
 
     def message(self, context: ActionContext) -> str:
         """A message: as named, else the one that asked."""
@@ -202,3 +214,13 @@ def stamped(message: Mapping[str, Any]) -> Json:
         made["timestampMs"] = ms
         made["timestampUtc"] = dt.datetime.fromtimestamp(ms / 1000, dt.UTC).isoformat().replace("+00:00", "Z")
     return made
+
+
+def ask(context: ActionContext, method: str, path: str, *, reason: str = "", **values: Any) -> Any:
+    """One request; ``json`` and ``query`` among the values are its body and query."""
+    json, query = values.pop("json", None), values.pop("query", None)
+    safety = Safety.CREATE if method == "POST" else Safety.IDEMPOTENT
+    answer = context.rest.call(
+        Route(method, path, **values), json=json, query=query, reason=reason or None, safety=safety
+    )
+    return answer.data if answer.data is not None else {}

@@ -1,4 +1,4 @@
-"""Servers: members, roles, channels, threads, events, emoji (``spec/outbound.md`` 7.3)."""
+"""Servers: members, roles, channels, events, emoji (``spec/outbound.md`` 7.3)."""
 
 from __future__ import annotations
 
@@ -7,28 +7,13 @@ from typing import Any
 
 from shoal.discord.errors import NotFound
 from shoal.discord.permissions import Permission
-from shoal.discord.retry import Safety
-from shoal.discord.routes import Route
-from shoal.discord.wire import ChannelType
-from workers.actions.base import Action, ActionContext, ActionError, Args, Json
+from workers.actions.base import PLACES, Action, ActionContext, ActionError, Args, Json, ask
 
 __all__ = ["GUILD_ACTIONS"]
 
 GUILD = "/guilds/{guild_id}"
 CHANNEL = "/channels/{channel_id}"
-ARCHIVE_MINUTES = (60, 1440, 4320, 10080)
-FORUMS = (ChannelType.GUILD_FORUM, ChannelType.GUILD_MEDIA)
 EVENT_TYPES = {"stage": 1, "voice": 2, "external": 3}
-
-
-def _ask(context: ActionContext, method: str, path: str, *, reason: str = "", **values: Any) -> Any:
-    """One request; ``json`` and ``query`` among the values are its body and query."""
-    json, query = values.pop("json", None), values.pop("query", None)
-    safety = Safety.CREATE if method == "POST" else Safety.IDEMPOTENT
-    answer = context.rest.call(
-        Route(method, path, **values), json=json, query=query, reason=reason or None, safety=safety
-    )
-    return answer.data if answer.data is not None else {}
 
 
 def _member_info(args: Args, context: ActionContext) -> Json:
@@ -36,12 +21,12 @@ def _member_info(args: Args, context: ActionContext) -> Json:
 
 
 def _role_info(args: Args, context: ActionContext) -> Json:
-    return {"roles": _ask(context, "GET", f"{GUILD}/roles", guild_id=args.guild(context))}
+    return {"roles": ask(context, "GET", f"{GUILD}/roles", guild_id=args.guild(context))}
 
 
 def _role(method: str) -> Any:
     def change(args: Args, context: ActionContext) -> Json:
-        _ask(
+        ask(
             context,
             method,
             f"{GUILD}/members/{{user_id}}/roles/{{role_id}}",
@@ -66,7 +51,7 @@ def _channel_list(args: Args, context: ActionContext) -> Json:
 def _channel_create(args: Args, context: ActionContext) -> Json:
     body = args.given(topic="topic", position="position", nsfw="nsfw", parentId="parent_id")
     body |= {"name": args.text("name", most=100), "type": args.number("type", least=0, most=16, default=0)}
-    return {"channel": _ask(context, "POST", f"{GUILD}/channels", guild_id=args.guild(context), json=body)}
+    return {"channel": ask(context, "POST", f"{GUILD}/channels", guild_id=args.guild(context), json=body)}
 
 
 def _channel_edit(args: Args, context: ActionContext) -> Json:
@@ -80,12 +65,14 @@ def _channel_edit(args: Args, context: ActionContext) -> Json:
         body["parent_id"] = None
     if not body:
         raise ActionError("There is nothing to change; name at least one of: " + ", ".join(names) + ".")
-    return {"channel": _ask(context, "PATCH", CHANNEL, channel_id=args.channel(context), json=body)}
+    return {"channel": ask(context, "PATCH", CHANNEL, channel_id=args.channel(context), json=body)}
 
 
 def _channel_delete(args: Args, context: ActionContext) -> Json:
-    channel_id = args.id("channelId", "target", "categoryId")
-    _ask(
+    if args.raw(*PLACES) is None:
+        raise ActionError("channelId is missing.", fix="Name the channel to delete.")
+    channel_id = args.channel(context, *PLACES)
+    ask(
         context,
         "DELETE",
         CHANNEL,
@@ -99,28 +86,28 @@ def _channel_move(args: Args, context: ActionContext) -> Json:
     move: Json = {"id": args.channel(context), **args.given(position="position", parentId="parent_id")}
     if args.flag("clearParent"):
         move["parent_id"] = None
-    _ask(context, "PATCH", f"{GUILD}/channels", guild_id=args.guild(context), json=[move])
+    ask(context, "PATCH", f"{GUILD}/channels", guild_id=args.guild(context), json=[move])
     return {}
 
 
 def _category_create(args: Args, context: ActionContext) -> Json:
     body = {"name": args.text("name", most=100), "type": 4, **args.given(position="position")}
-    return {"category": _ask(context, "POST", f"{GUILD}/channels", guild_id=args.guild(context), json=body)}
+    return {"category": ask(context, "POST", f"{GUILD}/channels", guild_id=args.guild(context), json=body)}
 
 
 def _category_edit(args: Args, context: ActionContext) -> Json:
     body = args.given(name="name", position="position")
-    return {"category": _ask(context, "PATCH", CHANNEL, channel_id=args.id("categoryId"), json=body)}
+    return {"category": ask(context, "PATCH", CHANNEL, channel_id=args.channel(context, *PLACES), json=body)}
 
 
 def _emoji_list(args: Args, context: ActionContext) -> Json:
-    found = _ask(context, "GET", f"{GUILD}/emojis", guild_id=args.guild(context))
+    found = ask(context, "GET", f"{GUILD}/emojis", guild_id=args.guild(context))
     return {"emojis": found[: args.number("limit", least=1, most=100, default=100)]}
 
 
 def _voice_status(args: Args, context: ActionContext) -> Json:
     try:
-        state = _ask(
+        state = ask(
             context,
             "GET",
             f"{GUILD}/voice-states/{{user_id}}",
@@ -135,7 +122,7 @@ def _voice_status(args: Args, context: ActionContext) -> Json:
 
 
 def _event_list(args: Args, context: ActionContext) -> Json:
-    return {"events": _ask(context, "GET", f"{GUILD}/scheduled-events", guild_id=args.guild(context))}
+    return {"events": ask(context, "GET", f"{GUILD}/scheduled-events", guild_id=args.guild(context))}
 
 
 def _event_create(args: Args, context: ActionContext) -> Json:
@@ -155,59 +142,8 @@ def _event_create(args: Args, context: ActionContext) -> Json:
         body["scheduled_end_time"] = args.text("endTime")
     else:
         body["channel_id"] = args.channel(context, "channelId")
-    made = _ask(context, "POST", f"{GUILD}/scheduled-events", guild_id=args.guild(context), json=body)
+    made = ask(context, "POST", f"{GUILD}/scheduled-events", guild_id=args.guild(context), json=body)
     return {"event": made}
-
-
-def _thread_create(args: Args, context: ActionContext) -> Json:
-    """A thread of a message, a free one, or a post in a forum (``spec/outbound.md`` 2.6, 2.7)."""
-    channel_id, name = args.channel(context), args.text("threadName", "name", most=100)
-    body: Json = {"name": name}
-    minutes = args.number("autoArchiveMin", "autoArchiveDuration", least=1, most=10_080)
-    if minutes is not None:
-        if minutes not in ARCHIVE_MINUTES:
-            raise ActionError(f"autoArchiveMin must be one of {', '.join(map(str, ARCHIVE_MINUTES))}.")
-        body["auto_archive_duration"] = minutes
-    message_id = args.raw("messageId")
-    known = context.facts.channel(context.account, channel_id) or context.rest.get_channel(channel_id)
-    if known.get("type") in FORUMS:
-        if message_id is not None:
-            raise ActionError(
-                "A forum has no messages to make a thread of.", fix="Leave messageId out: a post is made."
-            )
-        body["message"] = {"content": args.text("message", required=False) or name,
-                           "allowed_mentions": {"parse": []}}  # fmt: skip
-        if args.raw("appliedTags") is not None:
-            body["applied_tags"] = args.ids("appliedTags")
-        return {"thread": _ask(context, "POST", f"{CHANNEL}/threads", channel_id=channel_id, json=body)}
-    if message_id is not None:
-        path = f"{CHANNEL}/messages/{{message_id}}/threads"
-        found = _ask(context, "POST", path, channel_id=channel_id, message_id=args.id("messageId"), json=body)
-        return {"thread": found}
-    body["type"] = args.number("type", least=10, most=12, default=11)
-    return {"thread": _ask(context, "POST", f"{CHANNEL}/threads", channel_id=channel_id, json=body)}
-
-
-def _thread_list(args: Args, context: ActionContext) -> Json:
-    if not args.flag("includeArchived"):
-        answer = _ask(context, "GET", f"{GUILD}/threads/active", guild_id=args.guild(context))
-        threads = answer.get("threads", [])
-        only = args.raw("channelId")
-        if only is not None:
-            threads = [one for one in threads if str(one.get("parent_id")) == args.channel(context)]
-        return {"threads": threads, "complete": True, "hasMore": False, "returnedCount": len(threads),
-                "source": "active"}  # fmt: skip
-    query: Json = {"limit": args.number("limit", least=2, most=100, default=50)}
-    if args.raw("before") is not None:
-        query["before"] = args.text("before")
-    path = f"{CHANNEL}/threads/archived/public"
-    answer = _ask(context, "GET", path, channel_id=args.channel(context, "channelId"), query=query)
-    threads, more = answer.get("threads", []), bool(answer.get("has_more"))
-    made: Json = {"threads": threads, "complete": not more, "hasMore": more, "returnedCount": len(threads),
-                  "source": "archived"}  # fmt: skip
-    if more and threads:
-        made["nextBefore"] = (threads[-1].get("thread_metadata") or {}).get("archive_timestamp")
-    return made
 
 
 def _timeout(args: Args, context: ActionContext) -> Json:
@@ -215,7 +151,7 @@ def _timeout(args: Args, context: ActionContext) -> Json:
     minutes = args.number("durationMin", "durationMinutes", least=1, most=28 * 24 * 60)
     if minutes is not None:
         until = (dt.datetime.now(dt.UTC) + dt.timedelta(minutes=minutes)).isoformat()
-    member = _ask(
+    member = ask(
         context,
         "PATCH",
         f"{GUILD}/members/{{user_id}}",
@@ -230,7 +166,7 @@ def _timeout(args: Args, context: ActionContext) -> Json:
 def _kick(args: Args, context: ActionContext) -> Json:
     path = f"{GUILD}/members/{{user_id}}"
     reason = args.text("reason", required=False, most=512)
-    _ask(
+    ask(
         context,
         "DELETE",
         path,
@@ -243,7 +179,7 @@ def _kick(args: Args, context: ActionContext) -> Json:
 
 def _ban(args: Args, context: ActionContext) -> Json:
     days = args.number("deleteDays", "deleteMessageDays", least=0, most=7, default=0) or 0
-    _ask(
+    ask(
         context,
         "PUT",
         f"{GUILD}/bans/{{user_id}}",
@@ -281,9 +217,6 @@ GUILD_ACTIONS = (
     Action("event-list", "events", "scheduled events", _event_list),
     Action("event-create", "events", "make an event; eventName, startTime, eventType voice|stage|external, …",
            _event_create, repeatable=False, asks=Permission.MANAGE_EVENTS),
-    Action("thread-create", "threads", "make a thread or forum post; threadName, messageId, message",
-           _thread_create, repeatable=False),
-    Action("thread-list", "threads", "threads; channelId, includeArchived", _thread_list),
     Action("timeout", "moderation", "time a member out; userId, durationMin or until, reason", _timeout,
            asks=Permission.MODERATE_MEMBERS),
     Action("kick", "moderation", "kick a member; userId, reason", _kick, asks=Permission.KICK_MEMBERS),

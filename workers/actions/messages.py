@@ -8,11 +8,10 @@ from shoal.discord.permissions import Permission, permissions_in
 from shoal.discord.routes import Route
 from workers.actions.base import Action, ActionContext, ActionError, Args, Json, stamped
 
-__all__ = ["MESSAGE_ACTIONS"]
+__all__ = ["MESSAGE_ACTIONS", "writable"]
 
 CHANNEL = "/channels/{channel_id}"
 MESSAGE = f"{CHANNEL}/messages/{{message_id}}"
-USERS_PER_REACTION = 25
 
 
 def _readable(args: Args, context: ActionContext) -> str:
@@ -50,7 +49,7 @@ def _fetch(args: Args, context: ActionContext) -> Json:
     return {"message": stamped(message), "guildId": guild, "channelId": channel_id, "messageId": message_id}
 
 
-def _writable(args: Args, context: ActionContext) -> str:
+def writable(args: Args, context: ActionContext) -> str:
     """The channel to act in: the conversation, or for owners any of the same server (rule R16)."""
     channel_id = args.channel(context)
     if channel_id == context.channel_id or context.sender_id is None:
@@ -63,12 +62,12 @@ def _writable(args: Args, context: ActionContext) -> str:
 
 def _edit(args: Args, context: ActionContext) -> Json:
     content = args.text("message", "content", "text", most=2_000)
-    message = context.rest.edit_message(_writable(args, context), args.id("messageId"), content=content)
+    message = context.rest.edit_message(writable(args, context), args.id("messageId"), content=content)
     return {"message": stamped(message)}
 
 
 def _delete(args: Args, context: ActionContext) -> Json:
-    channel_id, message_id = _writable(args, context), args.id("messageId")
+    channel_id, message_id = writable(args, context), args.id("messageId")
     if context.sender_id is not None:
         author = str((context.rest.get_message(channel_id, message_id).get("author") or {}).get("id"))
         me = str((context.facts.me(context.account) or context.rest.get_current_user())["id"])
@@ -91,7 +90,7 @@ def _unpin(args: Args, context: ActionContext) -> Json:
 
 def _pin_route(method: str, args: Args, context: ActionContext) -> Route:
     path = f"{CHANNEL}/messages/pins/{{message_id}}"
-    return Route(method, path, channel_id=_writable(args, context), message_id=args.message(context))
+    return Route(method, path, channel_id=writable(args, context), message_id=args.message(context))
 
 
 def _pins(args: Args, context: ActionContext) -> Json:
@@ -116,7 +115,7 @@ def _reactions(args: Args, context: ActionContext) -> Json:
         route = Route(
             "GET", f"{MESSAGE}/reactions/{{emoji}}", channel_id=channel_id, message_id=message_id, emoji=raw
         )
-        users = context.rest.call(route, query={"limit": min(limit, USERS_PER_REACTION)}).data
+        users = context.rest.call(route, query={"limit": limit}).data
         found.append(
             {
                 "emoji": {"id": emoji.get("id"), "name": emoji.get("name"), "raw": raw},

@@ -40,7 +40,16 @@ def perform(
         context = replace(context, demand=lambda wanted: _check_senders(wanted, args, context))
         if action.asks is not None:
             context.demand(action.asks)
+        else:
+            _check_server(args, context)
     return {"ok": True, **action.run(args, context)}
+
+
+def _check_server(args: Args, context: ActionContext) -> None:
+    """What asks for no permission of the sender's stays in the server of the conversation, but for owners."""
+    named = args.raw("guildId", "serverId")
+    if named is not None and str(named) != context.guild_id and not context.by_owner:
+        raise ActionError("Discord read target server is not allowed.", fix="Ask in that server.")
 
 
 def _check_sender(wanted: Permission, args: Args, context: ActionContext) -> None:

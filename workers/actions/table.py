@@ -9,11 +9,12 @@ from workers.actions.base import Action
 from workers.actions.guild import GUILD_ACTIONS
 from workers.actions.messages import MESSAGE_ACTIONS
 from workers.actions.presence import PRESENCE_ACTIONS
+from workers.actions.threads import THREAD_ACTIONS
 
 __all__ = ["ACTIONS", "ALIASES", "action_named", "canonical", "offered"]
 
 ACTIONS: dict[str, Action] = {
-    action.name: action for action in (*MESSAGE_ACTIONS, *GUILD_ACTIONS, *PRESENCE_ACTIONS)
+    action.name: action for action in (*MESSAGE_ACTIONS, *THREAD_ACTIONS, *GUILD_ACTIONS, *PRESENCE_ACTIONS)
 }
 ALIASES = {
     "read-messages": "read",

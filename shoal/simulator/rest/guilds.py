@@ -23,10 +23,10 @@ from shoal.simulator.wire.forms import validate
 from shoal.simulator.wire.messages import check_message, has_substance
 from shoal.simulator.world import iso
 
-__all__ = ["apply_channel"]
+__all__ = ["apply_channel", "guild_of", "need_in_guild"]
 
 
-def _guild(call: Call) -> Guild:
+def guild_of(call: Call) -> Guild:
     """The guild of the path, if the bot is in it."""
     guild = call.core.world.guild(call.params["guild_id"])
     if call.me not in guild.members:
@@ -34,7 +34,7 @@ def _guild(call: Call) -> Guild:
     return guild
 
 
-def _guild_bits(call: Call, guild: Guild, bit: int) -> None:
+def need_in_guild(call: Call, guild: Guild, bit: int) -> None:
     """A permission of the whole guild: worked out in a place without overwrites."""
     bare = Channel("0", 0, guild_id=guild.id)
     if call.core.settings.permissions and not compute(call.core.world, bare, call.me) & bit:
@@ -47,7 +47,7 @@ def _guild_bits(call: Call, guild: Guild, bit: int) -> None:
 @route("GET", "/guilds/{guild_id}")
 def guild(call: Call) -> Answer:
     """A guild."""
-    found = _guild(call)
+    found = guild_of(call)
     payload = call.core.payloads.guild(found)
     if call.arg("with_counts") in ("true", "True", "1"):
         payload |= {"approximate_member_count": len(found.members), "approximate_presence_count": 1}
@@ -57,15 +57,15 @@ def guild(call: Call) -> Answer:
 @route("GET", "/guilds/{guild_id}/channels")
 def channels(call: Call) -> Answer:
     """Channels without threads; hidden ones are listed too, as with Discord."""
-    found = call.core.world.channels_of(_guild(call).id)
+    found = call.core.world.channels_of(guild_of(call).id)
     return Answer(200, [call.core.payloads.channel(channel, call.me) for channel in found])
 
 
 @route("POST", "/guilds/{guild_id}/channels")
 def create_channel(call: Call) -> Answer:
     """Make a channel."""
-    found = _guild(call)
-    _guild_bits(call, found, MANAGE_CHANNELS)
+    found = guild_of(call)
+    need_in_guild(call, found, MANAGE_CHANNELS)
     body = validate(NEW_CHANNEL, call.fields())
     channel = Channel(call.core.world.new_id(), int(body.get("type") or 0), guild_id=found.id)
     channel.position = len(call.core.world.channels_of(found.id))
@@ -78,14 +78,14 @@ def create_channel(call: Call) -> Answer:
 @route("GET", "/guilds/{guild_id}/members/{user_id}")
 def member(call: Call) -> Answer:
     """A member."""
-    found = call.core.world.member(_guild(call).id, call.params["user_id"])
+    found = call.core.world.member(guild_of(call).id, call.params["user_id"])
     return Answer(200, call.core.payloads.member(found))
 
 
 @route("GET", "/guilds/{guild_id}/members")
 def members(call: Call) -> Answer:
     """Members by id; needs the members intent to be allowed."""
-    found = _guild(call)
+    found = guild_of(call)
     if call.bot is not None and call.bot.disallowed_intents & 1 << 1:
         raise forbidden(50001)
     after, limit = int(call.arg("after") or 0), call.number("limit", 1, 1, 1000)
@@ -98,7 +98,7 @@ def members(call: Call) -> Answer:
 @route("GET", "/guilds/{guild_id}/members/search")
 def search_members(call: Call) -> Answer:
     """Members whose name or nick starts with ``query``."""
-    found = _guild(call)
+    found = guild_of(call)
     prefix = (call.arg("query") or "").lower()
     users = call.core.world.users
     hits = [
@@ -114,18 +114,18 @@ def search_members(call: Call) -> Answer:
 @route("PATCH", "/guilds/{guild_id}/members/{user_id}")
 def edit_member(call: Call) -> Answer:
     """Change a member: nick, roles, timeout."""
-    found = _guild(call)
+    found = guild_of(call)
     target: Member = call.core.world.member(
         found.id, call.me if call.params["user_id"] == "@me" else call.params["user_id"]
     )
     body = validate(MEMBER, call.fields())
     if "communication_disabled_until" in body:
-        _guild_bits(call, found, MODERATE_MEMBERS)
+        need_in_guild(call, found, MODERATE_MEMBERS)
         if target.user_id == found.owner_id:
             raise forbidden()
         target.communication_disabled_until = body["communication_disabled_until"]
     if body.get("roles") is not None:
-        _guild_bits(call, found, MANAGE_ROLES)
+        need_in_guild(call, found, MANAGE_ROLES)
         if any(role_id not in found.roles for role_id in body["roles"]):
             raise unknown("role")
         target.roles = list(body["roles"])
@@ -148,8 +148,8 @@ def take_role(call: Call) -> Answer:
 
 
 def _change_role(call: Call, *, give: bool) -> Answer:
-    found = _guild(call)
-    _guild_bits(call, found, MANAGE_ROLES)
+    found = guild_of(call)
+    need_in_guild(call, found, MANAGE_ROLES)
     target = call.core.world.member(found.id, call.params["user_id"])
     role_id = call.params["role_id"]
     if role_id not in found.roles:
@@ -165,14 +165,14 @@ def _change_role(call: Call, *, give: bool) -> Answer:
 @route("GET", "/guilds/{guild_id}/roles")
 def roles(call: Call) -> Answer:
     """Roles."""
-    return Answer(200, [call.core.payloads.role(role) for role in _guild(call).roles.values()])
+    return Answer(200, [call.core.payloads.role(role) for role in guild_of(call).roles.values()])
 
 
 @route("POST", "/guilds/{guild_id}/roles")
 def create_role(call: Call) -> Answer:
     """Make a role."""
-    found = _guild(call)
-    _guild_bits(call, found, MANAGE_ROLES)
+    found = guild_of(call)
+    need_in_guild(call, found, MANAGE_ROLES)
     body = validate(ROLE, call.fields())
     role = Role(
         call.core.world.new_id(),
@@ -319,7 +319,7 @@ def create_thread(call: Call) -> Answer:
 @route("GET", "/guilds/{guild_id}/threads/active")
 def active_threads(call: Call) -> Answer:
     """All active threads the bot can see."""
-    world, found = call.core.world, _guild(call)
+    world, found = call.core.world, guild_of(call)
     seen = [
         t for t in world.channels_of(found.id, threads=True) if not t.archived and can_see(world, t, call.me)
     ]

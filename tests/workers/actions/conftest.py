@@ -1,0 +1,116 @@
+"""Actions against the simulator on real sockets; every body sent is held against Discord's OpenAPI file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from pydantic import SecretStr
+
+from config.schema.discord_parts import Actions
+from shoal.discord.limiter import Unlimited
+from shoal.discord.permissions import Permission
+from shoal.discord.rest import Rest
+from shoal.discord.retry import NO_RETRY
+from shoal.discord.transport import Transport
+from shoal.simulator.server import Simulator
+from shoal.state.store import Store
+from tests.discord.test_rest import openapi
+from workers.actions.base import ActionContext
+from workers.actions.perform import perform
+from workers.actions.table import ACTIONS, action_named
+
+Json = dict[str, Any]
+ALL_OPEN = {action.gate: True for action in ACTIONS.values()}
+DEFAULTS: Mapping[str, bool] = Actions().model_dump(by_alias=True)
+BOT_RIGHTS = Permission.ADMINISTRATOR
+
+
+class Doer:
+    """A bot with all permissions in a guild of its own, and an operator who has it do things."""
+
+    def __init__(self, store: Store, simulator: Simulator, transport: Transport) -> None:
+        self.simulator = simulator
+        self.control = simulator.control
+        self.rest = Rest(transport, max_wait=0.05, retry=NO_RETRY)
+        self.owner = str(self.control.add_user("owner")["id"])
+        made = self.control.add_guild("Reef", owner=self.owner, members=[simulator.bot_id])
+        self.guild = str(made["id"])
+        bots = self.control.add_role(self.guild, "bots", permissions=int(BOT_RIGHTS))
+        self.control.edit_member(self.guild, simulator.bot_id, roles=[bots["id"]])
+        self.channel = str(self.control.add_channel(self.guild, "talk")["id"])
+        self.sent_before = max((line["n"] for line in self.control.requests()), default=0)
+        self.commands: list[bytes] = []
+        self.context = ActionContext("default", self.rest, store.facts, command=self.commands.append)
+
+    def do(self, name: str, gates: Mapping[str, bool] = ALL_OPEN, **values: Any) -> Json:
+        """An action as the operator: nothing is refused him."""
+        action = action_named(name)
+        assert action is not None, name
+        return perform(action, values, gates, self.context)
+
+    def as_member(self, user: str, **fields: Any) -> Doer:
+        """The same, asked for by a user in the channel."""
+        other = object.__new__(Doer)
+        other.__dict__.update(self.__dict__)
+        place = {"channel_id": self.channel, "guild_id": self.guild, "sender_id": user, **fields}
+        other.context = replace(self.context, **place)
+        return other
+
+    def member(self, name: str, permissions: Permission = Permission(0)) -> str:
+        """A new member, with a role of his own above the earlier ones."""
+        user = str(self.control.add_user(name)["id"])
+        role = self.control.add_role(self.guild, name, permissions=int(permissions))
+        self.control.add_member(self.guild, user, roles=[role["id"]])
+        return user
+
+    def say(self, text: str = "hello", **fields: Any) -> str:
+        """Somebody writes into the channel; the id of his message."""
+        return str(self.control.say(self.channel, text, user=self.owner, **fields)["id"])
+
+    def requests(self) -> list[Json]:
+        """What this test's bot asked of Discord."""
+        return self.control.requests(after=self.sent_before)
+
+
+def hold_against_discord(line: Json) -> list[str]:
+    """What is wrong with a request according to Discord's own file: the route, and the body."""
+    method, _, template = str(line["route"]).partition(" ")
+    paths = openapi()["paths"]
+    fitting = [path for path in paths if _shape(path) == _shape(template)]
+    if not fitting or method.lower() not in paths[fitting[0]]:
+        return [f"{line['route']} is no route of Discord"]
+    operation = paths[fitting[0]][method.lower()]
+    if not line.get("body"):
+        return []
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    validator = jsonschema_rs.Draft202012Validator({**schema, "components": openapi()["components"]})
+    return [
+        f"{line['route']} {list(e.instance_path)}: {e.message}" for e in validator.iter_errors(line["body"])
+    ]
+
+
+def _shape(path: str) -> str:
+    return "/".join("{}" if word.startswith("{") else word for word in path.split("/"))
+
+
+@pytest.fixture(scope="session")
+def discord() -> Iterator[Simulator]:
+    """One simulator for all tests of this folder; each test has a guild of its own."""
+    with Simulator(settings={"rate_limits": False}) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def doer(store: Store, discord: Simulator) -> Iterator[Doer]:
+    """The bot; after the test, what it asked is checked."""
+    transport = Transport("default", SecretStr(discord.token), limiter=Unlimited(), api_url=discord.api_url)
+    made = Doer(store, discord, transport)
+    yield made
+    made.control.clear_faults()
+    problems = [problem for line in made.requests() for problem in hold_against_discord(line)]
+    transport.close()
+    assert problems == []

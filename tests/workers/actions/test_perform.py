@@ -1,0 +1,108 @@
+"""What the person who asked must be allowed to do himself (``spec/outbound.md`` 7.5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shoal.discord.permissions import Permission as P
+from tests.workers.actions.conftest import Doer
+from workers.actions.base import ActionError
+from workers.actions.table import ACTIONS
+
+ASKING = sorted(name for name, action in ACTIONS.items() if action.asks is not None)
+
+
+def arguments(name: str, doer: Doer, target: str) -> dict[str, Any]:
+    """Arguments that would be enough."""
+    return {
+        "userId": target, "roleId": doer.guild, "channelId": doer.channel, "name": "x", "eventName": "x",
+        "categoryId": doer.channel, "startTime": "2030-01-01T10:00:00Z", "position": 1,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_without_the_permission_nothing_is_changed(doer: Doer, name: str) -> None:
+    target, plain = doer.member("target"), doer.member("plain")
+    with pytest.raises(ActionError, match="Sender does not have required permissions"):
+        doer.as_member(plain).do(name, **arguments(name, doer, target))
+    assert {line["method"] for line in doer.requests()} <= {"GET"}
+
+
+def test_the_moderating_actions_ask_for_the_permissions_of_moderators() -> None:
+    asked = {name: ACTIONS[name].asks for name in ("timeout", "kick", "ban", "role-add", "channel-edit")}
+    assert asked == {
+        "timeout": P.MODERATE_MEMBERS, "kick": P.KICK_MEMBERS, "ban": P.BAN_MEMBERS,
+        "role-add": P.MANAGE_ROLES, "channel-edit": P.MANAGE_CHANNELS,
+    }  # fmt: skip
+
+
+def test_with_the_permission_it_is_done_to_those_below(doer: Doer) -> None:
+    below, mod, above = doer.member("below"), doer.member("mod", P.KICK_MEMBERS), doer.member("above")
+    asking = doer.as_member(mod)
+    assert asking.do("kick", userId=below) == {"ok": True}
+    with pytest.raises(ActionError, match="not below them"):
+        asking.do("kick", userId=above)
+    with pytest.raises(ActionError, match="owner of the server"):
+        asking.do("kick", userId=doer.owner)
+    assert doer.as_member(doer.owner).do("kick", userId=above) == {"ok": True}
+
+
+def test_roles_are_given_below_the_own_role_only(doer: Doer) -> None:
+    target = doer.member("target")
+    low = str(doer.control.add_role(doer.guild, "low")["id"])
+    mod = doer.member("mod", P.MANAGE_ROLES)
+    high = str(doer.control.add_role(doer.guild, "high")["id"])
+    asking = doer.as_member(mod)
+    assert asking.do("role-add", userId=target, roleId=low) == {"ok": True}
+    with pytest.raises(ActionError, match="not below their own"):
+        asking.do("role-add", userId=target, roleId=high)
+    with pytest.raises(ActionError, match="not below their own"):
+        asking.do("role-add", userId=mod, roleId=high)
+
+
+def test_who_is_no_member_is_refused(doer: Doer) -> None:
+    stranger = str(doer.control.add_user("stranger")["id"])
+    with pytest.raises(ActionError, match="trusted Discord sender identity"):
+        doer.as_member(stranger).do("ban", userId=doer.member("target"))
+
+
+def test_permission_in_one_server_changes_nothing_in_another(doer: Doer) -> None:
+    """The server asked about is the channel's, whatever guildId the model writes."""
+    mod = doer.member("mod", P.ADMINISTRATOR)
+    bot = doer.simulator.bot_id
+    foreign = str(doer.control.add_guild("Other", owner=doer.owner, members=[bot, mod])["id"])
+    victim = str(doer.control.add_channel(foreign, "victim")["id"])
+    asking = doer.as_member(mod)
+    for name, place in (
+        ("channel-delete", {"channelId": victim}),
+        ("channel-edit", {"target": f"channel:{victim}", "name": "x"}),
+        ("category-delete", {"categoryId": victim}),
+        ("category-edit", {"categoryId": victim, "name": "x"}),
+    ):
+        with pytest.raises(ActionError):
+            asking.do(name, **place)
+        with pytest.raises(ActionError, match="different servers"):
+            asking.do(name, guildId=doer.guild, **place)
+    assert doer.rest.get_channel(victim)["name"] == "victim"
+
+
+def test_reads_stay_in_the_server_of_the_conversation(doer: Doer) -> None:
+    bot = doer.simulator.bot_id
+    foreign = str(doer.control.add_guild("Other", owner=doer.owner, members=[bot])["id"])
+    asking = doer.as_member(doer.member("ann"))
+    for name in ("channel-list", "role-info", "event-list", "emoji-list", "thread-list"):
+        with pytest.raises(ActionError, match="not allowed"):
+            asking.do(name, guildId=foreign)
+        assert asking.do(name)["ok"] is True
+        assert doer.as_member(doer.owner, by_owner=True).do(name, guildId=foreign)["ok"] is True
+
+
+def test_others_messages_are_deleted_by_those_who_may(doer: Doer) -> None:
+    ann, mod = doer.member("ann"), doer.member("mod", P.MANAGE_MESSAGES)
+    theirs, own = doer.say("theirs"), doer.rest.create_message(doer.channel, content="bot", nonce=None)["id"]
+    with pytest.raises(ActionError, match="required permissions"):
+        doer.as_member(ann).do("delete", messageId=theirs)
+    assert doer.as_member(ann).do("delete", messageId=own) == {"ok": True}
+    assert doer.as_member(mod).do("delete", messageId=theirs) == {"ok": True}
