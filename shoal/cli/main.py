@@ -13,6 +13,7 @@ from shoal.cli.commands import (
     doctor,
     fleet,
     inspect,
+    message,
     pairing,
     processes,
     simulator,
@@ -31,7 +32,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (demo, fleet, inspect, pairing, channels, doctor, configuration, processes, simulator):
+for part in (demo, fleet, inspect, pairing, channels, message, doctor, configuration, processes, simulator):
     part.register(app)
 
 

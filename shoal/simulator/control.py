@@ -115,7 +115,7 @@ class Control:
 
     def set_voice(self, guild: str, user: str, channel: str | None) -> Json:
         """Put a user into a voice channel as REST shows it, or out of it (no event is sent)."""
-        return self._one("PUT", f"/guilds/{guild}/voice/{user}", channel=channel)
+        return self._one("PATCH", f"/guilds/{guild}/voice/{user}", channel=channel)
 
     def open_dm(self, user: str | None = None, bot: str | None = None) -> Json:
         """The direct-message channel of a user and a bot, made on first use."""

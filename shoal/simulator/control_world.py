@@ -172,7 +172,7 @@ def _remove_member(ask: Ask) -> Json:
     return {"id": member.user_id}
 
 
-@on("PUT", "guilds/*/voice/*")
+@on("PATCH", "guilds/*/voice/*")
 def _set_voice(ask: Ask) -> Json:
     guild = ask.guild()
     user_id = ask.core.world.find_user(ask.words[1]).id

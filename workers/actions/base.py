@@ -201,7 +201,7 @@ class Args:
     def given(self, **fields: str) -> Json:
         """``{wire name: value}`` of the arguments that are there: ``given(parentId="parent_id")``."""
         return {
-            wire: self._values[name] for wire, name in fields.items() if self._values.get(name) is not None
+            wire: self._values[name] for name, wire in fields.items() if self._values.get(name) is not None
         }
 
 

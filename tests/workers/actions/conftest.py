@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -46,7 +47,7 @@ class Doer:
         self.commands: list[bytes] = []
         self.context = ActionContext("default", self.rest, store.facts, command=self.commands.append)
 
-    def do(self, name: str, gates: Mapping[str, bool] = ALL_OPEN, **values: Any) -> Json:
+    def do(self, name: str, gates: Mapping[str, bool] = ALL_OPEN, /, **values: Any) -> Json:
         """An action as the operator: nothing is refused him."""
         action = action_named(name)
         assert action is not None, name
@@ -60,7 +61,7 @@ class Doer:
         other.context = replace(self.context, **place)
         return other
 
-    def member(self, name: str, permissions: Permission = Permission(0)) -> str:
+    def member(self, name: str, permissions: int = 0) -> str:
         """A new member, with a role of his own above the earlier ones."""
         user = str(self.control.add_user(name)["id"])
         role = self.control.add_role(self.guild, name, permissions=int(permissions))

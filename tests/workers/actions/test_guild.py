@@ -37,8 +37,10 @@ def test_channels_are_made_changed_moved_and_deleted(doer: Doer) -> None:
     assert category["type"] == 4
     made = doer.do("channelCreate", guildId=doer.guild, name="faq", topic="t")["channel"]
     assert (made["name"], made["topic"]) == ("faq", "t")
-    edited = doer.do("channelEdit", channelId=f"channel:{made['id']}", name="help", nsfw=True)["channel"]
-    assert (edited["name"], edited["nsfw"]) == ("help", True)
+    edited = doer.do(
+        "channelEdit", channelId=f"channel:{made['id']}", name="help", nsfw=True, rateLimitPerUser=5
+    )["channel"]
+    assert (edited["name"], edited["nsfw"], edited["rate_limit_per_user"]) == ("help", True, 5)
     moved = doer.do(
         "channelMove", guildId=doer.guild, channelId=made["id"], parentId=category["id"], position=3
     )
@@ -73,6 +75,7 @@ def test_events(doer: Doer) -> None:
         "eventCreate", guildId=doer.guild, eventName="Meet", startTime=SOON, channelId=voice, desc="All"
     )["event"]
     assert (made["entity_type"], made["privacy_level"], made["channel_id"]) == (2, 2, voice)
+    assert made["description"] == "All"
     out = doer.do(
         "event-create", guildId=doer.guild, eventName="Beach", startTime=SOON, endTime=LATER,
         eventType="external", location="Pier 7",

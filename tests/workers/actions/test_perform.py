@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shoal.discord.permissions import Permission as P
+from shoal.discord.permissions import Permission
 from tests.workers.actions.conftest import Doer
 from workers.actions.base import ActionError
 from workers.actions.table import ACTIONS
@@ -33,13 +33,18 @@ def test_without_the_permission_nothing_is_changed(doer: Doer, name: str) -> Non
 def test_the_moderating_actions_ask_for_the_permissions_of_moderators() -> None:
     asked = {name: ACTIONS[name].asks for name in ("timeout", "kick", "ban", "role-add", "channel-edit")}
     assert asked == {
-        "timeout": P.MODERATE_MEMBERS, "kick": P.KICK_MEMBERS, "ban": P.BAN_MEMBERS,
-        "role-add": P.MANAGE_ROLES, "channel-edit": P.MANAGE_CHANNELS,
+        "timeout": Permission.MODERATE_MEMBERS, "kick": Permission.KICK_MEMBERS,
+        "ban": Permission.BAN_MEMBERS,
+        "role-add": Permission.MANAGE_ROLES, "channel-edit": Permission.MANAGE_CHANNELS,
     }  # fmt: skip
 
 
 def test_with_the_permission_it_is_done_to_those_below(doer: Doer) -> None:
-    below, mod, above = doer.member("below"), doer.member("mod", P.KICK_MEMBERS), doer.member("above")
+    below, mod, above = (
+        doer.member("below"),
+        doer.member("mod", Permission.KICK_MEMBERS),
+        doer.member("above"),
+    )
     asking = doer.as_member(mod)
     assert asking.do("kick", userId=below) == {"ok": True}
     with pytest.raises(ActionError, match="not below them"):
@@ -52,7 +57,7 @@ def test_with_the_permission_it_is_done_to_those_below(doer: Doer) -> None:
 def test_roles_are_given_below_the_own_role_only(doer: Doer) -> None:
     target = doer.member("target")
     low = str(doer.control.add_role(doer.guild, "low")["id"])
-    mod = doer.member("mod", P.MANAGE_ROLES)
+    mod = doer.member("mod", Permission.MANAGE_ROLES)
     high = str(doer.control.add_role(doer.guild, "high")["id"])
     asking = doer.as_member(mod)
     assert asking.do("role-add", userId=target, roleId=low) == {"ok": True}
@@ -70,7 +75,7 @@ def test_who_is_no_member_is_refused(doer: Doer) -> None:
 
 def test_permission_in_one_server_changes_nothing_in_another(doer: Doer) -> None:
     """The server asked about is the channel's, whatever guildId the model writes."""
-    mod = doer.member("mod", P.ADMINISTRATOR)
+    mod = doer.member("mod", Permission.ADMINISTRATOR)
     bot = doer.simulator.bot_id
     foreign = str(doer.control.add_guild("Other", owner=doer.owner, members=[bot, mod])["id"])
     victim = str(doer.control.add_channel(foreign, "victim")["id"])
@@ -100,7 +105,7 @@ def test_reads_stay_in_the_server_of_the_conversation(doer: Doer) -> None:
 
 
 def test_others_messages_are_deleted_by_those_who_may(doer: Doer) -> None:
-    ann, mod = doer.member("ann"), doer.member("mod", P.MANAGE_MESSAGES)
+    ann, mod = doer.member("ann"), doer.member("mod", Permission.MANAGE_MESSAGES)
     theirs, own = doer.say("theirs"), doer.rest.create_message(doer.channel, content="bot", nonce=None)["id"]
     with pytest.raises(ActionError, match="required permissions"):
         doer.as_member(ann).do("delete", messageId=theirs)

@@ -34,7 +34,7 @@ def test_a_thread_of_a_message_has_its_id(doer: Doer) -> None:
 
 
 def test_a_thread_without_its_message_is_kept_and_said(doer: Doer) -> None:
-    doer.control.fault("status", route="POST /channels/{channel_id}/messages", status=403, times=1)
+    doer.control.fault("status", route="POST /channels/{channel_id}/messages", status=403, count=1)
     done = doer.do("thread-create", target=doer.channel, threadName="T", message="hi")
     assert (done["ok"], done["partial"]) == (True, True)
     assert done["initialMessageDelivery"]["delivered"] == 0

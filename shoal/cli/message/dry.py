@@ -1,0 +1,34 @@
+"""``--dry-run``: what would change something is shown instead of sent; what only looks is asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shoal.discord.rest import Rest
+from shoal.discord.routes import Route
+from shoal.discord.transport import Response
+
+__all__ = ["Showing", "Shown"]
+
+
+class Shown(Exception):
+    """The first request that would have changed something."""
+
+    def __init__(self, request: dict[str, Any]) -> None:
+        self.request = request
+        super().__init__("shown")
+
+
+class Showing(Rest):
+    """REST calls that stop at the first change."""
+
+    def call(self, route: Route, **options: Any) -> Response:
+        """Ask, or raise :class:`Shown`."""
+        if str(route).startswith("GET "):
+            return super().call(route, **options)
+        shown: dict[str, Any] = {"route": str(route), "path": route.path}
+        if options.get("json") is not None:
+            shown["body"] = options["json"]
+        if options.get("files"):
+            shown["files"] = [file.filename for file in options["files"]]
+        raise Shown(shown)

@@ -1,0 +1,172 @@
+"""Doing one line of ``shoal message``: the account, the target, the action, and what is printed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from config import Account, Loaded, load
+from config.accounts import normalise_id
+from shoal.base.errors import ProcessError, StoreUnavailable
+from shoal.base.exits import USAGE
+from shoal.cli.egress import guard_egress
+from shoal.cli.message.dry import Showing, Shown
+from shoal.cli.message.table import Line
+from shoal.cli.store import opened
+from shoal.discord.connect import open_transport
+from shoal.discord.directory import RestDirectory
+from shoal.discord.limiter import Limiter, LimiterLike, Unlimited
+from shoal.discord.rest import Rest
+from shoal.state.facts import Facts
+from shoal.state.store import Store
+from workers.access.lookup import find_entry
+from workers.actions.base import ActionContext
+from workers.actions.perform import perform
+from workers.actions.table import ACTIONS
+from workers.delivery.targets import TargetError, parse_target, resolve_channel
+
+__all__ = ["Operator", "operator", "run_line"]
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Somebody at the command line with an account's powers. ``store`` is there where a fleet runs."""
+
+    loaded: Loaded
+    account: Account
+    rest: Rest
+    store: Store | None
+
+    def channel(self, target: str | None) -> str:
+        """The channel of a target, of ``defaultTo`` where none is named; names are looked up (2.3).
+
+        Raises:
+            TargetError: none named, or not to be understood.
+        """
+        settings = self.account.discord
+        given = (target or settings.default_to or "").strip()
+        allowed = [str(entry) for entry in settings.allow_from or []]
+        try:
+            found = parse_target(given, default="channel", allow_from=allowed)
+        except TargetError:
+            entry = find_entry(given, RestDirectory(self.rest)) if given else None
+            if entry is None or entry.kind not in ("channel", "thread", "user"):
+                raise
+            found = parse_target(f"{'user' if entry.kind == 'user' else 'channel'}:{entry.id}")
+        if self.store is not None:
+            return resolve_channel(found, account=self.account.id, facts=self.store.facts, rest=self.rest)
+        return found.id if found.kind == "channel" else str(self.rest.create_dm(found.id)["id"])
+
+    def context(self) -> ActionContext:
+        """For actions: the operator, whom nothing is refused."""
+        facts = self.store.facts if self.store is not None else NoFacts()
+        return ActionContext(self.account.id, self.rest, facts)
+
+
+class NoFacts(Facts):
+    """Nothing is known without a fleet: everything is asked of Discord."""
+
+    def __init__(self) -> None:
+        """Without a store."""
+
+    def get(self, account: str, kind: str, fact_id: str) -> Any | None:
+        """Nothing."""
+        del account, kind, fact_id
+        return None
+
+
+@contextmanager
+def operator(config: Path | None, state_dir: Path | None, account: str | None) -> Iterator[Operator]:
+    """The account with its transport, and the fleet's store and rate limiter where there is one.
+
+    Raises:
+        ConfigError: the account cannot run.
+        StoreUnavailable: a configured Redis does not answer.
+    """
+    loaded = load(config, state_dir=state_dir)
+    served = loaded.account(normalise_id(account) if account else loaded.default_account_id)
+    guard_egress(loaded, [served.id], process="message")
+    with ExitStack() as stack:
+        store: Store | None = None
+        try:
+            store = stack.enter_context(opened(loaded))
+        except StoreUnavailable:
+            if loaded.redis_url is not None:
+                raise
+        limiter: LimiterLike = Limiter(store) if store is not None else Unlimited()
+        transport = open_transport(served, limiter)
+        stack.callback(transport.close)
+        yield Operator(loaded, served, Rest(transport), store)
+
+
+def run_line(
+    line: Line,
+    values: Json,
+    *,
+    channel: str,
+    account: str | None,
+    dry_run: bool,
+    config: Path | None,
+    state_dir: Path | None,
+    as_json: bool,
+    timeout: float = 30.0,
+) -> None:
+    """Do it and print the result.
+
+    Raises:
+        ShoalError: it was not done; the command ends with its line and exit code.
+    """
+    if channel.strip().lower() != "discord":
+        raise ProcessError(
+            f"There is no channel {channel!r}.", fix="Shoal serves discord only.", exit_code=USAGE
+        )
+    with operator(config, state_dir, account) as who:
+        if dry_run:
+            who = Operator(who.loaded, who.account, Showing(who.rest.transport), None)
+        try:
+            result = _do(line, values, who, timeout)
+        except Shown as shown:
+            result = {"ok": True, "dryRun": True, "request": shown.request}
+    print(json.dumps(result, ensure_ascii=False) if as_json else _human(line, result))
+
+
+def _do(line: Line, values: Json, who: Operator, timeout: float) -> Json:
+    from shoal.cli.message import sending
+
+    if line.action == "send":
+        return sending.send(values, who, timeout)
+    if line.action == "poll":
+        return sending.poll(values, who, timeout)
+    if line.action == "react":
+        return sending.react(values, who)
+    if "message" in values:
+        values["message"] = sending.text_of(values)
+    if "target" in line.flags:
+        values["target"] = f"channel:{who.channel(values.get('target'))}"
+    gates: dict[str, bool] = who.account.discord.actions.model_dump(by_alias=True)
+    return perform(ACTIONS[line.action], values, gates, who.context())
+
+
+def _human(line: Line, result: Json) -> str:
+    """One line, with the ids of what was made; lists in JSON below it."""
+    if result.get("dryRun"):
+        return "Not sent: " + json.dumps(result["request"], ensure_ascii=False)
+    rest = {name: value for name, value in result.items() if name != "ok"}
+    inner = rest.get("result")
+    if isinstance(inner, dict) and "channelId" in inner:
+        note = f" ({result['note']})" if "note" in result else ""
+        if "messageId" not in inner:
+            return f"Queued for channel {inner['channelId']}{note}."
+        return f"Sent message {inner['messageId']} to channel {inner['channelId']}{note}."
+    thread = rest.get("thread")
+    if isinstance(thread, dict):
+        warning = f" {result['warning']} {result['initialMessageError']}" if result.get("partial") else ""
+        return f"Made thread {thread.get('id')} {thread.get('name')!r}.{warning}"
+    done = " ".join(line.words)
+    return f"{done}: done." if not rest else f"{done}: {json.dumps(rest, ensure_ascii=False)}"
