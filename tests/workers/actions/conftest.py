@@ -89,9 +89,9 @@ def hold_against_discord(line: Json) -> list[str]:
         return []
     schema = operation["requestBody"]["content"]["application/json"]["schema"]
     validator = jsonschema_rs.Draft202012Validator({**schema, "components": openapi()["components"]})
-    return [
-        f"{line['route']} {list(e.instance_path)}: {e.message}" for e in validator.iter_errors(line["body"])
-    ]
+    body = json.loads(line["body"]) if isinstance(line["body"], str) else line["body"]
+    problems = validator.iter_errors(body)
+    return [f"{line['route']} {list(problem.instance_path)}: {problem.message}" for problem in problems]
 
 
 def _shape(path: str) -> str:
