@@ -7,6 +7,8 @@ A dead delivery cannot be told where it failed; it shows in ``shoal status`` and
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from shoal.base.ids import check_name
@@ -16,6 +18,7 @@ from shoal.state.records import DeadRecord, Record
 from shoal.state.store import Store
 from workers.delivery.records import KIND as SEND
 from workers.delivery.records import NOTICE_MAX_AGE_S, SendRequest, encode
+from workers.delivery.settling import Settle, settle_push
 from workers.delivery.texts import language_of, say
 from workers.sessions.records import KIND as TURN
 from workers.sessions.records import TurnRequest, decode_turn
@@ -25,18 +28,22 @@ __all__ = ["tell_of_the_dead"]
 log = get_logger(__name__)
 
 
-def tell_of_the_dead(store: Store) -> int:
-    """Post what has not been told yet; returns how many records were looked at."""
+def tell_of_the_dead(store: Store, states: Sequence[str] = ()) -> int:
+    """Post what has not been told yet; returns how many records were looked at.
+
+    Args:
+        states: emojis by which turns show their state; none of them stays on the message of a dead one.
+    """
     dead = store.lanes.dead_unnoticed()
     for record in dead:
         log.error("dead record", id=record.id, lane=record.lane, code=record.code, kind=record.record.kind)
         if record.record.kind == TURN:
-            _tell_conversation(store, record)
+            _tell_conversation(store, record, states)
         store.lanes.dead_noticed(record.id)
     return len(dead)
 
 
-def _tell_conversation(store: Store, dead: DeadRecord) -> None:
+def _tell_conversation(store: Store, dead: DeadRecord, states: Sequence[str]) -> None:
     try:
         turn = decode_turn(dead.record.body)
     except msgspec.DecodeError:
@@ -46,6 +53,17 @@ def _tell_conversation(store: Store, dead: DeadRecord) -> None:
         store.ledger.close(turn.account, known, Outcome.DEAD, dead.code)
     request = notice_of(dead.id, turn)
     store.lanes.push(request.lane, Record(request.identity, SEND, encode(request)))
+    if states and turn.ack:
+        left = Settle(
+            account=turn.account,
+            channel_id=turn.channel_id,
+            message_id=turn.message_id,
+            states=tuple(states),
+            ack=turn.ack,
+            at_ms=dead.at_ms,
+        )
+        push = settle_push(left, f"dead.{dead.id}")
+        store.lanes.push(push.lane, push.record)
 
 
 def notice_of(dead_id: str, turn: TurnRequest) -> SendRequest:

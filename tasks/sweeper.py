@@ -7,6 +7,7 @@ sweep is one short script per lane class and may run as often as it likes.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 from shoal.base.errors import ShoalError
 from shoal.base.logging import get_logger
@@ -28,8 +29,10 @@ log = get_logger(__name__)
 class Sweeper:
     """The sweeping thread of one process."""
 
-    def __init__(self, store: Store, stopping: Stopping) -> None:
+    def __init__(self, store: Store, stopping: Stopping, states: Sequence[str] = ()) -> None:
+        """``states``: emojis by which turns show their state; see :mod:`tasks.deaths`."""
         self._store = store
+        self._states = states
         self._stopping = stopping
 
     def start(self) -> None:
@@ -42,7 +45,7 @@ class Sweeper:
             pause = SWEEP_EVERY_S
             try:
                 self.sweep_once()
-                tell_of_the_dead(self._store)
+                tell_of_the_dead(self._store, self._states)
                 pause = max(SHORTEST_PAUSE_S, self._store.lanes.next_due_in(int(SWEEP_EVERY_S * 1000)) / 1000)
             except ShoalError as error:
                 log.warning("sweep skipped", error=error)

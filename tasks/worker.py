@@ -32,6 +32,7 @@ from tasks.stopping import SharedFlag, Stopping
 from tasks.sweeper import Sweeper
 from tasks.warm import warm_up_when_ready
 from tasks.watchdog import Watchdog
+from workers.agent.shown import status_settings
 
 __all__ = ["KINDS", "WorkerKind", "run"]
 
@@ -97,7 +98,8 @@ def run(kind_name: str, loaded: Loaded, *, index: int = 1, concurrency: int | No
         for sentence in take_over_files(runtime.store, loaded.state_dir, loaded.account_ids()):
             log.warning(sentence)
     runtime.start()
-    Sweeper(runtime.store, runtime.stopping).start()
+    status = status_settings(loaded.root.messages.status_reactions)
+    Sweeper(runtime.store, runtime.stopping, tuple(status.emojis.values()) if status else ()).start()
     # tasks of a prefork pool run in children, whose signals are not heard here
     in_hand = None if kind.pool == "threads" else lambda: len(worker_state.reserved_requests)
     Watchdog(runtime.store, [QUEUE_PREFIX + name for name in queues], slots, in_hand=in_hand).start()

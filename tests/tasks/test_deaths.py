@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from shoal.base.ids import new_token
@@ -9,6 +10,7 @@ from shoal.state.records import Failure, Grant, Record
 from shoal.state.store import Store
 from tasks.deaths import tell_of_the_dead
 from workers.delivery.records import decode_send
+from workers.delivery.settling import Settle
 from workers.sessions.records import KIND, TurnRequest, encode
 
 LANE = "session:agent:main:main"
@@ -49,6 +51,28 @@ def test_a_dead_turn_leaves_one_notice_in_its_conversation(store: Store, text: s
     explained = store.ledger.explain("default", "900")
     assert explained is not None
     assert explained.outcome == "dead"
+
+
+def test_a_dead_turn_leaves_no_state_on_its_message(store: Store) -> None:
+    """``spec/inbound.md`` 7.5: only the acknowledgement may stay."""
+    turn = TurnRequest(
+        account="default",
+        channel_id="77",
+        message_id="900",
+        author_id="5",
+        author_name="ada",
+        chat_type="channel",
+        agent_id="main",
+        session_key="agent:main:main",
+        text="hi",
+        ack="👀",
+    )
+    die(store, encode(turn))
+    tell_of_the_dead(store, ("🤔", "🔥"))
+    grant = store.lanes.acquire("reaction:default:900", new_token())
+    assert isinstance(grant, Grant)
+    wanted = msgspec.json.decode(grant.head.body, type=Settle)
+    assert (wanted.states, wanted.ack, wanted.remove) == (("🤔", "🔥"), "👀", ())
 
 
 def test_an_unreadable_record_is_told_in_the_log_only(store: Store) -> None:

@@ -207,9 +207,15 @@ class TurnReactions:
     def _start(self) -> None:
         if self._thread is None or not self._thread.is_alive():
             name = f"reactions-{self._head.message_id}"
-            self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+            self._thread = threading.Thread(target=self._work, name=name, daemon=True)
             self._thread.start()
         self._changed.notify_all()
+
+    def _work(self) -> None:
+        try:
+            self._run()
+        except Exception:  # a bug here costs a reaction, never the turn
+            log.exception("reactions failed", message=self._head.message_id)
 
     def _run(self) -> None:
         while True:

@@ -117,7 +117,7 @@ class Typing:
                 if cue not in _STARTS[self._mode]:
                     return
                 name = f"typing-{self._channel_id}"
-                self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+                self._thread = threading.Thread(target=self._work, name=name, daemon=True)
                 self._thread.start()
             else:
                 self._changed.notify_all()
@@ -131,6 +131,13 @@ class Typing:
         with self._changed:
             self._sealed = True
             self._changed.notify_all()
+
+    def _work(self) -> None:
+        try:
+            self._run()
+        except Exception:  # a bug here costs the indicator, never the turn
+            log.exception("typing failed", channel=self._channel_id)
+            self.seal()
 
     def _run(self) -> None:
         if self._delay_s and self._wait(self._delay_s):
