@@ -15,7 +15,7 @@ from shoal.discord.retry import RetryPolicy
 from shoal.discord.transport import Transport
 from shoal.simulator.server import Simulator
 from shoal.state.store import Store
-from workers.delivery.reactions import Mark
+from workers.delivery.reactions import Mark, TurnReactions
 
 REACTION = "/channels/{channel_id}/messages/{message_id}/reactions/{emoji}/@me"
 
@@ -33,6 +33,7 @@ class Reacting:
         self.rest = Rest(self.transport, max_wait=0.0, retry=once, priority=Priority.BACKGROUND)
         self.channel = str(self.control.add_channel(discord.guild_id, "react")["id"])
         self.message = self.say()
+        self.open: list[TurnReactions] = []
 
     def say(self, text: str = "please") -> str:
         """The id of a new message of a person."""

@@ -44,6 +44,8 @@ def limited() -> Iterator[Simulator]:
 def room(store: Store, limited: Simulator) -> Iterator[Reacting]:
     made = Reacting(store, limited)
     yield made
+    for reactions in made.open:
+        reactions.close()
     limited.control.clear_faults()
     made.transport.close()
     deadline = time.monotonic() + 5
@@ -53,7 +55,9 @@ def room(store: Store, limited: Simulator) -> Iterator[Reacting]:
 
 
 def shown(room: Reacting, status: StatusSettings | None = FAST, **options: object) -> TurnReactions:
-    return TurnReactions(room.rest, room.mark(), status=status, **options)  # type: ignore[arg-type]
+    made = TurnReactions(room.rest, room.mark(), status=status, **options)  # type: ignore[arg-type]
+    room.open.append(made)
+    return made
 
 
 def test_an_acknowledgement_is_one_request(room: Reacting) -> None:
@@ -116,8 +120,9 @@ def test_the_slow_bucket_makes_the_newest_win(room: Reacting) -> None:
     assert len(room.done()) <= 10
 
 
+@pytest.mark.slow
 def test_stalls_are_shown_and_end_with_progress(room: Reacting) -> None:
-    timing = StatusSettings(EMOJIS, debounce_s=0.0, stall_soft_s=0.6, stall_hard_s=1.6)
+    timing = StatusSettings(EMOJIS, debounce_s=0.0, stall_soft_s=1.0, stall_hard_s=4.0)
     reactions = shown(room, timing)
     reactions.ack(room.mark())
     reactions.show("thinking")
