@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from shoal.base.errors import InvalidName, ShoalError, StoreUnavailable
+from shoal.base.errors import ConfigError, InvalidName, ShoalError, StoreUnavailable
 from shoal.base.ids import check_name
 from shoal.base.logging import get_logger
 from shoal.state.effects import Effect
@@ -28,7 +29,9 @@ from tasks.plain import send_plain
 from tasks.runtime import Runtime
 from tasks.slots import Job, Slots
 from workers.delivery.echo import echo_push
+from workers.delivery.outgoing import Outgoing
 from workers.media.files import file_key, files_of, sent_with, words_of
+from workers.media.paths import Places
 from workers.media.receive import Interrupted, Receiver
 from workers.media.shelf import Shelf
 from workers.sessions.records import Attachment, TurnRequest, decode_turn
@@ -40,6 +43,7 @@ __all__ = [
     "FileDesk",
     "ask_for_files",
     "fetch",
+    "outgoing_for",
     "prune",
     "prune_everywhere",
     "register_media",
@@ -208,6 +212,35 @@ def receiver_for(runtime: Runtime, account_id: str) -> Receiver:
         stopping=lambda: runtime.stopping.requested,
         fresh=fresh,
         clock=runtime.clock,
+    )
+
+
+def outgoing_for(runtime: Runtime, request: TurnRequest, workspace: Path | None) -> Outgoing:
+    """What reads the files a conversation's agent sends: its workspace and the media folder are open.
+
+    Raises:
+        ConfigError: there is no such account that can run.
+    """
+    account = runtime.loaded.account(request.account)
+    transport = runtime.rest(request.account).transport
+    folders = [] if workspace is None else [workspace]
+    guild = runtime.store.facts.guild(request.account, request.guild_id) if request.guild_id else None
+    known = guild.get("premium_tier") if guild is not None else None
+
+    def own(url: str) -> bool:
+        try:
+            return transport.origins.is_cdn(transport.origins.cdn_url(url))
+        except ConfigError:  # it cannot be read; the fetch says so
+            return False
+
+    return Outgoing(
+        account=request.account,
+        places=Places((*folders, runtime.media_folder), runtime.loaded.state_dir),
+        download=transport.files.fetch,
+        own=own,
+        blobs=runtime.store.blobs,
+        max_bytes=int(account.discord.media_max_mb * 1024 * 1024),
+        tier=0 if not request.guild_id else known if isinstance(known, int) else None,
     )
 
 

@@ -7,6 +7,7 @@ not load agents, HTTP and Discord.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 from shoal.base.errors import ShoalError
 from shoal.base.logging import get_logger
@@ -15,7 +16,7 @@ from shoal.discord.retry import RetryPolicy
 from shoal.discord.users import user_ids
 from shoal.state.effects import Effect
 from tasks.acting import discord_actions
-from tasks.media import FileDesk
+from tasks.media import FileDesk, outgoing_for
 from tasks.runtime import Runtime
 from tasks.titles import ask_for_title
 from tasks.transports import in_background
@@ -33,6 +34,7 @@ from workers.agent.tools.message import MessageTool
 from workers.agent.tools.registry import ToolRegistry
 from workers.agent.tools.skill import SkillTool
 from workers.components.sending import ComponentSettings
+from workers.delivery.records import SendFile
 from workers.delivery.render import DeliverySettings
 from workers.delivery.send import DeliveryDeps
 from workers.delivery.targets import Target, resolve_channel
@@ -76,6 +78,10 @@ def make_turn_deps(runtime: Runtime) -> TurnDeps:
         owner_dm = runtime.delivery_deps.owner_dm
         return silence_hint(runtime.store, request, owner_dm, runtime.loaded.root.messages.language)
 
+    def load(request: TurnRequest, source: str, *, filename: str, check: Callable[[], None]) -> SendFile:
+        used = outgoing_for(runtime, request, profile(request).workspace)
+        return used.load(source, filename=filename, check=check)
+
     return TurnDeps(
         store=runtime.store,
         files=FileDesk(runtime),
@@ -86,7 +92,7 @@ def make_turn_deps(runtime: Runtime) -> TurnDeps:
         ),
         tools=ToolRegistry.of(
             [
-                MessageTool(react=react, components=components, acting=discord_actions(runtime)),
+                MessageTool(react=react, components=components, acting=discord_actions(runtime), load=load),
                 MemorySearch(profile, runtime.loaded.state_dir),
                 MemoryGet(profile, runtime.loaded.state_dir),
                 SkillTool(profile),
@@ -95,6 +101,7 @@ def make_turn_deps(runtime: Runtime) -> TurnDeps:
         profile=profile,
         presences=Presences(runtime.rest, reactions),
         threads=DiscordThreads(runtime.rest, runtime.clock),
+        load=load,
         title=lambda request: ask_for_title(runtime, request),
         hint=hint,
     )

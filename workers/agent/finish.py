@@ -20,6 +20,7 @@ from shoal.state.ledger import Outcome as Verdict
 from shoal.state.records import Grant, Record
 from shoal.state.steps import Commit
 from workers.agent.attached import notes_of
+from workers.agent.final_files import FinalFiles, without_files
 from workers.agent.journal import Answered, Journal
 from workers.agent.models import AllModelsFailedError, candidates
 from workers.agent.presence import Ended
@@ -30,7 +31,14 @@ from workers.agent.silence import silence_kind, silence_policy
 from workers.agent.texts import model_failure
 from workers.agent.transcript import Line, fit
 from workers.agent.visibility import ReplyMode, Unshown, failure_is_told, final_of
-from workers.delivery.records import KIND, NOTICE_MAX_AGE_S, SendOutcome, SendRequest, encode
+from workers.delivery.records import (
+    KIND,
+    NOTICE_MAX_AGE_S,
+    SendFile,
+    SendOutcome,
+    SendRequest,
+    encode,
+)
 from workers.delivery.settling import delivered_key
 from workers.delivery.texts import language_of, say
 from workers.media.files import MediaFile
@@ -76,6 +84,7 @@ class Ending:
         self.journal = journal
         self.absorbed = dict(absorbed)
         self.hint: Callable[[TurnRequest], list[Effect]] = lambda _request: []
+        self.files: FinalFiles = without_files
         self.may_send = may_send(profile.shown.send_policy, request, override=session.state.send)
         self.seen = Ended()
         self._partial = ""
@@ -98,6 +107,7 @@ class Ending:
             return self._tell(say("refused", language_of(self.request.text)), "model-refused")
         last = final_of(
             cleaned,
+            media=cleaned.media,
             mode=self.mode,
             silence=self.profile.shown.silence or silence_policy(None, silence_kind(self.request)),
             talked=self._sent_here(),
@@ -106,8 +116,14 @@ class Ending:
         text = say(last.filler, language_of(self.request.text)) if last.filler else last.text
         silent = str(last.unshown or "")
         reply_to, scope = self._reply_to(cleaned.reply_to)
+        files: tuple[SendFile, ...] = ()
+        shown = text
+        if last.media:
+            files, text, shown = self.files(self.request, text, last.media)
         send = None if silent else self._send(text, reply_to=reply_to, scope=scope, model=final.model)
-        ended = self._commit(send, silent=silent, length=len(cleaned.text), shown=text)
+        if send is not None and files:
+            send = msgspec.structs.replace(send, files=files)
+        ended = self._commit(send, silent=silent, length=len(cleaned.text), shown=shown)
         if last.unshown is Unshown.PRIVATE_FINAL and self.called and not self.journal.state.sent:
             return replace(ended, effects=[*ended.effects, *self.hint(self.request)])
         return ended

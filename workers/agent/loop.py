@@ -27,6 +27,7 @@ from workers.agent.attached import Attached
 from workers.agent.calls import MAX_ROUNDS, Calls
 from workers.agent.compaction import summarise
 from workers.agent.context import TurnContext, TurnOverdue, TurnStopped
+from workers.agent.final_files import final_files
 from workers.agent.finish import Ending
 from workers.agent.incoming import Incoming
 from workers.agent.journal import (
@@ -105,6 +106,8 @@ class TurnLoop:
             grant, request, self.profile, self.mode, self.session, self.journal, self.requests()
         )
         self._ending.hint = deps.hint
+        if deps.load is not None:
+            self._ending.files = final_files(deps.load, context)
         self._incoming = Incoming(
             grant, deps.store.lanes, self.journal, self.profile, self._ending, self._files
         )

@@ -12,6 +12,7 @@ from workers.agent.models import Models
 from workers.agent.presence import Presences
 from workers.agent.profile import AgentProfile
 from workers.agent.threads import Threads
+from workers.agent.tools.outgoing import LoadFile
 from workers.agent.tools.registry import ToolRegistry
 from workers.sessions.records import TurnRequest
 
@@ -31,6 +32,7 @@ class TurnDeps:
         hint: what tells the owner of a private answer to somebody who named the bot; optional.
         files: where the files of messages are asked for; none hands on their addresses only.
         threads: makes threads and reads how they began; without it answers go into the channel.
+        load: reads files that go with an answer; without it a notice stands in for them.
         title: has a title found for a thread that was just made; may be lost.
     """
 
@@ -42,4 +44,5 @@ class TurnDeps:
     hint: Callable[[TurnRequest], list[Effect]] = lambda _request: []
     files: Desk | None = None
     threads: Threads | None = None
+    load: LoadFile | None = None
     title: Callable[[TurnRequest], None] | None = None

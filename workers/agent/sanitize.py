@@ -11,6 +11,7 @@ import json
 import re
 from dataclasses import dataclass
 
+from workers.agent.directives import take_directives
 from workers.agent.scaffolding import outside_code, strip_scaffolding
 from workers.sessions.envelopes import strip_envelopes
 
@@ -46,22 +47,30 @@ class Cleaned:
         silent: the model chose to say nothing.
         stripped: it had said something, and nothing of that is for people.
         reply_to: id the model wants to answer to, ``"current"``, or empty.
+        media: files to send along, as the model named them.
+        voice: the recording among them is a voice message.
     """
 
     text: str
     silent: bool = False
     stripped: bool = False
     reply_to: str = ""
+    media: tuple[str, ...] = ()
+    voice: bool = False
 
 
 def clean_answer(text: str) -> Cleaned:
     """The visible part of a model's answer."""
-    body, reply_to = text.replace("\x00", "").strip(), ""
+    body, reply_to, voice = text.replace("\x00", "").strip(), "", False
+    media: dict[str, None] = {}
     for _ in range(ROUNDS):
         before = body
         body = strip_scaffolding(strip_envelopes(body))
+        found = take_directives(body)
+        body, voice = found.text, voice or found.voice
+        media |= dict.fromkeys(found.media)
         if is_silent(body):
-            return Cleaned("", silent=True)
+            return Cleaned("", silent=True, media=tuple(media), voice=voice)
         body, wanted = _take_reply_tag(body)
         body, reply_to = strip_silent(body).strip(), wanted or reply_to
         if body == before:
@@ -70,7 +79,8 @@ def clean_answer(text: str) -> Cleaned:
         body = ""  # nothing but scaffolding in scaffolding
     body = outside_code(body, _tidy).strip()
     silent = not body and SILENT in text.upper()
-    return Cleaned(body, silent, stripped=not body and not silent and bool(text.strip()), reply_to=reply_to)
+    stripped = not body and not silent and not media and bool(text.strip())
+    return Cleaned(body, silent, stripped, reply_to, tuple(media), voice)
 
 
 def is_silent(text: str) -> bool:

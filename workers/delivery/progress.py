@@ -82,14 +82,15 @@ def find_sent(
     *,
     nonce: str,
     content: str,
+    filename: str = "",
     bot_id: str | None,
     since_ms: int,
     taken: frozenset[str],
 ) -> str | None:
     """The id of our message among those of a channel, or ``None``.
 
-    By nonce where Discord shows it, else by author and text, not older than the try and not already
-    the receipt of another part.
+    By nonce where Discord shows it, else by author and text (where there is none, by the name of its
+    file), not older than the try and not already the receipt of another part.
     """
     found: list[int] = []
     for message in messages:
@@ -100,8 +101,24 @@ def find_sent(
             return message_id
         author = message.get("author")
         ours = isinstance(author, dict) and bot_id is not None and str(author.get("id")) == bot_id
-        same = bool(content.strip()) and str(message.get("content") or "").strip() == content.strip()
+        same = str(message.get("content") or "").strip() == content.strip()
+        same = same and (bool(content.strip()) or _has_file(message, filename))
         unnamed = not message.get("nonce")
         if ours and same and unnamed and snowflake_ms(message_id) >= since_ms - CLOCK_SLACK_MS:
             found.append(int(message_id))
     return str(min(found)) if found else None
+
+
+def _has_file(message: dict[str, object], filename: str) -> bool:
+    """Whether it carries a file of that name; Discord writes some characters of names differently."""
+    files = message.get("attachments")
+    names = (
+        [str(item.get("filename")) for item in files if isinstance(item, dict)]
+        if isinstance(files, list)
+        else []
+    )
+    return bool(filename) and _plain(filename) in map(_plain, names)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())

@@ -48,7 +48,7 @@ class AllowedMentions(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class SendFile(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A file that goes with the first part. Its bytes wait as a blob (rule R25)."""
+    """A file to send. Its bytes wait as a blob (rule R25)."""
 
     blob: str
     """Id of the blob in the store."""
@@ -96,11 +96,13 @@ class SendRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     embeds: tuple[dict[str, Any], ...] = ()
     """On the first part; left out with components v2."""
     files: tuple[SendFile, ...] = ()
-    """On the first part."""
+    """One per message, see :mod:`workers.delivery.spread`."""
     sticker_ids: tuple[str, ...] = ()
     poll: dict[str, Any] | None = None
     flags: int = 0
     silent: bool = False
+    suppress_embeds: bool | None = None
+    """None: the account's ``suppressEmbeds``."""
     prefix: str | None = None
     """``responsePrefix`` with its variables filled, for agent answers; None adds none."""
     plain: bool = False

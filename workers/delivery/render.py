@@ -17,12 +17,22 @@ from shoal.discord.proxy import proxy_for
 from workers.delivery.chunks import DISCORD_LIMIT, MAX_LINES, chunk_text
 from workers.delivery.mentions import MentionPolicy, allowed_for
 from workers.delivery.records import SendRequest
+from workers.delivery.spread import with_files
 
-__all__ = ["DeliverySettings", "message_fields", "plan_of", "with_prefix"]
+__all__ = [
+    "TOO_LARGE_NOTICE",
+    "DeliverySettings",
+    "message_fields",
+    "plan_of",
+    "too_large_fields",
+    "with_prefix",
+]
 
 SUPPRESS_EMBEDS = 1 << 2
 SUPPRESS_NOTIFICATIONS = 1 << 12
 IS_COMPONENTS_V2 = 1 << 15
+
+TOO_LARGE_NOTICE = "[Attachment skipped: Discord rejected the file as too large.]"
 
 _HEARTBEAT_OK = "HEARTBEAT_OK"
 _ALIAS = re.compile(r"(?<![^\s(\[{\"'.,;:!?])@([a-zA-Z0-9_.-]{2,32}(?:#\d{4})?)")
@@ -63,15 +73,16 @@ def plan_of(request: SendRequest, settings: DeliverySettings) -> list[str]:
     """The contents of the messages to send, in order; empty if there is nothing to send at all."""
     if request.flags & IS_COMPONENTS_V2:
         return [""] if request.components else []
+    limit = settings.limit
+    if request.files:  # where Discord refuses the file, a notice takes its place in the same message
+        limit = min(limit, DISCORD_LIMIT - len(TOO_LARGE_NOTICE) - 2)
     text = request.text.replace("\r\n", "\n")
     if not request.plain:
         text = with_prefix(text.strip(), request.prefix)
         text = _resolve_aliases(text, settings.aliases)
-    parts = chunk_text(
-        text, limit=settings.limit, max_lines=settings.max_lines, by_paragraph=settings.by_paragraph
-    )
+    parts = chunk_text(text, limit=limit, max_lines=settings.max_lines, by_paragraph=settings.by_paragraph)
     rest = request.embeds or request.files or request.components or request.sticker_ids or request.poll
-    return parts or ([""] if rest else [])
+    return with_files(request, parts or ([""] if rest else []))
 
 
 def with_prefix(text: str, prefix: str | None) -> str:
@@ -106,11 +117,23 @@ def message_fields(
     flags = request.flags
     if request.silent:
         flags |= SUPPRESS_NOTIFICATIONS
-    if settings.suppress_embeds and not embeds and not v2:
+    wanted = settings.suppress_embeds if request.suppress_embeds is None else request.suppress_embeds
+    if wanted and not embeds and not v2:
         flags |= SUPPRESS_EMBEDS
     if flags:
         fields["flags"] = flags
     return fields
+
+
+def too_large_fields(request: SendRequest, fields: dict[str, Any]) -> dict[str, Any]:
+    """A part whose file Discord refuses: its text alone, with a notice (``spec/outbound.md`` 1.7)."""
+    kept = {name: value for name, value in fields.items() if name not in ("components", "embeds")}
+    kept["flags"] = fields.get("flags", 0) & ~IS_COMPONENTS_V2
+    text = fields.get("content", "")
+    if request.flags & IS_COMPONENTS_V2:
+        text = request.text[: DISCORD_LIMIT - len(TOO_LARGE_NOTICE) - 2]
+    kept["content"] = f"{text}\n\n{TOO_LARGE_NOTICE}".strip()
+    return kept
 
 
 def replies(request: SendRequest, part: int) -> bool:

@@ -53,16 +53,25 @@ from workers.delivery.progress import (
     nonce_of,
     read_progress,
 )
-from workers.delivery.records import PartReceipt, SendRequest, decode_receipt, decode_send, encode
-from workers.delivery.render import DeliverySettings, message_fields, plan_of, replies
+from workers.delivery.records import PartReceipt, SendFile, SendRequest, decode_receipt, decode_send, encode
+from workers.delivery.render import (
+    DeliverySettings,
+    message_fields,
+    plan_of,
+    replies,
+    too_large_fields,
+)
+from workers.delivery.spread import file_of
 
 __all__ = ["DeliveryDeps", "deliver"]
 
 log = get_logger(__name__)
 
-TOO_LARGE_NOTICE = "[Attachment skipped: Discord rejected the file as too large.]"
 LOOK_BACK = 50
 """Messages of the channel that are looked through for a part whose fate is unknown."""
+REQUEST_S = 15.0
+UPLOAD_BYTES_S = 512 * 1024
+"""An upload may be as slow as this; 25 MiB then take 50 s."""
 TOKEN_PAUSE_MS = 30_000
 LONGEST_PAUSE_MS = 600_000
 """A lane asks again at least so often, whatever an answer said; asking the limiter costs no request."""
@@ -201,10 +210,12 @@ class _Delivery:
             return PartReceipt(echo[1], self.request.channel_id, found=True)
         if self._now_ms() - began <= NONCE_WINDOW_MS:
             return None
+        file = file_of(self.request, plan, part)
         found = find_sent(
             self.rest.get_messages(self.request.channel_id, limit=LOOK_BACK),
             nonce=nonce_of(self.request, part),
             content=plan[part],
+            filename=file.filename if file is not None else "",
             bot_id=self.deps.bot_id(self.request.account),
             since_ms=began,
             taken=frozenset(receipt.message_id for receipt in self.sent.values()),
@@ -220,7 +231,8 @@ class _Delivery:
     def _create(self, plan: list[str], part: int) -> PartReceipt:
         request = self.request
         fields = message_fields(request, self.settings, plan, part)
-        files = self._files() if part == 0 else []
+        file = file_of(request, plan, part)
+        files = [self._file(file)] if file is not None else []
         reply_to = request.reply_to if replies(request, part) else None
         if self.settings.proxied:
             self.log.info("Sending reply via REST (proxied)", part=part)
@@ -232,9 +244,8 @@ class _Delivery:
             if reply_to is not None and _reference_refused(error):
                 message = self._call(part, None, files, fields)
             elif files and isinstance(error, TooLarge):
-                text = f"{fields.get('content', '')}\n\n{TOO_LARGE_NOTICE}".strip()
-                short = {**fields, "content": text[:2000]}
-                message = self._call(part, reply_to, [], short)
+                self.log.warning("a file was too large for Discord", part=part, file=files[0].filename)
+                message = self._call(part, reply_to, [], too_large_fields(request, fields))
             else:
                 raise
         self.log.info("Reply sent successfully (200 OK)", part=part, message_id=str(message["id"]))
@@ -250,24 +261,22 @@ class _Delivery:
             reply_to=reply_to,
             files=files,
             priority=Priority.BACKGROUND if background else Priority.INTERACTIVE,
+            timeout=REQUEST_S + sum(len(file.data) for file in files) / UPLOAD_BYTES_S,
             **fields,
         )
 
-    def _files(self) -> list[File]:
-        """Attachments of the first part.
+    def _file(self, item: SendFile) -> File:
+        """A file with its bytes.
 
         Raises:
-            _Rejected: the bytes of one are gone.
+            _Rejected: they are gone.
         """
-        found = []
-        for item in self.request.files:
-            data = self.deps.store.blobs.get(item.blob)
-            if data is None:
-                raise _Rejected("blob-gone", f"The file {item.filename} waited too long and is gone.")
-            more = {"description": item.description} if item.description else {}
-            kind = item.content_type or "application/octet-stream"
-            found.append(File(item.filename, data, content_type=kind, attachment=more))
-        return found
+        data = self.deps.store.blobs.get(item.blob)
+        if data is None:
+            raise _Rejected("blob-gone", f"The file {item.filename} waited too long and is gone.")
+        more = {"description": item.description} if item.description else {}
+        kind = item.content_type or "application/octet-stream"
+        return File(item.filename, data, content_type=kind, attachment=more)
 
     # -- endings ---------------------------------------------------------------------------------
 

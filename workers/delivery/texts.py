@@ -70,6 +70,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "My model gave an empty answer. Please try again.",
         "模型返回了空回答，请重试。",
     ),
+    "file-skipped": (
+        "[Attachment {name} skipped: {reason}]",
+        "[附件 {name} 未发送：{reason}]",
+    ),
     "silent": (
         "Noted; I have nothing to add.",
         "收到，我没有要补充的。",

@@ -23,8 +23,7 @@ from shoal.state.steps import Commit, Fail, Yield
 from tests.workers.delivery.conftest import CREATE, PostOffice
 from workers.delivery.progress import nonce_of
 from workers.delivery.records import AllowedMentions, SendFile, SendOutcome, decode_receipt
-from workers.delivery.render import DeliverySettings
-from workers.delivery.send import TOO_LARGE_NOTICE
+from workers.delivery.render import TOO_LARGE_NOTICE, DeliverySettings
 
 LONG = "\n".join(f"line {number}" for number in range(45))
 

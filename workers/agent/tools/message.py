@@ -27,6 +27,7 @@ from workers.actions.base import Action as DiscordAction
 from workers.agent.providers.base import ToolSpec
 from workers.agent.sanitize import Cleaned, clean_answer
 from workers.agent.tools.acting import DiscordActions
+from workers.agent.tools.outgoing import EXTRA_PROPERTIES, LoadFile, load_files, read_extras
 from workers.agent.tools.registry import Sent, ToolContext, ToolError, ToolResult, Wait
 from workers.components.encode import Origin
 from workers.components.reader import SpecError
@@ -45,6 +46,11 @@ __all__ = ["ACTIONS", "Action", "MessageTool", "React", "camel"]
 
 MAX_CHARS = 24_000
 POLL_MS = 2_000
+WITHOUT_TEXT = (
+    "components", "media", "path", "filePath", "mediaUrl", "mediaUrls", "stickerId", "stickerIds",
+    "pollQuestion", "embeds",
+)  # fmt: skip
+"""Arguments with which a message needs no text."""
 WAIT_ROUNDS = 45
 """Rounds of at most ``POLL_MS`` after which the model is told that the send is still queued."""
 
@@ -73,6 +79,7 @@ class _Waiting(msgspec.Struct):
     channel_id: str
     text: str
     rounds: int = 0
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +97,7 @@ class MessageTool:
         react: adds reactions; without it the action is not offered.
         components: settings of buttons and forms, per account.
         acting: actions besides sending; without it there are none.
+        load: reads files to attach; without it none can be.
     """
 
     name = "message"
@@ -102,10 +110,12 @@ class MessageTool:
         react: React | None = None,
         components: Callable[[str], ComponentSettings] = lambda _account: ComponentSettings(),
         acting: DiscordActions | None = None,
+        load: LoadFile | None = None,
     ) -> None:
         self.react = react
         self.components = components
         self.acting = acting
+        self.load = load
 
     def available(self, request: TurnRequest) -> bool:
         """Everywhere."""
@@ -127,6 +137,7 @@ class MessageTool:
             },
             "replyTo": {"type": "string", "description": "Id of the message to answer to."},
             "components": {"type": "object", "description": COMPONENTS_HELP},
+            **EXTRA_PROPERTIES,
         }
         if "react" in actions:
             properties["messageId"] = {
@@ -185,8 +196,9 @@ class MessageTool:
             )
         ids = tuple(decode_receipt(value).message_id for _, value in sorted(receipts.items()))
         result = {"messageId": ids[-1], "messageIds": list(ids), "channelId": waiting.channel_id}
+        told = {"ok": True, "result": result} | ({"warning": waiting.warning} if waiting.warning else {})
         return ToolResult(
-            msgspec.json.encode({"ok": True, "result": result}).decode(),
+            msgspec.json.encode(told).decode(),
             sent=(Sent(waiting.channel_id, waiting.text, ids),),
         )
 
@@ -206,7 +218,8 @@ def camel(name: str) -> str:
 def _send(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> Wait:
     cleaned = clean_answer(_text(args))
     text = cleaned.text
-    if not text and not args.get("components"):
+    extras = read_extras({**args, "media": [*cleaned.media, *_listed(args.get("media"))]})
+    if not text and not args.get("components") and not extras.any:
         _log_nothing(cleaned, context)
         raise ToolError(
             "The argument message is empty."
@@ -217,6 +230,7 @@ def _send(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> W
         raise ToolError(f"The message has {len(text)} characters; at most {MAX_CHARS} can be sent.")
     channel_id = _target(args, context)
     made = _components(tool, args, text, channel_id, context)
+    files = load_files(extras, made, tool.load, context)
     lane = delivery_lane(context.request.account, channel_id)
     identity = send_identity(context.cause, context.step)
     key = check_name(f"sent:{identity}", "wake key")
@@ -231,13 +245,37 @@ def _send(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> W
         reply_scope="all",
         components=made.components if made is not None else (),
         flags=made.flags if made is not None else 0,
-        silent=bool(args.get("silent")),
+        embeds=extras.beside(made),
+        files=files,
+        sticker_ids=extras.stickers,
+        poll=extras.poll,
+        silent=extras.silent,
+        suppress_embeds=extras.suppress_embeds,
         wake=(key,),
     )
     push = Push(lane, Record(identity, KIND, encode(request)))
     controls = made.controls if made is not None else None
     effects = (push,) if controls is None else (controls, push)
-    return _park(_Waiting(lane, identity, channel_id, text), *effects)
+    waiting = _Waiting(lane, identity, channel_id, text, warning=extras.warning(made))
+    return _park(waiting, *effects)
+
+
+def _upload(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> Wait:
+    if not read_extras(args).media:
+        raise ToolError("The argument media is missing.")
+    return _send(tool, args, context)
+
+
+def _ask(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> Wait:
+    if read_extras(args).poll is None:
+        raise ToolError("The argument pollQuestion is missing.")
+    return _send(tool, args, context)
+
+
+def _stick(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> Wait:
+    if not read_extras(args).stickers:
+        raise ToolError("At least one sticker id is required.")
+    return _send(tool, args, context)
 
 
 def _components(
@@ -308,11 +346,21 @@ def _react(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> 
 
 
 ACTIONS: dict[str, Action] = {
-    "send": Action("send a message; arguments message, target, replyTo", _send),
+    "send": Action("send a message; arguments message, target, replyTo, media, embeds", _send),
+    "uploadFile": Action("send a file; arguments media, message, filename", _upload),
+    "poll": Action("ask people to vote; arguments pollQuestion, pollOption, pollMulti", _ask),
+    "sticker": Action("send stickers; arguments stickerId, message", _stick),
     "reply": Action("answer to a message; arguments message, replyTo (default: the current one)", _reply),
     "react": Action("react to a message; arguments emoji, messageId, remove", _react),
 }
-_ALIASES = {"sendMessage": "send", "addReaction": "react", "replyMessage": "reply", "threadReply": "reply"}
+_ALIASES = {
+    "sendMessage": "send",
+    "addReaction": "react",
+    "replyMessage": "reply",
+    "sendPoll": "poll",
+    "sendSticker": "sticker",
+    "threadReply": "reply",
+}
 
 
 def _text(args: Mapping[str, Any]) -> str:
@@ -320,9 +368,13 @@ def _text(args: Mapping[str, Any]) -> str:
         value = args.get(name)
         if isinstance(value, str):
             return value
-    if args.get("components"):
+    if any(args.get(name) for name in WITHOUT_TEXT):
         return ""
     raise ToolError("The argument message is missing.")
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def _reply_id(args: Mapping[str, Any]) -> str | None:

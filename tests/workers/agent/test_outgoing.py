@@ -1,0 +1,223 @@
+"""What the message tool sends besides text, and ``MEDIA:`` lines of answers (``spec/outbound.md`` 3.7-3.13)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shoal.discord.fetch import Fetched
+from shoal.simulator.models import ModelServer
+from shoal.state.store import Store
+from tests.workers.agent.support.server import bodies
+from tests.workers.agent.support.turns import LANE, deliver, deps, drive, record, request
+from tests.workers.components.conftest import fits as fits
+from workers.agent.directives import take_directives
+from workers.agent.results import TurnDeps
+from workers.agent.sanitize import clean_answer
+from workers.agent.tools.message import MessageTool
+from workers.agent.tools.registry import ToolRegistry
+from workers.delivery.outgoing import Outgoing
+from workers.delivery.records import SendFile, SendRequest
+from workers.delivery.render import DeliverySettings, message_fields, plan_of
+from workers.media.paths import Places
+from workers.sessions.records import TurnRequest
+
+Start = Callable[..., ModelServer]
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
+
+
+def never(*_args: Any, **_more: Any) -> Fetched:
+    raise AssertionError("nothing is fetched here")
+
+
+@pytest.fixture
+def used(store: Store, tmp_path: Path) -> Callable[[ModelServer], TurnDeps]:
+    """Turn dependencies whose agent has a workspace with files."""
+    work = tmp_path / "workspace"
+    work.mkdir()
+    for name in ("a.png", "b.png"):
+        (work / name).write_bytes(PNG)
+    outgoing = Outgoing(
+        "default", Places((work,), tmp_path / "state"), never, lambda _url: False, store.blobs, 1024
+    )
+    (work / "big.bin").write_bytes(bytes(2048))
+
+    def load(turn: TurnRequest, source: str, *, filename: str, check: Callable[[], None]) -> SendFile:
+        del turn
+        return outgoing.load(source, filename=filename, check=check)
+
+    def make(server: ModelServer) -> TurnDeps:
+        made = deps(store, server)
+        return replace(made, load=load, tools=ToolRegistry.of([MessageTool(load=load)]))
+
+    return make
+
+
+def call(store: Store, server: ModelServer, used: Callable[[ModelServer], TurnDeps]) -> list[SendRequest]:
+    store.lanes.push(LANE, record(request()))
+    sent: list[SendRequest] = []
+    drive(store, used(server), sent)
+    deliver(store, sent)
+    return sent
+
+
+def told(server: ModelServer) -> str:
+    """What the model read of its call."""
+    return str(bodies(server)[-1]["messages"][-1]["content"])
+
+
+def rules(**arguments: Any) -> list[dict[str, Any]]:
+    return [
+        {"tool_calls": [{"name": "message", "arguments": {"action": "send", **arguments}}]},
+        {"text": ["NO_REPLY"]},
+    ]
+
+
+@pytest.mark.parametrize("name", ["media", "path", "filePath"])
+def test_a_file_goes_along(store: Store, chat_server: Start, used: Any, name: str) -> None:
+    sent = call(store, chat_server(rules(message="see", filename="graph.png", **{name: "a.png"})), used)
+    [send] = [one for one in sent if one.files]
+    [file] = send.files
+    assert (send.text, file.filename, file.content_type) == ("see", "graph.png", "image/png")
+    assert store.blobs.get(file.blob) == PNG
+
+
+def test_several_files_and_no_text(store: Store, chat_server: Start, used: Any) -> None:
+    sent = call(store, chat_server(rules(media=["a.png", "b.png", "a.png"])), used)
+    assert [file.filename for file in sent[0].files] == ["a.png", "b.png"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"media": "big.bin"}, "exceeds the"),
+        ({"media": "/etc/passwd"}, "cannot be used"),
+        ({"media": "gone.png"}, "cannot be used (missing)"),
+        ({"media": 5}, "must be a path or URL"),
+        ({"media": [f"{n}.png" for n in range(11)]}, "at most 10"),
+        ({"stickerId": []}, "At least one sticker id is required"),
+        ({"stickerId": ["1", "2", "3", "4"]}, "up to 3 stickers per message"),
+        ({"stickerId": ["wave"]}, "no sticker id"),
+        ({"pollQuestion": "?", "pollOption": ["one"]}, "2 to 10 answers"),
+        ({"pollQuestion": "?", "pollOption": [str(n) for n in range(11)]}, "2 to 10 answers"),
+        ({"pollOption": ["a", "b"]}, "pollQuestion is missing"),
+        ({"pollQuestion": "?", "pollOption": ["a", "b"], "pollDurationHours": 769}, "from 1 to 768"),
+        ({"pollQuestion": "?", "pollOption": ["a", "b"], "pollDurationHours": 0}, "from 1 to 768"),
+        ({"pollQuestion": "?", "pollOption": ["a", "b"], "durationSeconds": 5}, "use pollDurationHours"),
+        ({"embeds": "x"}, "list of objects"),
+        (
+            {
+                "media": ["a.png", "b.png"],
+                "components": {"text": "x", "blocks": [{"type": "text", "text": "y"}]},
+            },
+            "exactly one file",
+        ),
+    ],
+)
+def test_wrong_arguments_say_what_is_wrong(
+    store: Store, chat_server: Start, used: Any, arguments: dict[str, Any], said: str
+) -> None:
+    server = chat_server(rules(message="x", **arguments))
+    assert call(store, server, used) == []
+    assert said in told(server)
+
+
+def test_a_file_block_names_the_file(store: Store, chat_server: Start, used: Any) -> None:
+    spec = {"text": "see", "blocks": [{"type": "file", "file": "attachment://report.png"}]}
+    [send] = call(store, chat_server(rules(media="a.png", components=spec)), used)
+    assert [file.filename for file in send.files] == ["report.png"]
+
+
+def fields(send: SendRequest) -> dict[str, Any]:
+    settings = DeliverySettings()
+    return message_fields(send, settings, plan_of(send, settings), 0)
+
+
+def test_a_poll(store: Store, chat_server: Start, used: Any, fits: Any) -> None:
+    arguments = {"pollQuestion": "Lunch?", "pollOption": ["Soup", "Rice"], "pollMulti": True}
+    [send] = call(store, chat_server(rules(action="poll", pollDurationHours=768, **arguments)), used)
+    body = fields(send)
+    assert fits("MessageCreateRequest", body) == []
+    assert body["poll"] == {
+        "question": {"text": "Lunch?"},
+        "answers": [{"poll_media": {"text": "Soup"}}, {"poll_media": {"text": "Rice"}}],
+        "duration": 768,
+        "allow_multiselect": True,
+        "layout_type": 1,
+    }
+
+
+def test_a_poll_lasts_a_day_if_nothing_is_said(store: Store, chat_server: Start, used: Any) -> None:
+    [send] = call(store, chat_server(rules(pollQuestion="?", pollOption=["a", "b"])), used)
+    assert send.poll is not None
+    assert (send.poll["duration"], send.poll["allow_multiselect"]) == (24, False)
+
+
+def test_stickers_embeds_and_quiet(store: Store, chat_server: Start, used: Any, fits: Any) -> None:
+    wanted = {"stickerId": ["123456", "234567"], "embeds": [{"title": "T"}], "silent": True}
+    [send] = call(store, chat_server(rules(suppressEmbeds=False, **wanted)), used)
+    body = fields(send)
+    assert fits("MessageCreateRequest", body) == []
+    assert (body["sticker_ids"], body["embeds"], body["flags"]) == (
+        ["123456", "234567"],
+        [{"title": "T"}],
+        4096,
+    )
+    assert send.suppress_embeds is False
+
+
+def test_embeds_give_way_to_components(store: Store, chat_server: Start, used: Any) -> None:
+    """Decision 33."""
+    spec = {"text": "x", "blocks": [{"type": "text", "text": "y"}]}
+    server = chat_server(rules(components=spec, embeds=[{"title": "T"}]))
+    [send] = call(store, server, used)
+    assert send.embeds == ()
+    assert "embeds were left out" in told(server)
+
+
+# -- answers --------------------------------------------------------------------------------------
+
+
+def test_an_answer_with_files(store: Store, chat_server: Start, used: Any) -> None:
+    [send] = call(store, chat_server([{"text": "Here it is.\nMEDIA:a.png\nMEDIA: b.png\n"}]), used)
+    assert send.text == "Here it is."
+    assert [file.filename for file in send.files] == ["a.png", "b.png"]
+
+
+def test_an_answer_that_is_only_a_file(store: Store, chat_server: Start, used: Any) -> None:
+    [send] = call(store, chat_server([{"text": "NO_REPLY\nMEDIA:a.png"}]), used)
+    assert (send.text, [file.filename for file in send.files]) == ("", ["a.png"])
+
+
+def test_people_read_why_a_file_is_missing(store: Store, chat_server: Start, used: Any) -> None:
+    [send] = call(store, chat_server([{"text": "Two.\nMEDIA:a.png\nMEDIA:/etc/passwd"}]), used)
+    assert [file.filename for file in send.files] == ["a.png"]
+    assert send.text == "Two.\n\n[Attachment passwd skipped: This file cannot be used (system)]"
+
+
+@pytest.mark.parametrize(
+    ("text", "left", "media", "voice"),
+    [
+        ("MEDIA:a.png", "", ("a.png",), False),
+        ('x\n  MEDIA: "/w/my file.png"  \ny', "x\ny", ("/w/my file.png",), False),
+        ("MEDIA:<https://e.example/a?b=c>", "", ("https://e.example/a?b=c",), False),
+        ("MEDIA:a.png\nMEDIA:a.png", "", ("a.png",), False),
+        ("[[audio_as_voice]]\nMEDIA:a.ogg", "\n", ("a.ogg",), True),
+        ("MEDIA: the press wrote", "MEDIA: the press wrote", (), False),
+        ("MEDIA:nothing", "MEDIA:nothing", (), False),
+        ("say `MEDIA:a.png`", "say `MEDIA:a.png`", (), False),
+        ("```\nMEDIA:a.png\n```", "```\nMEDIA:a.png\n```", (), False),
+        ("a MEDIA:a.png", "a MEDIA:a.png", (), False),
+    ],
+)
+def test_directives(text: str, left: str, media: tuple[str, ...], voice: bool) -> None:
+    found = take_directives(text)
+    assert (found.text, found.media, found.voice) == (left, media, voice)
+
+
+def test_a_thought_sends_no_file() -> None:
+    assert clean_answer("<think>MEDIA:a.png</think>ok").media == ()

@@ -1,0 +1,177 @@
+"""A file that is to be sent: from the address or path somebody named to a blob (``spec/outbound.md`` 3.10).
+
+Read at the checkpoint that pushes the send, so that what is sent is what was there then, and every retry has
+the same bytes (rule R25). Addresses are fetched through the account's transport and its guard; paths
+are opened by :func:`workers.media.paths.open_local` alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from shoal.base.errors import ProxyError, ShoalError, TransportError
+from shoal.discord.addresses import UrlRefused
+from shoal.discord.errors import DiscordError, TooLarge
+from shoal.discord.fetch import Limits, Policy
+from shoal.state.blobs import MAX_BLOB, Blobs
+from workers.delivery.records import TURN_ANSWER_MAX_AGE_S, SendFile
+from workers.media.kinds import EXTENSIONS, HEAD_BYTES, OTHER, kind_of
+from workers.media.paths import PathRefused, Places, open_local
+from workers.media.receive import Download
+
+__all__ = ["FileRefused", "Outgoing", "Raw", "file_name", "upload_limit"]
+
+MIB = 1024 * 1024
+IDLE_S = 15.0
+TOTAL_S = 90.0
+BLOB_TTL_S = TURN_ANSWER_MAX_AGE_S + 600
+MAX_NAME = 100
+_TIERS = {0: 10, 1: 10, 2: 50, 3: 100}
+"""Upload limits in MiB by the server's boost level."""
+_URL = re.compile(r"https?://", re.IGNORECASE)
+_UNFIT = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+
+
+class FileRefused(ShoalError):
+    """A file that is not sent; the message is for the model or the user and names no folder of ours."""
+
+    code = "file-refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A file as it was read."""
+
+    data: bytes
+    name: str
+    mime: str
+
+
+class _Memory:
+    """A sink that keeps everything."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def restart(self) -> None:
+        self.data.clear()
+
+    def write(self, data: bytes) -> None:
+        self.data += data
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """Reads files for one conversation.
+
+    Attributes:
+        account: for the audit trail.
+        places: local folders whose files may be sent.
+        download: through the account's transport.
+        own: whether an address is Discord's file server.
+        max_bytes: ``mediaMaxMb``.
+        tier: boost level of the server, if the conversation is in one and it is known.
+    """
+
+    account: str
+    places: Places
+    download: Download
+    own: Callable[[str], bool]
+    blobs: Blobs
+    max_bytes: int
+    tier: int | None = None
+
+    def load(self, source: str, *, filename: str = "", check: Callable[[], None] = lambda: None) -> SendFile:
+        """The file at an address or path, as a blob.
+
+        Args:
+            filename: what it is called on Discord; else what it is called where it comes from.
+            check: called between pieces; what it raises ends the reading.
+
+        Raises:
+            FileRefused: it cannot be sent; the message says why and what the limit is.
+        """
+        raw = self.read(source, check=check)
+        return self.keep(raw, filename=filename)
+
+    def keep(self, raw: Raw, *, filename: str = "") -> SendFile:
+        """A file that was read, as a blob."""
+        name = file_name(filename or raw.name, raw.mime)
+        return SendFile(self.blobs.put(raw.data, BLOB_TTL_S), name, raw.mime)
+
+    def read(
+        self, source: str, *, kinds: Sequence[str] = (), check: Callable[[], None] = lambda: None
+    ) -> Raw:
+        """The bytes of a file. Raises as :meth:`load`."""
+        source = source.strip()
+        most, whose = self._limit()
+        try:
+            return self._fetch(source, most, check) if _URL.match(source) else self._open(source, most, kinds)
+        except PathRefused as refusal:
+            if refusal.reason == "too-large":
+                raise _too_large(most, whose) from None
+            raise FileRefused(refusal.message, fix=refusal.fix) from None
+        except TooLarge as error:
+            if error.status:
+                raise FileRefused(f"The file cannot be fetched: {error.message}") from None
+            raise _too_large(most, whose) from None
+
+    def _limit(self) -> tuple[int, str]:
+        """The smallest of the limits, and whose it is."""
+        limits = [(self.max_bytes, "channels.discord.mediaMaxMb"), (MAX_BLOB, "Shoal's largest upload")]
+        if self.tier is not None:
+            limits.append((upload_limit(self.tier), "this server's upload limit"))
+        return min(limits)
+
+    def _fetch(self, url: str, most: int, check: Callable[[], None]) -> Raw:
+        sink = _Memory()
+        policy: Policy = "cdn" if self.own(url) else "public"
+        try:
+            came = self.download(url, sink, Limits(most, IDLE_S, TOTAL_S), policy=policy, check=check)
+        except TooLarge:
+            raise
+        except (DiscordError, TransportError, ProxyError, UrlRefused) as error:
+            raise FileRefused(f"The file cannot be fetched: {error.message}") from None
+        if not sink.data:
+            raise FileRefused("The file at this address is empty.")
+        data = bytes(sink.data)
+        name = PurePosixPath(unquote(urlsplit(came.url).path)).name
+        return Raw(data, name, kind_of(data[:HEAD_BYTES], came.content_type))
+
+    def _open(self, path: str, most: int, kinds: Sequence[str]) -> Raw:
+        with open_local(path, self.places, max_bytes=most, kinds=kinds, account=self.account) as local:
+            data = local.file.read(most + 1)
+        if len(data) > most:  # it grew since it was measured
+            raise PathRefused("too-large")
+        return Raw(data, local.name, local.mime)
+
+
+def upload_limit(tier: int) -> int:
+    """Bytes that one file may have on a server of this boost level."""
+    return _TIERS.get(tier, 10) * MIB
+
+
+def file_name(wanted: str, mime: str) -> str:
+    """A name Discord takes: one word without folders; ``upload`` with the usual ending if there is none."""
+    ending = EXTENSIONS.get(mime, ())[:1]
+    name = _UNFIT.sub("", wanted.strip().rpartition("/")[2]).strip(". ")
+    name = re.sub(r"\s+", "_", name)
+    if not name:
+        return f"upload.{ending[0]}" if ending else "upload"
+    stem, dot, tail = name.rpartition(".")
+    if not dot and ending and mime != OTHER:
+        stem, dot, tail = name, ".", ending[0]
+    if not dot:
+        return name[:MAX_NAME]
+    return f"{stem[: MAX_NAME - len(tail) - 1]}.{tail[:20]}"
+
+
+def _too_large(most: int, whose: str) -> FileRefused:
+    return FileRefused(
+        f"The file exceeds the {most / MIB:g} MB limit ({whose}).",
+        fix="Send a smaller file, or a link to it.",
+    )

@@ -1,0 +1,44 @@
+"""Which file goes with which message of a send (``spec/outbound.md`` 3.10).
+
+One file per message. The first goes with the first text; each further one is a message of its own, after
+all texts. A video never carries text: Discord shows it above its caption, so the text goes first and
+the video follows alone. Computed from the request and its journalled plan, so a resumed send agrees.
+"""
+
+from __future__ import annotations
+
+from workers.delivery.records import SendFile, SendRequest
+
+__all__ = ["file_of", "is_video", "with_files"]
+
+_VIDEO_ENDINGS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm")
+
+
+def is_video(file: SendFile) -> bool:
+    """A file that Discord shows as a film."""
+    return file.filename.lower().endswith(_VIDEO_ENDINGS) or file.content_type.startswith("video/")
+
+
+def with_files(request: SendRequest, texts: list[str]) -> list[str]:
+    """The contents of all messages: the texts, then an empty one per file that goes alone."""
+    if not request.files:
+        return texts
+    texts = texts or [""]
+    return texts + [""] * _alone(request, texts)
+
+
+def file_of(request: SendRequest, plan: list[str], part: int) -> SendFile | None:
+    """The file of a part, or none."""
+    if not request.files:
+        return None
+    alone = _alone(request, plan)
+    first_alone = len(plan) - alone
+    if part >= first_alone:
+        return request.files[part - first_alone + len(request.files) - alone]
+    return request.files[0] if part == 0 and alone < len(request.files) else None
+
+
+def _alone(request: SendRequest, texts: list[str]) -> int:
+    """How many files are messages of their own."""
+    captioned_video = bool(texts[0].strip()) and is_video(request.files[0])
+    return len(request.files) if captioned_video else len(request.files) - 1
