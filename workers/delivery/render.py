@@ -18,6 +18,7 @@ from workers.delivery.chunks import DISCORD_LIMIT, MAX_LINES, chunk_text
 from workers.delivery.mentions import MentionPolicy, allowed_for
 from workers.delivery.records import SendRequest
 from workers.delivery.spread import with_files
+from workers.delivery.tables import render_tables
 
 __all__ = [
     "TOO_LARGE_NOTICE",
@@ -47,6 +48,8 @@ class DeliverySettings:
     max_lines: int = MAX_LINES
     by_paragraph: bool = False
     suppress_embeds: bool = False
+    tables: str = "code"
+    """How pipe tables are shown, see :mod:`workers.delivery.tables`."""
     mentions: MentionPolicy = field(default_factory=MentionPolicy)
     aliases: dict[str, str] = field(default_factory=dict)
     proxied: bool = False
@@ -62,6 +65,7 @@ class DeliverySettings:
             limit=discord.text_chunk_limit,
             max_lines=discord.max_lines_per_message,
             by_paragraph=discord.streaming.chunk_mode == "newline",
+            tables=discord.markdown.tables,
             suppress_embeds=discord.suppress_embeds,
             mentions=MentionPolicy(wanted.users, wanted.roles, wanted.everyone),
             aliases={name.lstrip("@").lower(): user for name, user in discord.mention_aliases.items()},
@@ -79,6 +83,7 @@ def plan_of(request: SendRequest, settings: DeliverySettings) -> list[str]:
     text = request.text.replace("\r\n", "\n")
     if not request.plain:
         text = with_prefix(text.strip(), request.prefix)
+        text = render_tables(text, settings.tables)
         text = _resolve_aliases(text, settings.aliases)
     parts = chunk_text(text, limit=limit, max_lines=settings.max_lines, by_paragraph=settings.by_paragraph)
     rest = request.embeds or request.files or request.components or request.sticker_ids or request.poll

@@ -1,4 +1,4 @@
-"""What the message tool sends besides text, and ``MEDIA:`` lines of answers (``spec/outbound.md`` 3.7-3.13)."""
+"""What the message tool sends besides text; ``MEDIA:`` lines of answers (``spec/outbound.md`` 3.7-3.13)."""
 
 from __future__ import annotations
 
