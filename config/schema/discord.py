@@ -74,7 +74,7 @@ class DiscordConfig(Section):
 
     LATER: ClassVar[frozenset[str]] = names(
         """
-        healthMonitor configWrites threadBindings markdown defaultTo actions execApprovals
+        healthMonitor configWrites threadBindings defaultTo actions execApprovals
         heartbeat autoPresence voice
         """
     )

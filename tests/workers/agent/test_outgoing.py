@@ -19,7 +19,8 @@ from workers.agent.directives import take_directives
 from workers.agent.results import TurnDeps
 from workers.agent.sanitize import clean_answer
 from workers.agent.tools.message import MessageTool
-from workers.agent.tools.registry import ToolRegistry
+from workers.agent.tools.outgoing import check_gates, read_extras
+from workers.agent.tools.registry import ToolError, ToolRegistry
 from workers.delivery.outgoing import Outgoing
 from workers.delivery.records import SendFile, SendRequest
 from workers.delivery.render import DeliverySettings, message_fields, plan_of
@@ -177,6 +178,19 @@ def test_embeds_give_way_to_components(store: Store, chat_server: Start, used: A
     [send] = call(store, server, used)
     assert send.embeds == ()
     assert "embeds were left out" in told(server)
+
+
+@pytest.mark.parametrize(
+    ("closed", "arguments", "said"),
+    [
+        ("messages", {"message": "x"}, "Discord message sends are disabled."),
+        ("polls", {"pollQuestion": "?", "pollOption": ["a", "b"]}, "Discord polls are disabled."),
+        ("stickers", {"stickerId": "1"}, "Discord stickers are disabled."),
+    ],
+)
+def test_a_closed_gate_is_named(closed: str, arguments: dict[str, Any], said: str) -> None:
+    with pytest.raises(ToolError, match=said):
+        check_gates(read_extras(arguments), lambda gate: gate != closed)
 
 
 # -- answers --------------------------------------------------------------------------------------

@@ -41,6 +41,10 @@ class DiscordActions:
         """What may be done by this bot; whether the one who asks may is looked at when it is done."""
         return offered(self._gates(request.account))
 
+    def allows(self, account: str, gate: str) -> bool:
+        """Whether a gate of ``channels.discord.actions`` is open."""
+        return self._gates(account).get(gate, False)
+
     def run(self, name: str, args: Mapping[str, Any], context: ToolContext) -> ToolResult | None:
         """Do the action called ``name``; none if there is no such action.
 

@@ -27,7 +27,7 @@ from workers.actions.base import Action as DiscordAction
 from workers.agent.providers.base import ToolSpec
 from workers.agent.sanitize import Cleaned, clean_answer
 from workers.agent.tools.acting import DiscordActions
-from workers.agent.tools.outgoing import EXTRA_PROPERTIES, LoadFile, load_files, read_extras
+from workers.agent.tools.outgoing import EXTRA_PROPERTIES, LoadFile, check_gates, load_files, read_extras
 from workers.agent.tools.registry import Sent, ToolContext, ToolError, ToolResult, Wait
 from workers.components.encode import Origin
 from workers.components.reader import SpecError
@@ -219,6 +219,9 @@ def _send(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> W
     cleaned = clean_answer(_text(args))
     text = cleaned.text
     extras = read_extras({**args, "media": [*cleaned.media, *_listed(args.get("media"))]})
+    acting = tool.acting
+    if acting is not None:
+        check_gates(extras, lambda gate: acting.allows(context.request.account, gate))
     if not text and not args.get("components") and not extras.any:
         _log_nothing(cleaned, context)
         raise ToolError(

@@ -16,7 +16,7 @@ from workers.delivery.outgoing import FileRefused
 from workers.delivery.records import SendFile
 from workers.sessions.records import TurnRequest
 
-__all__ = ["EXTRA_PROPERTIES", "Extras", "LoadFile", "load_files", "read_extras"]
+__all__ = ["EXTRA_PROPERTIES", "Extras", "LoadFile", "check_gates", "load_files", "read_extras"]
 
 MAX_FILES = 10
 MAX_STICKERS = 3
@@ -97,6 +97,20 @@ def read_extras(args: Mapping[str, Any]) -> Extras:
         silent=bool(args.get("silent")),
         suppress_embeds=None if suppress is None else bool(suppress),
     )
+
+
+def check_gates(extras: Extras, allows: Callable[[str], bool]) -> None:
+    """Refuse what ``channels.discord.actions`` has switched off.
+
+    Raises:
+        ToolError: a send needs a gate that is closed.
+    """
+    if not allows("messages"):
+        raise ToolError("Discord message sends are disabled.")
+    if extras.poll is not None and not allows("polls"):
+        raise ToolError("Discord polls are disabled.")
+    if extras.stickers and not allows("stickers"):
+        raise ToolError("Discord stickers are disabled.")
 
 
 def load_files(
