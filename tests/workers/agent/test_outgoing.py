@@ -110,6 +110,7 @@ def test_several_files_and_no_text(store: Store, chat_server: Start, used: Any) 
         ({"pollQuestion": "?", "pollOption": ["a", "b"], "pollDurationHours": 0}, "from 1 to 768"),
         ({"pollQuestion": "?", "pollOption": ["a", "b"], "durationSeconds": 5}, "use pollDurationHours"),
         ({"embeds": "x"}, "list of objects"),
+        ({"media": "a.png", "asVoice": True}, "not built yet"),
         (
             {
                 "media": ["a.png", "b.png"],

@@ -87,6 +87,8 @@ def read_extras(args: Mapping[str, Any]) -> Extras:
     Raises:
         ToolError: one of them is wrong.
     """
+    if args.get("asVoice"):
+        raise ToolError("Voice messages are not built yet. Leave asVoice out: the recording goes as a file.")
     suppress = args.get("suppressEmbeds")
     return Extras(
         media=_media(args),
