@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from shoal.discord.errors import DiscordError
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from shoal.discord.errors import DiscordError, ServerError
 from shoal.discord.limiter import Priority
 from shoal.discord.rest import Rest
+from shoal.discord.retry import Safety
 from shoal.discord.routes import Route
 
-__all__ = ["ALREADY_A_THREAD", "rename_channel", "thread_on_message"]
+__all__ = ["ALREADY_A_THREAD", "create_post", "rename_channel", "thread_on_message"]
 
 ALREADY_A_THREAD = 160004
 """Discord's word for "this message has a thread": somebody (or an earlier try of ours) made it."""
@@ -39,6 +44,24 @@ def thread_on_message(
             raise
         return False
     return True
+
+
+def create_post(
+    rest: Rest, channel_id: str, body: Mapping[str, Any], *, priority: Priority = Priority.INTERACTIVE
+) -> str:
+    """Make a post in a forum or media channel; the id of its thread, which is that of its first message.
+
+    There is no nonce for it: a second request makes a second post.
+
+    Raises:
+        DiscordError, TransportError, RateWait: as :meth:`Rest.call`; ``ambiguous`` where it may exist.
+    """
+    route = Route("POST", "/channels/{channel_id}/threads", channel_id=channel_id)
+    data = rest.call(route, json=dict(body), safety=Safety.CREATE, priority=priority).data
+    thread_id = data.get("id") if isinstance(data, dict) else None
+    if not isinstance(thread_id, str) or not re.fullmatch(r"[0-9]{1,20}", thread_id):
+        raise ServerError("The answer holds no thread.", status=200, route="POST threads", ambiguous=True)
+    return thread_id
 
 
 def rename_channel(rest: Rest, channel_id: str, name: str) -> None:

@@ -5,6 +5,7 @@ Journal entries, one per checkpoint:
     {"plan": [...], "at": ms}      the parts, and that part 0 is about to be sent
     {"next": k, "at": ms}          part k is about to be sent (with the receipt of k - 1, or on its own
                                    after a look that found nothing)
+    {"next": 0, "at": 0}           a post (which has no nonce) was surely not made
     {"rejected": code, "why": …}   Discord refused; nothing more is sent
 
 A part that is "about to be sent" and has no receipt may exist. Within Discord's nonce window
@@ -23,7 +24,7 @@ import msgspec
 from shoal.base.ids import derive_nonce, snowflake_ms
 from workers.delivery.records import SendRequest
 
-__all__ = ["NONCE_WINDOW_MS", "Entry", "Progress", "find_sent", "nonce_of", "read_progress"]
+__all__ = ["CLOCK_SLACK_MS", "NONCE_WINDOW_MS", "Entry", "Progress", "find_sent", "nonce_of", "read_progress"]
 
 NONCE_WINDOW_MS = 120_000
 """How long a nonce is relied on. Discord says "a few minutes" and keeps the figure to itself."""

@@ -111,6 +111,10 @@ class SendRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     max_age_s: int = TURN_ANSWER_MAX_AGE_S
     wake: tuple[str, ...] = ()
     outcomes: tuple[SendOutcome, ...] = ()
+    post: bool = False
+    """The channel is a forum or holds media: the first part is a post, all else goes into its thread."""
+    archive_minutes: int = 0
+    """Of the post; 0: as Discord has it."""
     pairing: str = ""
     """Sender whose pairing code belongs into the text; see :mod:`workers.delivery.pairing`."""
     v: int = 1

@@ -39,12 +39,14 @@ from shoal.discord.errors import (
 )
 from shoal.discord.limiter import Priority
 from shoal.discord.rest import Rest
+from shoal.discord.threads import create_post
 from shoal.discord.transport import File
 from shoal.state.effects import Effect, Expire, Note, Outcome, Receipt, Wake
 from shoal.state.records import Failure, Grant
 from shoal.state.steps import Commit, Fail, Step, Yield
 from shoal.state.store import Store
 from workers.delivery.pairing import failed_effects, filled, sent_effects
+from workers.delivery.posts import find_post, post_body, post_title, untitled
 from workers.delivery.progress import (
     NONCE_WINDOW_MS,
     Entry,
@@ -148,7 +150,7 @@ class _Delivery:
         self.rest = deps.rest(request.account)
         self.step = grant.step
         self.began: dict[int, int] = dict(progress.started or {})
-        self.doubtful = frozenset(self.began)
+        self.doubtful = frozenset(part for part, at in self.began.items() if at)
         self.sent: dict[int, PartReceipt] = {}
         self.log = log.bind(account=request.account, channel=request.channel_id, cause=request.cause)
 
@@ -166,6 +168,8 @@ class _Delivery:
             if request is None:
                 return Commit(self._closing("over"), "nothing to send: the request is over")
             plan = plan_of(request, self.settings)
+            if request.post and not plan[0].strip():
+                plan[0] = untitled(self.deps.clock.now())
             if not plan:
                 return Commit(self._closing("empty"), "nothing to send")
             self._checkpoint(Entry(plan=plan, at=self._begin(0)))
@@ -187,7 +191,10 @@ class _Delivery:
         missing = [part for part in range(len(plan)) if part not in self.sent]
         for part in missing:
             self.alive()
-            receipt = self._find(plan, part) or self._create(plan, part)
+            if self.request.post and part == 0:
+                receipt = self._find_post(plan) or self._post(plan)
+            else:
+                receipt = self._find(plan, part) or self._create(plan, part)
             self.sent[part] = receipt
             effect = Receipt(self.request.identity, part, encode(receipt))
             if part == missing[-1]:
@@ -195,6 +202,47 @@ class _Delivery:
             self._checkpoint(Entry(next=part + 1, at=self._begin(part + 1)), effect)
         # every part had its receipt: the commit was lost, not the work
         return Commit(self._closing("sent"), f"sent · {len(plan)} parts")
+
+    @property
+    def channel(self) -> str:
+        """Where parts go: the thread, once there is a post."""
+        return self.sent[0].channel_id if self.request.post and 0 in self.sent else self.request.channel_id
+
+    def _find_post(self, plan: list[str]) -> PartReceipt | None:
+        """The post that an earlier try may have made.
+
+        Raises:
+            _Rejected: it was not seen; a second try might double it.
+        """
+        if 0 not in self.doubtful:
+            return None
+        request = self.request
+        found = find_post(
+            self.deps.store.facts.channels(request.account, request.guild_id or ""),
+            parent_id=request.channel_id,
+            title=post_title(plan[0]),
+            bot_id=self.deps.bot_id(request.account),
+            since_ms=self.began[0],
+        )
+        if found is None:
+            raise _Rejected("post-unknown", "The post may have been made; it is not made a second time.")
+        return PartReceipt(found, found, found=True)
+
+    def _post(self, plan: list[str]) -> PartReceipt:
+        """Make the post. What surely did not happen is marked so, or the next try would not dare."""
+        if not self.began.get(0):
+            self._checkpoint(Entry(next=0, at=self._begin(0)))
+            self.alive()
+        body = post_body(self.request, plan[0], message_fields(self.request, self.settings, plan, 0))
+        try:
+            made = create_post(self.rest, self.request.channel_id, body, priority=self._priority)
+        except ShoalError as error:
+            if not error.ambiguous:
+                self.began[0] = 0
+                self._checkpoint(Entry(next=0))
+            raise
+        self.log.info("Reply sent successfully (200 OK)", part=0, message_id=made)
+        return PartReceipt(made, made)
 
     def _find(self, plan: list[str], part: int) -> PartReceipt | None:
         """A part that may exist: did it come back to the gateway? Past the nonce window: is it there?
@@ -205,14 +253,14 @@ class _Delivery:
         if began is None or part not in self.doubtful:
             return None
         echo = self.deps.store.receipts.echoed(self.request.account, nonce_of(self.request, part))
-        if echo is not None and echo[0] == self.request.channel_id:
+        if echo is not None and echo[0] == self.channel:
             self.log.info("a part that was sent before came back", part=part, message_id=echo[1])
-            return PartReceipt(echo[1], self.request.channel_id, found=True)
+            return PartReceipt(echo[1], self.channel, found=True)
         if self._now_ms() - began <= NONCE_WINDOW_MS:
             return None
         file = file_of(self.request, plan, part)
         found = find_sent(
-            self.rest.get_messages(self.request.channel_id, limit=LOOK_BACK),
+            self.rest.get_messages(self.channel, limit=LOOK_BACK),
             nonce=nonce_of(self.request, part),
             content=plan[part],
             filename=file.filename if file is not None else "",
@@ -222,7 +270,7 @@ class _Delivery:
         )
         if found is not None:
             self.log.info("found a part that was sent before", part=part, message_id=found)
-            return PartReceipt(found, self.request.channel_id, found=True)
+            return PartReceipt(found, self.channel, found=True)
         # it is sent anew: this try has its own window
         self._checkpoint(Entry(next=part, at=self._begin(part)))
         self.alive()
@@ -233,7 +281,7 @@ class _Delivery:
         fields = message_fields(request, self.settings, plan, part)
         file = file_of(request, plan, part)
         files = [self._file(file)] if file is not None else []
-        reply_to = request.reply_to if replies(request, part) else None
+        reply_to = request.reply_to if replies(request, part) and not request.post else None
         if self.settings.proxied:
             self.log.info("Sending reply via REST (proxied)", part=part)
         else:
@@ -249,18 +297,21 @@ class _Delivery:
             else:
                 raise
         self.log.info("Reply sent successfully (200 OK)", part=part, message_id=str(message["id"]))
-        return PartReceipt(str(message["id"]), request.channel_id)
+        return PartReceipt(str(message["id"]), self.channel)
+
+    @property
+    def _priority(self) -> Priority:
+        return Priority.BACKGROUND if self.request.priority == "background" else Priority.INTERACTIVE
 
     def _call(
         self, part: int, reply_to: str | None, files: Sequence[File], fields: dict[str, Any]
     ) -> dict[str, Any]:
-        background = self.request.priority == "background"
         return self.rest.create_message(
-            self.request.channel_id,
+            self.channel,
             nonce=nonce_of(self.request, part),
             reply_to=reply_to,
             files=files,
-            priority=Priority.BACKGROUND if background else Priority.INTERACTIVE,
+            priority=self._priority,
             timeout=REQUEST_S + sum(len(file.data) for file in files) / UPLOAD_BYTES_S,
             **fields,
         )

@@ -7,6 +7,8 @@ the video follows alone. Computed from the request and its journalled plan, so a
 
 from __future__ import annotations
 
+import msgspec
+
 from workers.delivery.records import SendFile, SendRequest
 
 __all__ = ["file_of", "is_video", "with_files"]
@@ -21,6 +23,9 @@ def is_video(file: SendFile) -> bool:
 
 def with_files(request: SendRequest, texts: list[str]) -> list[str]:
     """The contents of all messages: the texts, then an empty one per file that goes alone."""
+    if request.post:  # the post is text alone; files come in its thread, the first with the next text
+        thread = msgspec.structs.replace(request, post=False)
+        return [*(texts[:1] or [""]), *with_files(thread, texts[1:])]
     if not request.files:
         return texts
     texts = texts or [""]
@@ -31,6 +36,9 @@ def file_of(request: SendRequest, plan: list[str], part: int) -> SendFile | None
     """The file of a part, or none."""
     if not request.files:
         return None
+    if request.post:
+        thread = msgspec.structs.replace(request, post=False)
+        return file_of(thread, plan[1:], part - 1) if part else None
     alone = _alone(request, plan)
     first_alone = len(plan) - alone
     if part >= first_alone:

@@ -32,6 +32,7 @@ from workers.agent.tools.registry import Sent, ToolContext, ToolError, ToolResul
 from workers.components.encode import Origin
 from workers.components.reader import SpecError
 from workers.components.sending import ComponentSettings, Made, make_components
+from workers.delivery.posts import is_forum, post_problem
 from workers.delivery.records import (
     KIND,
     SendRequest,
@@ -233,6 +234,7 @@ def _send(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> W
         raise ToolError(f"The message has {len(text)} characters; at most {MAX_CHARS} can be sent.")
     channel_id = _target(args, context)
     made = _components(tool, args, text, channel_id, context)
+    parent = _forum(channel_id, made, extras.poll is not None, context)
     files = load_files(extras, made, tool.load, context)
     lane = delivery_lane(context.request.account, channel_id)
     identity = send_identity(context.cause, context.step)
@@ -254,6 +256,8 @@ def _send(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> W
         poll=extras.poll,
         silent=extras.silent,
         suppress_embeds=extras.suppress_embeds,
+        post=parent is not None,
+        archive_minutes=int(parent.get("default_auto_archive_duration") or 0) if parent is not None else 0,
         wake=(key,),
     )
     push = Push(lane, Record(identity, KIND, encode(request)))
@@ -261,6 +265,19 @@ def _send(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> W
     effects = (push,) if controls is None else (controls, push)
     waiting = _Waiting(lane, identity, channel_id, text, warning=extras.warning(made))
     return _park(waiting, *effects)
+
+
+def _forum(channel_id: str, made: Made | None, poll: bool, context: ToolContext) -> Mapping[str, Any] | None:
+    """The channel, if it holds posts only: a send there makes one."""
+    if channel_id == context.request.channel_id:
+        return None  # nobody talks in a forum itself
+    channel = context.store.facts.channel(context.request.account, channel_id)
+    if channel is None or not is_forum(channel):
+        return None
+    problem = post_problem(channel, flags=made.flags if made is not None else 0, poll=poll)
+    if problem:
+        raise ToolError(problem)
+    return channel
 
 
 def _upload(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> Wait:
