@@ -49,3 +49,28 @@ def test_a_token_discord_refuses_is_said_plainly(shoal: Shoal, discord: Simulato
     assert refused.returncode != 0
     assert "401" in refused.stderr
     assert refused.stdout == ""
+
+
+def test_capabilities_name_what_is_missing_for_what(shoal: Shoal, discord: Simulator) -> None:
+    """The manual's line about voice channels; ``spec/outbound.md`` 10."""
+    world = discord.control
+    env = {"DISCORD_BOT_TOKEN": discord.token, "SHOAL_DISCORD_API_URL": discord.api_url}
+    asked = ("channels", "capabilities", "--channel", "discord", "--target")
+    speak = 1 << 21
+    deny = [{"id": discord.guild_id, "type": 0, "allow": "0", "deny": str(speak)}]
+    voice = world.add_channel(discord.guild_id, "Lounge", type=2, permission_overwrites=deny)["id"]
+
+    lacking = shoal.run(*asked, f"channel:{voice}", env=env)
+    assert lacking.returncode == 0, lacking.stderr
+    assert "  text: works" in lacking.stdout
+    assert "  voice: missing " in lacking.stdout
+    assert "Speak" in lacking.stdout
+
+    text = world.add_channel(discord.guild_id, "plain")["id"]
+    report = json.loads(shoal.run(*asked, f"channel:{text}", "--json", env=env).stdout)
+    assert set(report["intents"]) == {"messageContent", "guildMembers", "presence"}
+    assert report["channel"]["missing"]["text"] == []
+    assert "voice" not in report["channel"]["missing"]
+
+    bare = shoal.run("channels", "capabilities", env=env)
+    assert (bare.returncode, "intents: messageContent" in bare.stdout) == (0, True)

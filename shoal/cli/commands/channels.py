@@ -95,3 +95,28 @@ def _line(found: Found) -> str:
     where = f" in {found.guild_name} ({found.guild_id})" if found.kind in ("channel", "thread") else ""
     note = f" [{found.note}]" if found.note else ""
     return f"{found.entry}: {found.kind} {found.id} {name}{where}{note}"
+
+
+@channels_app.command()
+def capabilities(
+    target: Annotated[
+        str | None, typer.Option(help="Channel or thread to look at: channel:<id>, #name, Guild/#name.")
+    ] = None,
+    channel: Annotated[str, typer.Option("--channel", help="discord is the only one.")] = "discord",
+    account: Annotated[
+        str | None, typer.Option(help="Bot account that is asked. Default: the default one.")
+    ] = None,
+    config: ConfigPath = None,
+    state_dir: StateDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """What the bot may do: its intents, and with --target what it lacks there for text, voice, files, …."""
+    from shoal.cli.message.capabilities import of_account, of_channel, render
+    from shoal.cli.message.run import check_channel, operator
+
+    check_channel(channel)
+    with operator(config, state_dir, account) as who:
+        report = of_account(who)
+        if target is not None:
+            report["channel"] = of_channel(who, target)
+    print(json.dumps(report, ensure_ascii=False) if as_json else render(report))

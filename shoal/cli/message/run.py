@@ -29,7 +29,7 @@ from workers.actions.perform import perform
 from workers.actions.table import ACTIONS
 from workers.delivery.targets import TargetError, parse_target, resolve_channel
 
-__all__ = ["Operator", "operator", "run_line"]
+__all__ = ["Operator", "check_channel", "operator", "run_line"]
 
 Json = dict[str, Any]
 
@@ -105,6 +105,18 @@ def operator(config: Path | None, state_dir: Path | None, account: str | None) -
         yield Operator(loaded, served, Rest(transport), store)
 
 
+def check_channel(channel: str) -> None:
+    """``--channel`` is ``discord``.
+
+    Raises:
+        ProcessError: it is something else.
+    """
+    if channel.strip().lower() != "discord":
+        raise ProcessError(
+            f"There is no channel {channel!r}.", fix="Shoal serves discord only.", exit_code=USAGE
+        )
+
+
 def run_line(
     line: Line,
     values: Json,
@@ -122,10 +134,7 @@ def run_line(
     Raises:
         ShoalError: it was not done; the command ends with its line and exit code.
     """
-    if channel.strip().lower() != "discord":
-        raise ProcessError(
-            f"There is no channel {channel!r}.", fix="Shoal serves discord only.", exit_code=USAGE
-        )
+    check_channel(channel)
     with operator(config, state_dir, account) as who:
         if dry_run:
             who = Operator(who.loaded, who.account, Showing(who.rest.transport), None)
