@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -112,11 +113,19 @@ def config_page() -> str:
     for path, node in _keys("", schema, schema, ()):
         default = node.get("default")
         shown = "" if default is None or isinstance(default, (dict, list)) else f"`{json.dumps(default)}`"
-        meaning = " ".join(str(node.get("description", "")).split())
+        meaning = _plain(str(node.get("description", "")))
         if node.get("x-later"):
             meaning = f"*No effect yet.* {meaning}".strip()
         lines.append(_row(f"`{path}`", _type(node, schema), shown, meaning))
     return "\n".join(lines) + "\n"
+
+
+_CITED = re.compile(r"\s*\((?:spec: [^)]*|``spec/[^)]*|decisions? [0-9][^)]*)\)")
+
+
+def _plain(text: str) -> str:
+    """A description for operators: in one line, without the places of the specification that code cites."""
+    return " ".join(_CITED.sub("", text).split())
 
 
 def _resolve(node: Mapping[str, Any], schema: Mapping[str, Any]) -> tuple[dict[str, Any], str]:

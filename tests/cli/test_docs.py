@@ -61,3 +61,31 @@ def test_every_trouble_of_the_way_to_discord_is_explained() -> None:
     text = (ROOT / "docs" / "proxies.md").read_text()
     for row in TROUBLES:
         assert f"| `{row.name}` | {row.meaning} | {row.fix} |" in text
+
+
+def test_operators_read_no_citations() -> None:
+    """What the schema says is for people who have the program, not its specification."""
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    assert not re.findall(r"spec: |spec/[a-z]+\.md|\(decisions? [0-9]", text)
+
+
+def test_what_the_code_cites_is_explained() -> None:
+    """A number in a comment must not lead nowhere (docs/spec.md)."""
+    page = (ROOT / "docs" / "spec.md").read_text()
+    rows = re.findall(r"^\| ([0-9, ]+) \|", page, re.MULTILINE)
+    explained = {number.strip() for row in rows for number in row.split(",")}
+    cited: set[str] = set()
+    for folder in ("config", "gateway", "shoal", "tasks", "workers"):
+        for file in sorted((ROOT / folder).rglob("*.py")):
+            found = re.findall(r"\bdecisions? (\d+(?:, \d+)*)|decisions\.md`* (\d+)", file.read_text())
+            cited.update(
+                number.strip() for pair in found for part in pair for number in part.split(",") if number
+            )
+    assert len(cited) > 20
+    assert cited <= explained, f"not in docs/spec.md: {sorted(cited - explained, key=int)}"
+
+
+def test_every_row_of_the_benchmarks_is_described() -> None:
+    text = (ROOT / "docs" / "bench.md").read_text()
+    rows = {file.stem for file in (ROOT / "bench" / "rows").glob("*.py")} - {"__init__"}
+    assert {row for row in rows if f"| `{row}` |" not in text} == set()
