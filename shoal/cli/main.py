@@ -17,6 +17,7 @@ from shoal.cli.commands import (
     pairing,
     processes,
     simulator,
+    workers,
 )
 from shoal.cli.exits import exit_code, report
 from shoal.cli.prologue import leave_word, supervised
@@ -32,7 +33,20 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (demo, fleet, inspect, pairing, channels, message, doctor, configuration, processes, simulator):
+_PARTS = (
+    demo,
+    fleet,
+    inspect,
+    pairing,
+    channels,
+    message,
+    doctor,
+    configuration,
+    processes,
+    workers,
+    simulator,
+)
+for part in _PARTS:
     part.register(app)
 
 

@@ -116,6 +116,44 @@ def test_sigterm_ends_a_worker_at_once(front: subprocess.Popen[bytes], open_stor
     assert time.monotonic() - started < 15
 
 
+def ask(folder: Path, server: RedisServer, *words: str) -> subprocess.CompletedProcess[str]:
+    """``shoal workers …`` as an operator types it."""
+    env = {**os.environ, "SHOAL_STATE_DIR": str(folder), "SHOAL_REDIS_URL": server.url}
+    command = [sys.executable, "-m", "shoal.cli", "workers", *words]
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.slow
+def test_an_operator_reaches_the_workers(
+    front: subprocess.Popen[bytes], open_store: Store, durable_server: RedisServer, tmp_path: Path
+) -> None:
+    """The remote control of ours, by the command line: who, what, how loud, and out."""
+    folder = tmp_path / "state"
+    nobody = ask(folder, durable_server, "turns")
+    if nobody.returncode:  # the worker may be up already
+        assert nobody.returncode == 69, nobody.stderr
+    wait(lambda: any(process.kind == "front" for process in open_store.processes.living()))
+    wait(lambda: ask(folder, durable_server, "turns", "--timeout", "1").returncode == 0, 60)
+
+    answered = ask(folder, durable_server, "turns", "front", "--json")
+    [(node, held)] = json.loads(answered.stdout).items()
+    assert (node.partition("@")[0], held) == ("front", [])
+    assert ask(folder, durable_server, "turns", node).stdout == f"{node}  idle\n"
+    assert json.loads(ask(folder, durable_server, "lanes", "--json").stdout) == {}
+    assert "log level is DEBUG" in ask(folder, durable_server, "log-level", "debug").stdout
+    wrong = ask(folder, durable_server, "log-level", "loud")
+    assert wrong.returncode == 2
+    assert "use one of DEBUG" in wrong.stdout
+    unknown = ask(folder, durable_server, "turns", "back")
+    assert unknown.returncode == 69
+    assert node in unknown.stderr
+
+    assert ask(folder, durable_server, "drain").returncode == 2, "all of them only where that is said"
+    assert front.poll() is None
+    assert json.loads(ask(folder, durable_server, "drain", "front", "--json").stdout)[node]["ok"]
+    assert front.wait(timeout=25) == 0
+
+
 @pytest.mark.slow
 def test_children_of_the_chores_die_with_their_parent(durable_server: RedisServer, tmp_path: Path) -> None:
     """Stopped ones too: a child in the middle of its work does not look whether its parent lives."""
