@@ -40,20 +40,13 @@ def perform(
         context = replace(context, demand=lambda wanted: _check_senders(wanted, args, context))
         if action.asks is not None:
             context.demand(action.asks)
-        else:
-            _check_server(args, context)
     return {"ok": True, **action.run(args, context)}
-
-
-def _check_server(args: Args, context: ActionContext) -> None:
-    """What asks for no permission of the sender's stays in the server of the conversation, but for owners."""
-    named = args.raw("guildId", "serverId")
-    if named is not None and str(named) != context.guild_id and not context.by_owner:
-        raise ActionError("Discord read target server is not allowed.", fix="Ask in that server.")
 
 
 def _check_sender(wanted: Permission, args: Args, context: ActionContext) -> None:
     guild_id = args.guild(context)
+    if guild_id != context.guild_id and args.raw("guildId", "serverId") is None and not context.by_owner:
+        raise ActionError("That channel is in another server.", fix="Name the server with guildId.")
     try:
         member = context.rest.get_guild_member(guild_id, context.sender_id or "")
     except NotFound:

@@ -20,8 +20,9 @@ from shoal.discord.transport import Transport
 from shoal.simulator.server import Simulator
 from shoal.state.store import Store
 from tests.discord.test_rest import openapi
-from workers.actions.base import ActionContext
+from workers.actions.base import ActionContext, Args
 from workers.actions.perform import perform
+from workers.actions.reach import check_reach
 from workers.actions.table import ACTIONS, action_named
 
 Json = dict[str, Any]
@@ -51,6 +52,7 @@ class Doer:
         """An action as the operator: nothing is refused him."""
         action = action_named(name)
         assert action is not None, name
+        check_reach(action, Args(values), self.context)
         return perform(action, values, gates, self.context)
 
     def as_member(self, user: str, **fields: Any) -> Doer:

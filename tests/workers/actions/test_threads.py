@@ -77,5 +77,6 @@ def test_lists(doer: Doer) -> None:
     assert [one["id"] for one in old["threads"]] == [thread]
     assert old["source"] == "archived"
     hidden = doer.as_member(doer.member("ann"), may_read=lambda channel: False)
+    other = str(doer.control.add_channel(doer.guild, "other")["id"])
     with pytest.raises(ActionError, match="not allowed"):
-        hidden.do("thread-list", channelId="123456789", includeArchived=True)
+        hidden.do("thread-list", channelId=other, includeArchived=True)
