@@ -1,0 +1,64 @@
+"""``shoal message send`` beside a fleet: its own record in the delivery lane (``spec/outbound.md`` 10)."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from config import load
+from shoal.base.errors import ProcessError
+from shoal.cli.message.run import Operator
+from shoal.cli.message.sending import send
+from tests.workers.delivery.conftest import PostOffice, discord, post
+
+__all__ = ["discord", "post"]
+
+
+@pytest.fixture
+def who(post: PostOffice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Operator:
+    monkeypatch.setenv("DISCORD_BOT_TOKEN", post.simulator.token)
+    loaded = load(None, state_dir=tmp_path)
+    return Operator(loaded, loaded.account("default"), post.rest, post.store)
+
+
+def work_soon(post: PostOffice) -> threading.Timer:
+    """A worker that comes a moment later."""
+
+    def work() -> None:
+        lane = f"delivery:default:{post.channel}"
+        while post.store.lanes.depth(lane):
+            post.work()
+
+    timer = threading.Timer(0.3, work)
+    timer.start()
+    return timer
+
+
+def test_the_receipts_of_the_lane_are_waited_for(post: PostOffice, who: Operator) -> None:
+    timer = work_soon(post)
+    values = {"target": f"channel:{post.channel}", "message": r"one\ntwo"}
+    result = send(values, who, 10.0)["result"]
+    timer.join()
+    (seen,) = post.control.messages(post.channel, author="bot")
+    assert seen["content"] == "one\ntwo"
+    assert result == {"messageId": seen["id"], "messageIds": [seen["id"]], "channelId": post.channel}
+
+
+def test_without_a_worker_it_is_said_to_be_queued(post: PostOffice, who: Operator) -> None:
+    done = send({"target": post.channel, "message": "later"}, who, 0.2)
+    assert (done["queued"], done["result"]) == (True, {"channelId": post.channel})
+    post.work()
+    assert post.sent() == ["later"]
+
+
+def test_a_refused_message_is_an_error(post: PostOffice, who: Operator) -> None:
+    refused = {"message": "Missing Permissions", "code": 50013}
+    post.control.fault(
+        "status", route="POST /channels/{channel_id}/messages", status=403, body=refused, count=50
+    )
+    timer = work_soon(post)
+    with pytest.raises(ProcessError, match="did not take the message"):
+        send({"target": post.channel, "message": "x"}, who, 10.0)
+    timer.join()
