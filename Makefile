@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 CONFIG ?= $(or $(SHOAL_CONFIG_PATH),$(OPENCLAW_CONFIG_PATH),$(or $(SHOAL_STATE_DIR),$(OPENCLAW_STATE_DIR),$(HOME)/.shoal)/shoal.json)
 # most tests wait for sockets, so more of them than cores may run; those that start a whole fleet run alone
-QUICK = $(BIN)/python -m pytest -m "not slow" -n 4
+QUICK = $(BIN)/python -m pytest -n 4
 LOCK = $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet
 
@@ -40,12 +40,12 @@ run: $(VENV)/.installed ## your bot, if a token or a config exists, else a demo 
 
 test: $(VENV)/.installed-dev ## every check and every test
 	$(MAKE) --no-print-directory lint
-	$(QUICK)
+	$(QUICK) -m "not slow"
 	$(BIN)/python -m pytest -m slow
 
 check: $(VENV)/.installed-dev ## the quick part of `make test`, under two minutes
 	$(MAKE) --no-print-directory lint
-	$(QUICK)
+	$(QUICK) -m "not slow and not waits"
 
 lint: $(VENV)/.installed-dev ## ruff, types, layers
 	$(BIN)/ruff check .

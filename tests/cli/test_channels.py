@@ -10,6 +10,8 @@ import pytest
 from shoal.simulator.server import Simulator
 from tests.cli.helpers import Shoal
 
+pytestmark = pytest.mark.waits
+
 
 @pytest.fixture
 def discord() -> Iterator[Simulator]:

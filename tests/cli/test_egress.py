@@ -14,6 +14,8 @@ from config import load
 from shoal.cli.egress import proxy_report, render_proxies
 from tests.cli.helpers import bare_env
 
+pytestmark = pytest.mark.waits
+
 TRY = """
 import json, os, socket, sys
 from pathlib import Path

@@ -17,6 +17,8 @@ from tests.cli.helpers import Shoal
 from tests.state.support import MESSAGE
 from workers.delivery.records import decode_send
 
+pytestmark = pytest.mark.waits
+
 ANN, BOB = "101", "102"
 TOKEN = "OTAw.abcdef.abcdefghijklmnopqrstuvwxyz01"
 

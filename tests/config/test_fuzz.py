@@ -16,6 +16,8 @@ from config.json5 import parse, to_python
 from shoal.base.errors import ConfigError
 from tests.config.conftest import TOKEN
 
+pytestmark = pytest.mark.waits
+
 FOLDER = Path(__file__).parent / "manuals"
 TEXTS = [path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("00[24]-*.json5"))]
 VALUES = [to_python(parse(text)) for text in TEXTS]

@@ -14,6 +14,8 @@ from config.schema.base import Section
 from config.schema.root import Root
 from tests.config.conftest import LoadText
 
+pytestmark = pytest.mark.waits
+
 HERE = Path(__file__).parents[2]
 READERS = ("config", "gateway", "shoal", "tasks", "workers")
 WAITING: frozenset[str] = frozenset()

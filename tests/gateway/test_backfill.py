@@ -23,6 +23,8 @@ from shoal.state.store import Store
 from tests.gateway.conftest import ACCOUNT, Running, Start, depth, eventually, inbound, lane_records
 from workers.delivery.records import decode_send
 
+pytestmark = pytest.mark.waits
+
 OPEN = {"groupPolicy": "open", "dmPolicy": "open", "allowFrom": ["*"]}
 
 

@@ -14,6 +14,8 @@ from shoal.state.store import Store
 from tests.gateway.conftest import ACCOUNT, Start, depth, eventually, inbound
 from tests.gateway.support.server import ScriptedGateway, message
 
+pytestmark = pytest.mark.waits
+
 
 def test_no_more_than_five_presences_in_twenty_seconds(
     server: ScriptedGateway, store: Store, start: Start

@@ -18,6 +18,8 @@ from shoal.state.store import Store
 from tests.gateway.conftest import ACCOUNT, TOKEN, Start, depth, eventually, inbound
 from tests.gateway.support.server import BOT_ID, CHANNEL, GUILD, ScriptedGateway, message
 
+pytestmark = pytest.mark.waits
+
 
 def ids(store: Store) -> list[str]:
     return [msgspec.json.decode(event.data)["id"] for event in inbound(store)]

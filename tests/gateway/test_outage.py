@@ -19,6 +19,8 @@ from tests.conftest import RedisServer
 from tests.gateway.conftest import ACCOUNT, Start, depth, eventually, inbound, lane_records
 from tests.gateway.support.server import CHANNEL, ScriptedGateway, message
 
+pytestmark = pytest.mark.waits
+
 
 @pytest.fixture
 def own(durable_server: RedisServer) -> Iterator[Store]:

@@ -23,6 +23,8 @@ from tests.gateway.conftest import ACCOUNT, TOKEN, depth, eventually, inbound
 from tests.gateway.support.server import ScriptedGateway, message
 from tests.gateway.support.socks import SocksProxy
 
+pytestmark = pytest.mark.waits
+
 ROOT = Path(__file__).resolve().parents[2]
 
 Launch = Callable[..., "subprocess.Popen[bytes]"]

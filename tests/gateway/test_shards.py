@@ -19,6 +19,8 @@ from shoal.state.store import Store
 from tests.gateway.conftest import ACCOUNT, Start, depth, eventually, inbound
 from tests.gateway.support.server import ScriptedGateway
 
+pytestmark = pytest.mark.waits
+
 TOKEN = "t" * 32
 
 

@@ -12,6 +12,8 @@ from shoal.simulator.server import Simulator
 from shoal.state.store import Store
 from tests.gateway.conftest import ACCOUNT, Start, depth, eventually, inbound
 
+pytestmark = pytest.mark.waits
+
 
 @pytest.fixture
 def discord(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:

@@ -6,11 +6,15 @@ import random
 import threading
 import time
 
+import pytest
+
 from shoal.base.ids import new_token
 from shoal.state.effects import Push
 from shoal.state.records import Grant
 from shoal.state.store import Store
 from tests.state.support import QUEUE, put_hints, record
+
+pytestmark = pytest.mark.waits
 
 LANES = [f"session:agent:main:dm:{number}" for number in range(12)]
 RECORDS = 15

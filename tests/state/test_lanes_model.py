@@ -23,6 +23,8 @@ from shoal.state.store import Store
 from tests.state.model import Lane
 from tests.state.support import hinted, put_hints
 
+pytestmark = pytest.mark.waits
+
 LANES = ["session:a", "session:b", "delivery:c"]
 IDS = [f"m:{number}" for number in range(8)]
 KEYS = ["k:1", "k:2"]

@@ -20,6 +20,8 @@ from shoal.state.store import Store
 from tasks.app import build_app, transport_options
 from tests.conftest import RedisServer
 
+pytestmark = pytest.mark.waits
+
 TOKEN = "MTMwMDAwMDAwMDAwMDAwMDAw.GTest1.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 

@@ -33,6 +33,8 @@ from workers.agent.turn import run_turn
 from workers.delivery.records import SendRequest
 from workers.sessions.records import TurnRequest
 
+pytestmark = pytest.mark.waits
+
 WRITES = 10
 """Checkpoints of the scenario: three answers, three starts, three results, one wait."""
 
