@@ -3,6 +3,8 @@
 Journal entries, one per checkpoint:
 
     {"plan": [...], "at": ms}      the parts, and that part 0 is about to be sent
+    {"plan": […], "edit": id, …}   the same, and part 0 is the edit of this preview
+    {"fresh": true}                that edit failed: part 0 is a message of its own
     {"next": k, "at": ms}          part k is about to be sent (with the receipt of k - 1, or on its own
                                    after a look that found nothing)
     {"next": 0, "at": 0}           a post (which has no nonce) was surely not made
@@ -38,18 +40,22 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     plan: list[str] | None = None
     next: int | None = None
     at: int = 0
+    edit: str = ""
+    fresh: bool = False
     rejected: str = ""
     why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The journal, summed up. ``started`` maps a part to the time its present try began."""
+    """The journal, summed up. ``started`` maps a part to the time its present try began; ``edit`` is the
+    preview that becomes the answer, or empty."""
 
     plan: list[str] | None = None
     started: dict[int, int] | None = None
     rejected: str = ""
     why: str = ""
+    edit: str = ""
 
 
 def read_progress(journal: Iterable[tuple[int, bytes]]) -> Progress:
@@ -60,17 +66,19 @@ def read_progress(journal: Iterable[tuple[int, bytes]]) -> Progress:
     """
     plan: list[str] | None = None
     started: dict[int, int] = {}
-    rejected = why = ""
+    rejected = why = edit = ""
     for _, raw in journal:
         entry = msgspec.json.decode(raw, type=Entry)
         if entry.plan is not None:
-            plan = entry.plan
+            plan, edit = entry.plan, entry.edit
             started[0] = entry.at
+        if entry.fresh:
+            edit = ""
         if entry.next is not None:
             started[entry.next] = entry.at
         if entry.rejected:
             rejected, why = entry.rejected, entry.why
-    return Progress(plan, started, rejected, why)
+    return Progress(plan, started, rejected, why, edit)
 
 
 def nonce_of(request: SendRequest, part: int) -> str:
@@ -86,7 +94,7 @@ def find_sent(
     filename: str = "",
     bot_id: str | None,
     since_ms: int,
-    taken: frozenset[str],
+    taken: frozenset[str] = frozenset(),
 ) -> str | None:
     """The id of our message among those of a channel, or ``None``.
 

@@ -117,6 +117,8 @@ class SendRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """Of the post; 0: as Discord has it."""
     pairing: str = ""
     """Sender whose pairing code belongs into the text; see :mod:`workers.delivery.pairing`."""
+    preview: str = ""
+    """Cause of the preview this answer may be an edit of; see :mod:`workers.delivery.finalising`."""
     v: int = 1
 
     @property

@@ -45,8 +45,10 @@ from shoal.state.effects import Effect, Expire, Note, Outcome, Receipt, Wake
 from shoal.state.records import Failure, Grant
 from shoal.state.steps import Commit, Fail, Step, Yield
 from shoal.state.store import Store
+from workers.delivery.finalising import preview_to_edit
 from workers.delivery.pairing import failed_effects, filled, sent_effects
 from workers.delivery.posts import find_post, post_body, post_title, untitled
+from workers.delivery.previews import END, NO_PINGS, SLOT, end_preview, show_preview
 from workers.delivery.progress import (
     NONCE_WINDOW_MS,
     Entry,
@@ -74,6 +76,8 @@ LOOK_BACK = 50
 REQUEST_S = 15.0
 UPLOAD_BYTES_S = 512 * 1024
 """An upload may be as slow as this; 25 MiB then take 50 s."""
+EDIT_PATIENCE_MS = 10_000
+"""For so long the edit of a preview is tried; then the answer is a message of its own."""
 TOKEN_PAUSE_MS = 30_000
 LONGEST_PAUSE_MS = 600_000
 """A lane asks again at least so often, whatever an answer said; asking the limiter costs no request."""
@@ -104,7 +108,7 @@ def deliver(grant: Grant, deps: DeliveryDeps, alive: Callable[[], None]) -> Step
     """Send what the head of a delivery lane asks for.
 
     Args:
-        grant: on a head of kind ``send``.
+        grant: on a head of kind ``send``, ``slot`` or ``preview-end``.
         deps: see :class:`DeliveryDeps`.
         alive: returns while the lease holds and the process may go on; raises otherwise (asked before
             every request, rule R14).
@@ -113,6 +117,10 @@ def deliver(grant: Grant, deps: DeliveryDeps, alive: Callable[[], None]) -> Step
         StaleGrant: the lane is somebody else's now.
         StoreUnavailable: Redis is away. Whatever ``alive`` raises.
     """
+    if grant.head.kind == SLOT:
+        return show_preview(grant, deps, alive)
+    if grant.head.kind == END:
+        return end_preview(grant, deps, alive)
     try:
         request = decode_send(grant.head.body)
         progress = read_progress(grant.journal)
@@ -149,6 +157,7 @@ class _Delivery:
         self.settings = deps.settings(request.account)
         self.rest = deps.rest(request.account)
         self.step = grant.step
+        self.edit = progress.edit
         self.began: dict[int, int] = dict(progress.started or {})
         self.doubtful = frozenset(part for part, at in self.began.items() if at)
         self.sent: dict[int, PartReceipt] = {}
@@ -172,7 +181,8 @@ class _Delivery:
                 plan[0] = untitled(self.deps.clock.now())
             if not plan:
                 return Commit(self._closing("empty"), "nothing to send")
-            self._checkpoint(Entry(plan=plan, at=self._begin(0)))
+            self.edit = preview_to_edit(request, plan, self.deps.store)
+            self._checkpoint(Entry(plan=plan, at=self._begin(0), edit=self.edit))
         try:
             return self._parts(plan)
         except _Rejected as rejected:
@@ -194,7 +204,8 @@ class _Delivery:
             if self.request.post and part == 0:
                 receipt = self._find_post(plan) or self._post(plan)
             else:
-                receipt = self._find(plan, part) or self._create(plan, part)
+                receipt = (self._edited(plan) if self.edit else None) or self._find(plan, part)
+                receipt = receipt or self._create(plan, part)
             self.sent[part] = receipt
             effect = Receipt(self.request.identity, part, encode(receipt))
             if part == missing[-1]:
@@ -243,6 +254,26 @@ class _Delivery:
             raise
         self.log.info("Reply sent successfully (200 OK)", part=0, message_id=made)
         return PartReceipt(made, made)
+
+    def _edited(self, plan: list[str]) -> PartReceipt | None:
+        """The preview becomes the answer; ``None``: it cannot, which is journalled. May be done twice."""
+        flags = message_fields(self.request, self.settings, plan, 0).get("flags", 0)
+        try:
+            self.rest.edit_message(
+                self.request.channel_id, self.edit, content=plan[0], allowed_mentions=NO_PINGS, flags=flags
+            )
+        except DiscordError as error:
+            age_ms = self._now_ms() - self.grant.head.born
+            limited = isinstance(error, RateWait | RateLimited)
+            if limited or (error.retryable and age_ms < EDIT_PATIENCE_MS):
+                raise
+            self.log.info("a preview cannot become the answer", code=error.code)
+            self._checkpoint(Entry(fresh=True, next=0, at=self._begin(0)))
+            self.edit = ""
+            self.alive()
+            return None
+        self.log.info("Reply sent successfully (200 OK)", part=0, message_id=self.edit)
+        return PartReceipt(self.edit, self.request.channel_id)
 
     def _find(self, plan: list[str], part: int) -> PartReceipt | None:
         """A part that may exist: did it come back to the gateway? Past the nonce window: is it there?

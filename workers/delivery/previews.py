@@ -1,0 +1,371 @@
+"""Previews: the message that is created and edited while a turn runs (``spec/outbound.md`` 4, rule R9).
+
+A preview has one owner, the delivery lane of its channel, and one state machine. The turn only says what
+is to be seen, with the effect ``Slot`` (a record of kind ``slot``, of which the newest counts); and with
+the commit that ends it, whatever the end, it closes the slot and pushes a record of kind ``preview-end``:
+
+    slot ─▶ no receipt: create with nonce ─▶ receipt      preview-end ─▶ delete each message that has a
+            receipt:    edit                              receipt and did not become the answer
+
+So nothing comes after the end, and nothing stays. Several messages may follow each other in one turn:
+*generations*, numbered from 1. An edit or a create that Discord refuses ends the previews of that turn; the
+answer never depends on one.
+
+Receipts are kept under ``<cause>.preview``: part *n* is the message of generation *n*, part ``GONE + n``
+says that it was taken away before the end, part ``STOP`` that nothing more is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from shoal.base.errors import ShoalError
+from shoal.base.ids import check_name, derive_nonce
+from shoal.base.logging import get_logger
+from shoal.discord.codes import NO_HISTORY, UNKNOWN_MESSAGE
+from shoal.discord.errors import DiscordError, NotFound, RateLimited, RateWait
+from shoal.discord.limiter import Priority
+from shoal.state.effects import Effect, Push, Receipt, Slot
+from shoal.state.records import Failure, Grant, Record
+from shoal.state.steps import Commit, Fail, Step, Yield
+from shoal.state.store import Store
+from workers.delivery.progress import NONCE_WINDOW_MS, find_sent
+from workers.delivery.records import delivery_lane
+
+__all__ = [
+    "END",
+    "SLOT",
+    "PreviewDeps",
+    "PreviewEnd",
+    "PreviewReceipt",
+    "PreviewUpdate",
+    "closed",
+    "end_preview",
+    "end_push",
+    "preview_identity",
+    "previews_of",
+    "show_preview",
+    "update_slot",
+]
+
+SLOT = "slot"
+"""``Record.kind`` of what a slot brings; the body is a :class:`PreviewUpdate`."""
+END = "preview-end"
+"""``Record.kind`` of the end of a turn's previews; the body is a :class:`PreviewEnd`."""
+
+GONE = 10_000
+STOP = 90_000
+LOOK_BACK = 50
+PATIENCE_MS = 2_000
+"""A preview waits so long for a rate limit; an answer may stand behind it."""
+DOUBT_MS = 15_000
+"""For so long a create whose answer was lost is tried again; then the answer behind it goes first."""
+GIVE_UP_MS = 10 * 60_000
+SUPPRESS_EMBEDS = 1 << 2
+NO_PINGS: dict[str, Any] = {"parse": []}
+
+log = get_logger(__name__)
+
+
+class PreviewUpdate(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is to be seen now.
+
+    Attributes:
+        cause: identity of the turn's head.
+        generation: which of the turn's previews, from 1.
+        text: its whole text; empty: nothing is to be seen.
+        first: previews before this one are taken away.
+        reply_to: message it answers to, or none.
+    """
+
+    account: str
+    channel_id: str
+    cause: str
+    generation: int = 1
+    text: str = ""
+    first: int = 1
+    reply_to: str | None = None
+    v: int = 1
+
+
+class PreviewEnd(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The turn is over. ``answer``: identity of its final send, which may have become of a preview."""
+
+    account: str
+    channel_id: str
+    cause: str
+    answer: str = ""
+    v: int = 1
+
+
+class PreviewReceipt(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A preview exists. ``doubt``: it may exist, its id is not known."""
+
+    message_id: str = ""
+    reply_to: str | None = None
+    doubt: bool = False
+    born_ms: int = 0
+    """When the record was born that made it, Unix ms by Redis' clock."""
+    text: str = ""
+    """With ``doubt``: what it said."""
+    v: int = 1
+
+
+class PreviewApi(Protocol):
+    """The calls of :class:`shoal.discord.rest.Rest` that previews need."""
+
+    def create_message(self, channel_id: str, *, nonce: str | None, **fields: Any) -> dict[str, Any]:
+        """See :meth:`shoal.discord.rest.Rest.create_message`."""
+
+    def edit_message(self, channel_id: str, message_id: str, **fields: Any) -> dict[str, Any]:
+        """See :meth:`shoal.discord.rest.Rest.edit_message`."""
+
+    def delete_message(self, channel_id: str, message_id: str) -> None:
+        """See :meth:`shoal.discord.rest.Rest.delete_message`."""
+
+    def get_messages(self, channel_id: str, *, limit: int) -> list[dict[str, Any]]:
+        """See :meth:`shoal.discord.rest.Rest.get_messages`."""
+
+
+class PreviewDeps(Protocol):
+    """The parts of :class:`workers.delivery.send.DeliveryDeps` that previews need."""
+
+    @property
+    def store(self) -> Store:
+        """Receipts, echoes and lanes."""
+
+    @property
+    def rest(self) -> Callable[[str], Any]:
+        """REST calls of an account."""
+
+    @property
+    def bot_id(self) -> Callable[[str], str | None]:
+        """Our user id on an account."""
+
+
+# -- what a turn writes ------------------------------------------------------------------------------
+
+
+def preview_identity(cause: str) -> str:
+    """Name of a turn's slot, and of the receipts of its previews."""
+    return check_name(f"{cause}.preview", "preview")
+
+
+def update_slot(update: PreviewUpdate, version: int) -> Slot:
+    """The effect that shows ``update``; of a turn's updates the one with the highest version counts."""
+    lane = delivery_lane(update.account, update.channel_id)
+    return Slot(lane, preview_identity(update.cause), version, msgspec.json.encode(update))
+
+
+def closed(end: PreviewEnd, version: int) -> Slot:
+    """The effect after which no update is taken any more."""
+    return Slot(delivery_lane(end.account, end.channel_id), preview_identity(end.cause), version, None)
+
+
+def end_push(end: PreviewEnd) -> Push:
+    """The effect that has the previews of a turn taken away. It stands behind the answer it names."""
+    record = Record(f"{preview_identity(end.cause)}.end", END, msgspec.json.encode(end))
+    return Push(delivery_lane(end.account, end.channel_id), record)
+
+
+# -- what the lane does ------------------------------------------------------------------------------
+
+
+def previews_of(store: Store, cause: str) -> tuple[dict[int, PreviewReceipt], bool]:
+    """The previews of a turn that were made and not taken away, and whether no more are to be shown."""
+    stored = store.receipts.receipt(preview_identity(cause))
+    made = {
+        part: msgspec.json.decode(value, type=PreviewReceipt)
+        for part, value in stored.items()
+        if part < GONE and GONE + part not in stored
+    }
+    return made, STOP in stored
+
+
+def show_preview(grant: Grant, deps: PreviewDeps, alive: Callable[[], None]) -> Step:
+    """Make what people see what the head of kind ``slot`` says.
+
+    Raises:
+        StaleGrant: the lane is somebody else's now.
+        StoreUnavailable: Redis is away. Whatever ``alive`` raises.
+    """
+    try:
+        update = msgspec.json.decode(grant.head.body, type=PreviewUpdate)
+    except msgspec.DecodeError as error:
+        return Commit((), f"preview unreadable: {type(error).__name__}")
+    return _Shown(grant, update, deps, alive).run()
+
+
+def end_preview(grant: Grant, deps: PreviewDeps, alive: Callable[[], None]) -> Step:
+    """Take away what a turn has shown besides its answer. May be done twice.
+
+    Raises:
+        StaleGrant, StoreUnavailable: as :func:`show_preview`.
+    """
+    end = msgspec.json.decode(grant.head.body, type=PreviewEnd)
+    made, _ = previews_of(deps.store, end.cause)
+    answer = deps.store.receipts.receipt(end.answer) if end.answer else {}
+    kept = {msgspec.json.decode(value).get("message_id") for value in answer.values()}
+    age_ms = deps.store.now_ms() - grant.head.born
+    taken = 0
+    try:
+        for generation, receipt in sorted(made.items()):
+            if receipt.message_id not in kept:
+                alive()
+                taken += _take_away(end, generation, receipt, deps)
+    except (RateWait, RateLimited) as wait:
+        return Yield(max(50, int((wait.retry_after or 1.0) * 1000) + 1), "rate limit")
+    except ShoalError as error:
+        if not isinstance(error, DiscordError) and error.code not in ("transport", "proxy"):
+            raise
+        if error.retryable and age_ms < GIVE_UP_MS:
+            return Fail(Failure.INFRASTRUCTURE, error.code, str(error))
+        log.warning("a preview could not be removed", channel=end.channel_id, cause=end.cause, error=error)
+        return Commit((), f"preview stays: {error.code}")
+    return Commit((), f"previews removed: {taken}")
+
+
+class _Shown:
+    """One update of a preview, under one grant."""
+
+    def __init__(
+        self, grant: Grant, update: PreviewUpdate, deps: PreviewDeps, alive: Callable[[], None]
+    ) -> None:
+        self.grant = grant
+        self.update = update
+        self.deps = deps
+        self.alive = alive
+        self.identity = preview_identity(update.cause)
+        self.made, self.stopped = previews_of(deps.store, update.cause)
+        self.api: PreviewApi = deps.rest(update.account)
+        self.age_ms = deps.store.now_ms() - grant.head.born
+        self.effects: list[Effect] = []
+
+    def run(self) -> Step:
+        update = self.update
+        known = self.made.get(update.generation)
+        try:
+            for generation, receipt in sorted(self.made.items()):
+                if generation < update.first:
+                    self.alive()
+                    _take_away(update, generation, receipt, self.deps)
+                    self.effects.append(Receipt(self.identity, GONE + generation, b"1"))
+            if self.stopped or not update.text or update.generation < update.first:
+                return Commit(self.effects, "preview: nothing to show")
+            self.alive()
+            return self._edit(known.message_id) if known is not None else self._create()
+        except (RateWait, RateLimited) as wait:
+            wait_ms = int((wait.retry_after or 1.0) * 1000) + 1
+            if wait_ms <= PATIENCE_MS and self.age_ms < DOUBT_MS:
+                return Yield(max(50, wait_ms), "rate limit")
+            return Commit(self.effects, "preview skipped: rate limit")
+        except ShoalError as error:
+            if not isinstance(error, DiscordError) and error.code not in ("transport", "proxy"):
+                raise
+            return self._failed(error, editing=known is not None)
+
+    def _create(self) -> Step:
+        update = self.update
+        if self.age_ms > NONCE_WINDOW_MS:
+            # too old to be of use; but an earlier holder may have made it
+            found = _find(update, update.generation, self.grant.head.born, update.text, self.deps)
+            if found is None:
+                return Commit(self.effects, "preview skipped: too old")
+            return self._made(found)
+        message = self._post(update.reply_to)
+        self._made(str(message["id"]))
+        if str(message.get("content") or "").strip() != update.text.strip():
+            # a message an earlier holder made with an older text: the nonce gave it back
+            try:
+                self._patch(str(message["id"]))
+            except ShoalError as error:
+                log.info("a preview shows an older text", code=error.code)
+        return Commit(self.effects, "preview shown")
+
+    def _post(self, reply_to: str | None) -> dict[str, Any]:
+        update = self.update
+        try:
+            return self.api.create_message(
+                update.channel_id,
+                nonce=_nonce(update.cause, update.generation),
+                content=update.text,
+                reply_to=reply_to,
+                allowed_mentions=NO_PINGS,
+                flags=SUPPRESS_EMBEDS,
+            )
+        except DiscordError as error:
+            if reply_to is not None and error.json_code in (UNKNOWN_MESSAGE, NO_HISTORY):
+                return self._post(None)
+            raise
+
+    def _made(self, message_id: str) -> Commit:
+        receipt = PreviewReceipt(message_id, self.update.reply_to)
+        self.effects.append(Receipt(self.identity, self.update.generation, msgspec.json.encode(receipt)))
+        return Commit(self.effects, "preview found")
+
+    def _edit(self, message_id: str) -> Step:
+        if message_id:
+            self._patch(message_id)
+        return Commit(self.effects, "preview edited")
+
+    def _patch(self, message_id: str) -> None:
+        self.api.edit_message(
+            self.update.channel_id,
+            message_id,
+            content=self.update.text,
+            allowed_mentions=NO_PINGS,
+            flags=SUPPRESS_EMBEDS,
+            priority=Priority.EDIT,
+        )
+
+    def _failed(self, error: ShoalError, *, editing: bool) -> Step:
+        """Nothing of a preview is worth a failure: it is shown no more, or later."""
+        if error.retryable and editing:
+            return Commit(self.effects, f"preview skipped: {error.code}")
+        if error.retryable and self.age_ms < DOUBT_MS:
+            return Fail(Failure.INFRASTRUCTURE, error.code, str(error), delay_ms=500)
+        log.warning(f"no preview is shown any more: {error}", code=error.code, channel=self.update.channel_id)
+        if error.retryable or getattr(error, "ambiguous", False):
+            born, text = self.grant.head.born, self.update.text
+            doubt = msgspec.json.encode(PreviewReceipt(doubt=True, born_ms=born, text=text))
+            self.effects.append(Receipt(self.identity, self.update.generation, doubt))
+        self.effects.append(Receipt(self.identity, STOP, b"1"))
+        return Commit(self.effects, f"preview stopped: {error.code}")
+
+
+def _take_away(
+    about: PreviewUpdate | PreviewEnd, generation: int, receipt: PreviewReceipt, deps: PreviewDeps
+) -> bool:
+    """Delete one preview; false: there was none."""
+    message_id: str | None = receipt.message_id
+    if receipt.doubt:
+        message_id = _find(about, generation, receipt.born_ms, receipt.text, deps)
+    if not message_id:
+        return False
+    try:
+        deps.rest(about.account).delete_message(about.channel_id, message_id)
+    except NotFound:
+        return False  # it was gone already, or its channel is
+    return True
+
+
+def _find(
+    about: PreviewUpdate | PreviewEnd, generation: int, since_ms: int, text: str, deps: PreviewDeps
+) -> str | None:
+    """A preview whose create was never answered: as the gateway saw it, else by a look at the channel."""
+    nonce = _nonce(about.cause, generation)
+    echo = deps.store.receipts.echoed(about.account, nonce)
+    if echo is not None:
+        return echo[1] if echo[0] == about.channel_id else None
+    messages: Sequence[dict[str, Any]] = deps.rest(about.account).get_messages(
+        about.channel_id, limit=LOOK_BACK
+    )
+    bot_id = deps.bot_id(about.account)
+    return find_sent(messages, nonce=nonce, content=text, bot_id=bot_id, since_ms=since_ms)
+
+
+def _nonce(cause: str, generation: int) -> str:
+    return derive_nonce(cause, "preview", generation)
