@@ -16,6 +16,7 @@ from shoal.base.logging import get_logger
 from shoal.state.ledger import Outcome
 from shoal.state.records import DeadRecord, Record
 from shoal.state.store import Store
+from workers.delivery.previews import PreviewEnd, begun, end_push
 from workers.delivery.records import KIND as SEND
 from workers.delivery.records import NOTICE_MAX_AGE_S, SendRequest, encode
 from workers.delivery.settling import Settle, settle_push
@@ -51,6 +52,10 @@ def _tell_conversation(store: Store, dead: DeadRecord, states: Sequence[str]) ->
     for known in turn.all_message_ids:
         # the lane wrote the outcome of the record's own message; a batch stands for more
         store.ledger.close(turn.account, known, Outcome.DEAD, dead.code)
+    end = PreviewEnd(turn.account, turn.channel_id, dead.record.identity)
+    if begun(store, end):
+        gone = end_push(end)
+        store.lanes.push(gone.lane, gone.record)
     request = notice_of(dead.id, turn)
     store.lanes.push(request.lane, Record(request.identity, SEND, encode(request)))
     if states and turn.ack:

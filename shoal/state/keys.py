@@ -259,6 +259,10 @@ class Keys:
         """Part → receipt (hash)."""
         return self._make("rcpt", identity)
 
+    def slot(self, lane: str, name: str) -> str:
+        """Version and record of a slot (string)."""
+        return f"{self._make('slot', lane)}|{check_name(name)}"
+
     def decisions(self, account: str, message_id: str) -> str:
         """Page of outcomes a message falls into (hash)."""
         return self._make("out", account, str(snowflake_page(message_id, DECISION_PAGE_MS)))

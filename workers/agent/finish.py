@@ -28,6 +28,7 @@ from workers.agent.profile import AgentProfile
 from workers.agent.providers.base import ModelError
 from workers.agent.sanitize import clean_answer
 from workers.agent.silence import silence_kind, silence_policy
+from workers.agent.streaming import StreamSettings
 from workers.agent.texts import model_failure
 from workers.agent.transcript import Line, fit
 from workers.agent.visibility import ReplyMode, Unshown, failure_is_told, final_of
@@ -96,6 +97,19 @@ class Ending:
         return any(sent.channel_id == here and sent.message_ids for sent in self.journal.state.sent)
 
     @property
+    def stream_settings(self) -> StreamSettings | None:
+        """How the turn may show itself while it runs; ``None``: not at all (decision 31)."""
+        settings = self.profile.shown.stream
+        if settings is None or not self.may_send or self.request.origin not in ("message", "command"):
+            return None
+        private = self.mode == "message_tool_only" and settings.mode != "progress"
+        return None if private else settings
+
+    def preview_reply_to(self) -> str | None:
+        """What a preview answers to: the same as the answer it may become."""
+        return self._reply_to("")[0]
+
+    @property
     def called(self) -> bool:
         """Somebody in a room named the bot, or answered it."""
         return self.request.chat_type != "direct" and self.request.mentioned_by in CALLED
@@ -123,6 +137,9 @@ class Ending:
         send = None if silent else self._send(text, reply_to=reply_to, scope=scope, model=final.model)
         if send is not None and files:
             send = msgspec.structs.replace(send, files=files)
+        own = not (cleaned.reply_to or files or self._sent_here())
+        if send is not None and own and self.journal.state.previewed:
+            send = msgspec.structs.replace(send, preview=self.grant.head.identity)
         ended = self._commit(send, silent=silent, length=len(cleaned.text), shown=shown)
         if last.unshown is Unshown.PRIVATE_FINAL and self.called and not self.journal.state.sent:
             return replace(ended, effects=[*ended.effects, *self.hint(self.request)])

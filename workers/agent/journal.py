@@ -13,6 +13,7 @@ Each entry is one checkpoint of the lane. Their order is the order of the conver
     Steered    messages that came in meanwhile and are now part of the turn
     Compacted  the older part of the conversation became a summary
     GaveWay    what is told of messages that gave way because too many waited
+    Previewed  a preview of the turn begins in its channel
     Refused    no model could answer; the turn waits and tries again
 
 :func:`replay` turns entries into the state the loop works on. A call that was started and
@@ -22,12 +23,14 @@ Entries carry ``v``; fields are only ever added, with a default (R26).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
 from config.agents import ModelRef
+from shoal.base.errors import StoreUnavailable
 from shoal.state.effects import Effect
 from shoal.state.lanes import Lanes
 from shoal.state.records import Grant
@@ -47,6 +50,7 @@ __all__ = [
     "Heard",
     "Journal",
     "Opened",
+    "Previewed",
     "Refused",
     "SentRecord",
     "Started",
@@ -164,6 +168,16 @@ class GaveWay(msgspec.Struct, frozen=True, tag="gaveway", omit_defaults=True):
     v: int = 1
 
 
+class Previewed(msgspec.Struct, frozen=True, tag="previewed", omit_defaults=True):
+    """A preview may be seen: whatever ends the turn has to take it away. ``generation``: the newest."""
+
+    at_ms: int
+    generation: int = 1
+    shown: bool = True
+    """False: the older ones go, and this one has not begun."""
+    v: int = 1
+
+
 class Looked(msgspec.Struct, frozen=True, tag="looked", omit_defaults=True):
     """What was found of the files of messages, by the identity of their records."""
 
@@ -192,6 +206,7 @@ Entry = (
     | Steered
     | Compacted
     | GaveWay
+    | Previewed
     | Refused
 )
 
@@ -229,6 +244,8 @@ class State:
         compacted: the summary this turn made of what was before it.
         heard: the system events the turn was told.
         files: what was found of the files of messages, by the identity of their records.
+        previewed: the newest preview of the turn, 0 if there was none.
+        preview_shown: that one has begun.
     """
 
     messages: list[Message] = field(default_factory=list)
@@ -252,6 +269,8 @@ class State:
     compacted: Compacted | None = None
     heard: tuple[QueuedEvent, ...] = ()
     files: dict[str, tuple[MediaFile, ...]] = field(default_factory=dict)
+    previewed: int = 0
+    preview_shown: bool = False
 
     @property
     def untouched(self) -> bool:
@@ -287,6 +306,8 @@ class State:
             if entry.first:
                 self.merged.extend(entry.identities)
             self.final = None
+        elif isinstance(entry, Previewed):
+            self.previewed, self.preview_shown = entry.generation, entry.shown
         elif isinstance(entry, GaveWay):
             self.messages.append(Message("user", text=entry.text))
         else:
@@ -335,6 +356,8 @@ class Journal:
         self._lanes = lanes
         self._context = context
         self._step = grant.step
+        self._lock = threading.Lock()
+        self._unsure: StoreUnavailable | None = None
         self.state = replay(decode_entries(grant.journal))
 
     @property
@@ -352,8 +375,34 @@ class Journal:
         Raises:
             StaleGrant: the lane is somebody else's; nothing was written.
             StateConflict: the journal is full or an effect was refused.
+            StoreUnavailable: Redis is away, or was when :meth:`tell` was called: what is the next step is
+                not known then, and the turn goes on from what is stored.
         """
-        self._lanes.checkpoint(self._grant, self._step + 1, effects, journal=_encoder.encode(entry))
-        self._step += 1
+        self._append(lambda _step: effects, entry)
         self._context.progress()
-        self.state.apply(entry)
+
+    def tell(self, effects: Callable[[int], Sequence[Effect]], entry: Entry | None = None) -> None:
+        """Effects on the side, from any thread; no progress of the turn.
+
+        Args:
+            effects: makes them from the number of their checkpoint.
+
+        Raises:
+            StaleGrant, StateConflict, StoreUnavailable: as :meth:`write`.
+        """
+        self._append(effects, entry)
+
+    def _append(self, effects: Callable[[int], Sequence[Effect]], entry: Entry | None) -> None:
+        with self._lock:
+            if self._unsure is not None:
+                raise self._unsure
+            step = self._step + 1
+            journal = None if entry is None else _encoder.encode(entry)
+            try:
+                self._lanes.checkpoint(self._grant, step, effects(step), journal=journal)
+            except StoreUnavailable as error:
+                self._unsure = error  # it may have been written: another entry must not take its number
+                raise
+            self._step = step
+            if entry is not None:
+                self.state.apply(entry)

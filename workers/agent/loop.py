@@ -52,6 +52,7 @@ from workers.agent.providers.base import (
     ToolCall,
 )
 from workers.agent.results import TurnDeps
+from workers.agent.streaming import Stream, ended_preview
 from workers.agent.visibility import reply_mode
 from workers.agent.workspace import workspace_files
 from workers.sessions.canonical import DUPLICATE_REASON, is_spoken_for
@@ -112,6 +113,7 @@ class TurnLoop:
             grant, deps.store.lanes, self.journal, self.profile, self._ending, self._files
         )
         self.presence = Presence.none(request)
+        self.stream = Stream(grant.head.identity, request, None, self.journal, context)
 
     @property
     def request(self) -> TurnRequest:
@@ -136,6 +138,18 @@ class TurnLoop:
         Raises:
             TurnInterrupted: of the kinds shutdown and lost lease.
         """
+        try:
+            step = self._whole()
+        finally:
+            self.stream.close()
+        if not isinstance(step, Commit):
+            return step
+        before, after = ended_preview(
+            self.grant.head.identity, self.request, self.journal, self._ending.seen.send
+        )
+        return replace(step, effects=[*before, *step.effects, *after])
+
+    def _whole(self) -> Step:
         if self.grant.stopped:
             return self._unseen(self._ending.stopped(reason=self._stop_reason()))
         if self.journal.step == 0 and self._answered_already():
@@ -165,6 +179,14 @@ class TurnLoop:
 
     def _show(self) -> None:
         """Let people see that the turn works."""
+        self.stream = Stream(
+            self.grant.head.identity,
+            self.request,
+            self._ending.stream_settings,
+            self.journal,
+            self.context,
+            reply_to=self._ending.preview_reply_to,
+        )
         if self.deps.presences is not None:
             self.presence = self.deps.presences.open(
                 self.grant.head.identity,
@@ -229,9 +251,7 @@ class TurnLoop:
         while True:
             self.context.check()
             if state.pending:
-                parked = self._calls.work(
-                    state.pending[0], self.request, self.presence, self._incoming.joined()
-                )
+                parked = self._call(state.pending[0])
                 if parked is not None:
                     return parked
             elif state.final is not None:
@@ -244,6 +264,17 @@ class TurnLoop:
                 ended = self._ask()
                 if ended is not None:
                     return ended
+
+    def _call(self, call: ToolCall) -> Park | None:
+        """Bring one call to its result, or park, in sight of people."""
+        state = self.journal.state
+        if state.waiting is None:
+            self.stream.using(call.name, call.arguments)
+        spoken = len(state.sent)
+        parked = self._calls.work(call, self.request, self.presence, self._incoming.joined())
+        if any(sent.channel_id == self.request.channel_id for sent in state.sent[spoken:]):
+            self.stream.spoke()
+        return parked
 
     # -- the model -----------------------------------------------------------------------------
 
@@ -280,6 +311,7 @@ class TurnLoop:
             try:
                 self._partial.clear()
                 self.presence.asking()
+                self.stream.asking()
                 with self.context.step(f"model {self.refs[0]}", MODEL_STEP_S):
                     return self.deps.models.answer(
                         self.refs,
@@ -288,7 +320,7 @@ class TurnLoop:
                         watch=self._watch,
                         on_text=self._streamed,
                         on_thinking=self.presence.reasoning,
-                        on_restart=self._partial.clear,
+                        on_restart=self._restarted,
                     )
             except ContextOverflowError:
                 if not self._compact(force=True) and not self._past.cut():
@@ -297,6 +329,11 @@ class TurnLoop:
     def _streamed(self, text: str) -> None:
         self._partial.append(text)
         self.presence.said(text)
+        self.stream.said(text)
+
+    def _restarted(self) -> None:
+        self._partial.clear()
+        self.stream.restarted()
 
     def _watch(self) -> None:
         self.context.check()

@@ -9,12 +9,14 @@ from config.loaded import Loaded
 from config.schema.messages import StatusReactions
 from config.schema.session import SendPolicy
 from workers.agent.silence import SilencePolicy, silence_kind, silence_policy
+from workers.agent.streaming import StreamSettings
+from workers.delivery.chunks import DISCORD_LIMIT
 from workers.delivery.reactions import StatusSettings
 from workers.delivery.typing import INTERVAL_S, TypingMode
 from workers.sessions.ack import plain_emoji
 from workers.sessions.records import TurnRequest
 
-__all__ = ["ShownSettings", "shown_settings", "status_settings", "typing_mode"]
+__all__ = ["ShownSettings", "shown_settings", "status_settings", "stream_settings", "typing_mode"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class ShownSettings:
         remove_ack: ``messages.removeAckAfterReply``.
         silence: what a silent answer becomes here; ``None`` is what is usual for the conversation.
         send_policy: ``session.sendPolicy``.
+        stream: previews; ``None`` shows none.
     """
 
     typing_mode: TypingMode | None = None
@@ -36,6 +39,7 @@ class ShownSettings:
     remove_ack: bool = False
     silence: SilencePolicy | None = None
     send_policy: SendPolicy | None = None
+    stream: StreamSettings | None = None
 
 
 def shown_settings(loaded: Loaded, agent: AgentSettings, request: TurnRequest) -> ShownSettings:
@@ -49,6 +53,36 @@ def shown_settings(loaded: Loaded, agent: AgentSettings, request: TurnRequest) -
         remove_ack=messages.remove_ack_after_reply,
         silence=silence_policy(loaded.root, silence_kind(request)),
         send_policy=session.send_policy,
+        stream=stream_settings(loaded, request.account),
+    )
+
+
+def stream_settings(loaded: Loaded, account: str) -> StreamSettings | None:
+    """``streaming`` of an account. Where finished blocks are sent there is no preview (4.2)."""
+    discord = loaded.account(account).discord
+    written = discord.streaming
+    blocks = written.block.enabled
+    if blocks is None:
+        blocks = loaded.root.agents.defaults.block_streaming_default == "on"
+    if blocks or written.mode == "off":
+        return None
+    limit = min(int(discord.text_chunk_limit), DISCORD_LIMIT)
+    chunk, progress = written.preview.chunk, written.progress
+    largest = min(int(chunk.max_chars), limit)
+    return StreamSettings(
+        mode=written.mode,
+        limit=limit,
+        label=progress.label,
+        labels=progress.labels,
+        max_lines=int(progress.max_lines),
+        max_line_chars=int(progress.max_line_chars),
+        draft_lines=progress.tool_progress,
+        raw=progress.command_text == "raw",
+        tool_lines=written.preview.tool_progress,
+        preview_raw=written.preview.command_text == "raw",
+        block_min=min(int(chunk.min_chars), largest),
+        block_max=largest,
+        block_break=chunk.break_preference,
     )
 
 

@@ -42,6 +42,7 @@ __all__ = [
     "PreviewEnd",
     "PreviewReceipt",
     "PreviewUpdate",
+    "begun",
     "closed",
     "end_preview",
     "end_push",
@@ -169,6 +170,13 @@ def end_push(end: PreviewEnd) -> Push:
     """The effect that has the previews of a turn taken away. It stands behind the answer it names."""
     record = Record(f"{preview_identity(end.cause)}.end", END, msgspec.json.encode(end))
     return Push(delivery_lane(end.account, end.channel_id), record)
+
+
+def begun(store: Store, end: PreviewEnd) -> bool:
+    """Whether the turn of ``end`` has written a preview: for one that died, whose journal is gone."""
+    identity = preview_identity(end.cause)
+    slot = store.keys.slot(delivery_lane(end.account, end.channel_id), identity)
+    return bool(store.redis.exists(slot, store.keys.receipts(identity)))
 
 
 # -- what the lane does ------------------------------------------------------------------------------

@@ -1,0 +1,269 @@
+"""Previews in their lane, on a real store and a real Discord (``spec/outbound.md`` 4, R9, decision 31)."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+import pytest
+
+from shoal.base.ids import new_token
+from shoal.state.effects import Push, Slot
+from shoal.state.records import Grant, Record
+from shoal.state.steps import Commit, Fail
+from tests.workers.delivery.conftest import CREATE, PostOffice
+from tests.workers.delivery.test_send import crash_at, die
+from workers.delivery.previews import PreviewEnd, PreviewUpdate, closed, end_push, update_slot
+from workers.delivery.records import KIND, SendFile, SendRequest, encode
+from workers.delivery.send import deliver
+
+EDIT = "PATCH /channels/{channel_id}/messages/{message_id}"
+DELETE = "DELETE /channels/{channel_id}/messages/{message_id}"
+
+
+class Turn:
+    """The turn's side: a grant of a session lane, whose checkpoints bring the effects."""
+
+    def __init__(self, post: PostOffice) -> None:
+        self.post = post
+        lanes = post.store.lanes
+        lane = f"session:{post.cause}"
+        lanes.push(lane, Record(post.cause, "turn", b"{}"))
+        grant = lanes.acquire(lane, new_token(), ttl_ms=60_000)
+        assert isinstance(grant, Grant)
+        self.grant = grant
+        self.step = 0
+
+    def show(self, text: str, **more: Any) -> None:
+        """A version of the slot."""
+        self.step += 1
+        update = PreviewUpdate("default", self.post.channel, self.post.cause, text=text, **more)
+        self.post.store.lanes.checkpoint(self.grant, self.step, [update_slot(update, self.step)])
+
+    def end(self, text: str = "", **fields: Any) -> None:
+        """The commit of the turn, with an answer or without."""
+        send = self.post.request(text, step="final", **{"preview": self.post.cause, **fields})
+        end = PreviewEnd("default", self.post.channel, self.post.cause, send.identity if text else "")
+        effects: list[Slot | Push] = [closed(end, self.step + 1)]
+        if text:
+            effects.append(Push(send.lane, self._record(send)))
+        self.post.store.lanes.commit(self.grant, [*effects, end_push(end)], take_next=False)
+
+    def _record(self, send: SendRequest) -> Record:
+        return Record(send.identity, KIND, encode(send), account="default", message_id="123")
+
+
+@pytest.fixture
+def turn(post: PostOffice) -> Turn:
+    return Turn(post)
+
+
+def drain(post: PostOffice) -> None:
+    """Work the lane off."""
+    while post.store.lanes.depth(post.request().lane):
+        post.work()
+
+
+def requests(post: PostOffice, route: str) -> list[dict[str, Any]]:
+    return [one for one in post.control.requests(route=route) if post.channel in str(one["path"])]
+
+
+def test_it_is_created_edited_and_removed(post: PostOffice, turn: Turn) -> None:
+    turn.show("Working...")
+    post.work()
+    assert post.sent() == ["Working..."]
+    created = requests(post, CREATE)[-1]["body"]
+    assert created["allowed_mentions"] == {"parse": []}
+    assert created["enforce_nonce"] is True
+    turn.show("Working...\n• one")
+    post.work()
+    assert post.sent() == ["Working...\n• one"]
+    turn.end()
+    drain(post)
+    assert post.sent() == []
+
+
+def test_only_the_newest_version_is_shown(post: PostOffice, turn: Turn) -> None:
+    for number in range(5):
+        turn.show(f"version {number}")
+    drain(post)
+    assert [one["body"]["content"] for one in requests(post, CREATE)] == ["version 4"]
+    turn.end()
+    drain(post)
+
+
+def test_a_version_nobody_has_shown_is_not_shown_after_the_end(post: PostOffice, turn: Turn) -> None:
+    turn.show("too late")
+    turn.end("the answer")
+    drain(post)
+    assert post.sent() == ["the answer"]
+    assert len(requests(post, CREATE)) == 1
+
+
+def test_a_plain_answer_is_the_edit_of_its_preview(post: PostOffice, turn: Turn) -> None:
+    turn.show("The ans")
+    post.work()
+    [before] = post.control.messages(post.channel, author="bot")
+    turn.end("The answer.")
+    drain(post)
+    [after] = post.control.messages(post.channel, author="bot")
+    assert (after["id"], after["content"]) == (before["id"], "The answer.")
+    assert requests(post, EDIT)[-1]["body"]["allowed_mentions"] == {"parse": []}
+    assert post.store.receipts.receipt(f"{post.cause}.final").keys() == {0}
+    assert requests(post, DELETE) == []
+
+
+FRESH: dict[str, dict[str, Any]] = {
+    "two parts": {"text": "\n".join(f"line {number}" for number in range(30))},
+    "a targeted mention": {"text": "look <@123456789012345678>"},
+    "an explicit reply": {"text": "yes", "reply_scope": "all"},
+    "an embed": {"text": "yes", "embeds": ({"title": "t"},)},
+    "not of a preview": {"text": "yes", "preview": ""},
+}
+
+
+@pytest.mark.parametrize("name", FRESH)
+def test_every_other_answer_is_sent_afresh_and_the_preview_goes(
+    post: PostOffice, turn: Turn, name: str
+) -> None:
+    turn.show("The preview")
+    post.work()
+    [before] = post.control.messages(post.channel, author="bot")
+    turn.end(**FRESH[name])
+    drain(post)
+    after = post.control.messages(post.channel, author="bot")
+    assert before["id"] not in [message["id"] for message in after]
+    assert "\n".join(message["content"] for message in after) == FRESH[name]["text"]
+
+
+def test_a_file_makes_it_fresh(post: PostOffice, turn: Turn) -> None:
+    blob = post.store.blobs.put(b"data")
+    turn.show("The preview")
+    post.work()
+    turn.end("see", files=(SendFile(blob, "a.txt"),))
+    drain(post)
+    [message] = post.control.messages(post.channel, author="bot")
+    assert message["content"] == "see"
+    assert len(message["attachments"]) == 1
+
+
+def test_a_preview_somebody_deleted_costs_nothing(post: PostOffice, turn: Turn) -> None:
+    turn.show("The preview")
+    post.work()
+    [before] = post.control.messages(post.channel, author="bot")
+    post.rest.delete_message(post.channel, before["id"])
+    turn.show("The preview, more")
+    post.work()
+    turn.end("The answer.")
+    drain(post)
+    assert post.sent() == ["The answer."]
+
+
+def test_a_refused_preview_does_not_touch_the_answer(post: PostOffice, turn: Turn) -> None:
+    post.control.fault("status", route=CREATE, status=403)
+    turn.show("The preview")
+    assert isinstance(post.work(), Commit)
+    turn.show("again")
+    drain(post)
+    assert post.sent() == []
+    turn.end("The answer.")
+    drain(post)
+    assert post.sent() == ["The answer."]
+
+
+# -- the worker dies ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", ["drop_answer", "status_after"])
+def test_a_lost_create_is_not_doubled_and_not_left(post: PostOffice, turn: Turn, fault: str) -> None:
+    post.control.fault(fault, route=CREATE)
+    turn.show("first text")
+    assert isinstance(post.work(), Fail)
+    turn.show("second text")
+    turn.end("The <@123456789012345678> answer.")
+    drain(post)
+    assert post.sent() == ["The <@123456789012345678> answer."]
+
+
+def test_death_before_the_create(post: PostOffice, turn: Turn) -> None:
+    turn.show("The preview")
+    die(post, crash_at(1))
+    turn.end("The answer.")
+    drain(post)
+    assert post.sent() == ["The answer."]
+
+
+def test_death_between_the_create_and_its_receipt(post: PostOffice, turn: Turn) -> None:
+    turn.show("The preview")
+    grant = post.take(ttl_ms=100)
+    _then_nothing(post, grant)
+    assert post.sent() == ["The preview"]
+    turn.show("The preview, more")
+    drain(post)
+    assert post.sent() == ["The preview, more"]
+    turn.end()
+    drain(post)
+    assert post.sent() == []
+
+
+def test_death_between_the_edit_that_is_the_answer_and_its_receipt(post: PostOffice, turn: Turn) -> None:
+    turn.show("The preview")
+    post.work()
+    turn.end("The answer.")
+    _then_nothing(post, post.take(ttl_ms=100))
+    assert post.sent() == ["The answer."]
+    drain(post)
+    assert post.sent() == ["The answer."]
+
+
+def test_death_in_the_middle_of_the_removal(post: PostOffice, turn: Turn) -> None:
+    turn.show("one")
+    post.work()
+    turn.show("two", generation=2)
+    post.work()
+    assert post.sent() == ["one", "two"]
+    turn.end()
+    die(post, crash_at(2))
+    assert post.sent() == ["two"]
+    drain(post)
+    assert post.sent() == []
+
+
+def test_an_edit_that_fails_for_good_is_a_fresh_message_for_ever(post: PostOffice, turn: Turn) -> None:
+    """The decision is journalled: the next holder does not go back to the edit."""
+    turn.show("The preview")
+    post.work()
+    turn.end("The answer.")
+    post.control.fault("status", route=EDIT, status=403)
+    die(post, crash_at(2))
+    drain(post)
+    assert post.sent() == ["The answer."]
+    assert len(requests(post, EDIT)) == 1
+
+
+def test_an_older_preview_is_taken_away_before_the_next(post: PostOffice, turn: Turn) -> None:
+    turn.show("before it spoke")
+    post.work()
+    turn.show("", generation=2, first=2)
+    turn.show("after it spoke", generation=2, first=2)
+    drain(post)
+    assert post.sent() == ["after it spoke"]
+    turn.end()
+    drain(post)
+    assert post.sent() == []
+
+
+def test_an_unreadable_update_holds_nothing_up(post: PostOffice) -> None:
+    lane = post.request().lane
+    post.store.lanes.push(lane, Record("slot.x.1", "slot", msgspec.json.encode([1])))
+    assert isinstance(post.work(), Commit)
+
+
+def _then_nothing(post: PostOffice, grant: Grant) -> None:
+    """Do the work of a head and die before its commit; the lane is free again afterwards."""
+    assert isinstance(deliver(grant, post.deps, lambda: None), Commit)
+    deadline = time.monotonic() + 10
+    while not post.store.lanes.sweep("delivery").expired:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
