@@ -1,0 +1,344 @@
+"""What turns show while they run, on a real store and a real Discord (``spec/outbound.md`` 4)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from config.agents import ModelRef
+from shoal.base.ids import new_token
+from shoal.discord.limiter import Unlimited
+from shoal.discord.rest import Rest
+from shoal.discord.retry import NO_RETRY
+from shoal.discord.transport import Transport
+from shoal.simulator.models import ModelServer
+from shoal.simulator.server import Simulator
+from shoal.state.records import Grant, Refused
+from shoal.state.steps import Commit, Fail, Yield
+from shoal.state.store import Store
+from tests.workers.agent.support.turns import CountingTool, crash, deps, record, request, settle
+from workers.agent.context import TurnContext
+from workers.agent.drafts import LABELS, draft_text, label_of, partial_text, tool_line, whole_blocks
+from workers.agent.profile import AgentProfile
+from workers.agent.results import TurnDeps
+from workers.agent.shown import ShownSettings
+from workers.agent.streaming import StreamSettings
+from workers.agent.tools.registry import ToolContext, ToolResult
+from workers.agent.turn import run_turn
+from workers.delivery.render import DeliverySettings
+from workers.delivery.send import DeliveryDeps, deliver
+from workers.sessions.records import TurnRequest
+
+Start = Callable[..., ModelServer]
+CALL = {"tool_calls": [{"name": "count", "arguments": {"query": "fish"}}]}
+WORDS = [f"word {number} of the answer. " for number in range(12)]
+
+
+@pytest.fixture(scope="module")
+def discord() -> Iterator[Simulator]:
+    with Simulator(settings={"rate_limits": False}) as simulator:
+        yield simulator
+
+
+class SlowTool(CountingTool):
+    """A tool that takes its time."""
+
+    def run(self, args: Mapping[str, object], context: ToolContext) -> ToolResult:
+        del args, context
+        self.runs += 1
+        self.on_run()
+        return ToolResult("counted")
+
+
+class Stage:
+    """A channel whose session lane and delivery lane are worked off at the same time."""
+
+    def __init__(self, store: Store, discord: Simulator, **stream: Any) -> None:
+        self.store = store
+        self.control = discord.control
+        self.channel = str(discord.control.add_channel(discord.guild_id, "stage")["id"])
+        self.transport = Transport(
+            "default", SecretStr(discord.token), limiter=Unlimited(), api_url=discord.api_url
+        )
+        rest = Rest(self.transport, max_wait=0.05, retry=NO_RETRY)
+        self.delivery = DeliveryDeps(
+            store=store,
+            rest=lambda _account: rest,
+            settings=lambda _account: DeliverySettings(),
+            bot_id=lambda _account: discord.bot_id,
+        )
+        self.stream = StreamSettings(**{"throttle_s": 0.05, "work_s": 0.2, **stream})
+        self.lane = f"session:agent:main:discord:channel:{self.channel}"
+        self.seen: list[str] = []
+        self._over = threading.Event()
+        self._back = threading.Thread(target=self._deliver, daemon=True)
+        self._back.start()
+
+    def ask(self, **changes: Any) -> TurnRequest:
+        said = self.control.say(self.channel, "please")
+        wanted = request(
+            "please",
+            **{
+                "channel_id": self.channel,
+                "message_id": said["id"],
+                "session_key": f"agent:main:discord:channel:{self.channel}",
+                **changes,
+            },
+        )
+        self.store.lanes.push(self.lane, record(wanted))
+        return wanted
+
+    def deps(self, server: ModelServer, *tools: Any, private: bool = False) -> TurnDeps:
+        profile = AgentProfile(
+            "main",
+            "Shoal",
+            primary=ModelRef("local", "m1"),
+            visible_all="message_tool" if private else "automatic",
+            shown=ShownSettings(stream=self.stream),
+        )
+        return deps(self.store, server, *tools, profile=profile)
+
+    def take(self) -> Grant:
+        grant = self.store.lanes.acquire(self.lane, new_token())
+        assert isinstance(grant, Grant), grant
+        return grant
+
+    def drive(self, used: TurnDeps) -> Commit:
+        """Until the turn is over and its lane has sent everything."""
+        ends = time.monotonic() + 30
+        while time.monotonic() < ends:
+            grant = self.store.lanes.acquire(self.lane, new_token())
+            if isinstance(grant, Refused):
+                time.sleep(0.02)
+                continue
+            step = run_turn(grant, used, TurnContext())
+            settle(self.store, grant, step)
+            if isinstance(step, Commit):
+                self.settled()
+                return step
+        raise AssertionError("the turn does not end")
+
+    def settled(self) -> None:
+        ends = time.monotonic() + 10
+        while self.store.lanes.depth(f"delivery:default:{self.channel}"):
+            assert time.monotonic() < ends
+            time.sleep(0.02)
+
+    def shown(self) -> list[str]:
+        return [message["content"] for message in self.control.messages(self.channel, author="bot")]
+
+    def until(self, text: str) -> None:
+        """Wait until something with ``text`` in it is to be seen."""
+        ends = time.monotonic() + 10
+        while not any(text in one for one in self.shown()):
+            assert time.monotonic() < ends, self.shown()
+            time.sleep(0.02)
+
+    def close(self) -> None:
+        self._over.set()
+        self._back.join(10)
+        self.transport.close()
+
+    def _deliver(self) -> None:
+        """What a back worker does."""
+        lane = f"delivery:default:{self.channel}"
+        while not self._over.wait(0.01):
+            grant = self.store.lanes.acquire(lane, new_token())
+            while isinstance(grant, Grant):
+                before = self.shown()
+                step = deliver(grant, self.delivery, lambda: None)
+                self.seen += [text for text in self.shown() if text not in before]
+                if isinstance(step, Commit):
+                    grant = self.store.lanes.commit(grant, step.effects)  # type: ignore[assignment]
+                    continue
+                assert isinstance(step, Yield | Fail)
+                self.store.lanes.yield_(grant)
+                break
+
+
+@pytest.fixture
+def make_stage(store: Store, discord: Simulator) -> Iterator[Callable[..., Stage]]:
+    made: list[Stage] = []
+
+    def make(**stream: Any) -> Stage:
+        made.append(Stage(store, discord, **stream))
+        return made[-1]
+
+    yield make
+    for stage in made:
+        stage.close()
+
+
+Make = Callable[..., Stage]
+
+
+def test_a_plain_text_turn_shows_no_draft(make_stage: Make, chat_server: Start) -> None:
+    stage = make_stage()
+    stage.ask()
+    stage.drive(stage.deps(chat_server([{"text": WORDS, "chunk_delay": 0.05}])))
+    assert stage.seen == ["".join(WORDS).strip()]
+
+
+def test_a_draft_appears_at_the_second_piece_of_work(make_stage: Make, chat_server: Start) -> None:
+    stage = make_stage(work_s=60.0)
+    tool = SlowTool(lambda: stage.until("Count") if tool.runs == 2 else None)
+    stage.ask()
+    stage.drive(stage.deps(chat_server([CALL, CALL, {"text": "Done."}]), tool))
+    draft = next(text for text in stage.seen if "Count" in text)
+    assert draft.splitlines() == [label_of("auto", None, "default", stage.channel), "• 🔧 Count: fish"]
+    assert stage.shown() == ["Done."], "the draft became the answer, and nothing else is there"
+
+
+def test_a_draft_appears_when_the_first_work_takes_long(make_stage: Make, chat_server: Start) -> None:
+    stage = make_stage(label=False)
+    stage.ask()
+    tool = SlowTool(lambda: stage.until("Count"))
+    stage.drive(stage.deps(chat_server([CALL, {"text": "Done."}]), tool))
+    assert stage.seen[0] == "• 🔧 Count: fish"
+    assert stage.shown() == ["Done."]
+
+
+def test_short_work_shows_no_draft(make_stage: Make, chat_server: Start) -> None:
+    stage = make_stage(work_s=60.0)
+    stage.ask()
+    stage.drive(stage.deps(chat_server([CALL, {"text": "Done."}]), SlowTool()))
+    assert stage.seen == ["Done."]
+
+
+def test_a_private_final_leaves_no_trace(make_stage: Make, chat_server: Start) -> None:
+    """Decision 31: in guilds the draft is shown; at the end neither it nor a word of the text is there."""
+    stage = make_stage()
+    stage.ask()
+    tool = SlowTool(lambda: stage.until("Count"))
+    stage.drive(stage.deps(chat_server([CALL, {"text": "my private thought"}]), tool, private=True))
+    assert len(stage.seen) == 1
+    assert not any("private" in text for text in stage.seen)
+    assert stage.shown() == []
+
+
+@pytest.mark.parametrize("mode", ["partial", "block"])
+def test_a_private_final_has_no_text_preview(make_stage: Make, chat_server: Start, mode: str) -> None:
+    stage = make_stage(mode=mode, block_min=20)
+    stage.ask()
+    stage.drive(stage.deps(chat_server([{"text": WORDS, "chunk_delay": 0.05}]), private=True))
+    assert stage.seen == []
+
+
+def test_partial_text_grows_and_becomes_the_answer(make_stage: Make, chat_server: Start) -> None:
+    stage = make_stage(mode="partial")
+    stage.ask()
+    stage.drive(stage.deps(chat_server([{"text": WORDS, "chunk_delay": 0.15}])))
+    final = "".join(WORDS).strip()
+    assert stage.shown() == [final]
+    assert len(stage.seen) > 2
+    assert all(final.startswith(text) and len(text) >= 30 for text in stage.seen)
+    assert len(stage.control.messages(stage.channel, author="bot")) == 1
+
+
+def test_a_silent_answer_is_never_begun(make_stage: Make, chat_server: Start) -> None:
+    stage = make_stage(mode="partial")
+    stage.ask()
+    stage.drive(stage.deps(chat_server([{"text": ["NO", "_RE", "PLY"], "chunk_delay": 0.2}])))
+    assert stage.seen == []
+
+
+def test_a_text_longer_than_a_message_ends_the_preview(make_stage: Make, chat_server: Start) -> None:
+    stage = make_stage(mode="partial", limit=100)
+    stage.ask()
+    stage.drive(stage.deps(chat_server([{"text": WORDS, "chunk_delay": 0.1}])))
+    assert all(len(text) <= 100 for text in stage.seen[:-1])
+    assert stage.shown() == ["".join(WORDS).strip()]
+
+
+def test_blocks_are_shown_whole(make_stage: Make, chat_server: Start) -> None:
+    stage = make_stage(mode="block", block_min=40, block_max=120, block_break="sentence")
+    stage.ask()
+    stage.drive(stage.deps(chat_server([{"text": WORDS, "chunk_delay": 0.1}])))
+    assert len(stage.seen) > 1
+    assert all(text.endswith(".") for text in stage.seen)
+    assert stage.shown() == ["".join(WORDS).strip()]
+
+
+@pytest.mark.parametrize("mode", ["progress", "partial"])
+def test_a_turn_whose_worker_dies_goes_on_with_its_preview(
+    make_stage: Make, chat_server: Start, mode: str
+) -> None:
+    stage = make_stage(mode=mode)
+    stage.ask()
+    text = {"text": WORDS, "chunk_delay": 0.05}
+    server = chat_server([CALL, text, text])
+
+    class Dead(BaseException):
+        pass
+
+    def die() -> None:
+        stage.until("Count")
+        raise Dead
+
+    grant = stage.take()
+    with pytest.raises(Dead):
+        run_turn(grant, stage.deps(server, SlowTool(die)), TurnContext())
+    crash(stage.store, grant)
+    stage.drive(stage.deps(server, SlowTool()))
+    assert stage.shown() == ["".join(WORDS).strip()]
+
+
+def test_a_stopped_turn_leaves_nothing(make_stage: Make, chat_server: Start) -> None:
+    stage = make_stage()
+    wanted = stage.ask()
+
+    def stop() -> None:
+        stage.until("Count")
+        stage.store.lanes.stop(stage.lane, int(time.time() * 1000) + 1000, wanted.message_id)
+
+    stage.drive(stage.deps(chat_server([CALL, {"text": "never"}]), SlowTool(stop)))
+    assert stage.shown() == []
+
+
+# -- the text ----------------------------------------------------------------------------------------
+
+
+def test_the_label_is_the_channels_own() -> None:
+    assert label_of("auto", None, "default", "1") == label_of("auto", None, "default", "1")
+    assert {label_of("auto", None, "default", str(number)) for number in range(300)} == set(LABELS)
+    assert label_of("auto", ["Only this"], "default", "1") == "Only this"
+    assert label_of("Busy", None, "default", "1") == "Busy"
+    assert label_of(False, None, "default", "1") == ""
+
+
+def test_lines_of_tools() -> None:
+    assert tool_line("exec", '{"command": "run \\n tests"}', raw=True) == "🛠️ Bash: run tests"
+    assert tool_line("exec", '{"command": "run tests"}', raw=False) == "🛠️ Bash"
+    assert tool_line("web_search", '{"query": "x"}', raw=True) == '🔎 Web Search: for "x"'
+    assert tool_line("exec", '{"command": "a `b"}', raw=True) == "🛠️ Bash: a b"
+    assert tool_line("odd_thing", "no json", raw=True) == "🔧 Odd Thing"
+
+
+def test_the_draft_keeps_the_newest_lines_and_merges_equal_ones() -> None:
+    lines = ["a", "a", *[str(number) for number in range(9)]]
+    shown = draft_text("L", lines, max_lines=8, max_line_chars=120).splitlines()
+    assert shown == ["L", *[f"• {number}" for number in range(2, 9)]]
+    assert draft_text("", ["a", "a"], max_lines=8, max_line_chars=120) == "• a"
+    long = draft_text("", ["x" * 50 + "y" * 50], max_lines=8, max_line_chars=40)
+    assert len(long) == 40
+    assert long.startswith("• xxxx")
+    assert long.endswith("yyyy")
+    assert "…" in long
+
+
+@pytest.mark.parametrize("raw", ["NO_RE", "NO_REPLY", "Reasoning:\nI think", ""])
+def test_what_is_not_for_people_is_not_in_a_preview(raw: str) -> None:
+    assert partial_text(raw) == ""
+
+
+def test_whole_blocks_wait_for_their_end() -> None:
+    text = "First paragraph here.\n\nSecond one begins"
+    cut = whole_blocks(text, 0, min_chars=10, max_chars=100, prefer="paragraph")
+    assert text[:cut] == "First paragraph here."
+    assert whole_blocks("short", 0, min_chars=10, max_chars=100, prefer="paragraph") == 0
+    assert whole_blocks("x" * 500, 0, min_chars=10, max_chars=100, prefer="newline") == 500
