@@ -110,6 +110,7 @@ class Stream:
         self._reply_to = reply_to
         self._lock = threading.RLock()
         self._timer: threading.Timer | None = None
+        self._timer_at = 0.0
         self._over = self._set.mode == "off"
         self._seen = _Seen()
         self._generation = max(1, journal.state.previewed)
@@ -237,7 +238,7 @@ class Stream:
 
     def _plan(self) -> None:
         """See to it that the newest text is written when it is due."""
-        if self._over or self._timer is not None:
+        if self._over:
             return
         wait = self._written + self._set.throttle_s - time.monotonic()
         if not self._content():
@@ -245,8 +246,14 @@ class Stream:
                 return
             wait = max(wait, self._in_s())
         if wait <= 0:
+            self._cancel()
             self._flush()
             return
+        if self._timer is not None:
+            if self._timer_at <= time.monotonic() + wait + 0.01:
+                return
+            self._cancel()
+        self._timer_at = time.monotonic() + wait
         self._timer = threading.Timer(wait + 0.001, self._due)
         self._timer.daemon = True
         self._timer.start()
