@@ -48,6 +48,8 @@ class PreviewSettings(Section):
 class ProgressSettings(Section):
     """The status draft of mode ``progress``. ``label: false`` shows none."""
 
+    LATER: ClassVar[frozenset[str]] = names("commentary narration")
+
     label: str | Literal[False] = "auto"
     labels: list[str] | None = None
     max_lines: Positive = 8
@@ -68,7 +70,7 @@ class BlockSettings(Section):
 class Streaming(Section):
     """What a conversation sees while a turn runs. A missing mode is ``progress``."""
 
-    LATER: ClassVar[frozenset[str]] = names("mode preview progress block")
+    LATER: ClassVar[frozenset[str]] = names("block")
 
     mode: Literal["off", "partial", "block", "progress"] = "progress"
     chunk_mode: Literal["length", "newline"] = "length"
