@@ -296,7 +296,7 @@ def test_a_stopped_turn_leaves_nothing(make_stage: Make, chat_server: Start) -> 
         stage.until("Count")
         stage.store.lanes.stop(stage.lane, int(time.time() * 1000) + 1000, wanted.message_id)
 
-    stage.drive(stage.deps(chat_server([CALL, {"text": "never"}]), SlowTool(stop)))
+    stage.drive(stage.deps(chat_server([CALL, {"text": WORDS, "chunk_delay": 0.2}]), SlowTool(stop)))
     assert stage.shown() == []
 
 
