@@ -204,8 +204,8 @@ class _Delivery:
             if self.request.post and part == 0:
                 receipt = self._find_post(plan) or self._post(plan)
             else:
-                receipt = (self._edited(plan) if self.edit else None) or self._find(plan, part)
-                receipt = receipt or self._create(plan, part)
+                edited = self._edited(plan) if self.edit else None
+                receipt = edited or self._find(plan, part) or self._create(plan, part)
             self.sent[part] = receipt
             effect = Receipt(self.request.identity, part, encode(receipt))
             if part == missing[-1]:
