@@ -13,7 +13,8 @@ from typing import Any
 
 from shoal.discord.errors import DiscordError, NotFound
 from shoal.discord.permissions import Permission, base_permissions
-from workers.actions.base import Action, ActionContext, ActionError, Args, Json
+from workers.actions.base import PLACES, Action, ActionContext, ActionError, Args, Json
+from workers.delivery.missing import naming_missing
 
 __all__ = ["perform"]
 
@@ -40,7 +41,9 @@ def perform(
         context = replace(context, demand=lambda wanted: _check_senders(wanted, args, context))
         if action.asks is not None:
             context.demand(action.asks)
-    return {"ok": True, **action.run(args, context)}
+    named = args.channel(context) if context.channel_id or args.raw(*PLACES) is not None else ""
+    with naming_missing(context.rest, named):
+        return {"ok": True, **action.run(args, context)}
 
 
 def _check_sender(wanted: Permission, args: Args, context: ActionContext) -> None:

@@ -18,6 +18,7 @@ from shoal.state.store import Store
 from workers.actions.perform import perform
 from workers.actions.table import ACTIONS
 from workers.delivery.chunks import chunk_text
+from workers.delivery.missing import naming_missing
 from workers.delivery.records import KIND, SendRequest, decode_receipt, encode
 
 __all__ = ["poll", "react", "send", "text_of"]
@@ -181,14 +182,15 @@ def _direct(
     chunks: list[str | None] = [*chunk_text(text)] or [None]
     ids = []
     for number, chunk in enumerate(chunks):
-        made = who.rest.create_message(
-            channel_id,
-            nonce=derive_nonce(cause, "send", number),
-            content=chunk,
-            reply_to=reply_to if number == 0 else None,
-            files=files if number == 0 else (),
-            poll=poll_body if number == len(chunks) - 1 else None,
-            flags=int(MessageFlags.SUPPRESS_NOTIFICATIONS) if values.get("silent") else 0,
-        )
+        with naming_missing(who.rest, channel_id):
+            made = who.rest.create_message(
+                channel_id,
+                nonce=derive_nonce(cause, "send", number),
+                content=chunk,
+                reply_to=reply_to if number == 0 else None,
+                files=files if number == 0 else (),
+                poll=poll_body if number == len(chunks) - 1 else None,
+                flags=int(MessageFlags.SUPPRESS_NOTIFICATIONS) if values.get("silent") else 0,
+            )
         ids.append(str(made["id"]))
     return {"ok": True, "result": {"messageId": ids[-1], "messageIds": ids, "channelId": channel_id}}
