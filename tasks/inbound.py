@@ -17,6 +17,7 @@ from shoal.state.lookups import Asked
 from shoal.state.queues import lane_class
 from shoal.state.records import Grant, event_of
 from shoal.state.steps import Commit, Park, Step
+from tasks.early import waiting_turns
 from tasks.enrich import ask
 from tasks.media import ask_for_files
 from tasks.runtime import Runtime
@@ -139,9 +140,18 @@ def commit_admission(runtime: Runtime, admission: Admission, summary: str = "") 
 
 
 def _afterwards(runtime: Runtime, admission: Admission) -> Callable[[], None] | None:
-    """Files are fetched once their message was let in, and never before (rule R18)."""
-    wanted = admission.files
-    return None if wanted is None else lambda: ask_for_files(runtime, wanted.lane, wanted.identity)
+    """Files are fetched once their message was let in, not before (R18); who has to wait sees that."""
+    wanted, waiting = admission.files, waiting_turns(admission.effects)
+    if wanted is None and not waiting:
+        return None
+
+    def follow() -> None:
+        if waiting:
+            runtime.early.offer(waiting)
+        if wanted is not None:
+            ask_for_files(runtime, wanted.lane, wanted.identity)
+
+    return follow
 
 
 class _Views:

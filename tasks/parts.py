@@ -16,6 +16,7 @@ from shoal.discord.retry import RetryPolicy
 from shoal.discord.users import user_ids
 from shoal.state.effects import Effect
 from tasks.acting import discord_actions
+from tasks.early import Early
 from tasks.media import FileDesk, outgoing_for
 from tasks.runtime import Runtime
 from tasks.titles import ask_for_title
@@ -28,6 +29,7 @@ from workers.agent.profiles import profile_of
 from workers.agent.providers.guide import GuideProvider
 from workers.agent.providers.pool import ProviderPool
 from workers.agent.results import TurnDeps
+from workers.agent.shown import shown_settings, typing_mode
 from workers.agent.threads import DiscordThreads
 from workers.agent.tools.memory import MemoryGet, MemorySearch
 from workers.agent.tools.message import MessageTool
@@ -40,10 +42,11 @@ from workers.delivery.send import DeliveryDeps
 from workers.delivery.targets import Target, resolve_channel
 from workers.sessions.records import TurnRequest
 
-__all__ = ["make_delivery_deps", "make_turn_deps"]
+__all__ = ["make_delivery_deps", "make_early", "make_turn_deps"]
 
 log = get_logger(__name__)
 
+EARLY_MAX_WAIT_S = 1.0
 DELIVERY_MAX_WAIT_S = 0.05
 """A longer rate-limit wait goes back to the lane, so that it blocks no thread (design 2)."""
 
@@ -105,6 +108,22 @@ def make_turn_deps(runtime: Runtime) -> TurnDeps:
         title=lambda request: ask_for_title(runtime, request),
         hint=hint,
     )
+
+
+def make_early(runtime: Runtime) -> Early:
+    """What shows that a message waits: front's own, since turns show the rest."""
+
+    def reactions(account: str) -> Rest:
+        return in_background(runtime.rest(account), max_wait=EARLY_MAX_WAIT_S)
+
+    def types(request: TurnRequest) -> bool:
+        shown = shown_settings(runtime.loaded, runtime.loaded.agent(request.agent_id), request)
+        return typing_mode(request, shown.typing_mode) == "instant"
+
+    def settled(request: TurnRequest) -> bool:
+        return runtime.store.ledger.outcome(request.account, request.message_id) is not None
+
+    return Early(runtime.rest, reactions, types=types, settled=settled)
 
 
 def make_delivery_deps(runtime: Runtime) -> DeliveryDeps:

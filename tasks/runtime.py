@@ -30,6 +30,7 @@ from tasks.stopping import Stopping
 
 if TYPE_CHECKING:
     from shoal.discord.rest import Rest
+    from tasks.early import Early
     from tasks.transports import Transports
     from workers.access.names import Names
     from workers.agent.providers.speech import Ears
@@ -161,6 +162,13 @@ class Runtime:
         from tasks.parts import make_turn_deps
 
         return make_turn_deps(self)
+
+    @cached_property
+    def early(self) -> Early:
+        """Shows people at once that their message waits."""
+        from tasks.parts import make_early
+
+        return make_early(self)
 
     @cached_property
     def delivery_deps(self) -> DeliveryDeps:
