@@ -39,6 +39,11 @@ class Held(Protocol):
         """What is being done now, for operators; no content."""
         ...
 
+    @property
+    def quiet_s(self) -> float:
+        """Seconds since it last got anywhere."""
+        ...
+
     def progressing(self) -> bool:
         """Whether the step in hand is still within the time it asked for."""
         ...
@@ -62,11 +67,12 @@ class _Entry:
 
 @dataclass(frozen=True, slots=True)
 class InHand:
-    """One lane held by this process. ``since`` is monotonic seconds."""
+    """One lane held by this process. ``since`` is monotonic seconds, ``quiet_s`` seconds without progress."""
 
     lane: str
     step: str
     since: float
+    quiet_s: float = 0.0
 
 
 class Keeper:
@@ -129,7 +135,7 @@ class Keeper:
         """The lanes held now, by name; for remote control and diagnostics."""
         with self._lock:
             held = sorted(self._held.items())
-        return [InHand(lane, entry.held.step_name, entry.since) for lane, entry in held]
+        return [InHand(lane, entry.held.step_name, entry.since, entry.held.quiet_s) for lane, entry in held]
 
     def _run(self) -> None:
         while not self._stop.wait(RENEW_EVERY_S):

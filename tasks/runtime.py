@@ -27,6 +27,7 @@ from tasks.app import build_app
 from tasks.drain import READS, Drain
 from tasks.keeper import RENEW_TIMEOUT_S, Keeper
 from tasks.stopping import Stopping
+from tasks.stuck import SESSIONS, in_hand_info
 
 if TYPE_CHECKING:
     from shoal.discord.rest import Rest
@@ -193,11 +194,16 @@ class Runtime:
         self.store.close()
         self.renewals.close()
 
+    def _info(self) -> dict[str, object]:
+        """What this process says of itself: its number, and the sessions it works on."""
+        sessions = in_hand_info(self.keeper.in_hand(), self.clock.monotonic())
+        return {"index": self.index, **({SESSIONS: sessions} if sessions else {})}
+
     def _announce(self) -> None:
         while True:
             try:
                 self.store.processes.announce(
-                    self.kind, self.home, os.getpid(), READS, {"index": self.index}, ANNOUNCE_TTL_S
+                    self.kind, self.home, os.getpid(), READS, self._info(), ANNOUNCE_TTL_S
                 )
             except StateError as error:
                 log.warning("could not announce this process", error=error)

@@ -15,6 +15,7 @@ from shoal.base.threads import start_thread
 from shoal.state.store import Store
 from tasks.deaths import tell_of_the_dead
 from tasks.stopping import Stopping
+from tasks.stuck import StuckWatch
 
 __all__ = ["SWEEP_EVERY_S", "Sweeper"]
 
@@ -29,11 +30,23 @@ log = get_logger(__name__)
 class Sweeper:
     """The sweeping thread of one process."""
 
-    def __init__(self, store: Store, stopping: Stopping, states: Sequence[str] = ()) -> None:
-        """``states``: emojis by which turns show their state; see :mod:`tasks.deaths`."""
+    def __init__(
+        self,
+        store: Store,
+        stopping: Stopping,
+        states: Sequence[str] = (),
+        stuck: StuckWatch | None = None,
+    ) -> None:
+        """See the class.
+
+        Args:
+            states: emojis by which turns show their state; see :mod:`tasks.deaths`.
+            stuck: looks for sessions that stand still, in between.
+        """
         self._store = store
         self._states = states
         self._stopping = stopping
+        self._stuck = stuck
 
     def start(self) -> None:
         """Begin sweeping until the process stops."""
@@ -46,6 +59,8 @@ class Sweeper:
             try:
                 self.sweep_once()
                 tell_of_the_dead(self._store, self._states)
+                if self._stuck is not None:
+                    self._stuck.look_if_due()
                 pause = max(SHORTEST_PAUSE_S, self._store.lanes.next_due_in(int(SWEEP_EVERY_S * 1000)) / 1000)
             except ShoalError as error:
                 log.warning("sweep skipped", error=error)

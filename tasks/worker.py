@@ -29,10 +29,12 @@ from tasks.hints import install_hints
 from tasks.registry import register
 from tasks.runtime import Runtime, open_runtime
 from tasks.stopping import SharedFlag, Stopping
+from tasks.stuck import StuckWatch
 from tasks.sweeper import Sweeper
 from tasks.warm import warm_up_when_ready
 from tasks.watchdog import Watchdog
 from workers.agent.shown import status_settings
+from workers.sessions.stuck import Limits
 
 __all__ = ["KINDS", "WorkerKind", "run"]
 
@@ -99,7 +101,10 @@ def run(kind_name: str, loaded: Loaded, *, index: int = 1, concurrency: int | No
             log.warning(sentence)
     runtime.start()
     status = status_settings(loaded.root.messages.status_reactions)
-    Sweeper(runtime.store, runtime.stopping, tuple(status.emojis.values()) if status else ()).start()
+    states = tuple(status.emojis.values()) if status else ()
+    diagnostics = loaded.root.diagnostics
+    limits = Limits(diagnostics.stuck_session_warn_ms, int(diagnostics.abort_ms))
+    Sweeper(runtime.store, runtime.stopping, states, StuckWatch(runtime.store, limits)).start()
     # tasks of a prefork pool run in children, whose signals are not heard here
     in_hand = None if kind.pool == "threads" else lambda: len(worker_state.reserved_requests)
     Watchdog(runtime.store, [QUEUE_PREFIX + name for name in queues], slots, in_hand=in_hand).start()

@@ -87,6 +87,9 @@ FAMILIES: tuple[Family, ...] = (
     _w("woken", "woken:<key>", "string", "10 min", "one per key", 100, "a wake that came before its park"),
     _w("stop", "stop:<lane>", "hash", "10 min", "one per session", 150, "stop bound (born, id, reason)"),
     _w("over", "over:<lane>|<place>", "list", "1 day", "200 lines", 200, "what gave way, to be told of"),
+    _w("abort", "abort:<lane>", "string", "10 min", "one per stuck lane", 150, "a head that stood still"),
+    _w("stuck", "stuck", "hash", "none", "one per quiet lane", 150, "what was said of quiet lanes"),
+    _w("stuck-look", "stucklook", "string", "30 s", "one", 60, "somebody has just looked for them"),
     _w("limit", "limit:<name>", "zset", "leases", "the cap", 120, "lane → lease end, for concurrency limits"),
     _w("hints", "hints", "hash", "none", "one per route", 1500, "route → queue key and message template"),
     _w("homes", "homes", "hash", "none", "one per agent", 60, "agent → home host"),
@@ -210,6 +213,18 @@ class Keys:
     def over(self, lane: str, place: str) -> str:
         """Lines about messages that gave way in a lane (list)."""
         return f"{self._make('over', lane)}|{check_name(place)}"
+
+    def abort(self, lane: str) -> str:
+        """What a watch said about the head of a lane (string)."""
+        return self._make("abort", lane)
+
+    def stuck(self) -> str:
+        """Lane → what was said of it, for lanes that stand still (hash)."""
+        return self._make("stuck")
+
+    def stuck_look(self) -> str:
+        """Exists for as long as nobody needs to look for them (string)."""
+        return self._make("stucklook")
 
     def hints(self) -> str:
         """Route → queue key and template (hash)."""

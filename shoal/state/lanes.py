@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from shoal.base.errors import StaleGrant, StateConflict
 from shoal.base.ids import check_name
@@ -280,6 +280,33 @@ class Lanes(LaneViews):
         born, bound_id = values
         return None if born is None else (int(born), (bound_id or b"").decode())
 
+    def abort(self, lane: str, head: str, *, grace_ms: int, ends: bool = True) -> bool:
+        """The turn at the head of a lane has stood still for too long.
+
+        Its holder learns of it by :meth:`halted` and ends the head. One that does not look has its lease
+        let run out after ``grace_ms``; whoever takes the lane next finds ``grant.aborted``.
+
+        Args:
+            ends: False only takes the lane from its holder; the head goes on elsewhere.
+
+        Returns:
+            False: another head is there by now, and nothing was done.
+        """
+        reply = self._call("lane_abort", check_lane(lane), check_name(head, "head"), int(grace_ms), int(ends))
+        return bool(reply[1] == b"aborting")
+
+    def halted(self, grant: Grant) -> Literal["", "stopped", "stuck"]:
+        """Why the head of this grant must not go on. Cheap; ask at every await point."""
+        keys = self._store.keys
+        pipeline = self._store.redis.pipeline(transaction=False)
+        pipeline.hmget(keys.stop(check_lane(grant.lane)), "born", "id")
+        pipeline.get(keys.abort(grant.lane))
+        (born, bound_id), abort = pipeline.execute()
+        if born is not None and born_before(grant.head, (int(born), (bound_id or b"").decode())):
+            return "stopped"
+        word = (abort or b"").decode().split(" ")
+        return "stuck" if len(word) == 3 and word[0] == grant.head.identity and word[2] == "1" else ""
+
     def stopped(self, grant: Grant) -> bool:
         """Whether a stop covers the head of this grant. Cheap; ask at every await point."""
         bound = self.stop_bound(grant.lane)
@@ -345,6 +372,7 @@ def _grant(lane: str, token: str, reply: list[Any], asked_at: float) -> Grant:
         tries=int(tries),
         suspects=int(suspects),
         stopped=stopped == b"1",
+        aborted=stopped == b"2",
         quarantine=quarantine == b"1",
         ttl_ms=int(ttl),
         asked_at=asked_at,

@@ -237,6 +237,7 @@ class Grant:
         tries: handled failures of this head so far.
         suspects: holders that died over this head so far.
         stopped: a stop covers this head (R7): end it with outcome ``stopped``.
+        aborted: it stood still for too long under an earlier grant: end it and say so.
         quarantine: the head runs in quarantine.
         ttl_ms: lease length.
         asked_at: ``time.monotonic()`` just before the lease was asked for or renewed; the lease surely
@@ -252,6 +253,7 @@ class Grant:
     tries: int = 0
     suspects: int = 0
     stopped: bool = False
+    aborted: bool = False
     quarantine: bool = False
     ttl_ms: int = 5000
     asked_at: float = field(default_factory=time.monotonic)

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["LaneViews"]
 
+LONGEST_LEASE_MS = 10_000
+"""A lane that is taken is due when its lease ends."""
+
 _STATE = ("tok", "until", "hold", "park", "nb", "rt", "tries", "sus", "q")
 
 
@@ -86,6 +89,25 @@ class LaneViews:
             for lane, name, frame in zip(part, names, frames.execute(), strict=True):
                 if name is not None and frame is not None:
                     found.append((lane, parse_frame(name, frame)))
+        return found
+
+    def taken(self, cls: str) -> list[tuple[str, str, int]]:
+        """(lane, identity of the head, records) of every lane of a class that somebody holds."""
+        soon = self._store.now_ms() + LONGEST_LEASE_MS
+        lanes = [
+            name.decode() for name in self._store.redis.zrangebyscore(self._store.keys.due(cls), 0, soon)
+        ]
+        pipeline = self._store.redis.pipeline(transaction=False)
+        for lane in lanes:
+            pipeline.hexists(self._store.keys.lane(lane), "tok")
+            pipeline.lindex(self._store.keys.lane_order(lane), 0)
+            pipeline.llen(self._store.keys.lane_order(lane))
+        rows = pipeline.execute() if lanes else []
+        found = []
+        for index, lane in enumerate(lanes):
+            held, head, depth = rows[3 * index : 3 * index + 3]
+            if held and head is not None:
+                found.append((lane, head.decode(), int(depth)))
         return found
 
     def waiting(self, lane: str, limit: int = 1_100) -> list[Record]:

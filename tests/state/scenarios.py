@@ -297,6 +297,20 @@ def parked_inbound(store: Store) -> None:
     store.lanes.park(grant, delay_ms=600_000)
 
 
+def given_up(store: Store) -> Grant:
+    """A watch has let the lease of the lane run out."""
+    grant = working(store)
+    store.lanes.abort(SESSION, grant.head.identity, grace_ms=0, ends=False)
+    return grant
+
+
+def given_back(store: Store) -> None:
+    """A head that is to end, in nobody's hands."""
+    grant = working(store)
+    store.lanes.abort(SESSION, grant.head.identity, grace_ms=0)
+    store.lanes.yield_(grant)
+
+
 def long_transcript(store: Store) -> None:
     grant = held(store)
     for step in range(1, 13):
@@ -357,6 +371,16 @@ def lanes() -> list[Scenario]:
         ),
         Scenario("stop", "lane_stop", working, lambda s, _: s.lanes.stop(SESSION, 5000, "7")),
         Scenario("stop parked", "lane_stop", parked_on, lambda s, _: s.lanes.stop(SESSION, 5000, "7")),
+        Scenario(
+            "abort", "lane_abort", working, lambda s, g: s.lanes.abort(SESSION, g.head.identity, grace_ms=9)
+        ),
+        Scenario(
+            "abort another", "lane_abort", working, lambda s, _: s.lanes.abort(SESSION, "m:99", grace_ms=9)
+        ),
+        Scenario(
+            "renew what was given up", "lane_renew", given_up, lambda s, g: s.lanes.renew({SESSION: g.token})
+        ),
+        Scenario("acquire what is to end", "lane_acquire", given_back, acquire()),
         Scenario("wake", "lane_wake", parked_on, lambda s, _: s.lanes.wake("k:1"), answers=False),
         Scenario("sweep hints", "lane_sweep", after(fill, come_due), sweep, answers=False),
         Scenario("sweep expired", "lane_sweep", lambda s: expired(s, 0), sweep, answers=False),

@@ -67,7 +67,11 @@ def _content(redis: Any, key: bytes) -> Any:
 def timeless(found: Any) -> Any:
     """A snapshot without times and fresh ids, for comparing two runs."""
     if isinstance(found, dict):
-        return {timeless(key): "time" if key == "sec" else timeless(value) for key, value in found.items()}
+        # "sec" is the second in which drops were counted: a time without its milliseconds
+        return {
+            timeless(key): "time" if key in (b"sec", "sec") else timeless(value)
+            for key, value in found.items()
+        }
     if isinstance(found, list | tuple):
         return [timeless(value) for value in found]
     if isinstance(found, set):

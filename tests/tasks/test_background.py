@@ -31,6 +31,7 @@ class Held:
     """Work that moves, and counts its renewals."""
 
     step_name = "test"
+    quiet_s = 0.0
 
     def __init__(self) -> None:
         self.renewals = 0

@@ -194,6 +194,7 @@ def test_the_keeper_renews_only_what_moves(store: Store) -> None:
         def __init__(self, moving: Callable[[], bool]) -> None:
             self.progressing = moving
             self.step_name = "test"
+            self.quiet_s = 0.0
             self.events: list[str] = []
 
         def lose(self) -> None:

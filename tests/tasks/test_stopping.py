@@ -38,6 +38,7 @@ class Work:
     """Work under a grant that moves, or does not."""
 
     step_name = "test"
+    quiet_s = 0.0
 
     def __init__(self, moves: bool = True) -> None:
         self.moves = moves

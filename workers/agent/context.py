@@ -28,6 +28,7 @@ __all__ = [
     "TurnOverdue",
     "TurnShutdown",
     "TurnStopped",
+    "TurnStuck",
 ]
 
 DEADLINE_S = 172_800.0
@@ -50,6 +51,13 @@ class TurnStopped(TurnInterrupted):
 
     code = "turn-stopped"
     kind = "stopped"
+
+
+class TurnStuck(TurnInterrupted):
+    """It stood still for so long that a watch ended it (``diagnostics.stuckSessionAbortMs``)."""
+
+    code = "turn-stuck"
+    kind = "stuck"
 
 
 class TurnShutdown(TurnInterrupted):
@@ -94,10 +102,10 @@ class TurnContext:
     ) -> None:
         self.clock: Clock = clock or SystemClock()
         self._shutting_down = shutting_down
-        self._stopped: Callable[[], bool] | None = None
+        self._halted: Callable[[], str] | None = None
         self._lock = threading.Lock()
         self._lost = False
-        self._cancelled = False
+        self._cancelled = ""
         self._lease_s = lease_s
         now = self.clock.monotonic()
         self._ends = now + deadline_s
@@ -106,6 +114,7 @@ class TurnContext:
         self._step = "start"
         self._step_limit = 30.0
         self._stamp = now
+        self._advanced = now
 
     # -- the keeper's side -------------------------------------------------
 
@@ -131,10 +140,10 @@ class TurnContext:
         with self._lock:
             self._lost = True
 
-    def cancel(self) -> None:
-        """The user wants this turn to stop."""
+    def cancel(self, word: str = "stopped") -> None:
+        """This turn is to end: ``stopped`` by the user, or ``stuck``."""
         with self._lock:
-            self._cancelled = True
+            self._cancelled = self._cancelled or word
 
     @property
     def step_name(self) -> str:
@@ -144,9 +153,15 @@ class TurnContext:
 
     # -- the turn's side ---------------------------------------------------
 
-    def watch_stop(self, stopped: Callable[[], bool]) -> None:
-        """Ask ``stopped`` (one Redis read) at most twice a second from :meth:`check`."""
-        self._stopped = stopped
+    @property
+    def quiet_s(self) -> float:
+        """Seconds since the turn last got anywhere: a step, some text, an answer."""
+        with self._lock:
+            return max(0.0, self.clock.monotonic() - self._advanced)
+
+    def watch_stop(self, halted: Callable[[], str]) -> None:
+        """Ask ``halted`` (one Redis read; ``stopped``, ``stuck`` or empty) at most twice a second."""
+        self._halted = halted
 
     def limit(self, seconds: float) -> None:
         """The turn may run ``seconds`` from now, if its deadline is not earlier."""
@@ -164,7 +179,7 @@ class TurnContext:
         """Return if the turn may go on.
 
         Raises:
-            LeaseLost, TurnStopped, TurnShutdown, TurnOverdue: in this order of weight.
+            LeaseLost, TurnStopped, TurnStuck, TurnShutdown, TurnOverdue: in this order of weight.
         """
         now = self.clock.monotonic()
         with self._lock:
@@ -173,7 +188,10 @@ class TurnContext:
             step = self._step
         if lost:
             raise LeaseLost(f"The lease of this turn's lane ended during {step}.")
-        if self._is_stopped(now):
+        halted = self._why_halted(now)
+        if halted == "stuck":
+            raise TurnStuck(f"The turn stood still for too long during {step}.")
+        if halted:
             raise TurnStopped("The turn was stopped by a user.")
         if self._shutting_down():
             raise TurnShutdown("This process is shutting down; the turn goes on elsewhere.")
@@ -184,7 +202,12 @@ class TurnContext:
             )
 
     def progress(self) -> None:
-        """The step in hand got something done: a token arrived, a chunk was written."""
+        """The turn got somewhere: a token arrived, a chunk was written, a step is in the journal."""
+        with self._lock:
+            self._stamp = self._advanced = self.clock.monotonic()
+
+    def waiting(self) -> None:
+        """The step in hand is looked after, and still waits for somebody else (R24)."""
         with self._lock:
             self._stamp = self.clock.monotonic()
 
@@ -198,28 +221,28 @@ class TurnContext:
         with self._lock:
             before = (self._step, self._step_limit)
             self._step, self._step_limit = name, limit_s
-            self._stamp = self.clock.monotonic()
+            self._stamp = self._advanced = self.clock.monotonic()
         try:
             self.check()
             yield
         finally:
             with self._lock:
                 self._step, self._step_limit = before
-                self._stamp = self.clock.monotonic()
+                self._stamp = self._advanced = self.clock.monotonic()
 
-    def _is_stopped(self, now: float) -> bool:
+    def _why_halted(self, now: float) -> str:
         with self._lock:
             if self._cancelled:
-                return True
-            due = self._stopped is not None and now - self._stop_polled >= STOP_POLL_S
+                return self._cancelled
+            due = self._halted is not None and now - self._stop_polled >= STOP_POLL_S
             if due:
                 self._stop_polled = now
-        if not due or self._stopped is None:
-            return False
+        if not due or self._halted is None:
+            return ""
         try:
-            stopped = self._stopped()
+            word = self._halted()
         except StoreUnavailable:
-            return False  # Redis is away: the lease clock decides whether we may go on
-        if stopped:
-            self.cancel()
-        return stopped
+            return ""  # Redis is away: the lease clock decides whether we may go on
+        if word:
+            self.cancel(word)
+        return word

@@ -26,7 +26,7 @@ from shoal.state.steps import Commit, Park, Step, Yield
 from workers.agent.attached import Attached
 from workers.agent.calls import MAX_ROUNDS, Calls
 from workers.agent.compaction import summarise
-from workers.agent.context import TurnContext, TurnOverdue, TurnStopped
+from workers.agent.context import TurnContext, TurnOverdue, TurnStopped, TurnStuck
 from workers.agent.final_files import final_files
 from workers.agent.finish import Ending
 from workers.agent.incoming import Incoming
@@ -152,6 +152,8 @@ class TurnLoop:
     def _whole(self) -> Step:
         if self.grant.stopped:
             return self._unseen(self._ending.stopped(reason=self._stop_reason()))
+        if self.grant.aborted:
+            return self._unseen(self._ending.stuck())
         if self.journal.step == 0 and self._answered_already():
             return self._ending.dropped(DUPLICATE_REASON)
         if self.journal.state.untouched and not self._incoming.take_changes():
@@ -222,6 +224,8 @@ class TurnLoop:
         except TurnStopped:
             partial = "".join(self._partial)[:ANSWER_CHARS]
             return self._ending.stopped(partial, self._stop_reason())
+        except TurnStuck:
+            return self._ending.stuck()
         except TurnOverdue:
             return self._ending.trouble("overdue", code="overdue")
         except StateConflict as error:
@@ -319,14 +323,19 @@ class TurnLoop:
                         account=self.request.account,
                         watch=self._watch,
                         on_text=self._streamed,
-                        on_thinking=self.presence.reasoning,
+                        on_thinking=self._thinks,
                         on_restart=self._restarted,
                     )
             except ContextOverflowError:
                 if not self._compact(force=True) and not self._past.cut():
                     raise
 
+    def _thinks(self) -> None:
+        self.context.progress()
+        self.presence.reasoning()
+
     def _streamed(self, text: str) -> None:
+        self.context.progress()
         self._partial.append(text)
         self.presence.said(text)
         self.stream.said(text)
@@ -337,7 +346,7 @@ class TurnLoop:
 
     def _watch(self) -> None:
         self.context.check()
-        self.context.progress()
+        self.context.waiting()
 
     def _model_request(self, ref: ModelRef) -> ModelRequest:
         messages = self._turn_messages()

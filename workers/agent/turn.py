@@ -30,7 +30,7 @@ def run_turn(grant: Grant, deps: TurnDeps, context: TurnContext) -> Step:
         StoreUnavailable: Redis is away; the journal holds what was finished.
     """
     context.granted(grant.asked_at, grant.ttl_ms / 1000)
-    context.watch_stop(lambda: deps.store.lanes.stopped(grant))
+    context.watch_stop(lambda: deps.store.lanes.halted(grant))
     if grant.head.kind == changes.KIND:
         return Commit([], "change: nothing left to change")
     try:

@@ -54,6 +54,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "I ran out of time on this and stopped.",
         "任务超时，我已停止。",
     ),
+    "stuck": (
+        "I got stuck on this and was stopped. Please ask again.",
+        "处理卡住了，已被中止。请重试。",
+    ),
     "rounds": (
         "I stopped because I kept calling tools without getting further.",
         "我反复调用工具却没有进展，所以停了下来。",

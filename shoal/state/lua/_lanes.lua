@@ -11,6 +11,7 @@
 --   done:<page>     set     "<lane>|<identity>" that left a lane; pages of 10 min, 20 min
 --   limit:<name>    zset    lane → lease end
 --   stop:<lane>     hash    born, id, reason: stop bound
+--   abort:<lane>    string  "<head> <ms> <0|1>": the head has stood still; see lane_abort
 --   hints           hash    route → "<queue key>\n<template>"
 --   homes           hash    agent → home
 --   dead, deadnew   zset    dead id → time;  dead:<id> hash
@@ -196,6 +197,13 @@ local function lane_born_before(header, bound)
   if not bound then return false end
   if header.born ~= bound.born then return header.born < bound.born end
   return B.less(header.message, bound.id)
+end
+
+-- What a watch said about the head: it is to end, or its lease to be let run out. Nil if nothing.
+local function lane_abort_of(S)
+  local head, at, ends = string.match(redis.call('GET', B.key('abort', S.lane)) or '', '^(%S+) (%d+) ([01])$')
+  if not head or head ~= S.head then return nil end
+  return { at = tonumber(at), ends = ends == '1' }
 end
 
 local function lane_in_work(S)
@@ -406,9 +414,11 @@ local function lane_grant_answer(S)
       absorbed[#absorbed + 1] = body
     end
   end
-  local stopped = lane_born_before(header, lane_stop_bound(S.lane))
+  local stopped = lane_born_before(header, lane_stop_bound(S.lane)) and '1' or '0'
+  local abort = lane_abort_of(S)
+  if stopped == '0' and abort and abort.ends then stopped = '2' end
   return {
-    'grant', S.head, frame, S.step or 0, S.tries or 0, S.sus or 0, stopped and '1' or '0',
+    'grant', S.head, frame, S.step or 0, S.tries or 0, S.sus or 0, stopped,
     S.q and '1' or '0', S.ttl, journal, absorbed,
   }
 end

@@ -50,7 +50,9 @@ return B.run(function()
   if not header then B.refuse('head without a record') end
   local plan = S.tok and expire_prepare(S)
   local full = over_limit(lane, limit, cap)
-  local bound = redis.call('HMGET', B.key('stop', lane), 'born', 'id') -- a hash; read by lane_grant_answer
+  -- read again by lane_grant_answer
+  redis.call('HMGET', B.key('stop', lane), 'born', 'id')
+  local given_up = lane_abort_of(S)
   if S.tok then
     B.write()
     if lane_expire(S, plan) == 'dead' then header = lane_header(S) end
@@ -64,6 +66,12 @@ return B.run(function()
     return refused(reason)
   end
   B.write()
+  -- the mark was about the holder before; who ends the head now must be able to renew
+  if given_up and given_up.ends then
+    redis.call('SET', B.key('abort', lane), S.head .. ' ' .. B.int(B.now + 600000) .. ' 1', 'PX', 600000)
+  elseif given_up then
+    redis.call('DEL', B.key('abort', lane))
+  end
   lane_unready(S)
   S.hold, S.park, S.pp, S.nb = nil, nil, nil, nil
   S.tok, S['until'], S.ttl, S.rmin, S.rmax, S.lim = token, B.now + ttl, ttl, low, high, limit

@@ -22,11 +22,13 @@ return B.run(function()
   if not S then return answer end
   if answer == 'again' then
     redis.call('HMGET', B.key('stop', lane), 'born')
+    redis.call('GET', B.key('abort', lane))
     return lane_grant_answer(S)
   end
   local apply = effects_prepare(6)
   done_prepare()
   redis.call('HMGET', B.key('stop', lane), 'born')
+  redis.call('GET', B.key('abort', lane))
   B.write()
   apply()
   local absorbed, alone = S.abs or '', S.q

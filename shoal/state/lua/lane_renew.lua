@@ -1,6 +1,7 @@
 -- lane_renew: prolong leases; due follows when a sweep looks.
 -- Arguments: lease ms, then lane, token, …  (at most 256 pairs).  Answer: {'ok', lost lane, …}
--- Keys: lane:<lane> hash (tok, until, lim) · limit:<name> zset
+-- A lease that a watch has let run out is not prolonged: its holder has lost the lane.
+-- Keys: lane:<lane> hash (tok, until, lim) · limit:<name> zset · abort:<lane> string · order:<lane> list
 -- include: _base
 return B.run(function()
   local ttl = B.count(ARGV[2], 'lease', 600000)
@@ -9,7 +10,9 @@ return B.run(function()
   for i = 3, #ARGV, 2 do
     local lane, token = B.name(ARGV[i], 'lane'), B.name(ARGV[i + 1], 'token')
     local state = redis.call('HMGET', B.key('lane', lane), 'tok', 'lim')
-    if state[1] == token then
+    local head, at = string.match(redis.call('GET', B.key('abort', lane)) or '', '^(%S+) (%d+)')
+    local given_up = head and tonumber(at) <= B.now and redis.call('LINDEX', B.key('order', lane), 0) == head
+    if state[1] == token and not given_up then
       local limit = state[2] and B.need(B.key('limit', state[2]), 'zset') or nil
       mine[#mine + 1] = { lane = lane, limit = limit }
     else
