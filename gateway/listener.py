@@ -107,7 +107,7 @@ class Gateway:
         self._error: ShoalError | None = None
         self._personal = personal or Personal()
         settings = account.discord
-        rest = Rest(transport)
+        rest = self._rest = Rest(transport)
         self.backstop = Backstop(
             store, rest, account.id, ephemeral=settings.slash_command.ephemeral, on_fatal=self._fatal
         )
@@ -153,7 +153,15 @@ class Gateway:
         self._ended.set()
 
     def _filled(self, filled: Filled) -> None:
-        tell_owner(self._store, self._account.id, filled, self._personal.owners, self._personal.language)
+        personal = self._personal
+        tell_owner(
+            self._store,
+            self._account.id,
+            filled,
+            personal.owners,
+            personal.language,
+            open_dm=lambda owner: str(self._rest.limited(max_wait=5.0).create_dm(owner)["id"]),
+        )
 
     def run(self) -> None:
         """Listen.

@@ -7,7 +7,7 @@ together.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -43,13 +43,25 @@ def filled_text(filled: Filled, language: str) -> str:
     return "; ".join(parts) + "."
 
 
-def tell_owner(store: Store, account: str, filled: Filled, owners: Sequence[str], language: str) -> bool:
-    """Send the line to the first owner whose DM is known; False if it stays in the log."""
+def tell_owner(
+    store: Store,
+    account: str,
+    filled: Filled,
+    owners: Sequence[str],
+    language: str,
+    *,
+    open_dm: Callable[[str], str] | None = None,
+) -> bool:
+    """Send the line to the first owner whose DM is known or opens; False if it stays in the log.
+
+    Args:
+        open_dm: opens the DM with a user and tells its channel; may raise an error of ours.
+    """
     text = filled_text(filled, language)
     log.warning(text, account=account, shard=filled.shard)
     try:
         for owner in owners:
-            channel = store.facts.dm_channel(account, owner)
+            channel = _channel(store, account, owner, open_dm)
             if channel is None:
                 continue
             cause = f"gap.{account}.{filled.shard}.{store.now_ms()}"
@@ -69,3 +81,17 @@ def tell_owner(store: Store, account: str, filled: Filled, owners: Sequence[str]
     except ShoalError as error:
         log.warning("owner not told of the gap", account=account, error=error)
     return False
+
+
+def _channel(store: Store, account: str, owner: str, open_dm: Callable[[str], str] | None) -> str | None:
+    """The DM with an owner; one who cannot be reached is passed over."""
+    known = store.facts.dm_channel(account, owner)
+    if known is not None or open_dm is None:
+        return known
+    try:
+        opened = open_dm(owner)
+    except ShoalError as error:
+        log.warning("the DM with an owner does not open", account=account, error=error)
+        return None
+    store.facts.put_dm_channel(account, owner, opened)
+    return opened

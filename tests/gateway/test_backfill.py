@@ -15,6 +15,7 @@ from gateway.backfill import Backfill
 from gateway.backfill_read import Filled
 from gateway.listener import Personal
 from gateway.notice import tell_owner
+from shoal.base.errors import StoreUnavailable
 from shoal.base.ids import snowflake_at
 from shoal.simulator.server import Simulator
 from shoal.state.ledger import Outcome
@@ -292,6 +293,24 @@ def test_a_resumed_session_asks_for_nothing(
 
 def test_without_a_known_dm_the_line_stays_in_the_log(store: Store) -> None:
     assert not tell_owner(store, ACCOUNT, Filled(fetched=1), ("77",), "en")
+
+
+def test_the_dm_with_an_owner_is_opened_where_it_is_not_known(store: Store) -> None:
+    """The first owner who can be reached hears of it."""
+    asked: list[str] = []
+
+    def open_dm(owner: str) -> str:
+        asked.append(owner)
+        if owner == "77":
+            raise StoreUnavailable("not today")
+        return "9001"
+
+    assert tell_owner(store, ACCOUNT, Filled(fetched=1), ("77", "78", "79"), "en", open_dm=open_dm)
+    assert asked == ["77", "78"]
+    assert store.lanes.depth(f"delivery:{ACCOUNT}:9001") == 1
+    assert store.facts.dm_channel(ACCOUNT, "78") == "9001"
+    assert tell_owner(store, ACCOUNT, Filled(fetched=1), ("78",), "en", open_dm=open_dm)
+    assert asked == ["77", "78"], "what is known is not opened again"
 
 
 def test_the_writer_alone_begins_back_fills(

@@ -103,8 +103,8 @@ def test_warnings_come_further_and_further_apart(store: Store, said: list[tuple[
     store.lanes.push(LANE, record(request()))
     store.lanes.push(LANE, record(request("behind", 1)))
     take(store)
-    for minutes in (1, 2, 3, 4, 5, 7, 8, 9):
-        beat(store, minutes * MINUTE)
+    for minutes in (1, 2, 3, 4.2, 5, 7, 8.9, 9):
+        beat(store, int(minutes * MINUTE))
         StuckWatch(store, LIMITS).look()
     ages = [re.search(r"age=(\d+)s", text) for _, text in said]
     assert [int(found.group(1)) // 60 for found in ages if found] == [2, 4, 8]

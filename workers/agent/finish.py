@@ -199,12 +199,16 @@ class Ending:
         """What the system had to tell was about the transcript that ended (``spec/inbound.md`` 5.11)."""
         return [forget_events(self.request.session_key)] if self.session.rolled else []
 
-    def stuck(self) -> Commit:
-        """A watch ended the turn: people read so in rooms, too, because nothing else tells them."""
-        text = say("stuck", language_of(self.request.text))
+    def told(self, name: str) -> Commit:
+        """The turn ends with a text of ours that people read in rooms, too: nothing else tells them.
+
+        Args:
+            name: of the text, and the reason: ``stuck`` (a watch ended the turn), ``acp`` (decision 49).
+        """
+        text = say(name, language_of(self.request.text))
         send = self._send(text, plain=True) if self.may_send else None
-        silent = "" if send is not None else "stuck"
-        return self._commit(send, silent=silent, length=len(text), shown=text, reason="stuck")
+        silent = "" if send is not None else name
+        return self._commit(send, silent=silent, length=len(text), shown=text, reason=name)
 
     def _tell(self, text: str, code: str) -> Commit:
         quiet = not (failure_is_told(self.request) and self.may_send)

@@ -153,13 +153,13 @@ class TurnLoop:
         if self.grant.stopped:
             return self._unseen(self._ending.stopped(reason=self._stop_reason()))
         if self.grant.aborted:
-            return self._unseen(self._ending.stuck())
+            return self._unseen(self._ending.told("stuck"))
         if self.journal.step == 0 and self._answered_already():
             return self._ending.dropped(DUPLICATE_REASON)
         if self.journal.state.untouched and not self._incoming.take_changes():
             return self._ending.dropped(DELETED_REASON)
-        if self.profile.acp:
-            return self._ending.trouble("acp", code="acp")
+        if self.profile.acp or self.request.coding:
+            return self._ending.told("acp")
         if self.request.reset == "new" and not self.request.text:
             return self._ending.begun()
         quiet_ms = self._incoming.waited(self.session.state.queue_cap or self.profile.queue_cap)
@@ -225,7 +225,7 @@ class TurnLoop:
             partial = "".join(self._partial)[:ANSWER_CHARS]
             return self._ending.stopped(partial, self._stop_reason())
         except TurnStuck:
-            return self._ending.stuck()
+            return self._ending.told("stuck")
         except TurnOverdue:
             return self._ending.trouble("overdue", code="overdue")
         except StateConflict as error:

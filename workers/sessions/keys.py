@@ -8,6 +8,7 @@ DM, ``per-account-channel-peer``       ``agent:<agent>:discord:<account>:direct:
 guild channel or thread                ``agent:<agent>:discord:channel:<id>``
 group DM                               ``agent:<agent>:discord:group:<id>``
 slash command run                      ``agent:<agent>:discord:slash:<user>``
+bound to a coding agent in the file    ``agent:<agent>:acp:binding:discord:<account>:<hash>``
 =====================================  ================================================
 
 A thread is one more channel id. Two accounts on one agent share a channel's key on
@@ -28,6 +29,7 @@ __all__ = [
     "DmScope",
     "agent_of",
     "channel_key",
+    "coding_key",
     "direct_key",
     "group_key",
     "linked_peer",
@@ -69,6 +71,12 @@ def group_key(agent_id: str, channel_id: str) -> str:
 def slash_key(agent_id: str, user_id: str) -> str:
     """The key under which a slash command keeps its own transcript."""
     return f"agent:{normal_agent_id(agent_id)}:discord:slash:{user_id}"
+
+
+def coding_key(agent_id: str, account: str, conversation: str) -> str:
+    """The key of a conversation that the file binds to a coding agent (ACP)."""
+    digest = hashlib.blake2b(conversation.encode(), digest_size=8).hexdigest()
+    return f"agent:{normal_agent_id(agent_id)}:acp:binding:discord:{account}:{digest}"
 
 
 def linked_peer(user_id: str, links: Mapping[str, Sequence[str]]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from shoal.discord.wire import ChannelType, is_thread
 from workers.access.facts import Surface
-from workers.sessions.keys import channel_key, direct_key, group_key, linked_peer
+from workers.sessions.keys import channel_key, coding_key, direct_key, group_key, linked_peer
 from workers.sessions.records import ChatType
 from workers.sessions.routing import Place
 from workers.sessions.view import AdmissionView, Settings
@@ -33,6 +33,8 @@ class Conversation:
     agent_id: str
     session_key: str
     matched_by: str
+    coding: bool = False
+    """It belongs to a coding agent behind ACP (decision 49)."""
 
 
 def surface_of(message: WireMessage, view: AdmissionView) -> Surface:
@@ -97,17 +99,21 @@ def conversation_at(
 ) -> Conversation:
     """The conversation in which a user with these roles is, in this place."""
     direct = surface.kind == "direct"
-    route = settings.routing.route(
-        Place(
-            account=settings.account,
-            kind=surface.kind,
-            peer_id=user_id if direct else surface.channel_id,
-            parent_id=surface.parent_id,
-            guild_id=surface.guild_id,
-            roles=roles,
-        )
+    place = Place(
+        account=settings.account,
+        kind=surface.kind,
+        peer_id=user_id if direct else surface.channel_id,
+        parent_id=surface.parent_id,
+        guild_id=surface.guild_id,
+        roles=roles,
     )
     chat_type: ChatType = "direct" if direct else "group" if surface.kind == "group" else "channel"
+    coding = settings.routing.coding_agent(place)
+    if coding is not None:
+        conversation = f"user:{user_id}" if direct else surface.channel_id
+        key = coding_key(coding, settings.account, conversation)
+        return Conversation(surface, chat_type, coding, key, "binding.acp", coding=True)
+    route = settings.routing.route(place)
     if direct:
         peer = linked_peer(user_id, settings.identity_links)
         key = direct_key(route.agent_id, settings.dm_scope, account=settings.account, peer=peer)

@@ -202,6 +202,8 @@ class TurnRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     auto_thread: AutoThread | None = None
     trigger_channel_id: str = ""
     """Where the message itself is, if that is another channel than the one that is answered in."""
+    coding: bool = False
+    """The conversation belongs to a coding agent behind ACP (decision 49)."""
     model_override: str = ""
     """``provider/model`` chosen for the conversation; filled in by the turn."""
     guild_entry: str = ""

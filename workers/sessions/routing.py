@@ -59,26 +59,27 @@ class Binding:
     roles: frozenset[str] | None = None
 
     @classmethod
-    def read(cls, raw: Mapping[str, Any], default_account: str) -> Binding | None:
-        """Compile a binding of the file; ``None`` for one that is not about routing Discord."""
+    def read(cls, raw: Mapping[str, Any], default_account: str, *, kind: str = "route") -> Binding | None:
+        """Compile a binding of the file; ``None`` for one of another kind, or not about Discord."""
         match = raw.get("match")
-        if (raw.get("type") or "route") != "route" or not isinstance(match, Mapping):
+        if (raw.get("type") or "route") != kind or not isinstance(match, Mapping):
             return None
         if str(match.get("channel") or "").strip().lower() != "discord" or match.get("teamId"):
             return None
         account = match.get("accountId")
         name = default_account if account is None else str(account).strip().lower()
         peer = match.get("peer")
-        kind = peer_id = None
+        peer_kind = peer_id = None
         if peer is not None:
-            kind, peer_id = _KINDS.get(str(peer.get("kind") or "").lower()), str(peer.get("id") or "").strip()
-            if kind is None or not peer_id:
+            peer_kind = _KINDS.get(str(peer.get("kind") or "").lower())
+            peer_id = str(peer.get("id") or "").strip()
+            if peer_kind is None or not peer_id:
                 return None  # an invalid peer never matches
         roles = match.get("roles")
         return cls(
             agent_id=str(raw.get("agentId") or ""),
             account=None if name == "*" else name,
-            peer_kind=kind,
+            peer_kind=peer_kind,
             peer_id=peer_id,
             guild_id=str(match["guildId"]) if match.get("guildId") else None,
             roles=frozenset(str(role) for role in roles) if roles else None,
@@ -127,6 +128,8 @@ class Routing:
     agents: frozenset[str] = frozenset()
     """Normalised ids of ``agents.list``; empty where there is no list."""
     default_agent: str = "main"
+    coding: tuple[Binding, ...] = ()
+    """Bindings of ``type: "acp"``: conversations that belong to a coding agent."""
 
     @classmethod
     def read(
@@ -138,12 +141,35 @@ class Routing:
         default_account: str = "default",
     ) -> Routing:
         """Compile ``bindings`` (entries as in the file) and the agent ids."""
-        compiled = (Binding.read(raw, default_account) for raw in bindings)
+        entries = list(bindings)
+        compiled = (Binding.read(raw, default_account) for raw in entries)
+        coding = (Binding.read(raw, default_account, kind="acp") for raw in entries)
         return cls(
             tuple(binding for binding in compiled if binding is not None),
             frozenset(normal_agent_id(agent) for agent in agents),
             normal_agent_id(default_agent),
+            tuple(binding for binding in coding if binding is not None and binding.peer_id is not None),
         )
+
+    def coding_agent(self, place: Place) -> str | None:
+        """The agent a conversation is bound to over ACP; a thread has the binding of its parent (5.10).
+
+        The conversation itself is before its parent, an account that is named before ``"*"``.
+        """
+        best: tuple[int, int, Binding] | None = None
+        for binding in self.coding:
+            tier = binding.fits(place)
+            if tier is None or binding.peer_id == "*":
+                continue
+            found = (tier, 1 if binding.account is None else 0, binding)
+            if best is None or found[:2] < best[:2]:
+                best = found
+        return None if best is None else self._known(best[2])
+
+    def _known(self, binding: Binding) -> str:
+        """The agent of a binding, or the default one where the list does not have it."""
+        agent = normal_agent_id(binding.agent_id)
+        return agent if not self.agents or agent in self.agents else self.default_agent
 
     @cached_property
     def everyone(self) -> tuple[str, ...]:
@@ -170,7 +196,4 @@ class Routing:
                 best = (tier, binding)
         if best is None:
             return Route(self.default_agent, "default")
-        agent = normal_agent_id(best[1].agent_id)
-        if self.agents and agent not in self.agents:
-            agent = self.default_agent
-        return Route(agent, f"binding.{_TIERS[best[0]]}")
+        return Route(self._known(best[1]), f"binding.{_TIERS[best[0]]}")

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from config.agents import ModelRef
 from shoal.simulator.models import ModelServer
 from shoal.state.effects import SessionPut
@@ -147,3 +149,20 @@ def test_only_the_owner_of_a_shared_session_moves_its_route(store: Store, chat_s
 def _run(store: Store, used: TurnDeps, lane: str) -> None:
     grant = take(store, lane)
     settle(store, grant, run_turn(grant, used, TurnContext()))
+
+
+@pytest.mark.parametrize("chat_type", ["channel", "direct"])
+def test_a_conversation_of_a_coding_agent_gets_one_clear_notice(
+    store: Store, chat_server: Start, chat_type: str
+) -> None:
+    """Decision 49: never an ordinary agent's answer, in rooms neither."""
+    server = chat_server([{"text": "an ordinary answer"}])
+    used = deps(store, server, profile=profile())
+    wanted = push(store, request("write a program", coding=True, chat_type=chat_type))
+    turn(store, used)
+    [notice] = deliver(store)
+    assert notice.text == "This conversation belongs to a coding agent (ACP), which I cannot run yet."
+    assert bodies(server) == []
+    told = store.ledger.explain("default", wanted.message_id)
+    assert told is not None
+    assert (str(told.outcome), told.reason) == ("answered", "acp")

@@ -105,6 +105,114 @@ def test_bindings(bindings: list[dict[str, Any]], place: Place, agent: str, by: 
     assert (route.agent_id, route.matched_by) == (agent, by)
 
 
+GROUP = Place("default", "group", "700")
+WORK = Place("work", "channel", "600", None, "500")
+
+
+@pytest.mark.parametrize(
+    ("bindings", "place", "agent", "by"),
+    [
+        # group and channel are one kind, dm and direct too
+        ([bound(peer={"kind": "channel", "id": "700"})], GROUP, "helper", "binding.peer"),
+        ([bound(peer={"kind": "direct", "id": "101"})], DM, "helper", "binding.peer"),
+        ([bound(peer={"kind": "dm", "id": "*"})], DM, "helper", "binding.peer.wildcard"),
+        ([bound(peer={"kind": "dm", "id": "600"})], ROOM, "main", "default"),
+        ([bound(peer={"kind": "channel", "id": ""})], ROOM, "main", "default"),
+        # the account: omitted is the default one, "*" any, else as written in any case
+        ([bound(guildId="500")], WORK, "main", "default"),
+        ([bound(guildId="500", accountId="*")], WORK, "helper", "binding.guild"),
+        ([bound(guildId="500", accountId="WORK")], WORK, "helper", "binding.guild"),
+        ([bound(channel="Discord")], ROOM, "helper", "binding.account"),
+        # roles without a guild: the tier of the account, and the role all the same
+        ([bound(roles=["7"])], ROOM, "helper", "binding.account"),
+        ([bound(roles=["8"])], ROOM, "main", "default"),
+        ([bound(roles=["8", "7"])], ROOM, "helper", "binding.account"),
+        ([bound(roles=[])], THREAD, "helper", "binding.account"),
+        ([bound(roles=["7"], accountId="*")], ROOM, "helper", "binding.channel"),
+        # all fields of a binding must fit; with a peer its tier is that of the peer
+        ([bound(peer={"kind": "channel", "id": "600"}, guildId="501")], ROOM, "main", "default"),
+        ([bound(peer={"kind": "channel", "id": "600"}, roles=["7"])], ROOM, "helper", "binding.peer"),
+        # the order of all tiers, the strongest last in the file
+        (
+            [
+                bound("a8", accountId="*"),
+                bound("a7"),
+                bound("a5", guildId="500"),
+                bound("a4", guildId="500", roles=["7"]),
+                bound("a3", peer={"kind": "channel", "id": "*"}),
+                bound("a1", peer={"kind": "channel", "id": "600"}),
+            ],
+            ROOM,
+            "a1",
+            "binding.peer",
+        ),
+        (
+            [
+                bound("a3", peer={"kind": "channel", "id": "*"}),
+                bound("a2", peer={"kind": "channel", "id": "600"}),
+                bound("a1", peer={"kind": "channel", "id": "650"}),
+            ],
+            THREAD,
+            "a1",
+            "binding.peer",
+        ),
+        (
+            [
+                bound("a3", peer={"kind": "channel", "id": "*"}),
+                bound("a2", peer={"kind": "channel", "id": "600"}),
+            ],
+            THREAD,
+            "a2",
+            "binding.peer.parent",
+        ),
+    ],
+)  # fmt: skip
+def test_every_edge_of_bindings(bindings: list[dict[str, Any]], place: Place, agent: str, by: str) -> None:
+    """``spec/inbound.md`` 5.1."""
+    known = ["main", "helper", "a1", "a2", "a3", "a4", "a5", "a7", "a8"]
+    route = Routing.read(bindings, known).route(place)
+    assert (route.agent_id, route.matched_by) == (agent, by)
+
+
+def test_agents_of_a_binding() -> None:
+    """An agent the list does not have is the default one; without a list any is taken."""
+    assert Routing.read([bound("Ghost")], ["main"]).route(ROOM).agent_id == "main"
+    assert Routing.read([bound("Ghost")], ["zoe", "main"], default_agent="zoe").route(ROOM).agent_id == "zoe"
+    free = Routing.read([bound("Ghost")], [])
+    assert free.route(ROOM).agent_id == "ghost"
+    assert free.everyone == ("main", "ghost")
+    assert Routing.read([bound("Ghost")], ["main", "helper"]).everyone == ("main", "helper")
+
+
+def acp(agent: str = "codex", **match: Any) -> dict[str, Any]:
+    return {"type": "acp", **bound(agent, **match)}
+
+
+HERE = {"kind": "channel", "id": "600"}
+
+
+@pytest.mark.parametrize(
+    ("bindings", "place", "agent"),
+    [
+        ([], ROOM, None),
+        ([acp(peer=HERE)], ROOM, "codex"),
+        ([acp(peer=HERE)], THREAD, "codex"),
+        ([acp(peer=HERE)], WORK, None),
+        ([acp(peer=HERE, accountId="*")], WORK, "codex"),
+        ([acp(peer={"kind": "channel", "id": "*"})], ROOM, None),
+        ([acp(guildId="500")], ROOM, None),
+        ([acp("a", peer=HERE, accountId="*"), acp("b", peer=HERE, accountId="default")], ROOM, "b"),
+        ([acp("a", peer=HERE), acp("b", peer={"kind": "channel", "id": "650"}, accountId="*")], THREAD, "b"),
+        ([bound("a", peer=HERE)], ROOM, None),
+    ],
+)
+def test_conversations_of_coding_agents(
+    bindings: list[dict[str, Any]], place: Place, agent: str | None
+) -> None:
+    """``spec/inbound.md`` 5.10: threads have the binding of their parent."""
+    assert Routing.read(bindings, []).coding_agent(place) == agent
+
+
 def test_an_omitted_account_is_the_default_one() -> None:
     routing = Routing.read([bound()], ["main", "helper"], default_account="work")
     assert routing.route(Place("work", "direct", "1")).agent_id == "helper"

@@ -78,6 +78,7 @@ def turn_request(
         parent_name=surface.parent_name,
         is_thread=surface.is_thread,
         parent_forum=surface.parent_type in FORUMS,
+        coding=conversation.coding,
         guild_entry=decision.guild.key if decision.guild else "",
         channel_entry=decision.channel.key if decision.channel else "",
         member_roles=message.roles or (),

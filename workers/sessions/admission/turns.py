@@ -34,9 +34,9 @@ def start_turn(arrival: Arrival, view: AdmissionView, *, clicked_on: str = "") -
     """
     key = arrival.conversation.session_key
     queue = view.settings.queue.within(view.session(key))
-    auto = (
-        None if clicked_on else auto_thread(arrival.message, arrival.facts, arrival.decision, view.settings)
-    )
+    auto = None
+    if not clicked_on and not arrival.conversation.coding:
+        auto = auto_thread(arrival.message, arrival.facts, arrival.decision, view.settings)
     depth = view.depth(session_lane(auto.session_key if auto else key))
     request = msgspec.structs.replace(
         turn_request(arrival, view, mode=queue.mode, queued=depth > 0),

@@ -12,6 +12,7 @@ from config.agents import ModelRef
 from shoal.base.ids import new_token, snowflake_at
 from shoal.simulator.models import ModelServer
 from shoal.state.effects import Outcome, Receipt, Wake
+from shoal.state.lanes import LEASE_MS
 from shoal.state.records import Grant, Record, Refused
 from shoal.state.steps import Commit, Fail, Park, Step, Yield
 from shoal.state.store import Store
@@ -122,9 +123,9 @@ def deps(
     )
 
 
-def take(store: Store, lane: str = LANE, token: str | None = None) -> Grant:
+def take(store: Store, lane: str = LANE, token: str | None = None, *, ttl_ms: int = LEASE_MS) -> Grant:
     """The grant for a lane that must be free."""
-    grant = store.lanes.acquire(lane, token or new_token())
+    grant = store.lanes.acquire(lane, token or new_token(), ttl_ms=ttl_ms)
     assert isinstance(grant, Grant), grant
     return grant
 
@@ -146,7 +147,8 @@ def settle(store: Store, grant: Grant, result: Step) -> None:
 
 def turn(store: Store, used: TurnDeps, context: TurnContext | None = None) -> Step:
     """One grant's worth of the lane."""
-    grant = take(store)
+    # nobody renews here, and the machine may be busy: a lease that outlives any single turn
+    grant = take(store, ttl_ms=60_000)
     result = run_turn(grant, used, context or TurnContext())
     settle(store, grant, result)
     return result
