@@ -6,10 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from shoal.base.errors import StoreUnavailable
 from shoal.state.embedded import EmbeddedServer
 from shoal.state.store import Store
+
+# no test is judged by the clock: a busy machine draws its examples slowly
+settings.register_profile("shoal", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shoal")
 
 
 class RedisServer:
