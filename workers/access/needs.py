@@ -31,7 +31,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class ActivationNeeded:
-    """What ``/activation`` says in this session."""
+    """What ``/activation`` says in its session."""
 
     session_key: str
 

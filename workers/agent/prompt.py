@@ -44,7 +44,7 @@ def system_prompt(
 
     Args:
         mode: how the final answer is delivered.
-        activation: what ``/activation`` says in this session; empty leaves it to the config.
+        activation: what ``/activation`` says in its session; empty leaves it to the config.
         tools: names of the tools of this turn.
         files: (name, text) of the workspace's files, in order.
     """
