@@ -238,7 +238,7 @@ class AgentDefaults(AgentCommon):
 
     LATER: ClassVar[frozenset[str]] = AgentCommon.LATER | names(
         """
-        skipBootstrap blockStreamingDefault blockStreamingBreak blockStreamingChunk
+        skipBootstrap blockStreamingBreak blockStreamingChunk
         blockStreamingCoalesce
         """
     )

@@ -74,8 +74,7 @@ class DiscordConfig(Section):
 
     LATER: ClassVar[frozenset[str]] = names(
         """
-        healthMonitor configWrites threadBindings defaultTo actions execApprovals
-        heartbeat autoPresence voice
+        healthMonitor configWrites threadBindings execApprovals heartbeat autoPresence voice
         """
     )
 

@@ -153,7 +153,7 @@ class Surface(Section):
 class Root(Open):
     """The file. Sections we do not serve stay in ``model_extra``."""
 
-    LATER: ClassVar[frozenset[str]] = names("diagnostics approvals cron")
+    LATER: ClassVar[frozenset[str]] = names("approvals cron")
 
     schema_: Annotated[str | None, Field(alias="$schema")] = None
     env: Env = Env()

@@ -10,16 +10,19 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
+from config.schema.agents import AgentDefaults
 from config.schema.base import Section
+from config.schema.discord import DiscordConfig
 from config.schema.root import Root
 from tests.config.conftest import LoadText
 
 pytestmark = pytest.mark.waits
 
 HERE = Path(__file__).parents[2]
+FLEET = ("gateway", "tasks", "workers")
 READERS = ("config", "gateway", "shoal", "tasks", "workers")
-WAITING: frozenset[str] = frozenset()
-"""Fields, as ``Model.key``, that somebody is wiring up just now. Take out what is read."""
+WAITING: frozenset[str] = frozenset({"Diagnostics.stuckSessionAbortMs"})
+"""Fields, as ``Model.key``, that a property of their section reads, or that are being wired up."""
 
 
 def sections(annotation: object) -> Iterator[type[Section]]:
@@ -85,13 +88,25 @@ def test_what_is_later_is_a_field_of_its_section() -> None:
         assert not model.LATER & model.KEPT, model
 
 
+@pytest.mark.parametrize(
+    ("model", "receiver"), [(DiscordConfig, "discord"), (Root, "root"), (AgentDefaults, "defaults")]
+)
+def test_what_works_is_not_called_later(model: type[Section], receiver: str) -> None:
+    """Where the fleet reads ``discord.actions``, who writes it must not hear that it has no effect."""
+    text = "\n".join(
+        path.read_text("utf-8") for root in FLEET for path in sorted((HERE / root).rglob("*.py"))
+    )
+    later = {name for name, info in model.model_fields.items() if (info.alias or name) in model.LATER}
+    assert {name for name in later if re.search(rf"\b{receiver}\.{name}\b", text)} == set()
+
+
 def test_a_written_key_without_effect_is_told_in_one_line(load_text: LoadText) -> None:
     loaded = load_text(
         """{
           channels: {
             discord: { autoPresence: { enabled: true }, accounts: { a: { configWrites: false } } },
           },
-          tools: { exec: { security: "deny" } }, diagnostics: { stuckSessionWarnMs: 5000 }, plugins: {},
+          tools: { exec: { security: "deny" } }, cron: { enabled: true }, plugins: {},
         }"""
     )
     [line] = [issue.message for issue in loaded.warnings if "no effect" in issue.message]
@@ -99,7 +114,7 @@ def test_a_written_key_without_effect_is_told_in_one_line(load_text: LoadText) -
         "channels.discord.autoPresence",
         "channels.discord.accounts.a.configWrites",
         "tools.exec",
-        "diagnostics",
+        "cron",
         "plugins",
     ):
         assert name in line
