@@ -352,7 +352,9 @@ def _react(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> 
     message_id = str(args.get("messageId") or context.request.answers_to)
     if not _SNOWFLAKE.fullmatch(message_id):
         raise ToolError(f"{message_id!r} is no message id.")
-    channel_id = _target(args, context)
+    channel_id, request = _target(args, context), context.request
+    if (channel_id, message_id) == (request.channel_id, request.message_id):
+        channel_id = request.message_channel_id  # a thread's own message is in its parent
     remove = bool(args.get("remove"))
     assert tool.react is not None  # the action is not offered without
     try:
