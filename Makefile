@@ -41,7 +41,7 @@ run: $(VENV)/.installed ## your bot, if a token or a config exists, else a demo 
 test: $(VENV)/.installed-dev ## every check and every test
 	$(MAKE) --no-print-directory lint
 	$(QUICK) -m "not slow"
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -n 2 --maxschedchunk 1 -m slow
 
 check: $(VENV)/.installed-dev ## the quick part of `make test`, under two minutes
 	$(MAKE) --no-print-directory lint
