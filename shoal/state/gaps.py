@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from shoal.base.errors import StateConflict
 from shoal.base.ids import check_name, snowflake_at
+from shoal.state.ledger import one_line
 from shoal.state.queues import check_lane
 from shoal.state.records import Record
 
@@ -107,7 +108,7 @@ class Gaps:
             newest,
             message,
             outcome,
-            " ".join(reason.split())[:400],
+            one_line(reason),
         )
         return bool(_answer(reply, "intake_back")[0] == b"ok")
 

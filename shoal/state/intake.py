@@ -18,8 +18,10 @@ import redis
 from shoal.base.errors import StateConflict, StateError, StoreUnavailable, StoreUnsuitable
 from shoal.base.ids import check_name
 from shoal.state.client import map_error
+from shoal.state.ledger import one_line
 from shoal.state.queues import check_lane
 from shoal.state.records import Record
+from shoal.state.scripts import Args
 
 if TYPE_CHECKING:
     from shoal.state.store import Store
@@ -71,11 +73,11 @@ class IntakeEvent:
     seen: tuple[str, str] | None = None
     outcome: tuple[str, str, str] | None = None
 
-    def encode(self) -> list[bytes | str | int]:
+    def encode(self) -> Args:
         """The script's arguments after the token; raises InvalidName or ValueError for what must not pass."""
         if (self.lane is None) != (self.record is None):
             raise ValueError("an intake event has a lane and a record, or neither")
-        args: list[bytes | str | int] = [
+        args: Args = [
             check_name(self.account, "account"),
             int(self.shard),
             self.session_id,
@@ -93,7 +95,7 @@ class IntakeEvent:
         if self.outcome is None:
             return [*args, "", "", ""]
         message, outcome, reason = self.outcome
-        args += [check_name(message) if message else "", outcome, " ".join(reason.split())[:400]]
+        args += [check_name(message) if message else "", outcome, one_line(reason)]
         return args
 
 
@@ -208,16 +210,14 @@ class Intake:
             script.load()
         return _result(replies)
 
-    def _run(
-        self, batch: Sequence[IntakeEvent], encoded: list[list[bytes | str | int]], token: str
-    ) -> int | None:
+    def _run(self, batch: Sequence[IntakeEvent], encoded: list[Args], token: str) -> int | None:
         """Store plain events that follow each other by one script: a quarter of the work for Redis.
 
         Returns:
             How many were known already; None = nothing is stored, each must be sent for itself.
         """
         first = batch[0]
-        args: list[bytes | str | int] = []
+        args: Args = []
         size, follows = 0, first.follows
         for event, parts in zip(batch, encoded, strict=True):
             if event.follows != follows or event.also or event.outcome or parts[:3] != encoded[0][:3]:
@@ -236,7 +236,7 @@ class Intake:
             return None  # whose fault it is comes out one by one
         return int(reply[1]) if reply[0] == b"ok" else None
 
-    def _pipelined(self, script: Any, token: str, encoded: list[list[bytes | str | int]]) -> list[Any]:
+    def _pipelined(self, script: Any, token: str, encoded: list[Args]) -> list[Any]:
         pipeline = self._store.redis.pipeline(transaction=False)
         for args in encoded:
             script.queue(pipeline, token, *args)
@@ -263,7 +263,7 @@ class Intake:
             event.lane or "",
             event.record.identity if event.record else f"intake.{event.account}.{event.shard}.{event.seq}",
             frame,
-            " ".join(reason.split())[:400],
+            one_line(reason),
         )
 
     def _one(self, script: str, *args: bytes | str | int) -> None:

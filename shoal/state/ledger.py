@@ -18,7 +18,7 @@ from shoal.base.ids import check_name
 if TYPE_CHECKING:
     from shoal.state.store import Store
 
-__all__ = ["Explanation", "Ledger", "Outcome"]
+__all__ = ["Explanation", "Ledger", "Outcome", "one_line"]
 
 
 class Outcome(enum.StrEnum):
@@ -92,7 +92,7 @@ class Ledger:
         check_name(account, "account")
         check_name(message_id, "message id")
         script = self._store.script("ledger_close")
-        reply = script(account, message_id, str(outcome), " ".join(reason.split())[:400])
+        reply = script(account, message_id, str(outcome), one_line(reason))
         if reply[0] == b"conflict":
             raise StateConflict(reply[1].decode(), "ledger_close")
         return bool(reply[0] == b"new")
@@ -118,6 +118,11 @@ class Ledger:
         """
         raw: dict[bytes, bytes] = self._store.redis.hgetall(self._store.keys.counters(account, day))
         return {name.decode(): int(value) for name, value in raw.items()}
+
+
+def one_line(text: str) -> str:
+    """What is stored next to an outcome: one line of at most 400 characters."""
+    return " ".join(text.split())[:400]
 
 
 def _explanation(account: str, message_id: str, raw: bytes | None, trail: bytes | None) -> Explanation | None:

@@ -18,9 +18,11 @@ import redis
 
 from shoal.base.errors import StateError
 
-__all__ = ["Script", "script_source"]
+__all__ = ["Args", "Script", "script_source"]
 
 Argument = bytes | str | int | float
+Args = list[bytes | str | int]
+"""Arguments as they are put together for a script."""
 
 _INCLUDE = re.compile(r"^-- include: (\w+)$", re.MULTILINE)
 
