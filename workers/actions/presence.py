@@ -14,6 +14,9 @@ PRESENCE_UPDATE = 3
 
 
 def _set(args: Args, context: ActionContext) -> Json:
+    if context.sender_id is not None and not context.by_owner:
+        # it is seen in every server of the bot, so no permission of one server is enough
+        raise ActionError("Only an owner of the bot may change what it shows.")
     status = args.text("status", required=False) or "online"
     if status not in STATUSES:
         raise ActionError(f"status {status[:40]!r} is unknown; use one of {', '.join(STATUSES)}.")

@@ -118,3 +118,12 @@ def test_presence_goes_to_the_gateway(doer: Doer) -> None:
         doer.do("set-presence", status="away")
     with pytest.raises(ActionError, match="activityUrl"):
         doer.do("set-presence", activityType="streaming", activityName="x")
+
+
+def test_presence_is_for_owners(doer: Doer) -> None:
+    """It is seen in every server: not even who rules this one may change it."""
+    with pytest.raises(ActionError, match="Only an owner of the bot"):
+        doer.as_member(doer.owner).do("set-presence", status="dnd")
+    assert doer.commands == []
+    assert doer.as_member(doer.member("ann"), by_owner=True).do("set-presence", status="dnd")["ok"] is True
+    assert len(doer.commands) == 1
