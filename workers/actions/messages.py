@@ -15,15 +15,16 @@ MESSAGE = f"{CHANNEL}/messages/{{message_id}}"
 
 
 def _readable(args: Args, context: ActionContext) -> str:
-    """The channel to read, if the config lets it be read; the own conversation always."""
+    """The channel to read, if it may be read."""
     channel_id = args.channel(context)
-    if (
-        channel_id != context.channel_id
-        and context.sender_id is not None
-        and not context.may_read(channel_id)
-    ):
+    if not _may_read(channel_id, context):
         raise ActionError("Discord read target channel is not allowed.")
     return channel_id
+
+
+def _may_read(channel_id: str, context: ActionContext) -> bool:
+    """What the config and the person's own permissions let be read; the own conversation always."""
+    return context.sender_id is None or channel_id == context.channel_id or context.may_read(channel_id)
 
 
 def _read(args: Args, context: ActionContext) -> Json:
@@ -149,9 +150,11 @@ def _search(args: Args, context: ActionContext) -> Json:
     groups = [
         [stamped(one) for one in group]
         for group in answer.get("messages", [])
-        if all(context.sender_id is None or context.may_read(str(one.get("channel_id"))) for one in group)
+        if all(_may_read(str(one.get("channel_id")), context) for one in group)
     ]
-    return {"results": {"total_results": answer.get("total_results", 0), "messages": groups}}
+    # Discord counts what the bot can see: for a person that would tell of channels he cannot read
+    total = answer.get("total_results", 0) if context.sender_id is None else len(groups)
+    return {"results": {"total_results": total, "messages": groups}}
 
 
 def _permissions(args: Args, context: ActionContext) -> Json:

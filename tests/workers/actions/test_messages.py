@@ -92,10 +92,14 @@ def test_search_finds_by_text_and_channel(doer: Doer) -> None:
 
 
 def test_search_shows_only_what_may_be_read(doer: Doer) -> None:
-    doer.say("coral")
-    asking = doer.as_member(doer.member("ann"), may_read=lambda channel: False)
-    assert asking.do("search", query="coral")["results"]["messages"] == []
+    found = doer.say("coral")
     other = doer.control.add_channel(doer.guild, "other")["id"]
+    doer.control.say(other, "coral in secret", user=doer.owner)
+    asking = doer.as_member(doer.member("ann"), may_read=lambda channel: False)
+    results = asking.do("search", query="coral")["results"]
+    assert [[one["id"] for one in group] for group in results["messages"]] == [[found]], "the conversation's"
+    assert results["total_results"] == 1, "a count would tell what is said elsewhere"
+    assert asking.do("search", query="secret")["results"] == {"total_results": 0, "messages": []}
     with pytest.raises(ActionError, match="Discord read target channel is not allowed"):
         asking.do("read", target=f"channel:{other}")
     assert asking.do("read")["messages"], "the own conversation can always be read"
