@@ -12,12 +12,13 @@ from shoal.base.errors import ShoalError
 from shoal.base.logging import get_logger
 from shoal.discord.errors import RateWait
 from shoal.state.records import Failure, Grant, InboundEvent, decode_event
-from shoal.state.steps import Commit, Fail, Step, Yield
+from shoal.state.steps import Commit, Fail, Step
 from tasks.runtime import Runtime
 from tasks.transports import in_background
 from workers.agent.context import TurnContext
 from workers.delivery.settling import KIND as SETTLE
 from workers.delivery.settling import settle
+from workers.delivery.verdicts import rate_yield
 from workers.sessions.admission.reactions import Found, react
 from workers.sessions.reaction_facts import ReactionRest, find_out
 from workers.sessions.view import StoreView
@@ -55,7 +56,7 @@ def _looked_up(runtime: Runtime, event: InboundEvent, rest: ReactionRest) -> Ste
     try:
         found = find_out(event, view, runtime.store.lookups, rest)
     except RateWait as wait:
-        return Yield(max(50, int((wait.retry_after or 1.0) * 1000)), "rate limit")
+        return rate_yield(wait)
     except ShoalError as error:
         if not error.code.startswith("store") and runtime.store.now_ms() - event.received_ms > LATE_MS:
             log.warning("a reaction is left out: Discord did not answer", code=error.code, error=error)

@@ -13,7 +13,7 @@ from shoal.base.logging import get_logger
 from shoal.discord.errors import RateLimited, RateWait
 from shoal.state.effects import Effect, Fork, Note, Push
 from shoal.state.records import Grant, Record
-from shoal.state.steps import Commit, Step, Yield
+from shoal.state.steps import Commit, Step
 from shoal.state.store import Store
 from workers.agent.context import TurnContext
 from workers.agent.journal import Journal, Opened
@@ -21,6 +21,7 @@ from workers.agent.past import Past
 from workers.agent.profile import AgentProfile
 from workers.agent.results import TurnDeps
 from workers.agent.threads import ThreadRefused
+from workers.delivery.verdicts import rate_yield
 from workers.sessions.auto_threads import in_channel, in_thread
 from workers.sessions.keys import channel_key, session_lane
 from workers.sessions.opened import OpenedSession
@@ -100,7 +101,7 @@ def _thread(
         with context.step("thread", OPEN_STEP_S):
             deps.threads.open(request)
     except (RateWait, RateLimited) as error:
-        return Yield(int((error.retry_after or 1.0) * 1000) + 1, "rate limit")
+        return rate_yield(error)
     except ThreadRefused as error:
         return _to_channel(grant, request, error)
     except ShoalError as error:

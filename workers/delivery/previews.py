@@ -17,7 +17,7 @@ says that it was taken away before the end, part ``STOP`` that nothing more is s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import msgspec
@@ -25,15 +25,16 @@ import msgspec
 from shoal.base.errors import ShoalError
 from shoal.base.ids import check_name, derive_nonce
 from shoal.base.logging import get_logger
-from shoal.discord.codes import NO_HISTORY, UNKNOWN_MESSAGE
 from shoal.discord.errors import DiscordError, NotFound, RateLimited, RateWait
 from shoal.discord.limiter import Priority
 from shoal.state.effects import Effect, Push, Receipt, Slot
 from shoal.state.records import Failure, Grant, Record
-from shoal.state.steps import Commit, Fail, Step, Yield
+from shoal.state.steps import Commit, Fail, Step
 from shoal.state.store import Store
-from workers.delivery.progress import NONCE_WINDOW_MS, find_sent
+from workers.delivery.finding import Sought, came_back, look_for
+from workers.delivery.progress import NONCE_WINDOW_MS
 from workers.delivery.records import delivery_lane
+from workers.delivery.verdicts import is_about_discord, rate_yield, reference_refused
 
 __all__ = [
     "END",
@@ -59,7 +60,6 @@ END = "preview-end"
 
 GONE = 10_000
 STOP = 90_000
-LOOK_BACK = 50
 PATIENCE_MS = 2_000
 """A preview waits so long for a rate limit; an answer may stand behind it."""
 DOUBT_MS = 15_000
@@ -126,9 +126,6 @@ class PreviewApi(Protocol):
 
     def delete_message(self, channel_id: str, message_id: str) -> None:
         """See :meth:`shoal.discord.rest.Rest.delete_message`."""
-
-    def get_messages(self, channel_id: str, *, limit: int) -> list[dict[str, Any]]:
-        """See :meth:`shoal.discord.rest.Rest.get_messages`."""
 
 
 class PreviewDeps(Protocol):
@@ -225,9 +222,9 @@ def end_preview(grant: Grant, deps: PreviewDeps, alive: Callable[[], None]) -> S
                 alive()
                 taken += _take_away(end, generation, receipt, deps)
     except (RateWait, RateLimited) as wait:
-        return Yield(max(50, int((wait.retry_after or 1.0) * 1000) + 1), "rate limit")
+        return rate_yield(wait)
     except ShoalError as error:
-        if not isinstance(error, DiscordError) and error.code not in ("transport", "proxy"):
+        if not is_about_discord(error):
             raise
         if error.retryable and age_ms < GIVE_UP_MS:
             return Fail(Failure.INFRASTRUCTURE, error.code, str(error))
@@ -266,12 +263,12 @@ class _Shown:
             self.alive()
             return self._edit(known.message_id) if known is not None else self._create()
         except (RateWait, RateLimited) as wait:
-            wait_ms = int((wait.retry_after or 1.0) * 1000) + 1
-            if wait_ms <= PATIENCE_MS and self.age_ms < DOUBT_MS:
-                return Yield(max(50, wait_ms), "rate limit")
+            later = rate_yield(wait)
+            if later.delay_ms <= PATIENCE_MS and self.age_ms < DOUBT_MS:
+                return later
             return Commit(self.effects, "preview skipped: rate limit")
         except ShoalError as error:
-            if not isinstance(error, DiscordError) and error.code not in ("transport", "proxy"):
+            if not is_about_discord(error):
                 raise
             return self._failed(error, editing=known is not None)
 
@@ -305,7 +302,7 @@ class _Shown:
                 flags=SUPPRESS_EMBEDS,
             )
         except DiscordError as error:
-            if reply_to is not None and error.json_code in (UNKNOWN_MESSAGE, NO_HISTORY):
+            if reply_to is not None and reference_refused(error):
                 return self._post(None)
             raise
 
@@ -365,14 +362,9 @@ def _find(
 ) -> str | None:
     """A preview whose create was never answered: as the gateway saw it, else by a look at the channel."""
     nonce = _nonce(about.cause, generation)
-    echo = deps.store.receipts.echoed(about.account, nonce)
-    if echo is not None:
-        return echo[1] if echo[0] == about.channel_id else None
-    messages: Sequence[dict[str, Any]] = deps.rest(about.account).get_messages(
-        about.channel_id, limit=LOOK_BACK
-    )
-    bot_id = deps.bot_id(about.account)
-    return find_sent(messages, nonce=nonce, content=text, bot_id=bot_id, since_ms=since_ms)
+    sought = Sought(about.account, about.channel_id, nonce, content=text, since_ms=since_ms)
+    rest, bot_id = deps.rest(about.account), deps.bot_id(about.account)
+    return came_back(sought, deps.store) or look_for(sought, rest, bot_id)
 
 
 def _nonce(cause: str, generation: int) -> str:

@@ -12,21 +12,20 @@ Journal entries, one per checkpoint:
 
 A part that is "about to be sent" and has no receipt may exist. Within Discord's nonce window
 it is simply sent again: the same nonce gives the same message. Past the window the channel is
-looked at first (``spec/fleet.md`` 4).
+looked at first (``spec/fleet.md`` 4; :mod:`workers.delivery.finding`).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import msgspec
 
-from shoal.base.ids import derive_nonce, snowflake_ms
+from shoal.base.ids import derive_nonce
 from workers.delivery.records import SendRequest
 
-__all__ = ["CLOCK_SLACK_MS", "NONCE_WINDOW_MS", "Entry", "Progress", "find_sent", "nonce_of", "read_progress"]
+__all__ = ["CLOCK_SLACK_MS", "NONCE_WINDOW_MS", "Entry", "Progress", "nonce_of", "read_progress"]
 
 NONCE_WINDOW_MS = 120_000
 """How long a nonce is relied on. Discord says "a few minutes" and keeps the figure to itself."""
@@ -84,50 +83,3 @@ def read_progress(journal: Iterable[tuple[int, bytes]]) -> Progress:
 def nonce_of(request: SendRequest, part: int) -> str:
     """The nonce of a part: the same for ever, in every process (rule R1)."""
     return derive_nonce(request.cause, request.step, part)
-
-
-def find_sent(
-    messages: Iterable[dict[str, object]],
-    *,
-    nonce: str,
-    content: str,
-    filename: str = "",
-    bot_id: str | None,
-    since_ms: int,
-    taken: frozenset[str] = frozenset(),
-) -> str | None:
-    """The id of our message among those of a channel, or ``None``.
-
-    By nonce where Discord shows it, else by author and text (where there is none, by the name of its
-    file), not older than the try and not already the receipt of another part.
-    """
-    found: list[int] = []
-    for message in messages:
-        message_id = str(message.get("id") or "")
-        if not re.fullmatch(r"[0-9]{1,20}", message_id) or message_id in taken:
-            continue
-        if str(message.get("nonce") or "") == nonce:
-            return message_id
-        author = message.get("author")
-        ours = isinstance(author, dict) and bot_id is not None and str(author.get("id")) == bot_id
-        same = str(message.get("content") or "").strip() == content.strip()
-        same = same and (bool(content.strip()) or _has_file(message, filename))
-        unnamed = not message.get("nonce")
-        if ours and same and unnamed and snowflake_ms(message_id) >= since_ms - CLOCK_SLACK_MS:
-            found.append(int(message_id))
-    return str(min(found)) if found else None
-
-
-def _has_file(message: dict[str, object], filename: str) -> bool:
-    """Whether it carries a file of that name; Discord writes some characters of names differently."""
-    files = message.get("attachments")
-    names = (
-        [str(item.get("filename")) for item in files if isinstance(item, dict)]
-        if isinstance(files, list)
-        else []
-    )
-    return bool(filename) and _plain(filename) in map(_plain, names)
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())

@@ -9,11 +9,8 @@ which returns the message that is there; past the window the channel is looked a
 the gateway has seen it come back, that settles it. So promise 4 holds without knowing which of
 the two happened.
 
-What can go wrong is sorted once, in :func:`_sort`:
-
-* not now (rate limits)                  yield, no try
-* it may pass (network, 5xx, token)      infrastructure, no try, bounded by ``max_age_s``
-* Discord refuses (4xx)                  journalled; the record dies without another request
+What a failed call means is said by :mod:`workers.delivery.verdicts`. A refusal is journalled, and the
+record dies without another request; what may pass is bounded by ``max_age_s``.
 """
 
 from __future__ import annotations
@@ -27,36 +24,22 @@ import msgspec
 from shoal.base.clock import Clock, SystemClock
 from shoal.base.errors import ShoalError
 from shoal.base.logging import get_logger
-from shoal.discord.codes import NO_HISTORY, UNKNOWN_MESSAGE
-from shoal.discord.errors import (
-    BadRequest,
-    CloudflareBlocked,
-    DiscordError,
-    RateLimited,
-    RateWait,
-    TooLarge,
-    Unauthorized,
-)
+from shoal.discord.errors import DiscordError, RateLimited, RateWait, TooLarge
 from shoal.discord.limiter import Priority
 from shoal.discord.rest import Rest
 from shoal.discord.threads import create_post
 from shoal.discord.transport import File
-from shoal.state.effects import Effect, Expire, Note, Outcome, Receipt, Wake
+from shoal.state.effects import Effect, Receipt
 from shoal.state.records import Failure, Grant
-from shoal.state.steps import Commit, Fail, Step, Yield
+from shoal.state.steps import Commit, Fail, Step
 from shoal.state.store import Store
+from workers.delivery.endings import closing_effects, expired_effects, rejected_effects
 from workers.delivery.finalising import preview_to_edit
-from workers.delivery.pairing import failed_effects, filled, sent_effects
+from workers.delivery.finding import Sought, came_back, look_for
+from workers.delivery.pairing import failed_effects, filled
 from workers.delivery.posts import find_post, post_body, post_title, untitled
 from workers.delivery.previews import END, NO_PINGS, SLOT, end_preview, show_preview
-from workers.delivery.progress import (
-    NONCE_WINDOW_MS,
-    Entry,
-    Progress,
-    find_sent,
-    nonce_of,
-    read_progress,
-)
+from workers.delivery.progress import NONCE_WINDOW_MS, Entry, Progress, nonce_of, read_progress
 from workers.delivery.records import PartReceipt, SendFile, SendRequest, decode_receipt, decode_send, encode
 from workers.delivery.render import (
     DeliverySettings,
@@ -66,21 +49,17 @@ from workers.delivery.render import (
     too_large_fields,
 )
 from workers.delivery.spread import file_of
+from workers.delivery.verdicts import Rejected, reference_refused, verdict_on
 
 __all__ = ["DeliveryDeps", "deliver"]
 
 log = get_logger(__name__)
 
-LOOK_BACK = 50
-"""Messages of the channel that are looked through for a part whose fate is unknown."""
 REQUEST_S = 15.0
 UPLOAD_BYTES_S = 512 * 1024
 """An upload may be as slow as this; 25 MiB then take 50 s."""
 EDIT_PATIENCE_MS = 10_000
 """For so long the edit of a preview is tried; then the answer is a message of its own."""
-TOKEN_PAUSE_MS = 30_000
-LONGEST_PAUSE_MS = 600_000
-"""A lane asks again at least so often, whatever an answer said; asking the limiter costs no request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +106,6 @@ def deliver(grant: Grant, deps: DeliveryDeps, alive: Callable[[], None]) -> Step
     except msgspec.DecodeError as error:  # includes ValidationError
         return Fail(Failure.HANDLED, "send-unreadable", f"The record is no send request: {error}")
     return _Delivery(grant, request, progress, deps, alive).run()
-
-
-class _Rejected(Exception):
-    """Discord will never take this."""
-
-    def __init__(self, code: str, why: str) -> None:
-        self.code = code
-        self.why = why
-        super().__init__(code)
 
 
 class _Delivery:
@@ -185,11 +155,11 @@ class _Delivery:
             self._checkpoint(Entry(plan=plan, at=self._begin(0), edit=self.edit))
         try:
             return self._parts(plan)
-        except _Rejected as rejected:
+        except Rejected as rejected:
             return self._rejected(rejected)
         except ShoalError as error:
-            result = _sort(error)
-            if isinstance(result, _Rejected):
+            result = verdict_on(error)
+            if isinstance(result, Rejected):
                 return self._rejected(result)
             if result is None:
                 raise
@@ -223,7 +193,7 @@ class _Delivery:
         """The post that an earlier try may have made.
 
         Raises:
-            _Rejected: it was not seen; a second try might double it.
+            Rejected: it was not seen; a second try might double it.
         """
         if 0 not in self.doubtful:
             return None
@@ -236,7 +206,7 @@ class _Delivery:
             since_ms=self.began[0],
         )
         if found is None:
-            raise _Rejected("post-unknown", "The post may have been made; it is not made a second time.")
+            raise Rejected("post-unknown", "The post may have been made; it is not made a second time.")
         return PartReceipt(found, found, found=True)
 
     def _post(self, plan: list[str]) -> PartReceipt:
@@ -283,22 +253,14 @@ class _Delivery:
         began = self.began.get(part)
         if began is None or part not in self.doubtful:
             return None
-        echo = self.deps.store.receipts.echoed(self.request.account, nonce_of(self.request, part))
-        if echo is not None and echo[0] == self.channel:
-            self.log.info("a part that was sent before came back", part=part, message_id=echo[1])
-            return PartReceipt(echo[1], self.channel, found=True)
+        sought = self._sought(plan, part, began)
+        found = came_back(sought, self.deps.store)
+        if found is not None:
+            self.log.info("a part that was sent before came back", part=part, message_id=found)
+            return PartReceipt(found, self.channel, found=True)
         if self._now_ms() - began <= NONCE_WINDOW_MS:
             return None
-        file = file_of(self.request, plan, part)
-        found = find_sent(
-            self.rest.get_messages(self.channel, limit=LOOK_BACK),
-            nonce=nonce_of(self.request, part),
-            content=plan[part],
-            filename=file.filename if file is not None else "",
-            bot_id=self.deps.bot_id(self.request.account),
-            since_ms=began,
-            taken=frozenset(receipt.message_id for receipt in self.sent.values()),
-        )
+        found = look_for(sought, self.rest, self.deps.bot_id(self.request.account))
         if found is not None:
             self.log.info("found a part that was sent before", part=part, message_id=found)
             return PartReceipt(found, self.channel, found=True)
@@ -306,6 +268,18 @@ class _Delivery:
         self._checkpoint(Entry(next=part, at=self._begin(part)))
         self.alive()
         return None
+
+    def _sought(self, plan: list[str], part: int, began: int) -> Sought:
+        file = file_of(self.request, plan, part)
+        return Sought(
+            self.request.account,
+            self.channel,
+            nonce_of(self.request, part),
+            content=plan[part],
+            since_ms=began,
+            filename=file.filename if file is not None else "",
+            taken=frozenset(receipt.message_id for receipt in self.sent.values()),
+        )
 
     def _create(self, plan: list[str], part: int) -> PartReceipt:
         request = self.request
@@ -320,7 +294,7 @@ class _Delivery:
         try:
             message = self._call(part, reply_to, files, fields)
         except DiscordError as error:
-            if reply_to is not None and _reference_refused(error):
+            if reply_to is not None and reference_refused(error):
                 message = self._call(part, None, files, fields)
             elif files and isinstance(error, TooLarge):
                 self.log.warning("a file was too large for Discord", part=part, file=files[0].filename)
@@ -351,11 +325,11 @@ class _Delivery:
         """A file with its bytes.
 
         Raises:
-            _Rejected: they are gone.
+            Rejected: they are gone.
         """
         data = self.deps.store.blobs.get(item.blob)
         if data is None:
-            raise _Rejected("blob-gone", f"The file {item.filename} waited too long and is gone.")
+            raise Rejected("blob-gone", f"The file {item.filename} waited too long and is gone.")
         more = {"description": item.description} if item.description else {}
         kind = item.content_type or "application/octet-stream"
         return File(item.filename, data, content_type=kind, attachment=more)
@@ -363,48 +337,28 @@ class _Delivery:
     # -- endings ---------------------------------------------------------------------------------
 
     def _closing(self, word: str) -> list[Effect]:
-        """What goes with the end of a send, however it ended: wakes, outcomes, the story, blobs."""
-        request, head = self.request, self.grant.head
-        effects: list[Effect] = [Wake(key) for key in request.wake]
-        effects += [
-            Outcome(request.account, note.message_id, note.outcome, note.reason) for note in request.outcomes
-        ]
-        if head.account and head.message_id:
-            ids = ",".join(self.sent[part].message_id for part in sorted(self.sent))
-            line = f"{word} {request.identity} {ids}".strip()
-            effects.append(Note(head.account, head.message_id, "delivery", line))
-        effects += [Expire(item.blob) for item in request.files]
-        if request.pairing and word == "sent":
-            effects += sent_effects(request)
-        return effects
+        return closing_effects(self.request, self.grant.head, word, self.sent)
+
+    def _failed_pairing(self, code: str) -> list[Effect]:
+        return failed_effects(self.request, code, self.deps.store, self.deps.owner_dm)
 
     def _expired(self) -> Commit:
         """Too old to be of use. What is out stays out; nothing more follows."""
-        request, head = self.request, self.grant.head
+        request = self.request
         self.log.warning("discord final reply failed: it is too old to be sent", age_s=request.max_age_s)
-        effects: list[Effect] = [Wake(key) for key in request.wake]
-        for note in request.outcomes:
-            effects.append(Outcome(request.account, note.message_id, "expired", "delivery-too-old"))
-        if head.account and head.message_id:
-            effects.append(Outcome(head.account, head.message_id, "expired", "delivery-too-old"))
-            effects.append(Note(head.account, head.message_id, "delivery", f"expired {request.identity}"))
-        effects += [Expire(item.blob) for item in request.files]
+        effects = expired_effects(request, self.grant.head)
         if request.pairing:
-            effects += failed_effects(request, "too-old", self.deps.store, self.deps.owner_dm)
+            effects += self._failed_pairing("too-old")
         return Commit(effects, "expired")
 
-    def _rejected(self, rejected: _Rejected) -> Commit | Fail:
+    def _rejected(self, rejected: Rejected) -> Commit | Fail:
         """Remember the refusal, tell who waits, and let the record die without another request."""
         self.log.error(f"discord final reply failed: {rejected.why}", code=rejected.code)
         if self.request.pairing:
             # strangers must not be able to fill the list of the dead; the request itself tells of it
-            failed = failed_effects(self.request, rejected.code, self.deps.store, self.deps.owner_dm)
-            return Commit([*self._closing(f"rejected {rejected.code}"), *failed], "pairing reply rejected")
-        effects: list[Effect] = [Wake(key) for key in self.request.wake]
-        head = self.grant.head
-        if head.account and head.message_id:
-            line = f"rejected {self.request.identity} {rejected.code}"
-            effects.append(Note(head.account, head.message_id, "delivery", line))
+            closing = self._closing(f"rejected {rejected.code}")
+            return Commit([*closing, *self._failed_pairing(rejected.code)], "pairing reply rejected")
+        effects = rejected_effects(self.request, self.grant.head, rejected.code)
         self._checkpoint(Entry(rejected=rejected.code, why=rejected.why[:400]), *effects)
         return Fail(Failure.HANDLED, rejected.code, rejected.why, delay_ms=0)
 
@@ -422,39 +376,3 @@ class _Delivery:
 
     def _now_ms(self) -> int:
         return int(self.deps.clock.now() * 1000)
-
-
-def _reference_refused(error: DiscordError) -> bool:
-    """The message answered to is gone or cannot be read: it is better sent without the reference."""
-    if error.json_code in (UNKNOWN_MESSAGE, NO_HISTORY):
-        return True
-    return isinstance(error, BadRequest) and any("message_reference" in path for path, _, _ in error.fields)
-
-
-def _sort(error: ShoalError) -> Yield | Fail | _Rejected | None:
-    """What an error means for the lane; ``None``: it is not about Discord."""
-    if isinstance(error, RateWait | RateLimited):
-        wait = error.retry_after if error.retry_after is not None else 1.0
-        return Yield(min(max(50, int(wait * 1000) + 1), LONGEST_PAUSE_MS), "rate limit")
-    if isinstance(error, Unauthorized):
-        wait_ms = max(TOKEN_PAUSE_MS, _pause_ms(error.retry_after or 0.0))
-        return Fail(Failure.INFRASTRUCTURE, error.code, str(error), delay_ms=wait_ms)
-    if isinstance(error, CloudflareBlocked):
-        wait_ms = _pause_ms(error.retry_after or 60.0)
-        return Fail(Failure.INFRASTRUCTURE, error.code, str(error), delay_ms=wait_ms)
-    if isinstance(error, DiscordError) or error.code in ("transport", "proxy"):
-        if error.retryable:
-            retry_after = getattr(error, "retry_after", None)
-            delay = _pause_ms(retry_after) if retry_after else None
-            return Fail(Failure.INFRASTRUCTURE, error.code, str(error), delay_ms=delay)
-        return _Rejected(_rejection_code(error), str(error))
-    return None
-
-
-def _pause_ms(seconds: float) -> int:
-    return min(int(seconds * 1000), LONGEST_PAUSE_MS)
-
-
-def _rejection_code(error: ShoalError) -> str:
-    number = getattr(error, "json_code", 0)
-    return f"{error.code}-{number}" if number else error.code

@@ -19,12 +19,13 @@ import msgspec
 
 from shoal.base.errors import ShoalError
 from shoal.base.logging import get_logger
-from shoal.discord.errors import DiscordError, NotFound, RateLimited, RateWait
+from shoal.discord.errors import NotFound, RateLimited, RateWait
 from shoal.state.effects import Push
 from shoal.state.records import Failure, Grant, Record
 from shoal.state.steps import Commit, Fail, Park, Step, Yield
 from shoal.state.store import Store
 from workers.delivery.reactions import Mark, ReactionApi, own_emojis, same_emoji
+from workers.delivery.verdicts import is_about_discord, rate_yield
 from workers.sessions.admission.reactions import reaction_lane
 
 __all__ = ["KIND", "Settle", "delivered_key", "settle", "settle_push"]
@@ -102,11 +103,11 @@ def settle(grant: Grant, store: Store, rest: Callable[[str], ReactionApi]) -> St
                 store.lanes.checkpoint(grant, step, journal=str(number).encode())
         _arrange(wanted, api, keep="" if remove else wanted.ack)
     except (RateWait, RateLimited) as wait:
-        return Yield(max(50, int((wait.retry_after or 1.0) * 1000)), "rate limit")
+        return rate_yield(wait)
     except ShoalError as error:
         if error.retryable and age_ms <= GIVE_UP_MS:
             return Fail(Failure.INFRASTRUCTURE, error.code, str(error))
-        if not isinstance(error, DiscordError) and error.code not in ("transport", "proxy"):
+        if not is_about_discord(error):
             raise
         log.info("reactions were not settled", message=wanted.message_id, code=error.code, error=error)
         return Commit((), f"gave up: {error.code}")

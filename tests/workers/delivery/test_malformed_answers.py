@@ -27,7 +27,8 @@ from shoal.state.store import Store
 from tests.discord.support.nonsense import RawServer, Request, answers, ok, profile
 from workers.delivery.records import KIND, SendRequest, decode_receipt, encode
 from workers.delivery.render import DeliverySettings
-from workers.delivery.send import LONGEST_PAUSE_MS, DeliveryDeps, deliver
+from workers.delivery.send import DeliveryDeps, deliver
+from workers.delivery.verdicts import LONGEST_PAUSE_MS
 
 CHANNEL = "5"
 BOT = "123456789012345678"

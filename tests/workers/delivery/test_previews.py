@@ -172,6 +172,16 @@ def test_a_refused_preview_does_not_touch_the_answer(post: PostOffice, turn: Tur
     assert post.sent() == ["The answer."]
 
 
+def test_a_refused_reference_is_left_out(post: PostOffice, turn: Turn) -> None:
+    gone = {"message_reference": {"_errors": [{"code": "REPLIES_UNKNOWN_MESSAGE"}]}}
+    body = {"code": 50035, "message": "no", "errors": gone}
+    post.control.fault("status", route=CREATE, status=400, body=body)
+    turn.show("Working...", reply_to="1234567890123456789")
+    post.work()
+    assert post.sent() == ["Working..."]
+    assert "message_reference" not in post.creates()[-1]["body"]
+
+
 # -- the worker dies ---------------------------------------------------------------------------------
 
 

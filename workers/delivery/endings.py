@@ -1,0 +1,58 @@
+"""What goes with the end of a send, however it ended: wakes, outcomes, the story, blobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from shoal.state.effects import Effect, Expire, Note, Outcome, Wake
+from shoal.state.records import Record
+from workers.delivery.pairing import sent_effects
+from workers.delivery.records import PartReceipt, SendRequest
+
+__all__ = ["closing_effects", "expired_effects", "rejected_effects"]
+
+
+def closing_effects(
+    request: SendRequest, head: Record, word: str, sent: Mapping[int, PartReceipt]
+) -> list[Effect]:
+    """The record is done with. ``word``: what the story says of it; ``sent``: the parts that are out."""
+    effects = _wakes(request)
+    effects += [
+        Outcome(request.account, note.message_id, note.outcome, note.reason) for note in request.outcomes
+    ]
+    ids = ",".join(sent[part].message_id for part in sorted(sent))
+    effects += _story(head, f"{word} {request.identity} {ids}".strip())
+    effects += _blobs(request)
+    if request.pairing and word == "sent":
+        effects += sent_effects(request)
+    return effects
+
+
+def expired_effects(request: SendRequest, head: Record) -> list[Effect]:
+    """It was too old to be of use, which is the outcome of every message it was for."""
+    effects = _wakes(request)
+    for note in request.outcomes:
+        effects.append(Outcome(request.account, note.message_id, "expired", "delivery-too-old"))
+    if head.account and head.message_id:
+        effects.append(Outcome(head.account, head.message_id, "expired", "delivery-too-old"))
+    return [*effects, *_story(head, f"expired {request.identity}"), *_blobs(request)]
+
+
+def rejected_effects(request: SendRequest, head: Record, code: str) -> list[Effect]:
+    """Discord refused. Nothing more: the record dies, and the outcome is that of its death."""
+    return [*_wakes(request), *_story(head, f"rejected {request.identity} {code}")]
+
+
+def _wakes(request: SendRequest) -> list[Effect]:
+    return [Wake(key) for key in request.wake]
+
+
+def _story(head: Record, line: str) -> list[Effect]:
+    """The line in the story of the message that the record came of, if it came of one."""
+    if not (head.account and head.message_id):
+        return []
+    return [Note(head.account, head.message_id, "delivery", line)]
+
+
+def _blobs(request: SendRequest) -> list[Effect]:
+    return [Expire(item.blob) for item in request.files]

@@ -1,0 +1,98 @@
+"""Finding a message that may have been sent: did it come back to the gateway? Is it in the channel?
+
+The first costs no request; the second is asked where the nonce can no longer be relied on
+(:mod:`workers.delivery.progress`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from shoal.base.ids import snowflake_ms
+from shoal.state.store import Store
+from workers.delivery.progress import CLOCK_SLACK_MS
+
+__all__ = ["Sought", "came_back", "look_for"]
+
+LOOK_BACK = 50
+"""Messages of the channel that are looked through."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What is looked for.
+
+    Attributes:
+        since_ms: when the try began; nothing that is older is taken for it.
+        filename: of the file that goes with it, for one without text.
+        taken: ids of messages that are known to be others.
+    """
+
+    account: str
+    channel_id: str
+    nonce: str
+    content: str
+    since_ms: int
+    filename: str = ""
+    taken: frozenset[str] = frozenset()
+
+
+class History(Protocol):
+    """The one call of :class:`shoal.discord.rest.Rest` that is needed here."""
+
+    def get_messages(self, channel_id: str, *, limit: int) -> list[dict[str, Any]]:
+        """See :meth:`shoal.discord.rest.Rest.get_messages`."""
+        ...
+
+
+def came_back(sought: Sought, store: Store) -> str | None:
+    """Its id, as the gateway saw it in this channel."""
+    echo = store.receipts.echoed(sought.account, sought.nonce)
+    return echo[1] if echo is not None and echo[0] == sought.channel_id else None
+
+
+def look_for(sought: Sought, rest: History, bot_id: str | None) -> str | None:
+    """Its id among the newest messages of the channel. ``bot_id``: our user id, if it is known.
+
+    Raises:
+        DiscordError, TransportError, RateWait: the channel could not be read.
+    """
+    return _among(rest.get_messages(sought.channel_id, limit=LOOK_BACK), sought, bot_id)
+
+
+def _among(messages: Iterable[dict[str, Any]], sought: Sought, bot_id: str | None) -> str | None:
+    """By nonce where Discord shows it, else by author and text (where there is none, by its file's name)."""
+    content = sought.content.strip()
+    found: list[int] = []
+    for message in messages:
+        message_id = str(message.get("id") or "")
+        if not re.fullmatch(r"[0-9]{1,20}", message_id) or message_id in sought.taken:
+            continue
+        if str(message.get("nonce") or "") == sought.nonce:
+            return message_id
+        author = message.get("author")
+        ours = isinstance(author, dict) and bot_id is not None and str(author.get("id")) == bot_id
+        same = str(message.get("content") or "").strip() == content
+        same = same and (bool(content) or _has_file(message, sought.filename))
+        unnamed = not message.get("nonce")
+        if ours and same and unnamed and snowflake_ms(message_id) >= sought.since_ms - CLOCK_SLACK_MS:
+            found.append(int(message_id))
+    return str(min(found)) if found else None
+
+
+def _has_file(message: dict[str, Any], filename: str) -> bool:
+    """Whether it carries a file of that name; Discord writes some characters of names differently."""
+    files = message.get("attachments")
+    names = (
+        [str(item.get("filename")) for item in files if isinstance(item, dict)]
+        if isinstance(files, list)
+        else []
+    )
+    return bool(filename) and _plain(filename) in map(_plain, names)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
