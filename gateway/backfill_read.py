@@ -19,6 +19,7 @@ from gateway.reach import Reach
 from shoal.base.errors import InvalidName, ShoalError, StateConflict, StoreUnavailable, TransportError
 from shoal.base.ids import snowflake_ms
 from shoal.base.logging import get_logger
+from shoal.base.threads import Surviving
 from shoal.discord.errors import DiscordError, NotFound, RateWait
 from shoal.state.gaps import Late
 from shoal.state.store import Store
@@ -117,13 +118,14 @@ class GapReader:
         Returns:
             False if it is to be read by whoever has the account next: the process leaves, or lost it.
         """
-        try:
+        with Surviving(
+            "back-fill of a channel failed",
+            then=lambda: self.filled.unreadable.append(job.channel),  # told; the lane does not stay held
+            account=self._from.account,
+            channel=job.channel,
+        ):
             return self._patiently(job)
-        except Exception:  # a bug here must not keep a lane held, nor end the gateway
-            log.exception("back-fill of a channel failed", account=self._from.account, channel=job.channel)
-            with self._lock:
-                self.filled.unreadable.append(job.channel)
-            return True
+        return True
 
     def _patiently(self, job: Job) -> bool:
         deadline = time.monotonic() + TRY_S

@@ -24,7 +24,7 @@ from typing import Any, Protocol
 from gateway.events import Interaction
 from shoal.base.errors import ShoalError, StoreUnavailable
 from shoal.base.logging import get_logger
-from shoal.base.threads import start_thread
+from shoal.base.threads import Surviving, start_thread
 from shoal.discord.codes import ALREADY_ACKNOWLEDGED, UNKNOWN_INTERACTION
 from shoal.discord.errors import DiscordError
 from shoal.discord.wire import InteractionCallback, InteractionType, MessageFlags
@@ -128,10 +128,9 @@ class Backstop:
             self._senders.submit(self._look, interaction)
 
     def _look(self, interaction: Interaction) -> None:
-        try:
+        # a pool keeps what its work raises to itself
+        with Surviving("interaction back-stop failed", account=self._account, interaction=interaction.id):
             self._defer(interaction)
-        except Exception:  # a pool keeps what its work raises to itself
-            log.exception("interaction back-stop failed", account=self._account, interaction=interaction.id)
 
     def _defer(self, interaction: Interaction) -> None:
         try:

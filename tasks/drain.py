@@ -19,6 +19,7 @@ from shoal.base.errors import ShoalError, StaleGrant, StoreUnavailable
 from shoal.base.ids import new_token
 from shoal.base.logging import get_logger
 from shoal.base.stamp import stamped
+from shoal.base.threads import Surviving
 from shoal.state.lanes import LEASE_MS, Lanes
 from shoal.state.records import Failed, Failure, Grant, Limit, Refused
 from shoal.state.steps import Commit, Fail, Move, Park, Step, Yield
@@ -109,7 +110,7 @@ class Drain:
                 log.error("handler failed", lane=grant.lane, identity=grant.head.identity, error=error)
                 kind = Failure.INFRASTRUCTURE if error.retryable else Failure.HANDLED
                 return Fail(kind, error.code, str(error))
-            except Exception as error:
+            except Exception as error:  # a bug: the record fails with a reason, and ends in dead letters
                 log.exception("handler raised", lane=grant.lane, identity=grant.head.identity)
                 return Fail(Failure.HANDLED, "internal", f"{type(error).__name__} in {grant.lane}")
 
@@ -126,7 +127,7 @@ class Drain:
                 if self.clock() > give_up or self.stopping.wait(0.2):
                     log.warning("store away at the end of a step", lane=grant.lane, error=error)
                     return None, "store unavailable"
-            except Exception as error:
+            except Exception as error:  # what cannot be written, for whatever reason, fails like a bug above
                 if isinstance(step, Fail):
                     raise
                 step = _unwritable(grant, error)
@@ -171,10 +172,8 @@ def _unwritable(grant: Grant, error: Exception) -> Fail:
 def _afterwards(step: Commit) -> None:
     if step.after is None:
         return
-    try:
+    with Surviving("what was to follow a commit failed"):  # the commit stands, whatever becomes of this
         step.after()
-    except Exception:
-        log.exception("what was to follow a commit failed")
 
 
 def _joined(summaries: list[str]) -> str:

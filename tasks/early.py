@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 
 from shoal.base.errors import ShoalError
 from shoal.base.logging import get_logger
+from shoal.base.threads import Surviving
 from shoal.state.effects import Effect, Push
 from workers.delivery.reactions import ReactionApi
 from workers.delivery.typing import TypingApi
@@ -68,12 +69,14 @@ class Early:
             offered, request = self._queue.get()
             if time.monotonic() - offered > LATE_S:
                 continue
-            try:
-                self._show(request)
-            except ShoalError as error:
-                log.debug("a waiting message was not shown", message_id=request.message_id, code=error.code)
-            except Exception:
-                log.exception("a waiting message could not be shown", message_id=request.message_id)
+            with Surviving("a waiting message could not be shown", message_id=request.message_id):
+                self._try(request)
+
+    def _try(self, request: TurnRequest) -> None:
+        try:
+            self._show(request)
+        except ShoalError as error:
+            log.debug("a waiting message was not shown", message_id=request.message_id, code=error.code)
 
     def _show(self, request: TurnRequest) -> None:
         if self._settled(request):

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from shoal.base.errors import ShoalError, StoreUnavailable
+from shoal.base.errors import ShoalError, StateError
 from shoal.base.logging import get_logger
-from shoal.base.threads import start_thread
+from shoal.base.threads import Surviving, start_thread
 from shoal.state.lanes import LEASE_MS, Lanes
 from shoal.state.records import Grant
 
@@ -139,14 +139,16 @@ class Keeper:
 
     def _run(self) -> None:
         while not self._stop.wait(RENEW_EVERY_S):
-            try:
-                self.renew_once()
-            except StoreUnavailable as error:
-                # infrastructure: the leases may end; every holder also watches its own clock
-                log.warning("leases could not be renewed", error=error)
-            except Exception:
-                # a password that changed, a bug: a process without this thread would lose every turn
-                log.exception("leases could not be renewed")
+            # a process without this thread would lose every turn
+            with Surviving("leases could not be renewed"):
+                self._renew()
+
+    def _renew(self) -> None:
+        try:
+            self.renew_once()
+        except StateError as error:
+            # infrastructure: the leases may end; every holder also watches its own clock
+            log.warning("leases could not be renewed", error=error)
 
     def renew_once(self) -> None:
         """One round: drop what stands still, renew the rest, tell the losers."""

@@ -19,7 +19,7 @@ from shoal.base import exits
 from shoal.base.clock import Clock, SystemClock
 from shoal.base.errors import StateError, StoreUnavailable
 from shoal.base.logging import get_logger
-from shoal.base.threads import start_thread
+from shoal.base.threads import Surviving, start_thread
 from shoal.state.embedded import EmbeddedServer
 from shoal.state.records import Limit
 from shoal.state.store import Store
@@ -199,17 +199,19 @@ class Runtime:
         sessions = in_hand_info(self.keeper.in_hand(), self.clock.monotonic())
         return {"index": self.index, **({SESSIONS: sessions} if sessions else {})}
 
+    def _announce_once(self) -> None:
+        try:
+            self.store.processes.announce(
+                self.kind, self.home, os.getpid(), READS, self._info(), ANNOUNCE_TTL_S
+            )
+        except StateError as error:
+            log.warning("could not announce this process", error=error)
+
     def _announce(self) -> None:
         while True:
-            try:
-                self.store.processes.announce(
-                    self.kind, self.home, os.getpid(), READS, self._info(), ANNOUNCE_TTL_S
-                )
-            except StateError as error:
-                log.warning("could not announce this process", error=error)
-            except Exception:
-                # Redis without memory, a bug: without this thread `shoal status` would miss a living process
-                log.exception("could not announce this process")
+            # without this thread `shoal status` would miss a living process
+            with Surviving("could not announce this process"):
+                self._announce_once()
             if self.stopping.wait(ANNOUNCE_EVERY_S):
                 return
 

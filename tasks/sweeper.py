@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from shoal.base.errors import ShoalError
 from shoal.base.logging import get_logger
-from shoal.base.threads import start_thread
+from shoal.base.threads import Surviving, start_thread
 from shoal.state.store import Store
 from tasks.deaths import tell_of_the_dead
 from tasks.stopping import Stopping
@@ -56,17 +56,21 @@ class Sweeper:
         pause = SWEEP_EVERY_S
         while not self._stopping.wait(pause * random.uniform(0.8, 1.2)):
             pause = SWEEP_EVERY_S
-            try:
-                self.sweep_once()
-                tell_of_the_dead(self._store, self._states)
-                if self._stuck is not None:
-                    self._stuck.look_if_due()
-                pause = max(SHORTEST_PAUSE_S, self._store.lanes.next_due_in(int(SWEEP_EVERY_S * 1000)) / 1000)
-            except ShoalError as error:
-                log.warning("sweep skipped", error=error)
-            except Exception:
-                # one record that breaks us must not end the sweeping of a whole fleet
-                log.exception("sweep failed")
+            # one record that breaks us must not end the sweeping of a whole fleet
+            with Surviving("sweep failed"):
+                pause = self._round()
+
+    def _round(self) -> float:
+        """Everything that is due; seconds until the next round."""
+        try:
+            self.sweep_once()
+            tell_of_the_dead(self._store, self._states)
+            if self._stuck is not None:
+                self._stuck.look_if_due()
+            return max(SHORTEST_PAUSE_S, self._store.lanes.next_due_in(int(SWEEP_EVERY_S * 1000)) / 1000)
+        except ShoalError as error:
+            log.warning("sweep skipped", error=error)
+            return SWEEP_EVERY_S
 
     def sweep_once(self) -> None:
         """One round over the lane classes in which something is due."""

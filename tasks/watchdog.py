@@ -13,9 +13,10 @@ import time
 from collections.abc import Callable, Sequence
 
 from celery import signals
+from redis.exceptions import RedisError
 
 from shoal.base import exits
-from shoal.base.errors import ShoalError, StoreUnavailable
+from shoal.base.errors import ShoalError, StateError, StoreUnavailable
 from shoal.base.logging import get_logger
 from shoal.base.threads import start_thread
 from shoal.state.store import Store
@@ -89,9 +90,9 @@ class Watchdog:
                 self.look(time.monotonic())
             except StoreUnavailable:
                 self._waiting_since = None  # an unreachable store is not a deaf worker
-            except Exception:
+            except (StateError, RedisError) as error:
                 self._waiting_since = None  # nor is one that refuses us for a while
-                log.exception("queues could not be looked at")
+                log.warning("queues could not be looked at", error=error)
 
     def _failed(self, error: ShoalError) -> None:
         log.error("nobody watches this process any more: leaving", error=error)

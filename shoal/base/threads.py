@@ -1,17 +1,56 @@
-"""Threads that do not die in silence."""
+"""Threads that do not die in silence, and work that does not die of one piece of it.
+
+Two ways for an error that nobody foresaw. A thread on which a process depends ends the process
+(:func:`start_thread`): its supervisor starts a fresh one. Where the next piece of work is independent of
+the one that broke (a round of a loop, a job of a pool, an indicator beside a turn), the piece is given up,
+its traceback is logged, and the rest goes on (:class:`Surviving`). What may be expected to fail has its own
+``except`` with its own words before either.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from types import TracebackType
 
 from shoal.base import exits
 from shoal.base.errors import ProcessError, ShoalError
 from shoal.base.logging import get_logger
 
-__all__ = ["start_thread"]
+__all__ = ["Surviving", "start_thread"]
 
 log = get_logger(__name__)
+
+
+class Surviving:
+    """``with Surviving("sweep failed", lane=lane):`` one piece of work whose bug must not end the rest.
+
+    Any ``Exception`` inside is logged with its traceback and ends there; what leaves a process or a
+    greenlet (``SystemExit``, ``KeyboardInterrupt``) passes.
+
+    Args:
+        event: what failed, as the log says it.
+        then: run after a failure, for what the piece leaves behind.
+        fields: ids for the log, never content.
+    """
+
+    def __init__(self, event: str, *, then: Callable[[], None] | None = None, **fields: object) -> None:
+        self._event = event
+        self._then = then
+        self._fields = fields
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        log.error(self._event, exc_info=error, **self._fields)
+        if self._then is not None:
+            self._then()
+        return True
 
 
 def start_thread(

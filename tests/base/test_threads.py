@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 
 import pytest
+from structlog.testing import capture_logs
 
 from shoal.base import exits
 from shoal.base.errors import ProcessError, ShoalError, StoreUnavailable
-from shoal.base.threads import start_thread
+from shoal.base.threads import Surviving, start_thread
 
 
 def ended_with(error: Exception | None) -> ShoalError | None:
@@ -38,3 +39,23 @@ def test_any_other_error_is_a_bug_with_its_exit_code(error: Exception) -> None:
 def test_a_body_that_is_done_is_no_error() -> None:
     assert ended_with(None) is None
     assert all(thread.name != "part" for thread in threading.enumerate())
+
+
+def test_a_piece_that_breaks_is_logged_with_its_trace_and_the_rest_goes_on() -> None:
+    done: list[str] = []
+    error = KeyError("broken")
+    with capture_logs() as logs:
+        for piece in ("first", "broken", "last"):
+            with Surviving("piece failed", then=lambda: done.append("cleared"), piece=piece):
+                if piece == "broken":
+                    raise error
+                done.append(piece)
+    assert done == ["first", "cleared", "last"]
+    told = {"event": "piece failed", "log_level": "error", "piece": "broken", "exc_info": error}
+    assert logs == [told]
+
+
+@pytest.mark.parametrize("leaving", [SystemExit, KeyboardInterrupt])
+def test_what_leaves_the_process_is_not_held_up(leaving: type[BaseException]) -> None:
+    with pytest.raises(leaving), Surviving("piece failed"):
+        raise leaving

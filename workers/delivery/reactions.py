@@ -20,6 +20,7 @@ from typing import Any, Literal, Protocol
 
 from shoal.base.errors import ShoalError
 from shoal.base.logging import get_logger
+from shoal.base.threads import Surviving
 from shoal.discord.errors import BadRequest, Forbidden, NotFound, RateLimited, RateWait
 
 __all__ = [
@@ -212,10 +213,9 @@ class TurnReactions:
         self._changed.notify_all()
 
     def _work(self) -> None:
-        try:
+        # a bug here costs a reaction, never the turn
+        with Surviving("reactions failed", message=self._head.message_id):
             self._run()
-        except Exception:  # a bug here costs a reaction, never the turn
-            log.exception("reactions failed", message=self._head.message_id)
 
     def _run(self) -> None:
         while True:

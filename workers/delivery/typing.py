@@ -15,6 +15,7 @@ from typing import Literal, Protocol, Self
 
 from shoal.base.errors import ShoalError
 from shoal.base.logging import get_logger
+from shoal.base.threads import Surviving
 from shoal.discord.errors import Forbidden, NotFound, RateWait
 
 __all__ = ["INTERVAL_S", "Cue", "Typing", "TypingApi", "TypingMode"]
@@ -133,11 +134,9 @@ class Typing:
             self._changed.notify_all()
 
     def _work(self) -> None:
-        try:
+        # a bug here costs the indicator, never the turn
+        with Surviving("typing failed", then=self.seal, channel=self._channel_id):
             self._run()
-        except Exception:  # a bug here costs the indicator, never the turn
-            log.exception("typing failed", channel=self._channel_id)
-            self.seal()
 
     def _run(self) -> None:
         if self._delay_s and self._wait(self._delay_s):
