@@ -8,15 +8,19 @@ members needs the same permission of the person who asked, checked with Discord 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from shoal.discord.errors import DiscordError, NotFound
-from shoal.discord.permissions import Permission, base_permissions
+from shoal.discord.permissions import Permission, base_permissions, permissions_in
+from shoal.discord.wire import is_thread
 from workers.actions.base import PLACES, Action, ActionContext, ActionError, Args, Json
 from workers.delivery.missing import naming_missing
 
 __all__ = ["perform"]
+
+OF_A_CHANNEL = Permission.MANAGE_CHANNELS | Permission.MANAGE_MESSAGES | Permission.MANAGE_EVENTS
+"""What a channel's overwrites give and take. The others are of the whole server."""
 
 
 def perform(
@@ -46,21 +50,50 @@ def perform(
         return {"ok": True, **action.run(args, context)}
 
 
-def _check_sender(wanted: Permission, args: Args, context: ActionContext) -> None:
+@dataclass(frozen=True, slots=True)
+class _Where:
+    """What is asked of Discord once for all who are checked; ``channel`` where overwrites count."""
+
+    guild: Json
+    channel: Json | None
+    parent: Json | None
+
+
+def _check_senders(wanted: Permission, args: Args, context: ActionContext) -> None:
+    """Everybody whose words the turn has read (rule R7: a turn has the authority of its weakest message)."""
     guild_id = args.guild(context)
     if guild_id != context.guild_id and args.raw("guildId", "serverId") is None and not context.by_owner:
         raise ActionError("That channel is in another server.", fix="Name the server with guildId.")
+    where = _where(wanted, guild_id, args, context)
+    for one in dict.fromkeys((context.sender_id, *context.others)):
+        _check_sender(wanted, where, args, replace(context, sender_id=one))
+
+
+def _where(wanted: Permission, guild_id: str, args: Args, context: ActionContext) -> _Where:
+    rest = context.rest
+    channel = parent = None
+    if wanted in OF_A_CHANNEL and (args.raw(*PLACES) is not None or guild_id == context.guild_id):
+        channel = rest.get_channel(args.channel(context))
+        if is_thread(int(channel.get("type") or 0)):
+            parent = rest.get_channel(str(channel["parent_id"]))
+    return _Where(rest.get_guild(guild_id), channel, parent)
+
+
+def _check_sender(wanted: Permission, where: _Where, args: Args, context: ActionContext) -> None:
+    guild, sender_id = where.guild, context.sender_id or ""
     try:
-        member = context.rest.get_guild_member(guild_id, context.sender_id or "")
+        member = context.rest.get_guild_member(str(guild["id"]), sender_id)
     except NotFound:
         raise ActionError("Discord guild admin actions require a trusted Discord sender identity.") from None
-    guild = context.rest.get_guild(guild_id)
     roles = guild.get("roles", [])
     mine = [str(role) for role in member.get("roles", [])]
-    allowed = base_permissions(guild, roles, context.sender_id or "", mine)
-    if Permission.ADMINISTRATOR not in allowed and wanted not in allowed:
+    allowed = base_permissions(guild, roles, sender_id, mine)
+    if where.channel is not None:
+        # who may do it in the server may still be kept out of this channel
+        allowed &= permissions_in(guild, roles, where.channel, member, sender_id, parent=where.parent)
+    if wanted not in allowed:
         raise ActionError("Sender does not have required permissions for this action.")
-    if str(guild.get("owner_id")) == context.sender_id:
+    if str(guild.get("owner_id")) == sender_id:
         return
     places = {str(role["id"]): int(role.get("position") or 0) for role in roles}
     top = max((places.get(role, 0) for role in mine), default=0)
@@ -86,9 +119,3 @@ def _check_target(
         raise
     if max((places.get(str(role), 0) for role in target.get("roles", [])), default=0) >= top:
         raise ActionError("Sender cannot act on a member who is not below them.")
-
-
-def _check_senders(wanted: Permission, args: Args, context: ActionContext) -> None:
-    """Everybody whose words the turn has read (rule R7: a turn has the authority of its weakest message)."""
-    for one in dict.fromkeys((context.sender_id, *context.others)):
-        _check_sender(wanted, args, replace(context, sender_id=one))

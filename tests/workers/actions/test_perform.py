@@ -111,3 +111,33 @@ def test_others_messages_are_deleted_by_those_who_may(doer: Doer) -> None:
         doer.as_member(ann).do("delete", messageId=theirs)
     assert doer.as_member(ann).do("delete", messageId=own) == {"ok": True}
     assert doer.as_member(mod).do("delete", messageId=theirs) == {"ok": True}
+
+
+@pytest.mark.parametrize("denied", [Permission.VIEW_CHANNEL, Permission.MANAGE_CHANNELS])
+def test_what_a_channel_takes_from_a_moderator_the_bot_does_not_do_for_him(
+    doer: Doer, denied: Permission
+) -> None:
+    mod = doer.member("mod", Permission.MANAGE_CHANNELS)
+    kept_out = [{"id": mod, "type": 1, "allow": "0", "deny": str(int(denied))}]
+    closed = str(doer.control.add_channel(doer.guild, "closed", overwrites=kept_out)["id"])
+    below = doer.do("thread-create", target=closed, threadName="below")["thread"]["id"]
+    asking = doer.as_member(mod)
+    for name, place in (
+        ("channel-edit", {"channelId": closed, "topic": "x"}),
+        ("channel-edit", {"threadId": below, "name": "x"}),
+        ("channel-delete", {"target": closed}),
+        ("category-delete", {"categoryId": closed}),
+    ):
+        with pytest.raises(ActionError, match="required permissions"):
+            asking.do(name, **place)
+    assert asking.do("channel-edit", topic="fine")["ok"] is True
+    assert doer.as_member(doer.owner).do("channel-delete", channelId=closed)["ok"] is True
+
+
+def test_a_channel_gives_nobody_what_he_may_not_in_the_server(doer: Doer) -> None:
+    """Named beside another action, a channel of one's own would open the whole server."""
+    ann = doer.member("ann")
+    given = [{"id": ann, "type": 1, "allow": str(int(Permission.MANAGE_CHANNELS)), "deny": "0"}]
+    hers = str(doer.control.add_channel(doer.guild, "hers", overwrites=given)["id"])
+    with pytest.raises(ActionError, match="required permissions"):
+        doer.as_member(ann).do("channel-create", name="x", channelId=hers)
