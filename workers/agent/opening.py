@@ -132,7 +132,7 @@ def _to_channel(grant: Grant, request: TurnRequest, error: ShoalError) -> Step:
         body=encode(there),
         born=head.born,
         mode=head.mode,
-        scope=f"{there.account}|{there.channel_id}|{there.authority}",
+        scope=there.scope,
         account=head.account,
         message_id=head.message_id,
     )

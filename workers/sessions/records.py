@@ -11,6 +11,7 @@ blocks of the prompt, never into its trusted part.
 
 from __future__ import annotations
 
+import hashlib
 from typing import Literal
 
 import msgspec
@@ -239,6 +240,15 @@ class TurnRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     def all_message_ids(self) -> tuple[str, ...]:
         """Every message this record stands for, oldest first."""
         return self.message_ids or (self.message_id,)
+
+    @property
+    def scope(self) -> str:
+        """What messages of one turn have in common (rule R7): account, place, authority, and the tools their
+        senders have, so that nobody gets a tool by writing into somebody else's turn."""
+        scope = f"{self.account}|{self.channel_id}|{self.authority}"
+        if self.tools is None:
+            return scope
+        return f"{scope}|{hashlib.blake2b(_encoder.encode(self.tools), digest_size=8).hexdigest()}"
 
     @property
     def answers_to(self) -> str:

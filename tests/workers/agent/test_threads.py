@@ -34,7 +34,7 @@ from workers.agent.titles import clean_title, find_title
 from workers.agent.transcript import Line, encode_line
 from workers.agent.turn import run_turn
 from workers.sessions.keys import channel_key, session_lane
-from workers.sessions.records import AutoThread, TurnRequest, encode
+from workers.sessions.records import AutoThread, ToolLimits, TurnRequest, encode
 
 Start = Callable[..., ModelServer]
 
@@ -174,6 +174,22 @@ def test_without_the_right_to_make_threads_the_channel_is_answered(
     assert send.text == "hello"
     assert threads(simulator) == []
     assert store.sessions.get(channel_key("main", wanted.message_id)) == {}
+
+
+def test_a_message_that_goes_back_to_its_channel_keeps_the_limits_of_its_sender(
+    store: Store, chat_server: Start, simulator: Simulator, rest: Rest
+) -> None:
+    """R7: its scope has the tools in it, so nobody with others joins its turn, and it joins nobody's."""
+    limits = ToolLimits(deny=("exec",))
+    wanted = msgspec.structs.replace(for_thread(simulator), tools=limits)
+    denied = {"id": simulator.guild_id, "type": 0, "allow": "0", "deny": str(1 << 35)}
+    simulator.control.edit_channel(simulator.channel_id, overwrites=[denied])
+    store.lanes.push(lane_of(wanted), record(wanted))
+    run(store, parts(store, chat_server([{"text": "hello"}]), rest), lane_of(wanted))
+    moved = store.lanes.oldest(session_lane(wanted.session_key))
+    assert moved is not None
+    assert moved.scope == wanted.scope
+    assert moved.scope != msgspec.structs.replace(wanted, tools=None).scope
 
 
 def test_a_thread_that_another_bot_made_is_used(

@@ -6,7 +6,6 @@ How it queues is decided here, before anything runs, so that ``steer``, ``collec
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 
 import msgspec
@@ -23,7 +22,7 @@ from workers.sessions.keys import session_lane
 from workers.sessions.records import KIND, TurnRequest, encode
 from workers.sessions.view import AdmissionView
 
-__all__ = ["push_turn", "scope_of", "start_turn"]
+__all__ = ["push_turn", "start_turn"]
 
 
 def start_turn(arrival: Arrival, view: AdmissionView, *, clicked_on: str = "") -> Admission:
@@ -63,15 +62,6 @@ def _full(request: TurnRequest) -> Admission:
     return Admission(tuple(outcomes), f"dropped · {QUEUE_FULL}")
 
 
-def scope_of(request: TurnRequest) -> str:
-    """What messages of one turn have in common (rule R7): account, place, authority, and the tools their
-    senders have, so that nobody gets a tool by writing into somebody else's turn."""
-    scope = f"{request.account}|{request.channel_id}|{request.authority}"
-    if request.tools is None:
-        return scope
-    return f"{scope}|{hashlib.blake2b(msgspec.json.encode(request.tools), digest_size=8).hexdigest()}"
-
-
 def push_turn(request: TurnRequest, *, delay_ms: int = 0, stops: bool = False) -> Admission:
     """The record of a request; with ``stops`` everything older of its conversation ends.
 
@@ -85,7 +75,7 @@ def push_turn(request: TurnRequest, *, delay_ms: int = 0, stops: bool = False) -
         body=encode(request),
         born=request.born_ms,
         mode=request.mode,
-        scope=scope_of(placed),
+        scope=placed.scope,
         account=request.account,
         message_id=request.message_id,
     )
