@@ -6,7 +6,7 @@
 ``followup``       a turn of its own, later
 ``collect``        one turn for all that gathered, when the run is over and it has been quiet
 ``steer-backlog``  joins the running turn, and has a turn of its own later
-``interrupt``      everything older is stopped
+``interrupt``      everything older is stopped, where its askers are the sender or below the sender
 =================  =====================================================================
 
 ``/queue`` in a conversation is over ``messages.queue.byChannel.discord``, which is over

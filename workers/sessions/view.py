@@ -211,6 +211,10 @@ class AdmissionView(Protocol):
         """Those of some lanes that have records."""
         ...
 
+    def head(self, lane: str) -> Record | None:
+        """The record that runs, or is next, in a lane."""
+        ...
+
     def waiting(self, lane: str) -> list[Record]:
         """Records behind the head of a lane, oldest first."""
         ...
@@ -338,6 +342,10 @@ class StoreView:
     def busy(self, lanes: Sequence[str]) -> list[str]:
         """Those of some lanes that have records."""
         return self._store.lanes.busy(lanes)
+
+    def head(self, lane: str) -> Record | None:
+        """The record that runs, or is next, in a lane."""
+        return self._store.lanes.oldest(lane)
 
     def waiting(self, lane: str) -> list[Record]:
         """Records behind the head of a lane, oldest first."""

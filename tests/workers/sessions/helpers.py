@@ -157,6 +157,9 @@ class View:
     def busy(self, lanes: Sequence[str]) -> list[str]:
         return [lane for lane in lanes if self.depth(lane)]
 
+    def head(self, lane: str) -> Record | None:
+        return None
+
     def waiting(self, lane: str) -> list[Record]:
         return []
 

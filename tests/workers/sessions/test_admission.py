@@ -211,9 +211,13 @@ def test_the_fast_lane_only_stops() -> None:
 
 
 def test_interrupt_is_a_stop_of_what_is_older_and_an_ordinary_message() -> None:
-    admission = admit(event(message()), View(OPEN, queue=QueueSettings("interrupt")))
+    lane = "session:agent:main:main"
+    admission = admit(event(message()), View(OPEN, queue=QueueSettings("interrupt"), depths={lane: 1}))
     assert pushed(admission).mode == "interrupt"
-    assert admission.stop == StopBound("session:agent:main:main", snowflake_ms(NOW), str(NOW))
+    assert admission.stop == StopBound(lane, snowflake_ms(NOW), str(NOW))
+    idle = admit(event(message()), View(OPEN, queue=QueueSettings("interrupt")))
+    assert pushed(idle).mode == "interrupt"
+    assert idle.stop is None, "nothing is older; what others are still writing is none of its business"
 
 
 # -- edits and deletes -----------------------------------------------------------------------------

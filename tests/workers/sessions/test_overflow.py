@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from shoal.base.ids import snowflake_ms
 from shoal.state.store import Store
-from tests.workers.sessions.helpers import ANN, BOB, CHANNEL, NOW, in_guild, message
+from tests.workers.sessions.helpers import ANN, BOB, CHANNEL, GUILD, NOW, in_guild, message
 from tests.workers.sessions.stored import Admitting
 
 LANE = f"session:agent:main:discord:channel:{CHANNEL}"
@@ -81,3 +82,77 @@ def test_interrupt_stops_everything_older_and_nothing_later(store: Store, tmp_pa
         stopped.append(grant.stopped)
         grant = store.lanes.commit(grant)  # type: ignore[assignment]
     assert stopped == [True, True, False]
+
+
+OWNER, TRUSTED, GUEST = ANN, BOB, "103"
+TRUSTING = {"commands": {"allowFrom": {"discord": [ANN, BOB, "104"]}}}
+
+
+@pytest.mark.parametrize(
+    ("running", "next_", "ends"),
+    [
+        (GUEST, GUEST, True),
+        (GUEST, "105", False),
+        (TRUSTED, GUEST, False),
+        (OWNER, GUEST, False),
+        (OWNER, TRUSTED, False),
+        (TRUSTED, "104", True),
+        (TRUSTED, OWNER, True),
+        (GUEST, OWNER, True),
+        (GUEST, TRUSTED, True),
+    ],
+)
+def test_whose_turn_an_interrupt_ends_in_one_place(
+    store: Store, tmp_path: Path, running: str, next_: str, ends: bool
+) -> None:
+    """R7: its author's own, or one over which the author has authority."""
+    admitting = Admitting(store, tmp_path, {**queue("old", "interrupt"), **TRUSTING})
+    admitting.event(in_guild("first", running, id=str(NOW)))
+    admission = admitting.event(in_guild("second", next_, id=str(NOW + (1 << 22))))
+    assert (admission.stop is not None) is ends
+    assert store.lanes.depth(LANE) == 2
+    assert admitting.head(LANE).stopped is ends
+
+
+@pytest.mark.parametrize(
+    ("running", "next_", "ends"), [(BOB, "104", False), (OWNER, BOB, False), (BOB, OWNER, True)]
+)
+def test_where_dms_share_a_session_nobody_ends_a_turn_of_his_equal(
+    store: Store, tmp_path: Path, running: str, next_: str, ends: bool
+) -> None:
+    """Decision 38: a session that is shared is not a conversation that is shared."""
+    all_ = {"channels": {"discord": {"allowFrom": [ANN, BOB, "104"]}}}
+    admitting = Admitting(store, tmp_path, {**queue("old", "interrupt"), **all_})
+    admitting.event(message("first", running, id=str(NOW), channel_id=f"70{running}"))
+    admitting.event(message("second", next_, id=str(NOW + (1 << 22)), channel_id=f"70{next_}"))
+    assert admitting.head("session:agent:main:main").stopped is ends
+
+
+def test_an_interrupt_looks_at_all_that_waits_and_is_counted_where_it_has_to_wait(
+    store: Store, tmp_path: Path
+) -> None:
+    """A message behind the running turn is somebody's, too."""
+    admitting = Admitting(store, tmp_path, {**queue("new", "interrupt", cap=2), **TRUSTING})
+    for number, author in enumerate([GUEST, OWNER, GUEST, GUEST]):
+        admitting.event(in_guild(f"number {number}", author, id=str(NOW + (number << 22))))
+    # the owner ended the first; what the guest says next ends nothing of the owner's
+    assert store.lanes.stop_bound(LANE) == (snowflake_ms(NOW + (1 << 22)), str(NOW + (1 << 22)))
+    assert store.lanes.depth(LANE) == 3
+    assert admitting.outcome(NOW + (3 << 22)) == ("dropped", "queue-full")
+
+
+@pytest.mark.parametrize(("next_", "ends"), [("104", True), (GUEST, False)])
+def test_a_thread_made_for_a_message_is_the_place_of_both(
+    store: Store, tmp_path: Path, next_: str, ends: bool
+) -> None:
+    """The message that opened it is in the channel above; its turn is in the thread all the same."""
+    threads = {"channels": {"discord": {"guilds": {GUILD: {"channels": {CHANNEL: {"autoThread": True}}}}}}}
+    admitting = Admitting(store, tmp_path, {**queue("old", "interrupt"), **TRUSTING, **threads})
+    admitting.event(in_guild("first", TRUSTED, id=str(NOW)))
+    thread = {"id": str(NOW), "name": "first", "type": 11, "parent_id": CHANNEL}
+    admitting.guild({"id": CHANNEL, "name": "talk", "type": 0}, thread)
+    later = in_guild("second", next_, id=str(NOW + (1 << 22)), channel_id=str(NOW), channel_type=11)
+    admitting.event(later)
+    lane = f"session:agent:main:discord:channel:{NOW}"
+    assert store.lanes.depth(lane) == 2
+    assert admitting.head(lane).stopped is ends

@@ -14,6 +14,7 @@ from shoal.state.effects import Effect, Note, Outcome, Push
 from shoal.state.lookups import Asked
 from shoal.state.records import Record
 from workers.sessions.admission.arrival import Arrival, counted
+from workers.sessions.admission.interrupt import may_interrupt
 from workers.sessions.admission.overflow import QUEUE_FULL, make_room
 from workers.sessions.admission.request import turn_request
 from workers.sessions.admission.results import Admission, FilesWanted, StopBound, record_identity
@@ -42,7 +43,7 @@ def start_turn(arrival: Arrival, view: AdmissionView, *, clicked_on: str = "") -
         auto_thread=auto,
         clicked_on=clicked_on,
     )
-    stops = queue.mode == "interrupt"  # stop everything older, and an ordinary message
+    stops = queue.mode == "interrupt" and depth > 0 and may_interrupt(request, view)
     room: tuple[Effect, ...] = ()
     if depth > queue.cap and not stops:
         made = make_room(request, queue, view)
