@@ -374,6 +374,23 @@ def test_infrastructure_failures_are_no_tries(store: Store) -> None:
     assert take(store).tries == 0
 
 
+def test_a_mark_on_a_head_that_died_does_not_reach_the_next_one(store: Store) -> None:
+    store.lanes.push(SESSION, record("m:1"))
+    store.lanes.push(SESSION, record("m:2"))
+    for _ in range(2):
+        take(store)
+        end_lease(store)
+        store.lanes.sweep("session")
+    assert take(store, quarantine=True).head.identity == "m:1"
+    assert store.lanes.abort(SESSION, "m:1", grace_ms=0)
+    end_lease(store)
+    grant = take(store)
+    assert [dead.record.identity for dead in store.lanes.dead_list()] == ["m:1"]
+    assert grant.head.identity == "m:2"
+    assert not grant.aborted
+    assert store.lanes.halted(grant) == ""
+
+
 def test_two_dead_holders_mean_quarantine_and_a_third_is_proof(store: Store) -> None:
     put_hints(store)
     store.lanes.push(SESSION, record("m:1"))

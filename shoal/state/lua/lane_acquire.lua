@@ -55,7 +55,10 @@ return B.run(function()
   local given_up = lane_abort_of(S)
   if S.tok then
     B.write()
-    if lane_expire(S, plan) == 'dead' then header = lane_header(S) end
+    if lane_expire(S, plan) == 'dead' then
+      -- what follows has nothing to do with the mark of the one that died
+      header, given_up = lane_header(S), nil
+    end
   end
   local reason = not header and 'empty' or waiting(S, header)
   if not reason and S.q and not alone then reason = 'quarantined' end
