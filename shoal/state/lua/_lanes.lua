@@ -332,15 +332,18 @@ local function push_write(plan)
 end
 
 -- The common case of intake, without loading the lane: a record goes behind others of a lane that is not
--- parked, so the lane keeps its place. Nil if it is another case. Only for scripts that touch the lane once.
-local function push_behind(lane, identity, frame)
+-- parked, so the lane keeps its place.
+local function lane_keeps_place(lane)
   lane_class(lane)
+  return redis.call('LLEN', B.key('order', lane)) > 0 and not redis.call('HGET', B.key('lane', lane), 'park')
+end
+
+-- For a lane that keeps its place: the push as a function, or nil if the lane knows the identity. Only for
+-- scripts that bring an identity once.
+local function push_behind(lane, identity, frame)
   local order, rec = B.key('order', lane), B.key('rec', lane)
-  if redis.call('LLEN', order) == 0 or redis.call('HGET', B.key('lane', lane), 'park') then return nil end
   local stamped = B.stamp(frame, 0)
-  if redis.call('HEXISTS', rec, B.name(identity, 'identity')) == 1 or done_known(lane, identity) then
-    return function() end
-  end
+  if redis.call('HEXISTS', rec, B.name(identity, 'identity')) == 1 or done_known(lane, identity) then return nil end
   return function()
     redis.call('HSET', rec, identity, stamped)
     redis.call('RPUSH', order, identity)

@@ -38,11 +38,7 @@ local function ledger_prepare(account, message, outcome, reason)
 end
 
 local function ledger_bump(plan, field)
-  local known = ledger_counts[plan.day .. field]
-  if not known then
-    known = tonumber(redis.call('HGET', plan.day, field) or '') or 0
-    if known == 0 then redis.call('PEXPIRE', plan.day, 7776000000) end
-  end
+  local known = ledger_counts[plan.day .. field] or tonumber(redis.call('HGET', plan.day, field) or '') or 0
   ledger_counts[plan.day .. field] = known + 1
   redis.call('HSET', plan.day, field, B.int(known + 1))
   if known == 0 then redis.call('PEXPIRE', plan.day, 7776000000) end

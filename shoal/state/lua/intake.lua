@@ -23,10 +23,11 @@ return B.run(function()
     local lane, identity, frame = ARGV[at], ARGV[at + 1], ARGV[at + 2]
     at = at + 3
     if fresh then
-      pushes[i] = ARGV[9] == '1' and push_behind(lane, identity, frame)
-      if not pushes[i] then
+      if ARGV[9] == '1' and lane_keeps_place(lane) then
+        pushes[#pushes + 1] = push_behind(lane, identity, frame)
+      else
         local plan = push_prepare(lane, identity, frame, 0, false)
-        pushes[i] = function() push_write(plan) end
+        pushes[#pushes + 1] = function() push_write(plan) end
       end
     end
   end

@@ -11,31 +11,14 @@
 
 local WIDTH = 7
 
--- How a lane takes records of this run: true = behind others, untouched; false = loaded and given a new place.
-local lanes_busy = {}
-
-local function lane_busy(lane)
-  local busy = lanes_busy[lane]
-  if busy == nil then
-    lane_class(lane)
-    busy = redis.call('LLEN', B.key('order', lane)) > 0 and not redis.call('HGET', B.key('lane', lane), 'park')
-    lanes_busy[lane] = busy
-  end
-  return busy
-end
+-- Lane → whether it keeps its place: records go behind others, or it is loaded and given a new place.
+local lanes_keep = {}
 
 local function push_plan(lane, identity, frame)
-  if not lane_busy(lane) then
-    local plan = push_prepare(lane, identity, frame, 0, false)
-    return function() push_write(plan) end
-  end
-  local order, rec = B.key('order', lane), B.key('rec', lane)
-  local stamped = B.stamp(frame, 0)
-  if redis.call('HEXISTS', rec, B.name(identity, 'identity')) == 1 or done_known(lane, identity) then return nil end
-  return function()
-    redis.call('HSET', rec, identity, stamped)
-    redis.call('RPUSH', order, identity)
-  end
+  if lanes_keep[lane] == nil then lanes_keep[lane] = lane_keeps_place(lane) end
+  if lanes_keep[lane] then return push_behind(lane, identity, frame) end
+  local plan = push_prepare(lane, identity, frame, 0, false)
+  return function() push_write(plan) end
 end
 
 return B.run(function()
