@@ -3,10 +3,9 @@
 Names: ``message``, and ``discord`` in Discord conversations; kebab-case, camelCase and
 snake_case names of an action are the same action (decision 40).
 
-A send is a record in the destination's delivery lane, pushed by the checkpoint that also
-parks the turn; the receipts wake it, and the model gets the message ids. Its identity
-derives from the turn and the call, so it exists once however often this is repeated.
-To add an action: a function and a row in ``ACTIONS``.
+A send is a record in the destination's delivery lane, pushed by the checkpoint that also parks the turn
+(:mod:`workers.agent.tools.underway`). Its identity derives from the turn and the call, so it exists once
+however often this is repeated. To add an action: a function and a row in ``ACTIONS``.
 """
 
 from __future__ import annotations
@@ -19,16 +18,17 @@ from typing import Any
 import msgspec
 
 from shoal.base.errors import ShoalError
-from shoal.base.ids import check_name
 from shoal.base.logging import get_logger
-from shoal.state.effects import Effect, Push
+from shoal.state.effects import Push
 from shoal.state.records import Record
 from workers.actions.base import Action as DiscordAction
 from workers.agent.providers.base import ToolSpec
 from workers.agent.sanitize import Cleaned, clean_answer
 from workers.agent.tools.acting import DiscordActions
+from workers.agent.tools.arguments import is_id, listed, reply_to_of, target_of, text_of
 from workers.agent.tools.outgoing import EXTRA_PROPERTIES, LoadFile, check_gates, load_files, read_extras
-from workers.agent.tools.registry import Sent, ToolContext, ToolError, ToolResult, Wait
+from workers.agent.tools.registry import ToolContext, ToolError, ToolResult, Wait
+from workers.agent.tools.underway import Underway, arrived, wait_for, wake_key
 from workers.components.encode import Origin
 from workers.components.reader import SpecError
 from workers.components.sending import ComponentSettings, Made, make_components
@@ -36,7 +36,6 @@ from workers.delivery.posts import is_forum, post_problem
 from workers.delivery.records import (
     KIND,
     SendRequest,
-    decode_receipt,
     delivery_lane,
     encode,
     send_identity,
@@ -46,14 +45,6 @@ from workers.sessions.records import TurnRequest
 __all__ = ["ACTIONS", "Action", "MessageTool", "React", "camel"]
 
 MAX_CHARS = 24_000
-POLL_MS = 2_000
-WITHOUT_TEXT = (
-    "components", "media", "path", "filePath", "mediaUrl", "mediaUrls", "stickerId", "stickerIds",
-    "pollQuestion", "embeds",
-)  # fmt: skip
-"""Arguments with which a message needs no text."""
-WAIT_ROUNDS = 45
-"""Rounds of at most ``POLL_MS`` after which the model is told that the send is still queued."""
 
 COMPONENTS_HELP = (
     "Buttons, menus and forms: {text, reusable, container: {accentColor}, blocks: [{type: text|section|"
@@ -67,20 +58,6 @@ React = Callable[[str, str, str, str, bool], None]
 """(account, channel id, message id, emoji, remove): adds or removes our reaction."""
 
 log = get_logger(__name__)
-
-_CHANNEL = re.compile(r"(?:discord:)?(?:channel:)?(\d{5,25})|<#(\d{5,25})>")
-_SNOWFLAKE = re.compile(r"\d{5,25}")
-
-
-class _Waiting(msgspec.Struct):
-    """Memory of a parked send."""
-
-    lane: str
-    identity: str
-    channel_id: str
-    text: str
-    rounds: int = 0
-    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,32 +153,12 @@ class MessageTool:
         return actions[name].run(self, dict(args), context)
 
     def resume(self, state: bytes, context: ToolContext) -> ToolResult | Wait:
-        """Look whether the send is through."""
-        waiting = msgspec.json.decode(state, type=_Waiting)
-        store = context.store
-        # order matters: receipts are written before the record leaves its lane
-        queued = store.redis.hexists(store.keys.lane_records(waiting.lane), waiting.identity)
-        receipts = store.receipts.receipt(waiting.identity)
-        if queued and waiting.rounds < WAIT_ROUNDS:
-            waiting.rounds += 1
-            return _park(waiting)
-        if queued:
-            return ToolResult(
-                '{"ok":true,"queued":true,"note":"Discord is slow; it will be sent, do not repeat it"}',
-                sent=(Sent(waiting.channel_id, waiting.text),),
-            )
-        if not receipts:
-            raise ToolError(
-                "Discord did not take the message (no permission, channel gone, or it was refused). "
-                "It was not sent."
-            )
-        ids = tuple(decode_receipt(value).message_id for _, value in sorted(receipts.items()))
-        result = {"messageId": ids[-1], "messageIds": list(ids), "channelId": waiting.channel_id}
-        told = {"ok": True, "result": result} | ({"warning": waiting.warning} if waiting.warning else {})
-        return ToolResult(
-            msgspec.json.encode(told).decode(),
-            sent=(Sent(waiting.channel_id, waiting.text, ids),),
-        )
+        """Look whether the send is through.
+
+        Raises:
+            ToolError: Discord did not take it.
+        """
+        return arrived(state, context)
 
     def _more(self, request: TurnRequest) -> list[DiscordAction]:
         return self.acting.offered(request) if self.acting is not None else []
@@ -217,9 +174,9 @@ def camel(name: str) -> str:
 
 
 def _send(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> Wait:
-    cleaned = clean_answer(_text(args))
+    cleaned = clean_answer(text_of(args))
     text = cleaned.text
-    extras = read_extras({**args, "media": [*cleaned.media, *_listed(args.get("media"))]})
+    extras = read_extras({**args, "media": [*cleaned.media, *listed(args.get("media"))]})
     acting = tool.acting
     if acting is not None:
         check_gates(extras, lambda gate: acting.allows(context.request.account, gate))
@@ -232,13 +189,12 @@ def _send(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> W
         )
     if len(text) > MAX_CHARS:
         raise ToolError(f"The message has {len(text)} characters; at most {MAX_CHARS} can be sent.")
-    channel_id = _target(args, context)
+    channel_id = target_of(args, context)
     made = _components(tool, args, text, channel_id, context)
     parent = _forum(channel_id, made, extras.poll is not None, context)
     files = load_files(extras, made, tool.load, context)
     lane = delivery_lane(context.request.account, channel_id)
     identity = send_identity(context.cause, context.step)
-    key = check_name(f"sent:{identity}", "wake key")
     request = SendRequest(
         account=context.request.account,
         channel_id=channel_id,
@@ -246,7 +202,7 @@ def _send(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> W
         step=context.step,
         text=text,
         guild_id=context.request.guild_id,
-        reply_to=_reply_id(args) or _tagged(cleaned, context),
+        reply_to=reply_to_of(args) or _tagged(cleaned, context),
         reply_scope="all",
         components=made.components if made is not None else (),
         flags=made.flags if made is not None else 0,
@@ -258,13 +214,12 @@ def _send(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> W
         suppress_embeds=extras.suppress_embeds,
         post=parent is not None,
         archive_minutes=int(parent.get("default_auto_archive_duration") or 0) if parent is not None else 0,
-        wake=(key,),
+        wake=(wake_key(identity),),
     )
     push = Push(lane, Record(identity, KIND, encode(request)))
     controls = made.controls if made is not None else None
     effects = (push,) if controls is None else (controls, push)
-    waiting = _Waiting(lane, identity, channel_id, text, warning=extras.warning(made))
-    return _park(waiting, *effects)
+    return wait_for(Underway(lane, identity, channel_id, text, warning=extras.warning(made)), *effects)
 
 
 def _forum(channel_id: str, made: Made | None, poll: bool, context: ToolContext) -> Mapping[str, Any] | None:
@@ -329,18 +284,9 @@ def _log_nothing(cleaned: Cleaned, context: ToolContext) -> None:
     )
 
 
-def _park(waiting: _Waiting, *effects: Effect) -> Wait:
-    return Wait(
-        wake_on=(f"sent:{waiting.identity}",),
-        state=msgspec.json.encode(waiting),
-        effects=effects,
-        delay_ms=POLL_MS,
-    )
-
-
 def _reply(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> Wait:
     wanted = {**args}
-    if not _reply_id(args):
+    if not reply_to_of(args):
         wanted["replyTo"] = str(args.get("messageId") or context.request.answers_to)
     return _send(tool, wanted, context)
 
@@ -350,9 +296,9 @@ def _react(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> 
     if not emoji:
         raise ToolError("The argument emoji is missing.")
     message_id = str(args.get("messageId") or context.request.answers_to)
-    if not _SNOWFLAKE.fullmatch(message_id):
+    if not is_id(message_id):
         raise ToolError(f"{message_id!r} is no message id.")
-    channel_id, request = _target(args, context), context.request
+    channel_id, request = target_of(args, context), context.request
     if (channel_id, message_id) == (request.channel_id, request.message_id):
         channel_id = request.message_channel_id  # a thread's own message is in its parent
     remove = bool(args.get("remove"))
@@ -383,50 +329,3 @@ _ALIASES = {
     "sendSticker": "sticker",
     "threadReply": "reply",
 }
-
-
-def _text(args: Mapping[str, Any]) -> str:
-    for name in ("message", "content", "text", "body"):
-        value = args.get(name)
-        if isinstance(value, str):
-            return value
-    if any(args.get(name) for name in WITHOUT_TEXT):
-        return ""
-    raise ToolError("The argument message is missing.")
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [] if value is None else [value]
-
-
-def _reply_id(args: Mapping[str, Any]) -> str | None:
-    value = args.get("replyTo") or args.get("reply_to") or args.get("replyToId")
-    if value is None or value == "":
-        return None
-    if not _SNOWFLAKE.fullmatch(str(value)):
-        raise ToolError(f"replyTo {value!r} is no message id.")
-    return str(value)
-
-
-def _target(args: Mapping[str, Any], context: ToolContext) -> str:
-    """The channel to act in. Other places than the conversation are for owners, within the guild (R16)."""
-    request = context.request
-    value = str(
-        args.get("target") or args.get("to") or args.get("channelId") or args.get("threadId") or ""
-    ).strip()
-    if value in ("", "current", "here", request.target, request.channel_id):
-        return request.channel_id
-    if value.removeprefix("user:") == request.author_id and request.chat_type == "direct":
-        return request.channel_id
-    match = _CHANNEL.fullmatch(value)
-    if match is None:
-        raise ToolError(f'The target {value[:80]!r} is unknown; write "channel:<id>" or leave it out.')
-    channel_id = match.group(1) or match.group(2)
-    if channel_id == request.channel_id:
-        return channel_id
-    if request.authority != "owner" or not request.guild_id:
-        raise ToolError("Only this conversation can be written to here.")
-    fact = context.store.facts.channel(request.account, channel_id)
-    if fact is None or str(fact.get("guild_id")) != request.guild_id:
-        raise ToolError("That channel is not in this server.")
-    return str(channel_id)

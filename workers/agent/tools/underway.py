@@ -1,0 +1,88 @@
+"""A send of the message tool that is on its way: the turn parks, its receipts wake it.
+
+The model is told the ids of the messages; or that Discord did not take it; or, if that takes too long, that
+it is queued and will be sent.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from shoal.base.ids import check_name
+from shoal.state.effects import Effect
+from workers.agent.tools.registry import Sent, ToolContext, ToolError, ToolResult, Wait
+from workers.delivery.records import decode_receipt
+
+__all__ = ["Underway", "arrived", "wait_for", "wake_key"]
+
+POLL_MS = 2_000
+WAIT_ROUNDS = 45
+"""Rounds of at most ``POLL_MS`` after which the model is told that the send is still queued."""
+
+
+class Underway(msgspec.Struct):
+    """What a parked turn remembers of its send.
+
+    Attributes:
+        lane, identity: its record, in the destination's delivery lane.
+        rounds: how often it was looked for.
+        warning: what the model is told besides, once it is through.
+    """
+
+    lane: str
+    identity: str
+    channel_id: str
+    text: str
+    rounds: int = 0
+    warning: str = ""
+
+
+def wake_key(identity: str) -> str:
+    """What the receipts of a send wake."""
+    return check_name(f"sent:{identity}", "wake key")
+
+
+def wait_for(send: Underway, *effects: Effect) -> Wait:
+    """Park until its receipts are there, at most for one round."""
+    return Wait(
+        wake_on=(wake_key(send.identity),),
+        state=msgspec.json.encode(send),
+        effects=effects,
+        delay_ms=POLL_MS,
+    )
+
+
+def arrived(state: bytes, context: ToolContext) -> ToolResult | Wait:
+    """Look whether a send is through.
+
+    Args:
+        state: the :class:`Underway` it was parked with.
+
+    Raises:
+        ToolError: it was not sent.
+    """
+    send = msgspec.json.decode(state, type=Underway)
+    store = context.store
+    # order matters: receipts are written before the record leaves its lane
+    queued = store.redis.hexists(store.keys.lane_records(send.lane), send.identity)
+    receipts = store.receipts.receipt(send.identity)
+    if queued and send.rounds < WAIT_ROUNDS:
+        send.rounds += 1
+        return wait_for(send)
+    if queued:
+        return ToolResult(
+            '{"ok":true,"queued":true,"note":"Discord is slow; it will be sent, do not repeat it"}',
+            sent=(Sent(send.channel_id, send.text),),
+        )
+    if not receipts:
+        raise ToolError(
+            "Discord did not take the message (no permission, channel gone, or it was refused). "
+            "It was not sent."
+        )
+    ids = tuple(decode_receipt(value).message_id for _, value in sorted(receipts.items()))
+    result = {"messageId": ids[-1], "messageIds": list(ids), "channelId": send.channel_id}
+    told = {"ok": True, "result": result} | ({"warning": send.warning} if send.warning else {})
+    return ToolResult(
+        msgspec.json.encode(told).decode(),
+        sent=(Sent(send.channel_id, send.text, ids),),
+    )
