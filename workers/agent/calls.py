@@ -7,6 +7,9 @@ waits for something outside parks the turn and is asked again when that has come
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 import msgspec
 
 from shoal.base.errors import ShoalError, StateError
@@ -21,13 +24,18 @@ from workers.agent.results import TurnDeps
 from workers.agent.tools.registry import Tool, ToolContext, ToolError, ToolResult, Wait
 from workers.sessions.records import TurnRequest
 
-__all__ = ["MAX_ROUNDS", "UNKNOWN_OUTCOME", "Calls"]
+__all__ = ["MAX_ROUNDS", "UNKNOWN_OUTCOME", "Calls", "bounded_calls"]
 
 MAX_ROUNDS = 40
 """Model answers with tool calls before the model is told to come to an end."""
+MAX_CALLS = 16
+ARGUMENT_CHARS = 48_000
+"""Calls of one answer that are taken, and their arguments together."""
 SAME_CALL_MAX = 3
 RESULT_CHARS = 16_000
 UNKNOWN_OUTCOME = "Interrupted: this call was started, its outcome is unknown. Check before you repeat it."
+
+_ID_JUNK = re.compile(r"[^A-Za-z0-9_-]")
 
 log = get_logger(__name__)
 
@@ -143,6 +151,23 @@ class Calls:
             text = f"{text[:RESULT_CHARS]}… [cut, {len(text) - RESULT_CHARS} characters more]"
         sent = tuple(SentRecord(item.channel_id, item.text, item.message_ids) for item in result.sent)
         self._journal.write(Finished(self._journal.now_ms(), call.id, text, result.error, sent))
+
+
+def bounded_calls(calls: Sequence[ToolCall], step: int) -> tuple[ToolCall, ...]:
+    """The calls of an answer as the journal keeps them.
+
+    Args:
+        step: number of the checkpoint that keeps them.
+    """
+    budget = ARGUMENT_CHARS
+    bounded = []
+    for number, call in enumerate(calls[:MAX_CALLS]):
+        fits = len(call.arguments) <= budget
+        budget -= len(call.arguments) if fits else 0
+        # ids must be unique within the turn; some servers number from zero in every answer
+        name = f"{step}_{number}_{_ID_JUNK.sub('', call.id)}"[:40]
+        bounded.append(ToolCall(name, call.name[:100], call.arguments if fits else "too long"))
+    return tuple(bounded)
 
 
 def _error(text: str) -> ToolResult:

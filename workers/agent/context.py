@@ -211,6 +211,15 @@ class TurnContext:
         with self._lock:
             self._stamp = self.clock.monotonic()
 
+    def watch(self) -> None:
+        """What a call that waits for somebody else asks meanwhile (``providers.base.Watch``).
+
+        Raises:
+            TurnInterrupted: as :meth:`check`.
+        """
+        self.check()
+        self.waiting()
+
     @contextmanager
     def step(self, name: str, limit_s: float) -> Iterator[None]:
         """Name what comes next and how long it may stand still; checks before it begins.

@@ -8,13 +8,13 @@ only looks at that state and does the next thing:
     a call is open    → run, resume, or report "interrupted, outcome unknown"
     a final answer    → finish
     else              → absorb what came in meanwhile, then ask the model
+
+What a model is asked with is made in :mod:`workers.agent.reading`.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
-from functools import cached_property
 
 import msgspec
 
@@ -24,57 +24,33 @@ from shoal.base.logging import get_logger
 from shoal.state.records import Grant
 from shoal.state.steps import Commit, Park, Step, Yield
 from workers.agent.attached import Attached
-from workers.agent.calls import MAX_ROUNDS, Calls
-from workers.agent.compaction import summarise
+from workers.agent.calls import MAX_ROUNDS, Calls, bounded_calls
 from workers.agent.context import TurnContext, TurnOverdue, TurnStopped, TurnStuck
 from workers.agent.final_files import final_files
 from workers.agent.finish import Ending
 from workers.agent.incoming import Incoming
-from workers.agent.journal import (
-    Answered,
-    Compacted,
-    Edited,
-    Heard,
-    Journal,
-    Refused,
-)
-from workers.agent.models import GUIDE, AllModelsFailedError, Answer, candidates
+from workers.agent.journal import Answered, Edited, Heard, Journal, Refused
+from workers.agent.models import MODEL_STEP_S, AllModelsFailedError, Answer, candidates
 from workers.agent.opening import open_turn, placed, with_model
-from workers.agent.past import Past
-from workers.agent.pictures import blinded, pictures_of
 from workers.agent.presence import Presence, left_behind
-from workers.agent.prompt import Surroundings, system_prompt, user_text
-from workers.agent.providers.base import (
-    ContextOverflowError,
-    Message,
-    ModelError,
-    ModelRequest,
-    ToolCall,
-)
+from workers.agent.providers.base import ContextOverflowError, ModelError, ToolCall
+from workers.agent.reading import Reading
 from workers.agent.results import TurnDeps
 from workers.agent.streaming import Stream, ended_preview
 from workers.agent.visibility import reply_mode
-from workers.agent.workspace import workspace_files
 from workers.sessions.canonical import DUPLICATE_REASON, is_spoken_for
 from workers.sessions.changes import DELETED_REASON
-from workers.sessions.history import pending
 from workers.sessions.opened import open_session
 from workers.sessions.records import TurnRequest, decode_turn
 from workers.sessions.state import SessionState
-from workers.sessions.system_events import event_lines, pending_events
+from workers.sessions.system_events import pending_events
 
 __all__ = ["TurnLoop"]
 
 GRACE_ROUNDS = 2
-MAX_CALLS = 16
 ANSWER_CHARS = 24_000
-ARGUMENT_CHARS = 48_000
-MODEL_STEP_S = 60.0
-"""The socket wait looks up every quarter second; how long a model may be silent is the provider's."""
 RETRY_DELAYS_MS = (2_000, 8_000, 20_000)
 """Parks between attempts when no model answers; after the last the user is told."""
-
-_ID_JUNK = re.compile(r"[^A-Za-z0-9_-]")
 
 log = get_logger(__name__)
 
@@ -91,10 +67,8 @@ class TurnLoop:
         self.context = context
         self.profile = deps.profile(request)
         self.journal = Journal(grant, deps.store.lanes, context)
-        self.tools = deps.tools.for_turn(request, self.profile.tools)
-        self.mode = reply_mode(
-            request, self.profile, tool_available=any(tool.name == "message" for tool in self.tools)
-        )
+        tools = deps.tools.for_turn(request, self.profile.tools)
+        mode = reply_mode(request, self.profile, tool_available=any(tool.name == "message" for tool in tools))
         self.session = open_session(fields, request, self.profile.reset, cause=grant.head.identity)
         edited = self.journal.state.edited
         if edited is not None:
@@ -103,14 +77,15 @@ class TurnLoop:
         self._files = Attached(grant, deps.store, self.journal, deps.files)
         self._partial: list[str] = []
         context.limit(self.profile.timeout_s)
-        self._ending = Ending(
-            grant, request, self.profile, self.mode, self.session, self.journal, self.requests()
-        )
+        self._ending = Ending(grant, request, self.profile, mode, self.session, self.journal, self.requests())
         self._ending.hint = deps.hint
         if deps.load is not None:
             self._ending.files = final_files(deps.load, context)
         self._incoming = Incoming(
             grant, deps.store.lanes, self.journal, self.profile, self._ending, self._files
+        )
+        self._reading = Reading(
+            deps, self.refs, self.profile, self.session, self.journal, context, self._ending, tools
         )
         self.presence = Presence.none(request)
         self.stream = Stream(grant.head.identity, request, None, self.journal, context)
@@ -264,7 +239,7 @@ class TurnLoop:
                 return self._ending.trouble("rounds", code="tool-rounds")
             else:
                 self.presence.took_in(self._incoming.absorb())
-                self._compact()
+                self._reading.fit()
                 ended = self._ask()
                 if ended is not None:
                     return ended
@@ -288,21 +263,12 @@ class TurnLoop:
             answer = self._answer()
         except ModelError as error:
             return self._no_answer(error)
-        text, calls = answer.text[:ANSWER_CHARS], answer.calls[:MAX_CALLS]
-        budget = ARGUMENT_CHARS
-        bounded = []
-        for number, call in enumerate(calls):
-            fits = len(call.arguments) <= budget
-            budget -= len(call.arguments) if fits else 0
-            # ids must be unique within the turn; some servers number from zero in every answer
-            name = f"{self.journal.step + 1}_{number}_{_ID_JUNK.sub('', call.id)}"[:40]
-            bounded.append(ToolCall(name, call.name[:100], call.arguments if fits else "too long"))
         self.journal.write(
             Answered(
                 self.journal.now_ms(),
                 str(answer.model),
-                text,
-                tuple(bounded),
+                answer.text[:ANSWER_CHARS],
+                bounded_calls(answer.calls, self.journal.step + 1),
                 answer.usage,
                 answer.stop,
                 int(answer.seconds * 1000),
@@ -319,15 +285,15 @@ class TurnLoop:
                 with self.context.step(f"model {self.refs[0]}", MODEL_STEP_S):
                     return self.deps.models.answer(
                         self.refs,
-                        self._model_request,
+                        self._reading.request,
                         account=self.request.account,
-                        watch=self._watch,
+                        watch=self.context.watch,
                         on_text=self._streamed,
                         on_thinking=self._thinks,
                         on_restart=self._restarted,
                     )
             except ContextOverflowError:
-                if not self._compact(force=True) and not self._past.cut():
+                if not self._reading.shorten():
                     raise
 
     def _thinks(self) -> None:
@@ -343,95 +309,6 @@ class TurnLoop:
     def _restarted(self) -> None:
         self._partial.clear()
         self.stream.restarted()
-
-    def _watch(self) -> None:
-        self.context.check()
-        self.context.waiting()
-
-    def _model_request(self, ref: ModelRef) -> ModelRequest:
-        messages = self._turn_messages()
-        return ModelRequest(
-            model=ref.model,
-            system=system_prompt(
-                self.profile,
-                self.request,
-                mode=self.mode,
-                activation=self.session.state.activation,
-                tools=[tool.name for tool in self.tools],
-                files=workspace_files(self.profile, self.request),
-            ),
-            messages=(*self._past.messages(), *(messages if self.profile.sees(ref) else blinded(messages))),
-            tools=tuple(tool.spec(self.request) for tool in self.tools),
-            params=self.profile.params.get(str(ref), {}),
-            said=self._said(),
-        )
-
-    def _said(self) -> str:
-        latest = list(self._ending.absorbed.values())[-1:]
-        return latest[0].text if latest else self.request.text
-
-    @property
-    def _remembered(self) -> str:
-        """The transcript the model is shown; none for a conversation that begins with this turn."""
-        opened = self.journal.state.opened
-        forked = opened is not None and opened.forked
-        return self.session.session_id if forked or not self.session.fresh else ""
-
-    @cached_property
-    def _past(self) -> Past:
-        past = Past(
-            self.deps.store.sessions,
-            self._remembered,
-            self.profile.compaction,
-            grouped=self.request.chat_type != "direct",
-            max_turns=self.profile.history_turns,
-        )
-        done = self.journal.state.compacted
-        if done is not None:
-            past.compacted(done.summary, done.kept_from)
-        return past
-
-    def _compact(self, *, force: bool = False) -> bool:
-        """Sum up the older part of a conversation that is too long, once in a turn; false: nothing done."""
-        if self.journal.state.compacted is not None or self.refs[0] == GUIDE:
-            return False
-        part = self._past.to_compact(force=force)
-        if part is None:
-            return False
-        with self.context.step("compaction", MODEL_STEP_S):
-            answer = summarise(
-                self.deps.models,
-                self.refs,
-                self.profile.compaction,
-                self._past.summary,
-                part.old,
-                account=self.request.account,
-                watch=self._watch,
-            )
-        if answer is None:
-            return False
-        self.journal.write(Compacted(self.journal.now_ms(), answer.text, part.kept_from, answer.usage))
-        self._past.compacted(answer.text, part.kept_from)
-        log.info("conversation summed up", session=self.request.session_key, lines=len(part.old))
-        return True
-
-    def _turn_messages(self) -> list[Message]:
-        files = self.journal.state.files.get(self.grant.head.identity)
-        text = user_text(self.request, self.profile, self._surroundings(), files=files)
-        messages = [Message("user", text=text, pictures=pictures_of(files or ()))]
-        messages.extend(self.journal.state.messages)
-        if self.journal.state.answers >= MAX_ROUNDS:
-            messages.append(Message("user", text="[Tool limit reached. Answer now, without tools.]"))
-        return messages
-
-    def _surroundings(self) -> Surroundings:
-        profile, sessions, opened = self.profile, self.deps.store.sessions, self.journal.state.opened
-        return Surroundings(
-            history=pending(sessions, self.request, profile.history_limit, profile.context),
-            since_ms=0 if self.session.fresh else self.session.state.last_ms,
-            events=tuple(event_lines(self.journal.state.heard, profile.envelope.timezone)),
-            thread_starter=opened.starter if opened is not None else "",
-        )
 
     def _no_answer(self, error: ModelError) -> Step:
         log.warning("no model answered", code=error.code, session=self.request.session_key, error=error)

@@ -38,6 +38,7 @@ from workers.agent.providers.base import (
 
 __all__ = [
     "GUIDE",
+    "MODEL_STEP_S",
     "AllModelsFailedError",
     "Answer",
     "Cooldowns",
@@ -48,6 +49,9 @@ __all__ = [
 GUIDE = ModelRef("guide", "guide")
 """The built-in agent that answers until a model is configured."""
 
+MODEL_STEP_S = 60.0
+"""Limit of a turn's step that asks a model. While it waits it looks up every quarter second; how long a model
+may be silent is the provider's."""
 REST_S = (60, 300, 1500, 3600)
 BILLING_REST_S = (5 * 3600, 10 * 3600, 20 * 3600, 24 * 3600)
 COUNT_TTL_S = 24 * 3600
