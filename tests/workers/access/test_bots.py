@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from tests.workers.access.support import BORN, BOT, CHANNEL, DM, ROOM, facts, one
+from tests.workers.access.support import BORN, BOT, CHANNEL, DM, ROOM, Counting, facts, one
 from workers.access.decide import decide
 from workers.access.decision import Decision, Mark
-from workers.access.facts import MentionFacts, MessageFacts, SenderFacts, Surface, Tallied
-from workers.access.needs import PluralKitNeeded, TallyNeeded
+from workers.access.facts import MentionFacts, SenderFacts, Surface
+from workers.access.needs import PluralKitNeeded
 from workers.access.patterns import Patterns
 from workers.access.settings import AccessSettings
 
@@ -68,33 +68,14 @@ def test_a_webhook_stays_closed_where_pluralkit_does_not_answer_even_with_bots_a
 # -- loops -----------------------------------------------------------------------------------------------
 
 
-class Loop:
-    """Messages of one bot to us, each a second after the other, with a memory as Redis has it."""
+class Loop(Counting):
+    """Messages of one bot to us, each a second after the other."""
 
     def __init__(self, **protection: Any) -> None:
-        self.settings = read(one({"requireMention": False}, allowBots=True, botLoopProtection=protection))
-        self.now = BORN
-        self.marks: dict[str, list[int]] = {}
+        super().__init__(read(one({"requireMention": False}, allowBots=True, botLoopProtection=protection)))
 
-    def say(self, sender: SenderFacts = OTHER, surface: Surface = ROOM, after_ms: int = 1000) -> Decision:
-        self.now += after_ms
-        message = facts(surface, sender=sender, message_id="8", born_ms=self.now)
-        decision = self.decided(message)
-        for mark in decision.marks:
-            self.marks.setdefault(mark.name, []).append(self.now)
-        return decision
-
-    def decided(self, message: MessageFacts) -> Decision:
-        decision = decide(message, self.settings)
-        while decision.needs:
-            found = {need: self.count(need) for need in decision.needs if isinstance(need, TallyNeeded)}
-            message = message.learned(tallies={**message.known.tallies, **found})
-            decision = decide(message, self.settings)
-        return decision
-
-    def count(self, need: TallyNeeded) -> Tallied:
-        marks = [at for at in self.marks.get(need.name, []) if need.after_ms < at < need.before_ms]
-        return Tallied(len(marks), max(marks, default=0))
+    def say(self, surface: Surface = ROOM, after_ms: int = 1_000, **more: Any) -> Decision:
+        return super().say(surface, after_ms, **{"sender": OTHER, **more})
 
     def reasons(self, count: int, **more: Any) -> list[str]:
         return [self.say(**more).reason for _ in range(count)]
@@ -126,9 +107,9 @@ def test_people_other_bots_and_other_channels_are_not_affected() -> None:
     """3.11."""
     loop = Loop(maxEventsPerWindow=1)
     assert loop.reasons(2) == ["", "bot-loop"]
-    assert loop.say(SenderFacts("6", bot=True)).allowed
+    assert loop.say(sender=SenderFacts("6", bot=True)).allowed
     assert loop.say(surface=replace(ROOM, channel_id="66")).allowed
-    assert loop.say(SenderFacts("1")).allowed
+    assert loop.say(sender=SenderFacts("1")).allowed
     assert loop.say().reason == "bot-loop"
 
 

@@ -4,42 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.workers.access.support import ANN, BOB, BORN, GUILD, ROOM, facts, one, settings
-from workers.access.decide import decide
-from workers.access.decision import Decision
-from workers.access.facts import MessageFacts, PluralKitSender, SenderFacts, Surface, Tallied
-from workers.access.needs import TallyNeeded
+from tests.workers.access.support import ANN, BOB, GUILD, ROOM, Counting, facts, one, settings
+from workers.access.facts import PluralKitSender, SenderFacts, Surface
 from workers.access.rates import DAY_MS
 
 
-class People:
-    """People who write, with a memory as Redis has it."""
-
+class People(Counting):
     def __init__(self, section: dict[str, Any], **commands: Any) -> None:
-        self.settings = settings(section, **commands)
-        self.now = BORN
-        self.marks: dict[str, list[int]] = {}
-
-    def say(self, surface: Surface = ROOM, after_ms: int = 1_000, **more: Any) -> Decision:
-        self.now += after_ms
-        message = facts(surface, message_id="8", born_ms=self.now, **more)
-        decision = self.decided(message)
-        for mark in decision.marks:
-            self.marks.setdefault(mark.name, []).append(self.now)
-        return decision
-
-    def decided(self, message: MessageFacts) -> Decision:
-        decision = decide(message, self.settings)
-        while decision.needs:
-            assert not decision.allowed, "what is not known counts against the sender"
-            found = {need: self.count(need) for need in decision.needs if isinstance(need, TallyNeeded)}
-            message = message.learned(tallies={**message.known.tallies, **found})
-            decision = decide(message, self.settings)
-        return decision
-
-    def count(self, need: TallyNeeded) -> Tallied:
-        marks = [at for at in self.marks.get(need.name, []) if need.after_ms < at < need.before_ms]
-        return Tallied(len(marks), max(marks, default=0))
+        super().__init__(settings(section, **commands))
 
 
 def free(**more: Any) -> dict[str, Any]:
