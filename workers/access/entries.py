@@ -135,13 +135,6 @@ class AllowList:
         """The same list without its wildcard."""
         return AllowList(False, self.ids, self.names, self.groups, self.guild_ids)
 
-    def only_id(self) -> str | None:
-        """The one Discord user it names, where it names one user and nobody else."""
-        if self.wildcard or self.names or self.groups or len(self.ids) != 1:
-            return None
-        (only,) = self.ids
-        return only if only.isdigit() else None
-
 
 @dataclass(slots=True)
 class _Reading:
