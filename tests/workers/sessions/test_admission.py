@@ -220,6 +220,25 @@ def test_interrupt_is_a_stop_of_what_is_older_and_an_ordinary_message() -> None:
     assert idle.stop is None, "nothing is older; what others are still writing is none of its business"
 
 
+@pytest.mark.parametrize(
+    ("author", "more", "moves"),
+    [
+        (ANN, {"pinned_owner": ANN}, True),
+        (BOB, {"pinned_owner": ANN}, False),
+        (BOB, {}, True),
+        (BOB, {"pinned_owner": ANN, "dm_scope": "per-channel-peer"}, True),
+    ],
+)
+def test_announcements_of_the_session_that_dms_share_stay_with_its_owner(
+    author: str, more: dict[str, Any], moves: bool
+) -> None:
+    """``spec/inbound.md`` 5.3; without that a guest's DM would be told what is the owner's."""
+    both = {"allowFrom": [ANN, BOB], "guilds": {GUILD: {}}}
+    assert pushed(admit(event(message("hi", author)), View(both, **more))).updates_route is moves
+    elsewhere = pushed(admit(event(in_guild("hi", author)), View(both, **more)))
+    assert elsewhere.updates_route
+
+
 # -- edits and deletes -----------------------------------------------------------------------------
 
 

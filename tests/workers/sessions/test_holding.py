@@ -234,3 +234,34 @@ def test_behind_a_held_message_everything_of_its_author_queues() -> None:
         assert push.lane == LANE, data
         assert admission.summary == "held · order"
     assert admit(event(in_guild("/stop")), busy).stop is not None
+
+
+# -- edits -------------------------------------------------------------------------------------------
+
+
+def edit_of(message_id: str, born: int, **fields: Any) -> Record:
+    """An edit as Discord may send it: with no more than id, place, author and text."""
+    data = in_guild("edited", id=message_id, edited_timestamp="2026-01-05T00:50:00+00:00", **fields)
+    for name in ("member", "guild_id", "channel_type", "webhook_id"):
+        data.pop(name, None)
+    push = hold_push(LANE, event(data, "MESSAGE_UPDATE"), f"{message_id}.1", kind="edit")
+    return replace(push.record, born=born)
+
+
+def test_an_edit_that_tells_no_member_leaves_the_roles_as_they_were() -> None:
+    """Else whoever is let in by a role would be refused for having corrected a word."""
+    section = {"guilds": {GUILD: {"roles": ["77"]}}}
+    first = held(1, 10_000, member={"roles": ["77"], "nick": "Annie"})
+    found = decided(look(first, [], [edit_of(str(NOW + 1), 10_100)], view(section), 20_000))
+    turn = turn_of(found)
+    assert turn.text.endswith("edited")
+    assert (turn.author_name, turn.member_roles, turn.guild_id) == ("Annie", ("77",), GUILD)
+
+
+def test_an_edit_makes_no_person_of_a_webhook() -> None:
+    """Else a webhook that edits while it waits would be heard as the person its id might be."""
+    first = held(1, 10_000, webhook_id=ANN)
+    found = decided(look(first, [], [edit_of(str(NOW + 1), 10_100)], view(), 20_000))
+    assert [effect.reason for effect in found.admission.effects if isinstance(effect, Outcome)] == [
+        "webhook-author"
+    ]
