@@ -14,10 +14,9 @@ from dataclasses import replace
 import msgspec
 
 from shoal.state.effects import Effect, Note, Outcome, SessionPut
-from workers.access.decision import Reason
 from workers.sessions.admission.arrival import ORDINARY, Arrival
 from workers.sessions.admission.request import turn_request
-from workers.sessions.admission.results import Admission, Notice, dropped, record_identity
+from workers.sessions.admission.results import Admission, Notice, record_identity
 from workers.sessions.admission.turns import push_turn
 from workers.sessions.keys import session_lane
 from workers.sessions.queueing import MODES, read_options
@@ -30,19 +29,15 @@ __all__ = ["find_command"]
 
 
 def find_command(arrival: Arrival, view: AdmissionView) -> Admission | None:
-    """What a text command does, or the refusal of one; ``None``: the message is something else.
+    """What a text command does; ``None``: the message is something else, or access has its own word for it.
 
-    Whoever may not command here is refused before the mention gate; an authorized command that
-    names somebody else is not for us.
+    Access refuses whoever may not command here (:func:`workers.access.decide.decide`), and an authorized
+    command that names somebody else is not for us.
     """
-    command, decision = arrival.command, arrival.decision
-    if command is None or arrival.message.type not in ORDINARY:
+    command = arrival.command
+    if command is None or arrival.message.type not in ORDINARY or not arrival.decision.allowed:
         return None
-    if not (decision.allowed or decision.history):
-        return None  # access has its own word for that
-    if not decision.authorized:
-        return dropped(view.settings.account, arrival.message.id, Reason.COMMAND_UNAUTHORIZED)
-    return _COMMANDS[command.name](arrival, command, view) if decision.allowed else None
+    return _COMMANDS[command.name](arrival, command, view)
 
 
 # -- starting afresh ---------------------------------------------------------------------------------
