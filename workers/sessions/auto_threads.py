@@ -13,6 +13,7 @@ from dataclasses import replace
 import msgspec
 
 from shoal.discord.wire import ChannelType
+from workers.access.bots import is_machine
 from workers.access.decision import Decision
 from workers.access.facts import MessageFacts
 from workers.sessions.place import conversation_at
@@ -36,12 +37,11 @@ def auto_thread(
     message: WireMessage, facts: MessageFacts, decision: Decision, settings: Settings
 ) -> AutoThread | None:
     """The thread an admitted message is to be answered in, or ``None`` to answer where it is."""
-    surface, sender = facts.surface, facts.sender
+    surface = facts.surface
     entry = decision.channel
     if entry is None or not entry.auto_thread or surface.guild_id is None or surface.is_thread:
         return None
-    machine = (sender.bot or sender.webhook) and sender.pluralkit is None
-    if surface.channel_type in _WITHOUT_THREADS or machine:
+    if surface.channel_type in _WITHOUT_THREADS or is_machine(facts, settings.access):
         return None
     name = thread_name(message.body.content, message.id)
     # routed as the thread will be, so that its next message finds the same agent

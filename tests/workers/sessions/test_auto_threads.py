@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -69,6 +70,14 @@ def test_the_message_goes_straight_into_the_lane_of_its_thread() -> None:
 )
 def test_what_gets_no_thread(data: dict[str, Any], facts: dict[str, Any], section: dict[str, Any]) -> None:
     _, request = pushed(admit(event(data), View(section, channels={**FACTS, **facts})))
+    assert request.auto_thread is None
+
+
+def test_another_bot_of_the_fleet_gets_no_thread_whatever_the_event_says() -> None:
+    sibling = View({**SECTION, "allowBots": True}, channels=FACTS)
+    known = replace(sibling.settings.access, siblings=frozenset({ANN}))
+    sibling.settings = replace(sibling.settings, access=known)
+    _, request = pushed(admit(event(in_guild()), sibling))
     assert request.auto_thread is None
 
 
