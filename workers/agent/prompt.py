@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from workers.access.facts import Activation
 from workers.agent.attached import notes_of
 from workers.agent.context_blocks import Surroundings, context_blocks, fenced
 from workers.agent.envelope import zone_name
@@ -20,7 +21,6 @@ from workers.agent.profile import AgentProfile
 from workers.agent.visibility import ReplyMode
 from workers.media.files import MediaFile
 from workers.sessions.records import TurnRequest
-from workers.sessions.state import Activation
 from workers.sessions.untrusted import bounded, header_value, neutral, plain_lines
 
 __all__ = ["Surroundings", "system_prompt", "user_text"]

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
-__all__ = ["Activation", "SessionState"]
+from workers.access.facts import Activation
 
-Activation = Literal["", "mention", "always"]
+__all__ = ["SessionState"]
 
 
 @dataclass(frozen=True, slots=True)

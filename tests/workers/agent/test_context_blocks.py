@@ -8,12 +8,12 @@ import msgspec
 import pytest
 
 from tests.workers.agent.support.prompts import HEADINGS, parse
+from workers.access.facts import Activation
 from workers.agent.envelope import UTC, EnvelopeOptions, elapsed, stamp
 from workers.agent.profile import AgentProfile
 from workers.agent.prompt import Surroundings, system_prompt, user_text
 from workers.sessions.history import HistoryEntry, Pending
 from workers.sessions.records import ForwardedFrom, QuotedMessage, TurnRequest
-from workers.sessions.state import Activation
 
 NIGHT = 1_700_000_000_000
 """Tue 2023-11-14 22:13:20 UTC."""
