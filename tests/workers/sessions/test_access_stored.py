@@ -212,6 +212,20 @@ def test_a_webhook_has_no_roles_and_is_not_asked_for_them(make: Make) -> None:
     assert front.event(data).summary == "admitted · main"
 
 
+@pytest.mark.parametrize(("bots", "reason"), [(True, ""), (False, "webhook-author")])
+def test_a_webhook_of_which_pluralkit_knows_nothing_is_a_webhook(
+    make: Make, store: Store, bots: bool, reason: str
+) -> None:
+    """3.12: what PluralKit has answered is not asked for again, and the message goes on as what it is."""
+    front = make({"allowBots": bots, "pluralkit": {"enabled": True}})
+    data = by({"id": "800", "username": "hook", "bot": True}, webhook_id="800")
+    assert front.event(data).summary == "held · pluralkit"
+    store.lookups.put(Asked("default", "pluralkit", str(NOW)), None, ttl_s=60)
+    view = StoreView(front.settings, store)
+    arrival = inform(event(data), read_message(event(data).data), view)
+    assert (arrival.decision.reason, arrival.decision.needs) == (reason, frozenset())
+
+
 # -- tools of a place and a sender (3.10) --------------------------------------------------------------
 
 

@@ -236,6 +236,31 @@ def test_behind_a_held_message_everything_of_its_author_queues() -> None:
     assert admit(event(in_guild("/stop")), busy).stop is not None
 
 
+# -- files -------------------------------------------------------------------------------------------
+
+FILE = {"id": "5", "filename": "a.png", "url": "https://cdn.discordapp.com/a.png", "size": 9}
+
+
+@pytest.mark.parametrize(
+    ("section", "mention", "outcome"),
+    [
+        ({"guilds": {GUILD: {"users": ["999"]}}}, True, "sender-not-listed"),
+        ({"guilds": {}}, True, "guild-not-listed"),
+        (OPEN, False, "mention-required"),
+    ],
+)
+def test_files_of_a_message_that_is_refused_are_not_asked_for(
+    section: dict[str, Any], mention: bool, outcome: str
+) -> None:
+    """R18: media are fetched after access is granted, never before."""
+    data = in_guild("look", mention=mention, attachments=[FILE])
+    seen = view(section, debounce_ms=0, fetches=True)
+    [ended] = [effect for effect in admit(event(data), seen).effects if isinstance(effect, Outcome)]
+    assert ended.reason == outcome
+    allowed = admit(event(in_guild("look", attachments=[FILE])), view(debounce_ms=0, fetches=True))
+    assert allowed.summary == "held · files"
+
+
 # -- edits -------------------------------------------------------------------------------------------
 
 
