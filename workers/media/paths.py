@@ -108,26 +108,27 @@ def _open(text: str, places: Places, max_bytes: int, kinds: Sequence[str]) -> Lo
     wanted = _read(text, places)
     handle = _handle(wanted)
     try:
-        real = _where(handle, wanted)
-        _judge_place(real, places)
-        found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode):
-            raise PathRefused("no-file")
-        if found.st_nlink != 1:  # a second name of a file that lies elsewhere
-            raise PathRefused("hard-link" if found.st_nlink else "missing")
-        if not found.st_size:
-            raise PathRefused("empty")
-        if found.st_size > max_bytes:
-            raise PathRefused("too-large")
-        mime = kind_of(os.pread(handle, HEAD_BYTES, 0))
-        if kinds and not any(mime.startswith(kind) for kind in kinds):
-            raise PathRefused("kind")
-        return LocalFile(os.fdopen(handle, "rb"), real, real.name, found.st_size, mime)
-    except BaseException as error:
-        os.close(handle)
-        if isinstance(error, OSError):
-            raise PathRefused("unreadable") from None
-        raise
+        with contextlib.ExitStack() as undo:
+            undo.callback(os.close, handle)
+            real = _where(handle, wanted)
+            _judge_place(real, places)
+            found = os.fstat(handle)
+            if not stat.S_ISREG(found.st_mode):
+                raise PathRefused("no-file")
+            if found.st_nlink != 1:  # a second name of a file that lies elsewhere
+                raise PathRefused("hard-link" if found.st_nlink else "missing")
+            if not found.st_size:
+                raise PathRefused("empty")
+            if found.st_size > max_bytes:
+                raise PathRefused("too-large")
+            mime = kind_of(os.pread(handle, HEAD_BYTES, 0))
+            if kinds and not any(mime.startswith(kind) for kind in kinds):
+                raise PathRefused("kind")
+            opened = LocalFile(os.fdopen(handle, "rb"), real, real.name, found.st_size, mime)
+            undo.pop_all()  # from now on the file closes it
+            return opened
+    except OSError:
+        raise PathRefused("unreadable") from None
 
 
 def _read(text: str, places: Places) -> Path:

@@ -60,20 +60,18 @@ class AnthropicProvider:
 
     def stream(self, request: ModelRequest, watch: Watch) -> Iterator[Event]:
         """Run one call; see :class:`workers.agent.providers.base.Provider`."""
+        client = self._sdk(request.model)  # says so where the SDK is not installed
+        import httpx2
+        from anthropic import AnthropicError
+
         from workers.agent.providers.http import watching
 
-        client = self._sdk(request.model)
         with watching(watch):
             try:
                 yield from self._stream(client, request, watch)
-            except Exception as error:
+            except (AnthropicError, httpx2.HTTPError, httpx2.StreamError) as error:
                 watch()  # the SDK wraps what the watch raised inside it: raise it again, bare
-                import httpx2
-                from anthropic import AnthropicError
-
-                if isinstance(error, AnthropicError | httpx2.HTTPError | httpx2.StreamError):
-                    raise from_sdk(error, provider=self.id, model=request.model) from error
-                raise
+                raise from_sdk(error, provider=self.id, model=request.model) from error
 
     def prepare(self) -> None:
         """Load the SDK and make the client, so that the first call need not.

@@ -70,18 +70,17 @@ class OpenAIProvider:
 
     def stream(self, request: ModelRequest, watch: Watch) -> Iterator[Event]:
         """Run one call; see :class:`workers.agent.providers.base.Provider`."""
+        import httpx2
+        from openai import OpenAIError
+
         from workers.agent.providers.http import watching
 
         with watching(watch):
             try:
                 yield from self._stream(request, watch)
-            except Exception as error:
+            except (OpenAIError, httpx2.HTTPError, httpx2.StreamError) as error:
                 watch()  # the SDK wraps what the watch raised inside it: raise it again, bare
-                from openai import OpenAIError
-
-                if isinstance(error, OpenAIError) or _is_httpx(error):
-                    raise from_sdk(error, provider=self.id, model=request.model) from error
-                raise
+                raise from_sdk(error, provider=self.id, model=request.model) from error
 
     def close(self) -> None:
         """Give up pooled connections."""
@@ -212,12 +211,6 @@ def _usage(usage: Any) -> Usage:
         output=usage.get("completion_tokens") or 0,
         cached=details.get("cached_tokens") or 0,
     )
-
-
-def _is_httpx(error: Exception) -> bool:
-    import httpx2
-
-    return isinstance(error, httpx2.HTTPError | httpx2.StreamError)
 
 
 def _messages(request: ModelRequest) -> list[dict[str, Any]]:
