@@ -93,9 +93,11 @@ class MemoryIndex:
         for attempt in (1, 2):
             db = sqlite3.connect(self._database, timeout=BUSY_MS / 1000, isolation_level=None)
             try:
-                db.execute("PRAGMA journal_mode = WAL")
+                # no WAL: switching to it waits for nobody, and a search that came beside another's failed
+                if _version(db) == VERSION:
+                    return db
                 db.execute("BEGIN IMMEDIATE")
-                if db.execute("PRAGMA user_version").fetchone()[0] == VERSION:
+                if _version(db) == VERSION:  # made meanwhile
                     db.execute("COMMIT")
                     return db
                 if not db.execute("SELECT 1 FROM sqlite_master").fetchone():
@@ -131,15 +133,11 @@ class MemoryIndex:
         if not gone and not new:
             return
         db.execute("BEGIN IMMEDIATE")
-        try:
+        with db:  # ends the transaction, one way or the other
             for name in (*gone, *new):
                 _forget(db, name)
             for name in new:
                 self._add(db, name, present[name])
-        except BaseException:
-            db.execute("ROLLBACK")
-            raise
-        db.execute("COMMIT")
 
     def _add(self, db: sqlite3.Connection, path: str, stamp: tuple[int, int]) -> None:
         try:
@@ -155,6 +153,10 @@ class MemoryIndex:
             for table in ("words", "runs"):
                 db.execute(f"INSERT INTO {table} (rowid, text) VALUES (?, ?)", (row, part.text))  # noqa: S608
         db.execute("INSERT INTO files VALUES (?, ?, ?)", (path, *stamp))
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _forget(db: sqlite3.Connection, path: str) -> None:
