@@ -47,7 +47,7 @@ class ActionContext:
         may_read: whether the config lets a channel be read.
         presence: hands a gateway command on (``set-presence``).
         demand: raises :class:`ActionError` unless the one who asked has a permission here.
-        by_owner: an owner of the bot asked.
+        by_owner: everybody who wrote into the turn owns the bot.
         others: who else wrote into the same turn. What the one who asked must be allowed, they must be,
             too: nobody borrows a moderator's powers by writing into his turn.
     """

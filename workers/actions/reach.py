@@ -28,7 +28,7 @@ def check_reach(action: Action, args: Args, context: ActionContext) -> None:
         return
     if action.asks is not None:
         guild_id = args.guild(context)
-    elif context.by_owner and not context.others:
+    elif context.by_owner:
         return
     else:
         guild_id = context.guild_id or ""

@@ -79,6 +79,9 @@ def test_a_permission_of_one_server_changes_nothing_in_another(world: World) -> 
         world.do("category-delete", world.mo, categoryId=world.elsewhere)
     with pytest.raises(ActionError):
         world.do("channel-edit", world.mo, channelId=world.dm, guildId=world.ours, topic="x")
+    for name in ("channel-create", "channel-edit", "channel-move"):
+        with pytest.raises(ActionError, match="not allowed"):
+            world.do(name, world.mo, name="x", parentId=world.elsewhere)
     topics = {one["id"]: one.get("topic") for one in world.rest.get_guild_channels(world.ours)}
     assert topics[world.secret] == "fine"
 
@@ -104,6 +107,20 @@ def test_nobody_borrows_the_powers_of_whose_turn_he_wrote_into(world: World) -> 
     with pytest.raises(ActionError, match="required permissions"):
         world.do("delete", world.mo, world.pat, messageId=said)
     assert world.do("delete", world.mo, messageId=said)["ok"]
+
+
+def test_owners_write_in_the_server_of_the_conversation_only(world: World) -> None:
+    """They read wherever the bot is; written is where people see who asked for it."""
+    for place in (world.elsewhere, world.dm):
+        said = world.rest.create_message(place, content="old", nonce=None)["id"]
+        for name, values in (
+            ("edit", {"message": "x"}),
+            ("delete", {}),
+            ("thread-create", {"threadName": "x"}),
+        ):
+            with pytest.raises(ActionError, match="Only this conversation"):
+                world.do(name, world.mo, owner=True, target=place, messageId=said, **values)
+        assert world.rest.get_message(place, said)["content"] == "old"
 
 
 def test_the_operator_is_not_asked(world: World) -> None:
