@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from workers.sessions.wire import User, read_id, read_user
+from workers.sessions.wire import User, read_id, read_roles, read_user
 
 __all__ = ["COMPONENT", "FORM", "Interaction", "read_interaction"]
 
@@ -62,7 +62,6 @@ def read_interaction(raw: msgspec.Raw | bytes) -> Interaction | None:
     if user is None or not (interaction_id and channel and isinstance(data.get("token"), str)):
         return None
     message = _map(data.get("message"))
-    roles = member.get("roles")
     return Interaction(
         id=interaction_id,
         type=data["type"] if isinstance(data.get("type"), int) else 0,
@@ -72,7 +71,7 @@ def read_interaction(raw: msgspec.Raw | bytes) -> Interaction | None:
         guild_id=read_id(data.get("guild_id")) or None,
         user=user,
         nick=_text(member.get("nick")),
-        roles=tuple(found for role in roles if (found := read_id(role))) if isinstance(roles, list) else None,
+        roles=read_roles(member),
         custom_id=_text(inner.get("custom_id")),
         values=_texts(inner.get("values")),
         fields=dict(_fields(inner.get("components"))),

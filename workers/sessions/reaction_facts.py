@@ -16,7 +16,7 @@ from shoal.state.lookups import Asked, Lookups
 from shoal.state.records import InboundEvent
 from workers.sessions.admission.reactions import Found, needs_of
 from workers.sessions.view import AdmissionView
-from workers.sessions.wire import User, read_id, read_user
+from workers.sessions.wire import User, read_id, read_roles, read_user
 
 __all__ = ["ReactionRest", "find_out"]
 
@@ -69,7 +69,7 @@ def find_out(event: InboundEvent, view: AdmissionView, lookups: Lookups, rest: R
     if needs.member:
         member = ask("member", f"{guild}.{user}", MEMBER_S, lambda: rest.get_guild_member(guild, user))
         if isinstance(member, dict):
-            person, roles = read_user(member.get("user")), _ids(member.get("roles"))
+            person, roles = read_user(member.get("user")), read_roles(member) or ()
         else:
             roles = ()  # left the server: nobody's role, but still somebody with a name
     if (needs.user or needs.member) and person is None:
@@ -105,7 +105,3 @@ class _Asker:
 def _author(message: dict[str, Any]) -> str | None:
     author = message.get("author")
     return read_id(author.get("id")) or None if isinstance(author, dict) else None
-
-
-def _ids(values: Any) -> tuple[str, ...]:
-    return tuple(found for value in values if (found := read_id(value))) if isinstance(values, list) else ()

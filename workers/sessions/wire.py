@@ -26,6 +26,7 @@ __all__ = [
     "read_id",
     "read_ids",
     "read_message",
+    "read_roles",
     "read_user",
     "user_label",
     "user_tag",
@@ -147,6 +148,12 @@ def read_ids(data: msgspec.Raw | bytes, *names: str) -> list[str]:
 def read_user(raw: Any) -> User | None:
     """A user object; ``None`` for anything else."""
     return _user(raw)
+
+
+def read_roles(member: Any) -> tuple[str, ...] | None:
+    """Role ids of a member object; ``None`` where it tells none, as for somebody who is no member."""
+    roles = _map(member).get("roles")
+    return _ids(roles) if isinstance(roles, list) else None
 
 
 def _object(data: msgspec.Raw | bytes) -> dict[str, Any] | None:

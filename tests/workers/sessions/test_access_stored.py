@@ -191,13 +191,15 @@ BY_ROLE = [
 ]
 
 
-def test_a_route_by_roles_needs_the_roles(make: Make, store: Store) -> None:
-    """R19: which agent answers cannot be told of a message without a member."""
+@pytest.mark.parametrize("role", ["77", 77, {"id": "77", "name": "crew"}])
+def test_a_route_by_roles_needs_the_roles(make: Make, store: Store, role: Any) -> None:
+    """R19: which agent answers cannot be told of a message without a member. Decision 55: roles may come as
+    objects."""
     front = make(agents={"list": [{"id": "main"}, {"id": "helper"}]}, bindings=BY_ROLE)
     data = in_guild("hi", BOB)
     del data["member"]
     assert front.event(data).summary.startswith("held")
-    store.lookups.put(Asked("default", "member", f"{GUILD}.{BOB}"), {"roles": ["77"]}, ttl_s=60)
+    store.lookups.put(Asked("default", "member", f"{GUILD}.{BOB}"), {"roles": [role]}, ttl_s=60)
     later = {**data, "id": str(NOW + SECOND)}
     view = StoreView(front.settings, store)
     arrival = inform(event(later), read_message(event(later).data), view)

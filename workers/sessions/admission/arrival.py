@@ -16,13 +16,13 @@ from workers.access.facts import MentionFacts, MessageFacts, SenderFacts, Surfac
 from workers.access.needs import MemberNeeded
 from workers.access.pairing import may_be_paired
 from workers.access.visibility import ContextFilter
-from workers.sessions.admission.asking import ask, roles_of
+from workers.sessions.admission.asking import ask
 from workers.sessions.identity import Identity, identity_of, member_identity
 from workers.sessions.place import Conversation, conversation_of, surface_of
 from workers.sessions.text import message_text
 from workers.sessions.text_commands import TextCommand, command_text, read_command
 from workers.sessions.view import AdmissionView
-from workers.sessions.wire import WireMessage, user_tag
+from workers.sessions.wire import WireMessage, read_roles, user_tag
 
 __all__ = [
     "COMMAND_ECHOES",
@@ -124,7 +124,7 @@ def _with_member(message: WireMessage, surface: Surface, view: AdmissionView) ->
     if message.roles is not None or guild_id is None or not _routed_by_roles(message, surface, view):
         return message
     member = view.facts.member(MemberNeeded(guild_id, message.author.id))
-    return message if member is None else replace(message, roles=roles_of(member))
+    return message if member is None else replace(message, roles=read_roles(member) or ())
 
 
 def _routed_by_roles(message: WireMessage, surface: Surface, view: AdmissionView) -> bool:

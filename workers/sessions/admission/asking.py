@@ -7,9 +7,8 @@ cannot takes the decision as it is, which is closed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import msgspec
 
@@ -30,8 +29,9 @@ from workers.access.needs import (
 )
 from workers.access.settings import AccessSettings
 from workers.sessions.view import AdmissionView
+from workers.sessions.wire import read_roles
 
-__all__ = ["ask", "roles_of"]
+__all__ = ["ask"]
 
 ROUNDS = 8
 """More than any way through the rules can take: who speaks, its roles, groups, activation, two counts."""
@@ -55,12 +55,6 @@ def ask(
             break
         facts, decision = learned, question(learned, settings)
     return facts, decision
-
-
-def roles_of(member: Mapping[str, Any]) -> tuple[str, ...]:
-    """Role ids of a member object; none of one that is no member."""
-    roles = member.get("roles")
-    return tuple(str(role) for role in roles) if isinstance(roles, list) else ()
 
 
 def _learn(facts: MessageFacts, needs: frozenset[Need], view: AdmissionView) -> MessageFacts:
@@ -96,7 +90,7 @@ def _with_roles(facts: MessageFacts, need: MemberNeeded, view: AdmissionView) ->
     member = view.facts.member(need)
     if member is None:
         return facts
-    return replace(facts, sender=replace(facts.sender, roles=roles_of(member)))
+    return replace(facts, sender=replace(facts.sender, roles=read_roles(member) or ()))
 
 
 def _with_words(facts: MessageFacts, need: TranscriptNeeded, view: AdmissionView) -> MessageFacts:

@@ -12,13 +12,12 @@ from shoal.base.ids import snowflake_ms
 from shoal.state.lookups import Asked
 from workers.access.needs import MemberNeeded
 from workers.sessions.admission.arrival import Arrival, author_facts
-from workers.sessions.admission.asking import roles_of
 from workers.sessions.identity import identity_of
 from workers.sessions.questions import asked_of
 from workers.sessions.records import QuotedMessage
 from workers.sessions.text import FORWARD, attachments_of, message_text
 from workers.sessions.view import AdmissionView
-from workers.sessions.wire import WireMessage
+from workers.sessions.wire import WireMessage, read_roles
 
 __all__ = ["quote_question", "quoted"]
 
@@ -72,7 +71,7 @@ def _may_quote(answered: WireMessage, arrival: Arrival, view: AdmissionView) -> 
     member = view.facts.member(need) if need is not None else None
     if not member:
         return False
-    return arrival.context.shows("quote", replace(author_facts(answered), roles=roles_of(member)))
+    return arrival.context.shows("quote", replace(author_facts(answered), roles=read_roles(member) or ()))
 
 
 def _roles_needed(answered: WireMessage, arrival: Arrival) -> MemberNeeded | None:

@@ -33,7 +33,7 @@ from workers.sessions.keys import session_lane
 from workers.sessions.place import conversation_at, surface_at
 from workers.sessions.system_events import QueuedEvent, queue_event
 from workers.sessions.view import AdmissionView
-from workers.sessions.wire import User, read_id, read_user, user_tag
+from workers.sessions.wire import User, read_id, read_roles, read_user, user_tag
 
 __all__ = ["KIND", "Found", "Needs", "cleared", "ignored", "needs_of", "react", "reaction", "reaction_lane"]
 
@@ -290,7 +290,6 @@ def _read(event: InboundEvent) -> _Reaction | None:
         return None
     member = raw.get("member")
     user = read_user(member.get("user")) if isinstance(member, dict) else None
-    roles = member.get("roles") if isinstance(member, dict) else None
     return _Reaction(
         added=event.event == "MESSAGE_REACTION_ADD",
         user_id=user_id,
@@ -299,7 +298,7 @@ def _read(event: InboundEvent) -> _Reaction | None:
         guild_id=read_id(raw.get("guild_id")) or None,
         emoji=emoji,
         user=user if user is not None and user.id == user_id else None,
-        roles=tuple(found for role in roles if (found := read_id(role))) if isinstance(roles, list) else None,
+        roles=read_roles(member),
         author_id=read_id(raw.get("message_author_id")),
     )
 
