@@ -38,7 +38,7 @@ AFTER_S = 1.2
 
 
 class Responder(Protocol):
-    """What is needed of :class:`shoal.discord.rest.Rest`."""
+    """What is needed of :class:`shoal.discord.interactions.InteractionCalls`."""
 
     def create_interaction_response(
         self,
@@ -73,14 +73,14 @@ class Backstop:
     def __init__(
         self,
         store: Store,
-        rest: Responder,
+        calls: Responder,
         account: str,
         *,
         ephemeral: bool,
         on_fatal: Callable[[ShoalError], None],
     ) -> None:
         self._store = store
-        self._rest = rest
+        self._calls = calls
         self._account = account
         self._ephemeral = ephemeral
         self._waiting: list[tuple[float, int, Interaction]] = []
@@ -143,7 +143,7 @@ class Backstop:
             return
         kind, data = answer
         try:
-            self._rest.create_interaction_response(interaction.id, interaction.token, type=kind, data=data)
+            self._calls.create_interaction_response(interaction.id, interaction.token, type=kind, data=data)
         except DiscordError as error:
             if error.json_code != ALREADY_ACKNOWLEDGED:
                 level = log.info if error.json_code == UNKNOWN_INTERACTION else log.error

@@ -37,6 +37,7 @@ from shoal.base.logging import get_logger
 from shoal.base.process import host_name
 from shoal.base.threads import start_thread
 from shoal.discord.connect import open_transport
+from shoal.discord.interactions import InteractionCalls
 from shoal.discord.limiter import Limiter
 from shoal.discord.rest import Rest
 from shoal.discord.transport import Transport
@@ -109,7 +110,11 @@ class Gateway:
         settings = account.discord
         rest = self._rest = Rest(transport)
         self.backstop = Backstop(
-            store, rest, account.id, ephemeral=settings.slash_command.ephemeral, on_fatal=self._fatal
+            store,
+            InteractionCalls(rest),
+            account.id,
+            ephemeral=settings.slash_command.ephemeral,
+            on_fatal=self._fatal,
         )
         settle_shards(store, account.id, shards, token=holder.token)
         self._lookup = make_lookup(account, rest, keep_s=LOOKUP_KEPT_S if shards > 1 else 0.0)

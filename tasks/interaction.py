@@ -14,6 +14,7 @@ import msgspec
 
 from shoal.discord.codes import ALREADY_ACKNOWLEDGED, UNKNOWN_INTERACTION
 from shoal.discord.errors import DiscordError, NotFound
+from shoal.discord.interactions import InteractionCalls
 from shoal.discord.wire import InteractionCallback, InteractionType, MessageFlags
 from shoal.state.records import Grant, InboundEvent, decode_event
 from shoal.state.steps import Commit, Step
@@ -68,7 +69,7 @@ def _clicked(runtime: Runtime, event: InboundEvent) -> Step | None:
     answer = answer_click(event, interaction, view, runtime.store.controls)
     if answer is None:
         return None
-    respond(runtime.rest(event.account), interaction, answer)
+    respond(InteractionCalls(runtime.rest(event.account)), interaction, answer)
     runtime.store.intake.ack(interaction.id, "front")
     return commit_admission(runtime, answer.admission, answer.summary)
 
@@ -76,7 +77,7 @@ def _clicked(runtime: Runtime, event: InboundEvent) -> Step | None:
 def _answer(runtime: Runtime, account: str, interaction: _Interaction) -> str:
     kind, data = _reply(interaction)
     try:
-        runtime.rest(account).create_interaction_response(
+        InteractionCalls(runtime.rest(account)).create_interaction_response(
             interaction.id, interaction.token, type=kind, data=data
         )
     except DiscordError as error:
@@ -105,7 +106,7 @@ def _fill_in(runtime: Runtime, account: str, interaction: _Interaction, data: di
     ):
         return "acknowledged by the gateway"
     try:
-        runtime.rest(account).edit_original_response(
+        InteractionCalls(runtime.rest(account)).edit_original_response(
             interaction.application_id, interaction.token, {"content": data["content"]}
         )
     except NotFound:

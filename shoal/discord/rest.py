@@ -2,33 +2,29 @@
 
 Objects go in and out as Discord has them (dicts). What is decided here, once: the safety
 class of each call, a nonce with ``enforce_nonce`` on message creates, ``allowed_mentions`` on
-everything that carries text, and the priority of the request.
+everything that carries text, and the priority of the request. Answers to interactions are in
+:mod:`shoal.discord.interactions`, threads in :mod:`shoal.discord.threads`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shoal.discord.errors import NotFound, nonsense
+from shoal.discord.answers import Json, list_in, made_in, object_in
+from shoal.discord.errors import NotFound
 from shoal.discord.limiter import Priority
 from shoal.discord.mentions import DEFAULT_MENTIONS
 from shoal.discord.retry import RetryPolicy, Safety
 from shoal.discord.routes import Route
 from shoal.discord.transport import File, Response, Transport
-from shoal.discord.wire import InteractionCallback
 
 __all__ = ["UNSET", "Rest"]
-
-Json = dict[str, Any]
 
 _CHANNEL = "/channels/{channel_id}"
 _MESSAGES = "/channels/{channel_id}/messages"
 _MESSAGE = "/channels/{channel_id}/messages/{message_id}"
 _REACTION = "/channels/{channel_id}/messages/{message_id}/reactions/{emoji}"
-_WITH_TEXT = (InteractionCallback.CHANNEL_MESSAGE_WITH_SOURCE, InteractionCallback.UPDATE_MESSAGE)
-_TOKEN = "/webhooks/{application_id}/{interaction_token}"  # noqa: S105 - a route template
 
 
 class _Unset:
@@ -115,19 +111,19 @@ class Rest:
 
     def get_current_user(self) -> Json:
         """The bot's user (``GET /users/@me``)."""
-        return _object(self.call(Route("GET", "/users/@me")))
+        return object_in(self.call(Route("GET", "/users/@me")))
 
     def get_user(self, user_id: str) -> Json:
         """Any user."""
-        return _object(self.call(Route("GET", "/users/{user_id}", user_id=user_id)))
+        return object_in(self.call(Route("GET", "/users/{user_id}", user_id=user_id)))
 
     def get_application(self) -> Json:
         """The bot's application (``GET /applications/@me``)."""
-        return _object(self.call(Route("GET", "/applications/@me")))
+        return object_in(self.call(Route("GET", "/applications/@me")))
 
     def get_gateway_bot(self, *, timeout: float = 15.0) -> Json:
         """Gateway address, recommended shards, ``session_start_limit`` (``GET /gateway/bot``)."""
-        return _object(self.call(Route("GET", "/gateway/bot"), timeout=timeout))
+        return object_in(self.call(Route("GET", "/gateway/bot"), timeout=timeout))
 
     # -- messages ----------------------------------------------------------------------------
 
@@ -178,7 +174,7 @@ class Rest:
         safety = Safety.CREATE if nonce is None else Safety.NONCE_CREATE
         route = Route("POST", _MESSAGES, channel_id=channel_id)
         answer = self.call(route, json=body, files=files, safety=safety, priority=priority, timeout=timeout)
-        return _with_id(answer, route, "message")
+        return made_in(answer, route, "message")
 
     def edit_message(
         self,
@@ -201,7 +197,7 @@ class Rest:
         """
         body = _edit_body(content, components, embeds, attachments, allowed_mentions, flags)
         route = Route("PATCH", _MESSAGE, channel_id=channel_id, message_id=message_id)
-        return _object(self.call(route, json=body, files=files, priority=priority, timeout=timeout))
+        return object_in(self.call(route, json=body, files=files, priority=priority, timeout=timeout))
 
     def delete_message(self, channel_id: str, message_id: str, *, reason: str | None = None) -> None:
         """Delete a message. A message that was gone before raises NotFound (10008)."""
@@ -213,7 +209,7 @@ class Rest:
 
     def get_message(self, channel_id: str, message_id: str) -> Json:
         """One message."""
-        return _object(self.call(Route("GET", _MESSAGE, channel_id=channel_id, message_id=message_id)))
+        return object_in(self.call(Route("GET", _MESSAGE, channel_id=channel_id, message_id=message_id)))
 
     def get_messages(
         self,
@@ -232,7 +228,7 @@ class Rest:
             raise ValueError(f"only one of before, after, around; got {sorted(given)}")
         query = {"limit": max(1, min(100, limit)), **given}
         route = Route("GET", _MESSAGES, channel_id=channel_id)
-        return _list(self.call(route, query=query, priority=priority), route)
+        return list_in(self.call(route, query=query, priority=priority), route)
 
     def trigger_typing(self, channel_id: str) -> None:
         """Show the bot typing for 10 seconds, if the rate limit has room for it at once.
@@ -267,133 +263,34 @@ class Rest:
     def create_dm(self, user_id: str) -> Json:
         """The direct-message channel with a user, opened if need be."""
         route = Route("POST", "/users/@me/channels")
-        return _with_id(self.call(route, json={"recipient_id": user_id}), route, "channel")
+        return made_in(self.call(route, json={"recipient_id": user_id}), route, "channel")
 
     def get_channel(self, channel_id: str) -> Json:
         """A channel or thread."""
-        return _object(self.call(Route("GET", _CHANNEL, channel_id=channel_id)))
+        return object_in(self.call(Route("GET", _CHANNEL, channel_id=channel_id)))
 
     def get_guild(self, guild_id: str) -> Json:
         """A server with its roles."""
-        return _object(self.call(Route("GET", "/guilds/{guild_id}", guild_id=guild_id)))
+        return object_in(self.call(Route("GET", "/guilds/{guild_id}", guild_id=guild_id)))
 
     def get_guild_channels(self, guild_id: str) -> list[Json]:
         """Channels of a server, threads not included."""
         route = Route("GET", "/guilds/{guild_id}/channels", guild_id=guild_id)
-        return _list(self.call(route), route)
+        return list_in(self.call(route), route)
 
     def get_guild_member(self, guild_id: str, user_id: str) -> Json:
         """A member of a server."""
-        return _object(
+        return object_in(
             self.call(
                 Route("GET", "/guilds/{guild_id}/members/{user_id}", guild_id=guild_id, user_id=user_id)
             )
         )
-
-    # -- interactions ------------------------------------------------------------------------
-
-    def create_interaction_response(
-        self,
-        interaction_id: str,
-        interaction_token: str,
-        *,
-        type: int,
-        data: Mapping[str, Any] | None = None,
-        files: Sequence[File] = (),
-        timeout: float = 2.5,
-    ) -> None:
-        """Answer or defer an interaction: within 3 s, once. 40060 means that somebody else did.
-
-        Args:
-            type: :class:`shoal.discord.wire.InteractionCallback`.
-            data: for types that carry text, ``allowed_mentions`` is added if it is not there.
-        """
-        body: Json = {"type": int(type)}
-        if data is not None:
-            body["data"] = _with_mentions(data) if type in _WITH_TEXT else dict(data)
-        route = Route(
-            "POST",
-            "/interactions/{interaction_id}/{interaction_token}/callback",
-            interaction_id=interaction_id,
-            interaction_token=interaction_token,
-        )
-        self.call(route, json=body, files=files, priority=Priority.CALLBACK, timeout=timeout, most_wait=2.0)
-
-    def create_followup(
-        self,
-        application_id: str,
-        interaction_token: str,
-        body: Mapping[str, Any],
-        *,
-        files: Sequence[File] = (),
-        timeout: float = 15.0,
-    ) -> Json:
-        """A further message for an interaction. Discord has no nonce here: never retried when in doubt."""
-        route = Route("POST", _TOKEN, application_id=application_id, interaction_token=interaction_token)
-        answer = self.call(
-            route,
-            json=_with_mentions(body),
-            files=files,
-            priority=Priority.CALLBACK,
-            safety=Safety.CREATE,
-            timeout=timeout,
-        )
-        return _with_id(answer, route, "message")
-
-    def edit_original_response(
-        self,
-        application_id: str,
-        interaction_token: str,
-        body: Mapping[str, Any],
-        *,
-        message_id: str = "@original",
-        files: Sequence[File] = (),
-        timeout: float = 15.0,
-    ) -> Json:
-        """Edit the answer to an interaction (after a deferral: write it); or one of its followups by id."""
-        route = Route(
-            "PATCH",
-            _TOKEN + "/messages/{message_id}",
-            application_id=application_id,
-            interaction_token=interaction_token,
-            message_id=message_id,
-        )
-        json = _with_mentions(body)
-        return _object(self.call(route, json=json, files=files, priority=Priority.CALLBACK, timeout=timeout))
-
-    def get_original_response(self, application_id: str, interaction_token: str) -> Json:
-        """The answer to an interaction."""
-        route = Route(
-            "GET",
-            _TOKEN + "/messages/{message_id}",
-            application_id=application_id,
-            interaction_token=interaction_token,
-            message_id="@original",
-        )
-        return _object(self.call(route, priority=Priority.CALLBACK))
-
-    def delete_original_response(
-        self, application_id: str, interaction_token: str, *, message_id: str = "@original"
-    ) -> None:
-        """Delete the answer to an interaction, or one of its followups by id."""
-        route = Route(
-            "DELETE",
-            _TOKEN + "/messages/{message_id}",
-            application_id=application_id,
-            interaction_token=interaction_token,
-            message_id=message_id,
-        )
-        self.call(route, priority=Priority.CALLBACK)
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)
     return list(value) if isinstance(value, tuple) else value
-
-
-def _with_mentions(body: Mapping[str, Any]) -> Json:
-    return {"allowed_mentions": dict(DEFAULT_MENTIONS), **body}
 
 
 def _edit_body(
@@ -416,33 +313,3 @@ def _edit_body(
     if flags is not None:
         body["flags"] = int(flags)
     return body
-
-
-def _object(response: Response) -> Json:
-    """The answer's object; a compatible server that sends something else is survived with an empty one."""
-    return response.data if isinstance(response.data, dict) else {}
-
-
-def _with_id(response: Response, route: Route, what: str) -> Json:
-    """The object that was made, with its id as text.
-
-    Raises:
-        ServerError: there is none in the answer. It may have been made nevertheless: ambiguous.
-    """
-    data = _object(response)
-    made = data.get("id")
-    text = str(made) if isinstance(made, str | int) and not isinstance(made, bool) else ""
-    if not re.fullmatch(r"[0-9]{1,20}", text):
-        raise nonsense(response.status, str(route), what)
-    return {**data, "id": text}
-
-
-def _list(response: Response, route: Route) -> list[Json]:
-    """The objects of the answer's list.
-
-    Raises:
-        ServerError: it is no list. To take that for an empty one would say that nothing is there.
-    """
-    if not isinstance(response.data, list):
-        raise nonsense(response.status, str(route), "list")
-    return [item for item in response.data if isinstance(item, dict)]

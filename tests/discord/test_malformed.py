@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from gateway.lookup import GatewayInfo, IdentifyGate, Lookup
 from shoal.base.errors import ShoalError, TransportError
 from shoal.discord.errors import BadRequest, DiscordError, RateLimited, ServerError, error_from
+from shoal.discord.interactions import InteractionCalls
 from shoal.discord.limiter import Limiter, Priority
 from shoal.discord.rest import Rest
 from shoal.discord.retry import NO_RETRY, Safety
@@ -47,8 +48,8 @@ CALLS: dict[str, Callable[[Rest], Any]] = {
     "dm": lambda rest: rest.create_dm("7"),
     "channels": lambda rest: rest.get_guild_channels("8"),
     "member": lambda rest: rest.get_guild_member("8", "7"),
-    "defer": lambda rest: rest.create_interaction_response("9", "t", type=5),
-    "followup": lambda rest: rest.create_followup("9", "t", {"content": "x"}),
+    "defer": lambda rest: InteractionCalls(rest).create_interaction_response("9", "t", type=5),
+    "followup": lambda rest: InteractionCalls(rest).create_followup("9", "t", {"content": "x"}),
 }
 
 

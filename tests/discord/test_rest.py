@@ -14,6 +14,7 @@ import pytest
 
 from shoal.base.ids import derive_nonce
 from shoal.discord.errors import NotFound, RateWait
+from shoal.discord.interactions import InteractionCalls
 from shoal.discord.limiter import Booking, Priority, Unlimited
 from shoal.discord.mentions import NO_MENTIONS, allowed_mentions
 from shoal.discord.rest import Rest
@@ -208,33 +209,36 @@ def test_typing_waits_for_nothing(rest_server: RestServer, make_transport: Calla
 
 
 def test_interactions_fit_discords_schema(rest: Rest, rest_server: RestServer) -> None:
+    calls = InteractionCalls(rest)
     callback = "/interactions/{interaction_id}/{interaction_token}/callback"
-    rest.create_interaction_response(
+    calls.create_interaction_response(
         "1", "tok", type=InteractionCallback.CHANNEL_MESSAGE_WITH_SOURCE, data={"content": "x"}
     )
-    rest.create_interaction_response("1", "tok", type=5, data={"flags": 64})
-    rest.create_interaction_response("1", "tok", type=6)
-    rest.create_interaction_response("1", "tok", type=8, data={"choices": []})
+    calls.create_interaction_response("1", "tok", type=5, data={"flags": 64})
+    calls.create_interaction_response("1", "tok", type=6)
+    calls.create_interaction_response("1", "tok", type=8, data={"choices": []})
     for seen in rest_server.seen:
         check(seen, callback)
         assert seen.path == "/api/v10/interactions/1/tok/callback"
     assert rest_server.seen[0].json()["data"]["allowed_mentions"] == EVERYONE_SAFE
     assert rest_server.seen[1].json() == {"type": 5, "data": {"flags": 64}}
     rest_server.seen.clear()
-    rest.create_followup("10", "tok", {"content": "x", "flags": 64})
+    calls.create_followup("10", "tok", {"content": "x", "flags": 64})
     check(rest_server.seen[0], "/webhooks/{webhook_id}/{webhook_token}")
-    rest.edit_original_response("10", "tok", {"content": "y"}, files=[File("a.txt", b"a")])
+    calls.edit_original_response("10", "tok", {"content": "y"}, files=[File("a.txt", b"a")])
     check(rest_server.seen[1], "/webhooks/{webhook_id}/{webhook_token}/messages/@original")
     assert rest_server.seen[1].path == "/api/v10/webhooks/10/tok/messages/@original"
-    rest.get_original_response("10", "tok")
-    rest.delete_original_response("10", "tok", message_id="33")
+    calls.get_original_response("10", "tok")
+    calls.delete_original_response("10", "tok", message_id="33")
     assert rest_server.seen[3].path == "/api/v10/webhooks/10/tok/messages/33"
     for seen in rest_server.seen:
         assert "authorization" not in seen.headers
 
 
 def test_files_of_an_interaction_are_named_in_its_data(rest: Rest, rest_server: RestServer) -> None:
-    rest.create_interaction_response("1", "tok", type=4, data={"content": "x"}, files=[File("a.txt", b"a")])
+    InteractionCalls(rest).create_interaction_response(
+        "1", "tok", type=4, data={"content": "x"}, files=[File("a.txt", b"a")]
+    )
     body = rest_server.seen[0].json()
     assert body["data"]["attachments"] == [{"id": "0", "filename": "a.txt"}]
     assert "attachments" not in body

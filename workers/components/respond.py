@@ -14,7 +14,7 @@ from shoal.base.errors import ShoalError
 from shoal.base.logging import get_logger
 from shoal.discord.codes import ALREADY_ACKNOWLEDGED, UNKNOWN_INTERACTION
 from shoal.discord.errors import DiscordError
-from shoal.discord.rest import Rest
+from shoal.discord.interactions import InteractionCalls
 from shoal.discord.wire import InteractionCallback, MessageFlags
 from workers.components.clicks import ClickAnswer
 from workers.components.interaction import Interaction
@@ -25,14 +25,14 @@ __all__ = ["respond"]
 log = get_logger(__name__)
 
 
-def respond(rest: Rest, interaction: Interaction, answer: ClickAnswer) -> None:
+def respond(calls: InteractionCalls, interaction: Interaction, answer: ClickAnswer) -> None:
     """Answer, then whisper.
 
     Raises:
         DiscordError, TransportError: it may be tried again; nobody has answered yet.
     """
     try:
-        rest.create_interaction_response(
+        calls.create_interaction_response(
             interaction.id, interaction.token, type=answer.type, data=answer.data
         )
     except DiscordError as error:
@@ -41,28 +41,30 @@ def respond(rest: Rest, interaction: Interaction, answer: ClickAnswer) -> None:
             return  # Discord has told the person; what he clicked still counts
         if error.json_code != ALREADY_ACKNOWLEDGED:
             raise
-        _afterwards(rest, interaction, answer)
+        _afterwards(calls, interaction, answer)
         return
     if answer.whisper:
-        _whisper(rest, interaction, answer.whisper)
+        _whisper(calls, interaction, answer.whisper)
 
 
-def _afterwards(rest: Rest, interaction: Interaction, answer: ClickAnswer) -> None:
+def _afterwards(calls: InteractionCalls, interaction: Interaction, answer: ClickAnswer) -> None:
     """The gateway's deferral is out: show what was to be shown by other means."""
     data = answer.data or {}
     if answer.type == InteractionCallback.UPDATE_MESSAGE:
-        _softly(lambda: rest.edit_original_response(interaction.application_id, interaction.token, data))
+        _softly(lambda: calls.edit_original_response(interaction.application_id, interaction.token, data))
     if answer.type == InteractionCallback.MODAL:
-        _whisper(rest, interaction, say("press-again", "zh" if interaction.locale.startswith("zh") else "en"))
+        _whisper(
+            calls, interaction, say("press-again", "zh" if interaction.locale.startswith("zh") else "en")
+        )
     elif answer.type == InteractionCallback.CHANNEL_MESSAGE_WITH_SOURCE:
-        _whisper(rest, interaction, str(data.get("content") or ""))
+        _whisper(calls, interaction, str(data.get("content") or ""))
     elif answer.whisper:
-        _whisper(rest, interaction, answer.whisper)
+        _whisper(calls, interaction, answer.whisper)
 
 
-def _whisper(rest: Rest, interaction: Interaction, text: str) -> None:
+def _whisper(calls: InteractionCalls, interaction: Interaction, text: str) -> None:
     body = {"content": text, "flags": int(MessageFlags.EPHEMERAL)}
-    _softly(lambda: rest.create_followup(interaction.application_id, interaction.token, body))
+    _softly(lambda: calls.create_followup(interaction.application_id, interaction.token, body))
 
 
 def _softly(call: Callable[[], Any]) -> None:

@@ -78,6 +78,8 @@ def _probe(account: Account) -> Probe:
 
 
 def _rest(transport: Transport) -> tuple[dict[str, dict[str, Any]], float | None, ShoalError | None]:
+    from shoal.discord.answers import object_in
+
     found: dict[str, dict[str, Any]] = {}
     skew: float | None = None
     paths = {"user": "/users/@me", "gateway": "/gateway/bot", "application": "/applications/@me"}
@@ -86,7 +88,7 @@ def _rest(transport: Transport) -> tuple[dict[str, dict[str, Any]], float | None
             answer = _get(transport, path)
         except ShoalError as error:
             return found, skew, error
-        found[name] = answer.data if isinstance(answer.data, dict) else {}
+        found[name] = object_in(answer)
         skew = _skew(answer.headers.get("date", "")) if skew is None else skew
     return found, skew, None
 

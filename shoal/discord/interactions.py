@@ -1,0 +1,127 @@
+"""Calls that answer an interaction: its token authorises them, not the bot's.
+
+They go before everything else, because a person waits and Discord does so for three seconds only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from shoal.discord.answers import Json, made_in, object_in
+from shoal.discord.limiter import Priority
+from shoal.discord.mentions import DEFAULT_MENTIONS
+from shoal.discord.rest import Rest
+from shoal.discord.retry import Safety
+from shoal.discord.routes import Route
+from shoal.discord.transport import File
+from shoal.discord.wire import InteractionCallback
+
+__all__ = ["InteractionCalls"]
+
+_WITH_TEXT = (InteractionCallback.CHANNEL_MESSAGE_WITH_SOURCE, InteractionCallback.UPDATE_MESSAGE)
+_TOKEN = "/webhooks/{application_id}/{interaction_token}"  # noqa: S105 - a route template
+_ORIGINAL = "@original"
+
+
+class InteractionCalls:
+    """Answers to interactions of one account, with the patience of its :class:`Rest`.
+
+    Every method may raise what :meth:`Transport.request` raises.
+    """
+
+    def __init__(self, rest: Rest) -> None:
+        self._rest = rest
+
+    def create_interaction_response(
+        self,
+        interaction_id: str,
+        interaction_token: str,
+        *,
+        type: int,
+        data: Mapping[str, Any] | None = None,
+        files: Sequence[File] = (),
+        timeout: float = 2.5,
+    ) -> None:
+        """Answer or defer an interaction: within 3 s, once. 40060 means that somebody else did.
+
+        Args:
+            type: :class:`shoal.discord.wire.InteractionCallback`.
+            data: for types that carry text, ``allowed_mentions`` is added if it is not there.
+        """
+        body: Json = {"type": int(type)}
+        if data is not None:
+            body["data"] = _with_mentions(data) if type in _WITH_TEXT else dict(data)
+        route = Route(
+            "POST",
+            "/interactions/{interaction_id}/{interaction_token}/callback",
+            interaction_id=interaction_id,
+            interaction_token=interaction_token,
+        )
+        self._rest.call(
+            route, json=body, files=files, priority=Priority.CALLBACK, timeout=timeout, most_wait=2.0
+        )
+
+    def create_followup(
+        self,
+        application_id: str,
+        interaction_token: str,
+        body: Mapping[str, Any],
+        *,
+        files: Sequence[File] = (),
+        timeout: float = 15.0,
+    ) -> Json:
+        """A further message for an interaction. Discord has no nonce here: never retried when in doubt."""
+        route = Route("POST", _TOKEN, application_id=application_id, interaction_token=interaction_token)
+        answer = self._rest.call(
+            route,
+            json=_with_mentions(body),
+            files=files,
+            priority=Priority.CALLBACK,
+            safety=Safety.CREATE,
+            timeout=timeout,
+        )
+        return made_in(answer, route, "message")
+
+    def edit_original_response(
+        self,
+        application_id: str,
+        interaction_token: str,
+        body: Mapping[str, Any],
+        *,
+        message_id: str = _ORIGINAL,
+        files: Sequence[File] = (),
+        timeout: float = 15.0,
+    ) -> Json:
+        """Edit the answer to an interaction (after a deferral: write it); or one of its followups by id."""
+        route = _message("PATCH", application_id, interaction_token, message_id)
+        json = _with_mentions(body)
+        return object_in(
+            self._rest.call(route, json=json, files=files, priority=Priority.CALLBACK, timeout=timeout)
+        )
+
+    def get_original_response(self, application_id: str, interaction_token: str) -> Json:
+        """The answer to an interaction."""
+        route = _message("GET", application_id, interaction_token, _ORIGINAL)
+        return object_in(self._rest.call(route, priority=Priority.CALLBACK))
+
+    def delete_original_response(
+        self, application_id: str, interaction_token: str, *, message_id: str = _ORIGINAL
+    ) -> None:
+        """Delete the answer to an interaction, or one of its followups by id."""
+        route = _message("DELETE", application_id, interaction_token, message_id)
+        self._rest.call(route, priority=Priority.CALLBACK)
+
+
+def _message(method: str, application_id: str, interaction_token: str, message_id: str) -> Route:
+    return Route(
+        method,
+        _TOKEN + "/messages/{message_id}",
+        application_id=application_id,
+        interaction_token=interaction_token,
+        message_id=message_id,
+    )
+
+
+def _with_mentions(body: Mapping[str, Any]) -> Json:
+    return {"allowed_mentions": dict(DEFAULT_MENTIONS), **body}
