@@ -127,12 +127,8 @@ class Intake:
     # -- who owns the account --------------------------------------------------------------------
 
     def holder_acquire(self, account: str, token: str, ttl_ms: int, force: bool = False) -> bool:
-        """Become the one gateway of an account; True also if ``token`` holds it already."""
+        """Become the one gateway of an account, or stay it for longer: ``token`` may hold it already."""
         return self._holder("acquire", account, token, ttl_ms, force)
-
-    def holder_renew(self, account: str, token: str, ttl_ms: int) -> bool:
-        """Prolong; False = lost, close the socket without ending the session."""
-        return self._holder("renew", account, token, ttl_ms, False)
 
     def holder_release(self, account: str, token: str) -> bool:
         """Give the account up; False if it is somebody else's."""

@@ -255,7 +255,7 @@ class Lanes(LaneViews):
         """Everything of the lane born before (``bound_born_ms``, ``bound_id``) is to end as ``stopped``.
 
         The bound lives ten minutes, only ever moves forward, and never touches what is born later
-        (R7). It wakes the lane; holders learn of it by :meth:`stopped`, later ones by ``grant.stopped``.
+        (R7). It wakes the lane; holders learn of it by :meth:`halted`, later ones by ``grant.stopped``.
 
         Args:
             reason: a word for the outcomes, where no person stopped it (``thread-archived``, …).
@@ -306,11 +306,6 @@ class Lanes(LaneViews):
             return "stopped"
         word = (abort or b"").decode().split(" ")
         return "stuck" if len(word) == 3 and word[0] == grant.head.identity and word[2] == "1" else ""
-
-    def stopped(self, grant: Grant) -> bool:
-        """Whether a stop covers the head of this grant. Cheap; ask at every await point."""
-        bound = self.stop_bound(grant.lane)
-        return bound is not None and born_before(grant.head, bound)
 
     def given_way(self, lane: str, place: str) -> list[bytes]:
         """Lines about messages of a place that gave way in this lane and were not told of yet."""

@@ -51,13 +51,6 @@ class Sessions:
         )
         return [(key.decode(), int(score)) for key, score in raw]
 
-    def forget(self, session_key: str) -> None:
-        """Remove a session record (transcripts stay until pruned by their id)."""
-        pipeline = self._store.redis.pipeline(transaction=True)
-        pipeline.delete(self._store.keys.session(session_key))
-        pipeline.zrem(self._store.keys.sessions(), session_key)
-        pipeline.execute()
-
     def events(self, session_key: str) -> list[bytes]:
         """Bodies of the system events that wait for the session's next turn, oldest first."""
         raw: list[bytes] = self._store.redis.lrange(self._store.keys.events(session_key), 0, -1)
@@ -130,10 +123,3 @@ class Sessions:
             check_name(session_id, "session id"), number, len(oldest), size, packed
         )
         return len(oldest) if reply[0] == b"ok" else 0
-
-    def forget_transcript(self, session_id: str) -> None:
-        """Remove a transcript with its archives."""
-        keys = self._store.keys
-        parts = int(self._store.redis.hget(keys.transcript_meta(session_id), "archives") or 0)
-        names = [keys.archive(session_id, number) for number in range(1, parts + 1)]
-        self._store.redis.delete(keys.transcript(session_id), keys.transcript_meta(session_id), *names)

@@ -212,10 +212,6 @@ class Store:
         most = int(info.get("maxmemory") or 0)
         return int(info.get("used_memory") or 0) / most if most else 0.0
 
-    def clock_jump_ms(self) -> int:
-        """When Redis' clock last stepped (or stood still) by more than a lease, Unix ms; 0 = never (R35)."""
-        return int(self.redis.hget(f"{self.keys.prefix}clock", "jump") or 0)
-
     # -- fit for use? ----------------------------------------------------------------------------
 
     def check(self) -> StoreReport:

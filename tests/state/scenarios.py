@@ -467,7 +467,7 @@ def others() -> list[Scenario]:
         Scenario("forget", "intake_begin", session_begun,
                  lambda s, _: s.intake.forget_session("default", 0, token=token(9))),
         Scenario("holder acquire", "holder", put_hints, holder("acquire", 60_000)),
-        Scenario("holder renew", "holder", session_begun, holder("renew", 60_000)),
+        Scenario("holder again", "holder", session_begun, holder("acquire", 60_000)),
         Scenario("holder release", "holder", session_begun, holder("release")),
         Scenario("close", "ledger_close", put_hints,
                  lambda s, _: s.ledger.close("default", MESSAGE, "dropped", "own message"), answers=False),

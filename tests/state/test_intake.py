@@ -96,7 +96,7 @@ def test_only_the_holder_and_only_its_session_may_write(begun: Store) -> None:
     assert not begun.intake.holder_acquire("default", other, 60_000)
     assert begun.intake.holder_acquire("default", other, 60_000, force=True)
     assert begun.intake.apply([event(2)], token=ME).refused == "holder"
-    assert not begun.intake.holder_renew("default", ME, 60_000)
+    assert not begun.intake.holder_acquire("default", ME, 60_000)
     assert not begun.intake.holder_release("default", ME)
     with pytest.raises(StateConflict):
         begun.intake.begin_session("default", 0, "s2", "", 1, token=ME)

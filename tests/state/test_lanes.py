@@ -475,9 +475,9 @@ def test_a_stop_is_a_bound(store: Store) -> None:
     for number in (1, 2, 3):
         store.lanes.push(SESSION, record(f"m:{number}", born=1000 + number // 2, message_id=str(10 + number)))
     running = take(store)
-    assert not store.lanes.stopped(running)
+    assert store.lanes.halted(running) == ""
     store.lanes.stop(SESSION, 1001, "13")
-    assert store.lanes.stopped(running), "born before the bound"
+    assert store.lanes.halted(running) == "stopped", "born before the bound"
     second = store.lanes.commit(running)
     assert second is not None
     assert second.stopped, "the same millisecond, a smaller id"

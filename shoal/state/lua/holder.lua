@@ -1,5 +1,5 @@
 -- holder: one gateway per account.
--- Arguments: acquire | renew | release, account, token, lease ms, force 0|1.  Answer: {'ok'} | {'no'}
+-- Arguments: acquire | release, account, token, lease ms, force 0|1.  Answer: {'ok'} | {'no'}
 -- Keys: holder:<account> string token, ends with the lease
 -- include: _base
 return B.run(function()
@@ -13,8 +13,9 @@ return B.run(function()
     redis.call('DEL', key)
     return { 'ok' }
   end
+  if verb ~= 'acquire' then B.refuse('unknown verb') end
   if ttl < 100 then B.refuse('bad lease') end
-  local may = held == token or (verb == 'acquire' and (not held or ARGV[6] == '1'))
+  local may = not held or held == token or ARGV[6] == '1'
   if not may then return { 'no' } end
   B.write()
   redis.call('SET', key, token, 'PX', B.int(ttl))

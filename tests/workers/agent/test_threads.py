@@ -297,7 +297,7 @@ def test_a_forum_post_begins_with_a_message_in_the_thread_itself(
     assert "it does not start" in prompt(server)
     # whoever opens the post is told as such
     opening = msgspec.structs.replace(wanted, message_id=post["id"], text="it does not start")
-    store.sessions.forget(wanted.session_key)
+    store.redis.delete(store.keys.session(wanted.session_key))
     push(store, opening)
     opened = chat_server([{"text": "b"}])
     run(store, parts(store, opened, rest), session_lane(wanted.session_key))
