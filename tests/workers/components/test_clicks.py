@@ -24,8 +24,9 @@ from workers.sessions.records import TurnRequest, decode_turn
 from workers.sessions.view import StoreView, settings_of
 
 ANN, BOB, BOT, GUILD, CHANNEL = "111111", "222222", "900000", "555555", "777777"
-KEY = f"agent:main:discord:channel:{CHANNEL}"
-ORIGIN = Origin("default.1", "1", "default", CHANNEL, KEY, "main")
+KEY = "agent:ops:main"
+"""Of the message's conversation; a new message here would go to the agent ``main``."""
+ORIGIN = Origin("default.1", "1", "default", CHANNEL, KEY, "ops")
 
 
 @pytest.fixture
@@ -92,7 +93,7 @@ def test_a_click_is_a_turn_in_the_conversation_of_its_message(view: StoreView, s
     made = remember(store, OPEN)
     answer = click(view, store, made, 0)
     turn = turn_of(answer)
-    assert (turn.text, turn.session_key, turn.agent_id) == ('Clicked "Approve".', KEY, "main")
+    assert (turn.text, turn.session_key, turn.agent_id) == ('Clicked "Approve".', KEY, "ops")
     assert (turn.clicked_on, turn.answers_to, turn.author_id) == ("9", "9", ANN)
     assert turn.was_mentioned
     assert answer.type == 7
