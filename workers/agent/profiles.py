@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 from config.agents import AgentSettings, ModelRef, normal_agent_id
@@ -112,13 +112,23 @@ def channel_model(models: Mapping[str, ModelRef], request: TurnRequest) -> Model
 
 def _thread_starter(discord: Any, request: TurnRequest) -> bool:
     """``includeThreadStarter`` of the channel's entry over that of ``"*"``."""
+    written = _of_channel(discord, request, lambda entry: entry.include_thread_starter)
+    return True if written is None else bool(written)
+
+
+def _of_channel(discord: Any, request: TurnRequest, read: Callable[[Any], Any]) -> Any:
+    """A key of the channel's entry, which for a thread is its parent's, else of the entry ``"*"``.
+
+    What is written, even an empty text, is in force (decision 6); ``None`` is not written.
+    """
     guild = (discord.guilds or {}).get(request.guild_entry) if request.guild_entry else None
     channels = (guild.channels or {}) if guild is not None else {}
     for name in (request.channel_entry, "*"):
         entry = channels.get(name) if name else None
-        if entry is not None and entry.include_thread_starter is not None:
-            return bool(entry.include_thread_starter)
-    return True
+        written = read(entry) if entry is not None else None
+        if written is not None:
+            return written
+    return None
 
 
 def _tools(agent: AgentSettings) -> ToolPolicy:
@@ -146,18 +156,8 @@ def _params(
 
 
 def _channel_prompt(discord: Any, request: TurnRequest) -> str:
-    """``systemPrompt`` of the channel's entry, which for a thread is its parent's.
-
-    Like every key of a channel entry it lies over that of the entry ``"*"``: what is written there,
-    even an empty text, is in force (decision 6).
-    """
-    guild = (discord.guilds or {}).get(request.guild_entry) if request.guild_entry else None
-    channels = (guild.channels or {}) if guild is not None else {}
-    for name in (request.channel_entry, "*"):
-        entry = channels.get(name) if name else None
-        if entry is not None and entry.system_prompt is not None:
-            return str(entry.system_prompt).strip()
-    return ""
+    """``systemPrompt`` of the channel's entry."""
+    return str(_of_channel(discord, request, lambda entry: entry.system_prompt) or "").strip()
 
 
 def _compaction(loaded: Loaded, agent: AgentSettings, ref: ModelRef | None) -> CompactionPolicy:
@@ -187,14 +187,7 @@ def _window(loaded: Loaded, ref: ModelRef | None) -> int | None:
 
 def _skills(agent: AgentSettings, discord: Any, request: TurnRequest) -> frozenset[str] | None:
     """The agent's list and the channel's: what stands in both; a list that is absent allows all."""
-    guild = (discord.guilds or {}).get(request.guild_entry) if request.guild_entry else None
-    channels = (guild.channels or {}) if guild is not None else {}
-    lists = [agent.skills]
-    for name in (request.channel_entry, "*"):
-        entry = channels.get(name) if name else None
-        if entry is not None and entry.skills is not None:
-            lists.append(tuple(entry.skills))
-            break
+    lists = [agent.skills, _of_channel(discord, request, lambda entry: entry.skills)]
     written = [frozenset(name.casefold() for name in one) for one in lists if one is not None]
     return frozenset.intersection(*written) if written else None
 
