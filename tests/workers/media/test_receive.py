@@ -180,14 +180,19 @@ def test_a_cap_holds_whatever_discord_says_of_the_size(scene: Scene, store: Stor
     request = msgspec.structs.replace(request, attachments=(lying,))
     make(max_bytes=1_000).receive(*of(request))
     assert seen(store, request)[0][0].error == "too-large"
+    assert scene.cdn() == 1
+    honest = scene.message(("b.bin", b"x" * 5_000))
+    make(max_bytes=1_000).receive(*of(honest))
+    assert seen(store, honest)[0][0].error == "too-large"
+    assert scene.cdn() == 1, "what says that it is too large is not even begun"
 
 
 def test_an_address_that_has_ended_is_asked_for_again(store: Store, tmp_path: Path) -> None:
     """``spec/inbound.md`` 10 row 12: the queue was long, the signed address is over."""
-    scene = Scene({"url_life_s": 1})
+    scene = Scene({"url_life_s": 2})  # whole seconds: the new address lives at least one
     try:
         request = scene.message(("a.png", png()))
-        time.sleep(1.2)
+        time.sleep(2.1)
         rest = Rest(scene.transport)
 
         def fresh(channel_id: str, message_id: str) -> dict[str, str]:
