@@ -124,10 +124,12 @@ def test_links_out_of_the_workspace_are_no_notes(workspace: Path) -> None:
 @pytest.mark.parametrize(
     "wanted",
     ["../outside.md", "memory/../../outside.md", "/etc/passwd", "AGENTS.md", "memory/link.md",
-     "memory/x\x00.md", "memory", "", "memory\\..\\..\\outside.md", "file:///etc/passwd", "memory/gone.md"],
+     "memory/x\x00.md", "memory/../AGENTS.md", "memory", "", "memory\\..\\..\\outside.md",
+     "file:///etc/passwd", "memory/gone.md"],
 )  # fmt: skip
 def test_no_other_file_can_be_named(workspace: Path, wanted: str) -> None:
     (workspace.parent / "outside.md").write_text("x")
+    (workspace / "AGENTS.md").write_text("x")
     (workspace / "memory" / "link.md").symlink_to(workspace.parent / "outside.md")
     assert memory_path(workspace, wanted) is None
 
