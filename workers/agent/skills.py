@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from shoal.base.logging import get_logger
@@ -84,11 +85,18 @@ def _read(folder: Path) -> Skill | None:
     if path is None:
         return None
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        found = path.stat()
+        return _parsed(folder, path, (found.st_mtime_ns, found.st_size))
     except OSError as error:
         log.warning("a skill cannot be read", skill=folder.name, error=error)
         return None
-    fields = _front_matter(text)
+
+
+@lru_cache(maxsize=2 * MAX_SKILLS)
+def _parsed(folder: Path, path: Path, stamp: tuple[int, int]) -> Skill | None:
+    """Read once for each ``stamp`` of the file: what there is is told at every question to a model."""
+    del stamp
+    fields = _front_matter(path.read_text(encoding="utf-8", errors="replace"))
     name = _one_line(fields.get("name") or folder.name, NAME_CHARS)
     return (
         Skill(name, _one_line(fields.get("description") or "", DESCRIPTION_CHARS), folder) if name else None

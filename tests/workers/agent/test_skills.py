@@ -54,6 +54,18 @@ def test_the_workspace_comes_first_and_front_matter_is_read(roots: tuple[Path, P
     ]
 
 
+def test_a_file_is_read_again_only_when_it_has_changed(
+    roots: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert find_skills(roots)[0].description == "How to look up the weather."
+    with monkeypatch.context() as closed:
+        closed.setattr(Path, "read_text", lambda *_, **__: pytest.fail("read again"))
+        assert find_skills(roots)[0].description == "How to look up the weather."
+    path = roots[0] / "skills" / "weather" / "SKILL.md"
+    path.write_text(WEATHER.replace("the weather.", "the sky."), encoding="utf-8")
+    assert find_skills(roots)[0].description == "How to look up the sky."
+
+
 @pytest.mark.parametrize(
     ("allowed", "names"),
     [
