@@ -38,8 +38,12 @@ def silence_hint(
     account, place = request.account, request.parent_id or request.channel_id
     what = f"silence.{place}"
     effects: list[Effect] = [Count(account, UNSEEN)]
-    if what in store.ledger.told(account):
+    told = store.ledger.told(account).get(what)
+    if told == "dm":
         return effects
+    channel = owner_dm(account)
+    if told is not None and channel is None:
+        return effects  # there is still nobody to write to
     log.warning(
         "an answer to somebody who named the bot was not shown",
         account=account,
@@ -47,7 +51,6 @@ def silence_hint(
         message_id=request.message_id,
         fix='Set messages.groupChat.visibleReplies: "automatic" to show what an agent says last.',
     )
-    channel = owner_dm(account)
     effects.append(Told(account, what, "dm" if channel else "log"))
     if channel is not None:
         send = SendRequest(

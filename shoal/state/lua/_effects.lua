@@ -236,7 +236,13 @@ function E.told()
   local key = B.need(B.key('told', B.name(take(), 'account')), 'hash')
   local what, how = B.name(take(), 'what was told'), take()
   if how ~= 'dm' and how ~= 'log' then B.refuse('bad way of telling') end
-  return function() redis.call('HSETNX', key, what, how .. ' ' .. B.int(B.now)) end
+  return function()
+    -- what only the log has seen may still reach the owner, never the other way round
+    if how == 'dm' and string.sub(redis.call('HGET', key, what) or '', 1, 3) == 'log' then
+      redis.call('HDEL', key, what)
+    end
+    redis.call('HSETNX', key, what, how .. ' ' .. B.int(B.now))
+  end
 end
 
 function E.count()

@@ -74,6 +74,15 @@ def test_without_an_owner_it_is_remembered_for_status(store: Store, chat_server:
     assert store.ledger.told("default") == {"silence.777": "log"}
 
 
+def test_an_owner_who_comes_later_is_told_then(store: Store, chat_server: Start) -> None:
+    server = chat_server([{"text": "private words", "times": 9}])
+    for number, dm in enumerate([None, None, "4242", "4242", None]):
+        ask(store, number)
+        drive(store, used(store, server, dm=dm))
+    assert len(hints(store)) == 1
+    assert store.ledger.told("default") == {"silence.777": "dm"}
+
+
 @pytest.mark.parametrize(
     ("changes", "profile", "rules"),
     [
