@@ -37,10 +37,19 @@ def look(loaded: Loaded, paired: Mapping[str, int]) -> Iterator[Finding]:  # noq
             "channels.discord.applicationId",
         )
     if not loaded.root.commands.owner_allow_from:
+        pairing = any(
+            each.enabled and each.dm.enabled and each.dm_policy == "pairing"
+            for each in loaded.discord_settings.values()
+        )
         yield Finding(
             "no-owner",
             "info",
-            "commands.ownerAllowFrom names nobody: the first who is approved by pairing owns the bot.",
+            "commands.ownerAllowFrom names nobody"
+            + (
+                ": the first who is approved by pairing owns the bot."
+                if pairing
+                else ", and pairing, which would make an owner, is off."
+            ),
             'Write commands.ownerAllowFrom: ["discord:<your user id>"].',
             "commands.ownerAllowFrom",
         )

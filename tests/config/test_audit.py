@@ -139,6 +139,22 @@ def test_one_application_for_several_bots_is_told(load_text: LoadText) -> None:
     assert "application-id-shared" in found
 
 
+@pytest.mark.parametrize(
+    ("discord", "said"),
+    [
+        ({}, "by pairing owns the bot"),
+        ({"dmPolicy": "allowlist", "allowFrom": ["1"]}, "pairing, which would make an owner, is off"),
+        ({"dm": {"enabled": False}}, "pairing, which would make an owner, is off"),
+        (
+            {"dmPolicy": "allowlist", "allowFrom": ["1"], "accounts": {"b": {"dmPolicy": "pairing"}}},
+            "by pairing",
+        ),
+    ],
+)
+def test_only_pairing_makes_an_owner(load_text: LoadText, discord: dict[str, Any], said: str) -> None:
+    assert said in audited(load_text, discord)["no-owner"].found
+
+
 def test_five_examples_at_most(load_text: LoadText) -> None:
     users = [f"name{number}" for number in range(9)]
     found = audited(load_text, {"guilds": {GUILD: {"users": users}}})["name-entries"].found
