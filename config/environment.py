@@ -13,7 +13,7 @@ from typing import Any
 
 from shoal.base.errors import ConfigIssue
 
-__all__ = ["config_env", "read_dotenv", "substitute"]
+__all__ = ["config_env", "is_reference", "read_dotenv", "substitute"]
 
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_.]*)\s*=\s*(.*)", re.DOTALL)
 _REFERENCE = re.compile(r"(\$?)\$\{([A-Z_][A-Z0-9_]*)\}")
@@ -67,6 +67,11 @@ def config_env(data: Mapping[str, Any]) -> dict[str, str]:
     if isinstance(named, dict):
         values.update({key: value for key, value in named.items() if isinstance(value, str)})
     return values
+
+
+def is_reference(text: str) -> bool:
+    """It is ``${NAME}`` and nothing else: what :func:`substitute` leaves where the variable is not set."""
+    return _REFERENCE.fullmatch(text) is not None
 
 
 def substitute(

@@ -20,6 +20,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from config.environment import is_reference
 from config.schema.secrets import (
     EnvProvider,
     ExecProvider,
@@ -82,7 +83,8 @@ class Secrets:
         text = text.strip()
         if not text:
             return None
-        redactor.register(text)
+        if not is_reference(text):  # else the error could not show how to write it
+            redactor.register(text)
         return SecretStr(text)
 
     def resolve(self, ref: SecretRef) -> str:

@@ -291,3 +291,12 @@ def test_plain_values(tmp_path: Path) -> None:
     assert found is not None
     assert found.get_secret_value() == "plain-secret-value"
     assert redactor.mask("plain-secret-value") == "***"
+
+
+def test_a_reference_that_was_not_filled_in_is_no_secret(tmp_path: Path) -> None:
+    """The error about it shows how to write it."""
+    _secrets(tmp_path).plain(SecretStr("${NOBODY_SET_THIS}"))
+    said = "write $${NOBODY_SET_THIS} for the text itself"
+    assert redactor.mask(said) == said
+    _secrets(tmp_path).plain(SecretStr("${NOBODY_SET_THIS}-and-more"))
+    assert redactor.mask("${NOBODY_SET_THIS}-and-more") == "***"
