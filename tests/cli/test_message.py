@@ -103,6 +103,8 @@ def test_a_message_is_sent_shown_reacted_to_read_edited_and_deleted(
 def test_what_is_wrong_is_said(message: Operator, discord: Simulator) -> None:
     assert message.fails("send", "--target", "channel:1")[0] == 2
     assert "recipient is required" in message.fails("send", "--message", "x")[1]
+    code, said = message.fails("send", "--target", "#nowhere", "--message", "x")
+    assert (code, "'#nowhere' was not found: no guild and no channel is called so" in said) == (1, True)
     assert "serves discord only" in message.fails("send", "--channel", "irc", "--message", "x")[1]
     assert "question and 2 to 10 answers" in message.fails("poll", "--target", "channel:1")[1]
     code, said = message.fails("kick", "--guild-id", discord.guild_id, "--user-id", discord.bot_id)

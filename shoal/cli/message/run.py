@@ -56,7 +56,11 @@ class Operator:
             found = parse_target(given, default="channel", allow_from=allowed)
         except TargetError:
             entry = find_entry(given, RestDirectory(self.rest)) if given else None
-            if entry is None or entry.kind not in ("channel", "thread", "user"):
+            if entry is not None and not entry.id:
+                raise TargetError(
+                    f"{given!r} was not found: {entry.note}.", fix='Or use "channel:<id>" or "user:<id>".'
+                ) from None
+            if entry is None or entry.kind == "guild":
                 raise
             found = parse_target(f"{'user' if entry.kind == 'user' else 'channel'}:{entry.id}")
         if self.store is not None:
