@@ -73,7 +73,10 @@ def lanes(
 ) -> None:
     """Lanes that hold something, and how many are due, per class."""
     told = _ask("lanes", None, timeout=timeout, config=config, state_dir=state_dir)
-    counts = next(answer for answer in told.values() if "error" not in answer)  # all see the same Redis
+    counts = next((answer for answer in told.values() if "error" not in answer), None)  # all see one Redis
+    if counts is None:
+        node, answer = next(iter(told.items()))
+        raise ProcessError(f"{node}: {answer['error']}", fix="Look at `shoal status`.", exit_code=UNAVAILABLE)
     if as_json:
         print(json.dumps(counts))
         return
