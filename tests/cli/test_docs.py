@@ -85,6 +85,20 @@ def test_what_the_code_cites_is_explained() -> None:
     assert cited <= explained, f"not in docs/spec.md: {sorted(cited - explained, key=int)}"
 
 
+def test_the_packages_named_are_those_that_exist() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    table = page.split("## Packages")[1].split("\n## ")[0]
+    named = {name.rstrip("/") for name in re.findall(r"^\| `([a-z/]+)` \|", table, re.MULTILINE)}
+    there = {
+        str(file.parent.relative_to(ROOT))
+        for top in ("config", "gateway", "shoal", "tasks", "workers")
+        for file in [*(ROOT / top).glob("__init__.py"), *(ROOT / top).glob("*/__init__.py")]
+    }
+    within = {"shoal", "config/audit", "config/schema"}  # told of in the row of what they are in
+    assert named == there - within
+    assert all(f"`{name.partition('/')[2]}`" in table for name in within if "/" in name)
+
+
 def test_every_row_of_the_benchmarks_is_described() -> None:
     text = (ROOT / "docs" / "bench.md").read_text()
     rows = {file.stem for file in (ROOT / "bench" / "rows").glob("*.py")} - {"__init__"}
