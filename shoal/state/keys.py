@@ -101,7 +101,7 @@ FAMILIES: tuple[Family, ...] = (
     _w("cursor", "cursor:<account>:<shard>", "hash", "none", "one per shard", 400, "session, url, sequence"),
     _w("dedup-id", "seen:<account>:<page>", "set", "25 h", "intset page of 4 s", 8, "snowflakes taken in"),
     _w("dedup", "dup:<account>:<page>", "set", "20 min", "page of 10 min", 60, "other identities taken in"),
-    _w("last", "last:<account>", "hash", "none", "one field per channel", 60, "channel → newest message id"),
+    _w("last", "last:<account>", "hash", "none", "channels of 7 d at a gap", 60, "channel → newest message"),
     _w("gap", "gap:<account>:<shard>", "hash", "1 h", "channels of 7 days", 60, "newest ids before a gap"),
     _w("commands", "cmd:<account>", "list", "none", "1,000", 200, "gateway commands to send"),
     _w("identify", "ident:<account>:<key>", "string", "5 s", "one per key", 80, "an IDENTIFY a moment ago"),

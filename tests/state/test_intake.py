@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shoal.base.errors import InvalidName, StateConflict, StoreUnavailable
-from shoal.base.ids import DISCORD_EPOCH_MS
+from shoal.base.ids import DISCORD_EPOCH_MS, snowflake_at
 from shoal.state.intake import Cursor, IntakeEvent
 from shoal.state.ledger import Outcome
 from shoal.state.records import InboundEvent, Record, decode_event, encode_event
@@ -88,6 +88,23 @@ def test_a_gap_is_refused_with_the_stored_sequence(begun: Store) -> None:
     assert (result.applied, result.refused, result.cursor) == (0, "chain", 1)
     with pytest.raises(StateConflict):
         begun.intake.skip(event(5), "no", token=ME)
+
+
+def test_a_gap_remembers_the_channels_of_a_week_and_the_silent_ones_are_forgotten(begun: Store) -> None:
+    heard, week = begun.keys.last("default"), 7 * 86_400_000
+    old, new = (str(snowflake_at(begun.now_ms() - week + step)) for step in (-60_000, 60_000))
+    begun.redis.hset(heard, mapping={"5": old, "6": new})
+    begun.redis.hset(heard, mapping={str(100 + number): old for number in range(5_000)})
+    begun.intake.apply([event(2)], token=ME)
+    assert begun.gaps.open("default", 0, token=ME) == 2, "a channel and the time of the last event"
+    gap = begun.gaps.read("default", 0)
+    assert gap is not None
+    assert gap.after == {"6": new}
+    assert begun.intake.newest("default") == {"6": new}
+    begun.redis.hset(heard, "8", old)
+    assert begun.gaps.open("default", 0, token=ME) == 2, "twice is once"
+    assert begun.intake.newest("default") == {"6": new}
+    assert begun.redis.pttl(begun.keys.gap("default", 0)) > 0
 
 
 def test_only_the_holder_and_only_its_session_may_write(begun: Store) -> None:

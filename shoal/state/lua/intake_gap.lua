@@ -1,5 +1,6 @@
 -- intake_gap: remembers what had been taken in when a session was lost, for the back-fill (R19).
--- What an unfinished back-fill has remembered stays: it is older.
+-- What an unfinished back-fill has remembered stays: it is older. Channels and threads that have been silent
+-- for longer than that are forgotten altogether.
 -- Arguments: token, account, shard, oldest message id worth remembering, life in ms
 -- Answer: {'ok', channels} | {'refused', 'holder', -1}
 -- Keys: those of _intake, and
@@ -17,16 +18,21 @@ return B.run(function()
   local last = redis.call('HGETALL', B.key('last', account))
   local known, old = {}, redis.call('HGETALL', gap)
   for i = 1, #old, 2 do known[old[i]] = true end
-  local set = {}
+  local set, silent = {}, {}
   if since and not known['~since'] then set = { '~since', since } end
   for i = 1, #last, 2 do
-    if not known[last[i]] and not B.less(last[i + 1], ARGV[5]) then
+    if B.less(last[i + 1], ARGV[5]) then
+      silent[#silent + 1] = last[i]
+    elseif not known[last[i]] then
       set[#set + 1] = last[i]
       set[#set + 1] = last[i + 1]
     end
   end
-  if #set == 0 then return { 'ok', #old / 2 } end
+  if #set == 0 and #silent == 0 then return { 'ok', #old / 2 } end
   B.write()
+  for from = 1, #silent, 4000 do
+    redis.call('HDEL', B.key('last', account), unpack(silent, from, math.min(from + 3999, #silent)))
+  end
   for from = 1, #set, 4000 do
     redis.call('HSET', gap, unpack(set, from, math.min(from + 3999, #set)))
   end
