@@ -239,6 +239,22 @@ def test_announcements_of_the_session_that_dms_share_stay_with_its_owner(
     assert elsewhere.updates_route
 
 
+@pytest.mark.parametrize("more", [{"channel_type": 11}, {"channel_type": None}])
+def test_a_place_nobody_told_us_of_is_closed_until_its_parent_is_known(more: dict[str, Any]) -> None:
+    """3.5: it may be a thread of a channel that is shut, which the entry for all others would open."""
+    section = {"guilds": {GUILD: {"channels": {"*": {}, CHANNEL: {"enabled": False}}}}}
+    data = in_guild(channel_id="650", **more)
+    asked = Asked("default", "channel", "650")
+    waiting = admit(event(data), View(section))
+    assert (outcome(waiting), waiting.summary) == (None, "held · channel")
+    shut = {"id": "650", "guild_id": GUILD, "type": 11, "parent_id": CHANNEL}
+    parents = {CHANNEL: {"id": CHANNEL, "guild_id": GUILD, "type": 0}}
+    known = View(section, channels=parents, answers={asked: shut})
+    assert outcome(admit(event(data), known)) == ("dropped", "channel-disabled")
+    other = View(section, channels={"601": {"type": 0}}, answers={asked: {**shut, "parent_id": "601"}})
+    assert pushed(admit(event(data), other)).channel_id == "650"
+
+
 # -- edits and deletes -----------------------------------------------------------------------------
 
 

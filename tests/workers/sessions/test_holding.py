@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 
 from shoal.state.effects import Outcome, Push
+from shoal.state.ledger import Explanation
+from shoal.state.ledger import Outcome as LedgerOutcome
 from shoal.state.lookups import Asked
 from shoal.state.records import Record
 from tests.workers.sessions.helpers import (
     ANN,
+    BOT,
     CHANNEL,
     GUILD,
     NOW,
@@ -171,6 +174,42 @@ def test_the_copy_is_waited_for_only_where_one_may_come() -> None:
     assert isinstance(look(record, [], [], never, 10_001), Decided)
 
 
+@pytest.mark.parametrize(
+    ("outcome", "notes", "spoken_for"),
+    [
+        (LedgerOutcome.ANSWERED, (), True),
+        (LedgerOutcome.DROPPED, (), False),
+        (LedgerOutcome.STOPPED, (("turn", "1"),), False),
+        (None, (("session", "agent:main:main"),), False),
+        (None, (("hold", "x"),), False),
+        (None, (("session", "agent:main:main"), ("turn", "1")), True),
+    ],
+)
+def test_a_copy_is_answered_unless_a_turn_took_its_original_up(
+    outcome: LedgerOutcome | None, notes: tuple[tuple[str, str], ...], spoken_for: bool
+) -> None:
+    """Decision 12: one of the two is answered, and which one does not depend on who was quicker to look."""
+    copy, original = str(NOW + 1), str(NOW)
+    proxied = {
+        "message_id": copy,
+        "original_id": original,
+        "sender_id": ANN,
+        "member_id": "abcde",
+        "name": "Lou",
+    }
+    told = Explanation("default", original, outcome, "", 0, list(notes))
+    seen = view(
+        {"guilds": {GUILD: {}}, "pluralkit": {"enabled": True}},
+        debounce_ms=0,
+        answers={Asked("default", "pluralkit", copy): proxied},
+        holds=Holds(stories={original: told}),
+    )
+    admission = admit(event(in_guild("hi", "800", id=copy, webhook_id="800")), seen)
+    duplicate = Outcome("default", copy, "dropped", "pluralkit-duplicate")
+    assert (duplicate in admission.effects) is spoken_for
+    assert any(isinstance(effect, Push) for effect in admission.effects) is not spoken_for
+
+
 # -- stops -------------------------------------------------------------------------------------------
 
 
@@ -224,6 +263,16 @@ def test_an_ordinary_message_costs_one_look_and_a_stranger_none() -> None:
         holds = CountingHolds()
         admit(event(data), view(debounce_ms=0, holds=holds))
         assert holds.reads == reads, data
+
+
+def test_edits_of_our_own_messages_cost_nothing() -> None:
+    """A preview is edited every second, and Discord tells us of it each time."""
+    holds = CountingHolds()
+    data = in_guild("more", BOT, edited_timestamp="2026-01-05T00:50:00+00:00")
+    assert admit(event(data, "MESSAGE_UPDATE"), view(holds=holds)).effects == ()
+    assert holds.reads == []
+    admit(event({**data, "author": {"id": ANN}}, "MESSAGE_UPDATE"), view(holds=holds))
+    assert holds.reads == ["stories"]
 
 
 def test_behind_a_held_message_everything_of_its_author_queues() -> None:

@@ -54,6 +54,7 @@ def test_keys_are_those_of_the_table() -> None:
         ({"bob": ("102",), "ann": ("discord:101",)}, "ann"),
         ({"bob": ("102",)}, "101"),
         ({"": ("101",)}, "101"),
+        ({"ann": ("telegram:101",)}, "101"),
     ],
 )
 def test_identity_links(links: dict[str, tuple[str, ...]], peer: str) -> None:

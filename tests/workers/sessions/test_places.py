@@ -97,6 +97,18 @@ def test_an_archive_resets_the_sessions_of_all_agents_that_have_one(store: Store
     assert store.sessions.get("agent:main:discord:channel:651") == {}
 
 
+def test_a_lock_resets_nothing(store: Store, tmp_path: Path) -> None:
+    """5.6: only an archive does. Who locks a thread for a while does not want it forgotten."""
+    admitting = Admitting(store, tmp_path, AGENTS)
+    key = f"agent:main:discord:channel:{THREAD}"
+    store.lanes.push("session:agent:main:main", Record("seed", "turn", b"{}"))
+    grant = admitting.head("session:agent:main:main")
+    store.lanes.commit(grant, [SessionPut(key, {"session_id": "old", "started_ms": "5"})])
+    place = {"id": THREAD, "guild_id": GUILD, "thread_metadata": {"archived": False, "locked": True}}
+    admitting.event(place, "THREAD_UPDATE", at_ms=SOON)
+    assert "reset_before_ms" not in store.sessions.get(key)
+
+
 def test_a_guild_that_is_gone_ends_everything_of_it_and_nothing_else(store: Store, tmp_path: Path) -> None:
     admitting = Admitting(
         store, tmp_path, {**AGENTS, "channels": {"discord": {"guilds": {GUILD: {}, "501": {}}}}}
