@@ -89,6 +89,14 @@ class Control:
         """Delete a channel or thread."""
         return self._one("DELETE", f"/channels/{channel}")
 
+    def add_webhook(self, channel: str, name: str, *, bot: str | None = None) -> Json:
+        """Make a webhook as a person, or as the application of ``bot``: ``{id, token, …}``."""
+        return self._one("POST", f"/channels/{channel}/webhooks", name=name, bot=bot)
+
+    def delete_webhook(self, webhook: str) -> Json:
+        """Delete a webhook, as somebody does in the channel's settings."""
+        return self._one("DELETE", f"/webhooks/{webhook}")
+
     def add_role(self, guild: str, name: str, *, permissions: int = 0, mentionable: bool = False) -> Json:
         """Make a role at the top of the list; ``permissions`` are Discord's bits."""
         return self._one(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from shoal.simulator.control_api import Ask, on
 from shoal.simulator.model import Channel, Guild, Json, Role
 from shoal.simulator.rest.guilds import apply_channel
+from shoal.simulator.rest.webhooks import add_webhook
 
 __all__: list[str] = []
 
@@ -89,6 +90,25 @@ def _change_channel(ask: Ask, channel: Channel) -> None:
     if "overwrites" in fields:
         fields["permission_overwrites"] = fields.pop("overwrites")
     apply_channel(channel, fields)
+
+
+@on("POST", "channels/*/webhooks")
+def _add_webhook(ask: Ask) -> Json:
+    """A webhook a person made, or (``bot``) an application."""
+    world = ask.core.world
+    app = world.find_user(ask.body["bot"], bot=True).id if ask.body.get("bot") else None
+    creator = app or world.find_user(ask.body.get("user")).id
+    webhook = add_webhook(ask.core, ask.channel(), str(ask.body["name"]), creator, app)
+    return ask.core.payloads.webhook(webhook)
+
+
+@on("DELETE", "webhooks/*")
+def _delete_webhook(ask: Ask) -> Json:
+    """Somebody deletes a webhook in the channel's settings."""
+    webhook = ask.core.world.webhooks.pop(ask.words[0], None)
+    if webhook is not None:
+        ask.core.events.webhooks(ask.core.world.channel(webhook.channel_id))
+    return {"deleted": webhook is not None}
 
 
 @on("PATCH", "channels/*")

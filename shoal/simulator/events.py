@@ -179,6 +179,11 @@ class Events:
         """CHANNEL_CREATE, _UPDATE, _DELETE."""
         self._to_channel(event, channel, lambda s: self.payloads.channel(channel, s.bot_id), hidden=True)
 
+    def webhooks(self, channel: Channel) -> None:
+        """WEBHOOKS_UPDATE: one of a channel was made, changed or deleted."""
+        ids = {"guild_id": channel.guild_id, "channel_id": channel.id}
+        self._to_channel("WEBHOOKS_UPDATE", channel, lambda _session: ids)
+
     def thread(self, event: str, thread: Channel, *, newly_created: bool = False) -> None:
         """THREAD_CREATE and THREAD_UPDATE."""
 

@@ -373,3 +373,61 @@ def test_wrong_commands(simulator: Simulator, rest: Rest, commands: list[Any], p
     assert answer.status_code == 400
     assert leaf(answer.json()["errors"], *path)
     assert rest("GET", "/applications/1/commands").json()["code"] == 20012
+
+
+def test_what_a_webhook_may_say(simulator: Simulator, rest: Rest) -> None:
+    """``discord/facts.md`` 13: names, its own threads, who may press, what pings, 15 of a channel."""
+    control = simulator.control
+    control.edit_role("Shoal Demo", "shoal", permissions=1 << 29 | 1 << 17)
+    path = f"/channels/{simulator.channel_id}/webhooks"
+    hook = rest("POST", path, {"name": "ours"}).json()
+    url = f"{rest.base}/webhooks/{hook['id']}/{hook['token']}?wait=true"
+
+    def say(body: object, where: str = url) -> dict[str, Any]:
+        answer: dict[str, Any] = requests.post(where, json=body, timeout=5).json()
+        return answer
+
+    for name in ("Discordia", "CLYDE", "x" * 81, ""):
+        assert say({"content": "a", "username": name})["code"] == 50035, name
+    here, elsewhere = control.create_thread("general", "t"), control.add_channel("Shoal Demo", "far")
+    assert say({"content": "a"}, f"{url}&thread_id={here['id']}")["channel_id"] == here["id"]
+    assert say({"content": "a"}, f"{url}&thread_id={elsewhere['id']}")["code"] == 10003
+    assert say({"content": "a", "thread_name": "n"}, f"{url}&thread_id={here['id']}")["code"] == 220002
+    assert say({"content": "a", "thread_name": "n"})["code"] == 220003
+    pinged = say({"content": f"@everyone <@{simulator.user_id}>", "avatar_url": "https://example.org/a.png"})
+    assert (pinged["mention_everyone"], [m["id"] for m in pinged["mentions"]]) == (False, [simulator.user_id])
+    assert say({"content": "@everyone", "allowed_mentions": {"parse": ["everyone"]}})["mention_everyone"]
+    assert pinged["author"]["avatar"]
+
+    button = {"type": 1, "components": [{"type": 2, "style": 1, "label": "x", "custom_id": "c"}]}
+    words = {"flags": 1 << 15, "components": [{"type": 10, "content": "hello"}]}
+    assert say({"content": "a", "components": [button]})["components"]
+    foreign = control.add_webhook("general", "a person's")
+    theirs = f"{rest.base}/webhooks/{foreign['id']}/{foreign['token']}?wait=true"
+    assert say({"content": "a", "components": [button]}, theirs)["components"] == []
+    assert say(words, theirs)["code"] == 50006
+    assert say(words, f"{theirs}&with_components=true")["components"]
+    assert say({"content": "a", "components": [button]}, f"{theirs}&with_components=true")["code"] == 50035
+    for _ in range(13):
+        assert rest("POST", path, {"name": "more"}).status_code == 200
+    assert rest("POST", path, {"name": "one too many"}).json()["code"] == 30007
+
+
+def test_webhooks_are_listed_to_those_who_manage_them(simulator: Simulator, rest: Rest) -> None:
+    control = simulator.control
+    other = control.add_bot("other", guilds=["Shoal Demo"])
+    theirs = control.add_webhook("general", "theirs", bot=other["id"])
+    path = f"/channels/{simulator.channel_id}/webhooks"
+    assert rest("GET", path).json()["code"] == 50013
+    assert rest("GET", f"/guilds/{simulator.guild_id}/webhooks").json()["code"] == 50013
+    control.edit_role("Shoal Demo", "shoal", permissions=1 << 29)
+    ours = rest("POST", path, {"name": "ours"}).json()
+    listed = {one["id"]: one for one in rest("GET", path).json()}
+    assert "token" in listed[ours["id"]]
+    assert "token" not in listed[theirs["id"]]
+    assert {one["id"] for one in rest("GET", f"/guilds/{simulator.guild_id}/webhooks").json()} == set(listed)
+    assert rest("PATCH", f"/webhooks/{ours['id']}", {"name": "new"}).json()["name"] == "new"
+    assert rest("DELETE", f"/webhooks/{ours['id']}").status_code == 204
+    assert rest("GET", f"/webhooks/{ours['id']}").json()["code"] == 10015
+    thread = control.create_thread("general", "t")
+    assert rest("POST", f"/channels/{thread['id']}/webhooks", {"name": "w"}).json()["code"] == 50024

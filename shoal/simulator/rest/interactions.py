@@ -1,17 +1,14 @@
-"""Answers to interactions: the callback, the original, follow-ups; and webhooks, which share the routes."""
+"""Answers to interactions: the callback, the original, follow-ups; webhooks share the routes of the last."""
 
 from __future__ import annotations
 
-import secrets
 import time
 
-from shoal.simulator.errors import ApiError, invalid_form, unknown
+from shoal.simulator.errors import invalid_form, unknown
 from shoal.simulator.interactions import COMPONENT, MODAL
-from shoal.simulator.model import Channel, Interaction, Json, Message, Webhook
-from shoal.simulator.permissions import MANAGE_WEBHOOKS
-from shoal.simulator.rest.messages import require
+from shoal.simulator.model import Interaction, Json, Message, Webhook
 from shoal.simulator.rest.router import Answer, Call, route
-from shoal.simulator.wire.forms import Field, obj, text, validate
+from shoal.simulator.rest.webhooks import by_token, speak
 from shoal.simulator.wire.interactions import check_callback
 from shoal.simulator.wire.messages import check_message, has_substance
 
@@ -126,12 +123,7 @@ def _owner(call: Call) -> Interaction | Webhook:
     found = call.core.interactions.by_token(call.params["webhook_id"], call.params["webhook_token"])
     if found is not None:
         return found
-    webhook = call.core.world.webhooks.get(call.params["webhook_id"])
-    if webhook is None:
-        raise unknown("webhook")
-    if webhook.token != call.params["webhook_token"]:
-        raise ApiError(401, 50027, "Invalid Webhook Token")
-    return webhook
+    return by_token(call)
 
 
 @route("POST", "/webhooks/{webhook_id}/{webhook_token}", auth=False)
@@ -148,31 +140,7 @@ def execute(call: Call) -> Answer:
         message = _speak(call, owner, body)
         message.reference = None
         return Answer(200, core.payloads.message(message))
-    body = check_message(call.body or {}, "webhook", files=_files(call))
-    has_substance(body, len(call.files))
-    channel = core.world.channel(call.arg("thread_id") or owner.channel_id)
-    if channel.is_forum:
-        channel = _forum_post(call, channel, body, owner)
-    message = core.actions.create(
-        channel,
-        owner.creator_id,
-        body,
-        files=call.files,
-        webhook_id=owner.id,
-        webhook_name=body.get("username") or owner.name,
-        application_id=owner.application_id,
-    )
-    return (
-        Answer(200, core.payloads.message(message))
-        if call.arg("wait") in ("true", "True", "1")
-        else Answer(204)
-    )
-
-
-def _forum_post(call: Call, forum: Channel, body: Json, webhook: Webhook) -> Channel:
-    if not body.get("thread_name"):
-        raise ApiError(400, 220001, "Webhooks posted to forum channels must have a thread_name or thread_id")
-    return call.core.actions.start_thread(forum, webhook.creator_id, {"name": body["thread_name"]})
+    return speak(call, owner)
 
 
 def _fill(call: Call, interaction: Interaction, message: Message, body: Json) -> Answer:
@@ -228,57 +196,4 @@ def edit(call: Call) -> Answer:
 def delete(call: Call) -> Answer:
     """Delete such a message."""
     call.core.actions.delete(_target(call)[1])
-    return Answer(204)
-
-
-@route("POST", "/channels/{channel_id}/webhooks")
-def create_webhook(call: Call) -> Answer:
-    """Make a webhook."""
-    channel = call.channel()
-    require(call, channel, MANAGE_WEBHOOKS)
-    body = validate(
-        obj({"name": Field(text(1, 80), required=True), "avatar": Field(text(), nullable=True)}),
-        call.fields(),
-    )
-    if any(word in body["name"].lower() for word in ("clyde", "discord")):
-        problem = {"code": "USERNAME_INVALID_CONTAINS", "message": 'Username cannot contain "discord"'}
-        raise invalid_form({"name": {"_errors": [problem]}})
-    webhook = Webhook(
-        call.core.world.new_id(),
-        channel.id,
-        channel.guild_id,
-        body["name"],
-        secrets.token_urlsafe(51),
-        call.me,
-        call.me,
-    )
-    call.core.world.webhooks[webhook.id] = webhook
-    return Answer(200, call.core.payloads.webhook(webhook))
-
-
-@route("GET", "/channels/{channel_id}/webhooks")
-def list_webhooks(call: Call) -> Answer:
-    """Webhooks of a channel."""
-    channel = call.channel()
-    require(call, channel, MANAGE_WEBHOOKS)
-    found = [w for w in call.core.world.webhooks.values() if w.channel_id == channel.id]
-    return Answer(200, [call.core.payloads.webhook(webhook) for webhook in found])
-
-
-@route("GET", "/webhooks/{webhook_id}/{webhook_token}", auth=False)
-def read_webhook(call: Call) -> Answer:
-    """A webhook by its token."""
-    owner = _owner(call)
-    if isinstance(owner, Interaction):
-        raise unknown("webhook")
-    return Answer(200, call.core.payloads.webhook(owner, with_user=False))
-
-
-@route("DELETE", "/webhooks/{webhook_id}/{webhook_token}", auth=False)
-def delete_webhook(call: Call) -> Answer:
-    """Delete a webhook by its token."""
-    owner = _owner(call)
-    if isinstance(owner, Interaction):
-        raise unknown("webhook")
-    del call.core.world.webhooks[owner.id]
     return Answer(204)
