@@ -15,24 +15,22 @@ record dies without another request; what may pass is bounded by ``max_age_s``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import msgspec
 
 from shoal.base.clock import Clock, SystemClock
 from shoal.base.errors import ShoalError
 from shoal.base.logging import get_logger
-from shoal.discord.errors import DiscordError, RateLimited, RateWait, TooLarge
-from shoal.discord.limiter import Priority
+from shoal.discord.errors import DiscordError, RateLimited, RateWait
 from shoal.discord.rest import Rest
 from shoal.discord.threads import create_post
-from shoal.discord.transport import File
 from shoal.state.effects import Effect, Receipt
 from shoal.state.records import Failure, Grant
 from shoal.state.steps import Commit, Fail, Step
 from shoal.state.store import Store
+from workers.delivery.creating import create_part, priority_of
 from workers.delivery.endings import closing_effects, expired_effects, rejected_effects
 from workers.delivery.finalising import preview_to_edit
 from workers.delivery.finding import Sought, came_back, look_for
@@ -40,24 +38,15 @@ from workers.delivery.pairing import failed_effects, filled
 from workers.delivery.posts import find_post, post_body, post_title, untitled
 from workers.delivery.previews import END, NO_PINGS, SLOT, end_preview, show_preview
 from workers.delivery.progress import NONCE_WINDOW_MS, Entry, Progress, nonce_of, read_progress
-from workers.delivery.records import PartReceipt, SendFile, SendRequest, decode_receipt, decode_send, encode
-from workers.delivery.render import (
-    DeliverySettings,
-    message_fields,
-    plan_of,
-    replies,
-    too_large_fields,
-)
+from workers.delivery.records import PartReceipt, SendRequest, decode_receipt, decode_send, encode
+from workers.delivery.render import DeliverySettings, message_fields, plan_of
 from workers.delivery.spread import file_of
-from workers.delivery.verdicts import Rejected, reference_refused, verdict_on
+from workers.delivery.verdicts import Rejected, verdict_on
 
 __all__ = ["DeliveryDeps", "deliver"]
 
 log = get_logger(__name__)
 
-REQUEST_S = 15.0
-UPLOAD_BYTES_S = 512 * 1024
-"""An upload may be as slow as this; 25 MiB then take 50 s."""
 EDIT_PATIENCE_MS = 10_000
 """For so long the edit of a preview is tried; then the answer is a message of its own."""
 
@@ -216,7 +205,7 @@ class _Delivery:
             self.alive()
         body = post_body(self.request, plan[0], message_fields(self.request, self.settings, plan, 0))
         try:
-            made = create_post(self.rest, self.request.channel_id, body, priority=self._priority)
+            made = create_post(self.rest, self.request.channel_id, body, priority=priority_of(self.request))
         except ShoalError as error:
             if not error.ambiguous:
                 self.began[0] = 0
@@ -282,57 +271,17 @@ class _Delivery:
         )
 
     def _create(self, plan: list[str], part: int) -> PartReceipt:
-        request = self.request
-        fields = message_fields(request, self.settings, plan, part)
-        file = file_of(request, plan, part)
-        files = [self._file(file)] if file is not None else []
-        reply_to = request.reply_to if replies(request, part) and not request.post else None
-        if self.settings.proxied:
-            self.log.info("Sending reply via REST (proxied)", part=part)
-        else:
-            self.log.info("Sending reply via REST", part=part)
-        try:
-            message = self._call(part, reply_to, files, fields)
-        except DiscordError as error:
-            if reply_to is not None and reference_refused(error):
-                message = self._call(part, None, files, fields)
-            elif files and isinstance(error, TooLarge):
-                self.log.warning("a file was too large for Discord", part=part, file=files[0].filename)
-                message = self._call(part, reply_to, [], too_large_fields(request, fields))
-            else:
-                raise
-        self.log.info("Reply sent successfully (200 OK)", part=part, message_id=str(message["id"]))
-        return PartReceipt(str(message["id"]), self.channel)
-
-    @property
-    def _priority(self) -> Priority:
-        return Priority.BACKGROUND if self.request.priority == "background" else Priority.INTERACTIVE
-
-    def _call(
-        self, part: int, reply_to: str | None, files: Sequence[File], fields: dict[str, Any]
-    ) -> dict[str, Any]:
-        return self.rest.create_message(
-            self.channel,
-            nonce=nonce_of(self.request, part),
-            reply_to=reply_to,
-            files=files,
-            priority=self._priority,
-            timeout=REQUEST_S + sum(len(file.data) for file in files) / UPLOAD_BYTES_S,
-            **fields,
+        deps = self.deps
+        made = create_part(
+            self.request,
+            self.settings,
+            plan,
+            part,
+            channel=self.channel,
+            rest=self.rest,
+            blobs=deps.store.blobs,
         )
-
-    def _file(self, item: SendFile) -> File:
-        """A file with its bytes.
-
-        Raises:
-            Rejected: they are gone.
-        """
-        data = self.deps.store.blobs.get(item.blob)
-        if data is None:
-            raise Rejected("blob-gone", f"The file {item.filename} waited too long and is gone.")
-        more = {"description": item.description} if item.description else {}
-        kind = item.content_type or "application/octet-stream"
-        return File(item.filename, data, content_type=kind, attachment=more)
+        return PartReceipt(made, self.channel)
 
     # -- endings ---------------------------------------------------------------------------------
 

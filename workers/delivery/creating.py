@@ -1,0 +1,93 @@
+"""Creating one part as the bot: the request, its file, and what is left out where Discord refuses it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from shoal.base.logging import get_logger
+from shoal.discord.errors import DiscordError, TooLarge
+from shoal.discord.limiter import Priority
+from shoal.discord.rest import Rest
+from shoal.discord.transport import File
+from shoal.state.blobs import Blobs
+from workers.delivery.progress import nonce_of
+from workers.delivery.records import SendFile, SendRequest
+from workers.delivery.render import DeliverySettings, message_fields, replies, too_large_fields
+from workers.delivery.spread import file_of
+from workers.delivery.verdicts import Rejected, reference_refused
+
+__all__ = ["create_part", "priority_of"]
+
+REQUEST_S = 15.0
+UPLOAD_BYTES_S = 512 * 1024
+"""An upload may be as slow as this; 25 MiB then take 50 s."""
+
+log = get_logger(__name__)
+
+
+def create_part(
+    request: SendRequest,
+    settings: DeliverySettings,
+    plan: list[str],
+    part: int,
+    *,
+    channel: str,
+    rest: Rest,
+    blobs: Blobs,
+) -> str:
+    """Create one part in ``channel`` under its nonce; the message's id.
+
+    Raises:
+        Rejected: its file is gone.
+        DiscordError, TransportError, RateWait: as it came.
+    """
+    bound = log.bind(account=request.account, channel=channel, cause=request.cause, part=part)
+    fields = message_fields(request, settings, plan, part)
+    file = file_of(request, plan, part)
+    files = [_file(file, blobs)] if file is not None else []
+    reply_to = request.reply_to if replies(request, part) and not request.post else None
+    bound.info("Sending reply via REST (proxied)" if settings.proxied else "Sending reply via REST")
+
+    def call(reply_to: str | None, files: Sequence[File], fields: dict[str, Any]) -> dict[str, Any]:
+        return rest.create_message(
+            channel,
+            nonce=nonce_of(request, part),
+            reply_to=reply_to,
+            files=files,
+            priority=priority_of(request),
+            timeout=REQUEST_S + sum(len(file.data) for file in files) / UPLOAD_BYTES_S,
+            **fields,
+        )
+
+    try:
+        message = call(reply_to, files, fields)
+    except DiscordError as error:
+        if reply_to is not None and reference_refused(error):
+            message = call(None, files, fields)
+        elif files and isinstance(error, TooLarge):
+            bound.warning("a file was too large for Discord", file=files[0].filename)
+            message = call(reply_to, [], too_large_fields(request, fields))
+        else:
+            raise
+    bound.info("Reply sent successfully (200 OK)", message_id=str(message["id"]))
+    return str(message["id"])
+
+
+def priority_of(request: SendRequest) -> Priority:
+    """Who goes first: announcements wait for answers."""
+    return Priority.BACKGROUND if request.priority == "background" else Priority.INTERACTIVE
+
+
+def _file(item: SendFile, blobs: Blobs) -> File:
+    """A file with its bytes.
+
+    Raises:
+        Rejected: they are gone.
+    """
+    data = blobs.get(item.blob)
+    if data is None:
+        raise Rejected("blob-gone", f"The file {item.filename} waited too long and is gone.")
+    more = {"description": item.description} if item.description else {}
+    kind = item.content_type or "application/octet-stream"
+    return File(item.filename, data, content_type=kind, attachment=more)
