@@ -12,7 +12,18 @@ from pathlib import Path
 
 from bench.table import Row, as_markdown, write
 
-ROWS = ("latency", "burst", "memory", "scaling", "decode", "ingest", "drain", "limiter", "admission")
+ROWS = (
+    "latency",
+    "burst",
+    "clicks",
+    "memory",
+    "scaling",
+    "decode",
+    "ingest",
+    "drain",
+    "limiter",
+    "admission",
+)
 """Modules of ``bench.rows``; what people feel comes first."""
 
 CHAOS_NOTE = "Throughput under kills against calm is measured by the chaos run: make chaos, docs/chaos.md."

@@ -20,6 +20,9 @@ from workers.agent.providers.base import Provider
 
 __all__ = ["warm_up_models", "warm_up_when_ready"]
 
+CLICKS = ("front", "back")
+"""Kinds of workers that answer clicks, and decide for that who may talk."""
+
 log = get_logger(__name__)
 
 
@@ -41,6 +44,8 @@ def _warm_up(runtime: Runtime) -> None:
     for account in runtime.loaded.account_ids():
         try:
             runtime.rest(account)
+            if runtime.kind in CLICKS:
+                runtime.admission_settings(account)
         except ShoalError as error:
             log.warning("an account cannot be used", account=account, error=error)
     if runtime.kind == "back":

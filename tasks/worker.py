@@ -2,8 +2,9 @@
 ``tasks`` folder of whatever directory it is started in (rule R31).
 
     front    interactive, inbound      threads   quick: acks, admission
-    back     delivery, upkeep          threads   sending (rate waits go back to the lane); files
-             upkeep.<home>                       that have to be on this host's disk
+    back     interactive, delivery,    threads   sending (rate waits go back to the lane); files
+             upkeep, upkeep.<home>               that have to be on this host's disk; clicks too,
+                                                 so that none waits for a ``front`` that has died
     turns    turns, turns.<home>       threads   agent turns
     chores   chores                    prefork   exec, media, quarantine: limits are real there
 """
@@ -60,7 +61,7 @@ KINDS = {
     kind.name: kind
     for kind in (
         WorkerKind("front", ("interactive", "inbound"), "threads", 8),
-        WorkerKind("back", ("delivery", "upkeep"), "threads", 16, home="upkeep"),
+        WorkerKind("back", ("interactive", "delivery", "upkeep"), "threads", 16, home="upkeep"),
         WorkerKind("turns", ("turns",), "threads", 32, home="turns"),
         WorkerKind("chores", ("chores",), "prefork", 1),
     )

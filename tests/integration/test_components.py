@@ -5,27 +5,18 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from bench.clicks import controls_of as controls
 from bench.fleet import FleetUnderTest
 from tests.workers.components.test_spec import MANUAL
 
 pytestmark = pytest.mark.slow
 
 Json = dict[str, Any]
-
-
-def controls(components: list[Json]) -> Iterator[Json]:
-    """Everything that can be clicked, in order."""
-    for component in components:
-        if "custom_id" in component:
-            yield component
-        yield from controls(component.get("components", []))
-        if isinstance(component.get("accessory"), dict):
-            yield from controls([component["accessory"]])
 
 
 def send(fleet: FleetUnderTest, components: Json) -> Json:
