@@ -30,8 +30,8 @@ BOARD: Json = {
     "text": "Press what you like",
     "blocks": [
         {"type": "actions", "buttons": [{"label": "Yes", "style": "success"}, {"label": "No"}]},
-        {"type": "actions", "select": {"type": "string", "placeholder": "string",
-                                       "options": [{"label": "A", "value": "a"}, {"label": "B", "value": "b"}]}},
+        {"type": "actions", "select": {"type": "string", "placeholder": "string", "options": [
+            {"label": "A", "value": "a"}, {"label": "B", "value": "b"}]}},
         *({"type": "actions", "select": {"type": kind, "placeholder": kind}} for kind in SELECTS[1:]),
     ],
     "modal": {"title": "Details", "triggerLabel": "Fill in", "fields": [{"type": "text", "label": "Name"}]},
@@ -138,7 +138,7 @@ class ClickLoad:
                 self._press(next(kinds))
 
     def settle(self, timeout: float) -> None:
-        """Hand in the forms that are open still, then wait until every click that counts was answered by a turn.
+        """Hand in the forms that are open still, then wait until every click that counts has its turn.
 
         Raises:
             TimeoutError: not all were.
@@ -218,7 +218,7 @@ class ClickLoad:
 
 
 def by_kind(components: Sequence[Json]) -> dict[str, list[Json]]:
-    """The controls of a message by kind: ``button``, those of :data:`SELECTS`, ``form`` for what opens one."""
+    """The controls of a message: ``button``, those of :data:`SELECTS`, ``form`` for what opens one."""
     found: dict[str, list[Json]] = {kind: [] for kind in KINDS}
     for control in controls_of(components):
         kind = _SELECT_TYPES.get(control["type"])

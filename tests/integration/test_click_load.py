@@ -1,4 +1,4 @@
-"""Clicks under load: every one is acknowledged within Discord's three seconds, and becomes one turn (rule R10)."""
+"""Clicks under load: each is acknowledged within Discord's three seconds and becomes one turn (rule R10)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_no_click_fails_while_turns_are_busy_and_front_is_killed(tmp_path: Path)
 
 @pytest.mark.timeout(240)
 def test_a_form_opens_while_front_is_dead(make_fleet: Callable[..., FleetUnderTest]) -> None:
-    """``back`` stands in (decision 15): a form cannot be deferred, so the gateway's back-stop would not do."""
+    """``back`` stands in (decision 15): a form cannot be deferred, so the back-stop would not do."""
     fleet = make_fleet({"messages": {"groupChat": {"visibleReplies": "automatic"}}})
     load = ClickLoad(fleet, channels=1, think_s=0.0)
     load.offer()
