@@ -19,6 +19,7 @@ from pydantic import SecretStr
 
 from config.paths import env_value
 from config.schema.discord import DiscordConfig, Retry
+from config.schema.discord_parts import AllowedMentions
 from shoal.base.errors import ConfigIssue
 from shoal.base.ids import fold_id
 from shoal.base.proxy import Proxy
@@ -84,6 +85,11 @@ class Account:
     def retry(self) -> Retry:
         """Numbers of the retry policy, all of them set."""
         return self.discord.retry
+
+    @property
+    def mentions(self) -> AllowedMentions:
+        """Whom messages may ping."""
+        return self.discord.allowed_mentions
 
     @property
     def bot_user_id(self) -> str | None:

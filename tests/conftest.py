@@ -1,14 +1,17 @@
-"""Fixtures for every part: a real Valkey, and a store on it that is empty in each test."""
+"""Fixtures for every part: a real Valkey, an empty store on it for each test, and a judge of requests."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from bench.openapi import the_judge
 from shoal.base.errors import StoreUnavailable
+from shoal.simulator.log import EventLog
 from shoal.state.embedded import EmbeddedServer
 from shoal.state.store import Store
 
@@ -70,3 +73,25 @@ def store(redis_server: RedisServer) -> Iterator[Store]:
         opened.redis.flushall()
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def wrong_requests() -> None:
+    """Asked for by tests that send on purpose what Discord refuses; the reason stands in their docstring."""
+
+
+@pytest.fixture(autouse=True)
+def right_requests(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What Shoal asks of a simulated Discord in this test fits Discord's own OpenAPI file, and its rules."""
+    judge = the_judge()
+    found: list[str] = []
+
+    def watch(line: dict[str, Any]) -> None:
+        if line["kind"] == "request" and judge is not None:
+            found.extend(judge.problems(line))
+
+    EventLog.watchers.append(watch)
+    yield
+    EventLog.watchers.remove(watch)
+    if found and "wrong_requests" not in request.fixturenames:
+        pytest.fail("wrong requests to Discord:\n" + "\n".join(dict.fromkeys(found)), pytrace=False)

@@ -36,6 +36,7 @@ def judge(facts: Facts) -> Verdict:
         ("dead letters without a fault", _dead),
         ("unknowns", _unknowns),
         ("creates without enforced nonce", _nonces),
+        ("requests Discord would not take", _wrong),
         ("mistakes of the judge's own tools", _bugs),
     ]
     for name, rule in rules:
@@ -204,6 +205,13 @@ def _nonces(view: View, check: Check) -> None:
             made[create.nonce].add(create.message_id)
     check.broken.extend(f"nonce {nonce} made {sorted(ids)}" for nonce, ids in made.items() if len(ids) > 1)
     check.note = f"{len(view.facts.creates)} creates"
+
+
+def _wrong(view: View, check: Check) -> None:
+    """Every request fits Discord's own OpenAPI file and the rules it does not know."""
+    check.broken.extend(view.facts.wrong)
+    note = f"{view.facts.requests} requests held against Discord's OpenAPI file"
+    check.note = note if view.facts.judged else "NOT LOOKED AT: Discord's OpenAPI file is not here"
 
 
 def _bugs(view: View, check: Check) -> None:

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.openapi import the_judge
+
 __all__ = ["Create", "Facts", "Injury", "Made", "ModelCall", "Outcome", "Said", "read"]
 
 CREATE = "POST /channels/{channel_id}/messages"
@@ -120,6 +122,8 @@ class Facts:
     limited: int = 0
     limited_by_fault: int = 0
     bugs: int = 0
+    judged: bool = False
+    wrong: list[str] = field(default_factory=list)
 
 
 def read(folder: Path) -> Facts:
@@ -131,8 +135,12 @@ def read(folder: Path) -> Facts:
     facts = Facts()
     for line in _lines(folder / "driver.jsonl"):
         _driver(facts, line)
+    discord = the_judge()
+    facts.judged = discord is not None
     for line in _lines(folder / "simulator.jsonl"):
         _simulator(facts, line)
+        if discord is not None and line["kind"] == "request":
+            facts.wrong.extend(f"request {line['n']}: {problem}" for problem in discord.problems(line))
     _models(facts, _lines(folder / "models.jsonl"))
     for line in _lines(folder / "outcomes.jsonl"):
         facts.outcomes.append(_outcome(line))

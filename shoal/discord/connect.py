@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from pydantic import SecretStr
@@ -9,10 +10,11 @@ from pydantic import SecretStr
 from shoal.base.clock import Clock
 from shoal.base.proxy import Proxy
 from shoal.discord.limiter import LimiterLike
+from shoal.discord.mentions import MentionPolicy
 from shoal.discord.retry import RetryPolicy
 from shoal.discord.transport import Transport
 
-__all__ = ["AccountLike", "RetryLike", "open_transport"]
+__all__ = ["AccountLike", "MentionsLike", "RetryLike", "open_transport"]
 
 
 class RetryLike(Protocol):
@@ -26,6 +28,17 @@ class RetryLike(Protocol):
     def max_delay_ms(self) -> int: ...
     @property
     def jitter(self) -> float: ...
+
+
+class MentionsLike(Protocol):
+    """``channels.discord.allowedMentions``."""
+
+    @property
+    def users(self) -> bool: ...
+    @property
+    def roles(self) -> bool | Sequence[str]: ...
+    @property
+    def everyone(self) -> bool: ...
 
 
 class AccountLike(Protocol):
@@ -43,6 +56,8 @@ class AccountLike(Protocol):
     def api_url(self) -> str | None: ...
     @property
     def retry(self) -> RetryLike: ...
+    @property
+    def mentions(self) -> MentionsLike: ...
 
 
 def open_transport(
@@ -53,7 +68,7 @@ def open_transport(
     Raises:
         ConfigError: its API address, CA file or proxy cannot be used.
     """
-    retry = account.retry
+    retry, mentions = account.retry, account.mentions
     return Transport(
         account.id,
         account.token,
@@ -64,4 +79,5 @@ def open_transport(
         retry=RetryPolicy(retry.attempts, retry.min_delay_ms, retry.max_delay_ms, retry.jitter),
         clock=clock,
         threads=threads,
+        mentions=MentionPolicy(mentions.users, mentions.roles, mentions.everyone),
     )

@@ -10,16 +10,13 @@ from typing import Any
 
 from shoal.discord.answers import Json, made_in, object_in
 from shoal.discord.limiter import Priority
-from shoal.discord.mentions import DEFAULT_MENTIONS
 from shoal.discord.rest import Rest
 from shoal.discord.retry import Safety
 from shoal.discord.routes import Route
 from shoal.discord.transport import File
-from shoal.discord.wire import InteractionCallback
 
 __all__ = ["InteractionCalls"]
 
-_WITH_TEXT = (InteractionCallback.CHANNEL_MESSAGE_WITH_SOURCE, InteractionCallback.UPDATE_MESSAGE)
 _TOKEN = "/webhooks/{application_id}/{interaction_token}"  # noqa: S105 - a route template
 _ORIGINAL = "@original"
 
@@ -47,11 +44,11 @@ class InteractionCalls:
 
         Args:
             type: :class:`shoal.discord.wire.InteractionCallback`.
-            data: for types that carry text, ``allowed_mentions`` is added if it is not there.
+            data: of the answer, for types that have one.
         """
         body: Json = {"type": int(type)}
         if data is not None:
-            body["data"] = _with_mentions(data) if type in _WITH_TEXT else dict(data)
+            body["data"] = dict(data)
         route = Route(
             "POST",
             "/interactions/{interaction_id}/{interaction_token}/callback",
@@ -75,7 +72,7 @@ class InteractionCalls:
         route = Route("POST", _TOKEN, application_id=application_id, interaction_token=interaction_token)
         answer = self._rest.call(
             route,
-            json=_with_mentions(body),
+            json=dict(body),
             files=files,
             priority=Priority.CALLBACK,
             safety=Safety.CREATE,
@@ -95,7 +92,7 @@ class InteractionCalls:
     ) -> Json:
         """Edit the answer to an interaction (after a deferral: write it); or one of its followups by id."""
         route = _message("PATCH", application_id, interaction_token, message_id)
-        json = _with_mentions(body)
+        json = dict(body)
         return object_in(
             self._rest.call(route, json=json, files=files, priority=Priority.CALLBACK, timeout=timeout)
         )
@@ -121,7 +118,3 @@ def _message(method: str, application_id: str, interaction_token: str, message_i
         interaction_token=interaction_token,
         message_id=message_id,
     )
-
-
-def _with_mentions(body: Mapping[str, Any]) -> Json:
-    return {"allowed_mentions": dict(DEFAULT_MENTIONS), **body}

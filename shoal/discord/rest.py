@@ -1,8 +1,8 @@
 """Discord's REST calls, one method each; thin over :class:`~shoal.discord.transport.Transport`.
 
 Objects go in and out as Discord has them (dicts). What is decided here, once: the safety
-class of each call, a nonce with ``enforce_nonce`` on message creates, ``allowed_mentions`` on
-everything that carries text, and the priority of the request. Answers to interactions are in
+class of each call, a nonce with ``enforce_nonce`` on message creates, and the priority of the
+request; :mod:`shoal.discord.mentions` decides whom a text may ping. Answers to interactions are in
 :mod:`shoal.discord.interactions`, threads in :mod:`shoal.discord.threads`.
 """
 
@@ -14,7 +14,6 @@ from typing import Any
 from shoal.discord.answers import Json, list_in, made_in, object_in
 from shoal.discord.errors import NotFound
 from shoal.discord.limiter import Priority
-from shoal.discord.mentions import DEFAULT_MENTIONS
 from shoal.discord.retry import RetryPolicy, Safety
 from shoal.discord.routes import Route
 from shoal.discord.transport import File, Response, Transport
@@ -151,11 +150,12 @@ class Rest:
             nonce: from :func:`shoal.base.ids.derive_nonce`; the same text sent twice with it appears once.
                 ``None`` only where a second message would do no harm: it is then not retried when in doubt.
             reply_to: message to answer; if it is gone, the message is sent without the reference.
-            allowed_mentions: from :mod:`shoal.discord.mentions`; None = users and the user replied to.
+            allowed_mentions: from :mod:`shoal.discord.mentions`; None = all that the account's policy allows.
             flags: :class:`shoal.discord.wire.MessageFlags`.
         """
-        body: Json = {"allowed_mentions": dict(allowed_mentions or DEFAULT_MENTIONS)}
+        body: Json = {}
         optional: Json = {
+            "allowed_mentions": allowed_mentions,
             "content": content,
             "components": components,
             "embeds": embeds,
@@ -301,8 +301,8 @@ def _edit_body(
     allowed_mentions: Mapping[str, Any] | None,
     flags: int | None,
 ) -> Json:
-    """Body of an edit. Discord parses an edit's mentions anew, with its own defaults unless told."""
-    body: Json = {"allowed_mentions": dict(allowed_mentions or DEFAULT_MENTIONS)}
+    """Body of an edit."""
+    body: Json = {} if allowed_mentions is None else {"allowed_mentions": dict(allowed_mentions)}
     optional = {
         "content": content,
         "components": components,

@@ -42,6 +42,7 @@ from shoal.discord.errors import (
 )
 from shoal.discord.fetch import Fetcher
 from shoal.discord.limiter import Answer, LimiterLike, Priority, Scope
+from shoal.discord.mentions import MentionPolicy, guarded
 from shoal.discord.origins import API_URL, Endpoint, Origins
 from shoal.discord.proxy import dial, proxy_for, tls_context
 from shoal.discord.retry import RetryPolicy, Safety, may_retry
@@ -89,6 +90,7 @@ class Transport:
 
     Attributes:
         account_id: whose transport it is.
+        mentions: whom its messages may ping.
         origins: the addresses it may use.
         proxied: traffic goes through a proxy.
         proxy_label: the proxy of REST without credentials, for logs; empty without a proxy.
@@ -110,6 +112,7 @@ class Transport:
         clock: Clock | None = None,
         threads: int = 16,
         bot_id: str | None = None,
+        mentions: MentionPolicy | None = None,
     ) -> None:
         """See the class.
 
@@ -120,6 +123,7 @@ class Transport:
             ca_file: PEM bundle trusted besides the usual authorities (``proxyCaFile``).
             threads: connections kept per host.
             bot_id: bot user id, where the token does not say it.
+            mentions: whom messages may ping (``allowedMentions``); by default the users they name.
 
         Raises:
             ConfigError: ``api_url`` or ``ca_file`` cannot be used.
@@ -127,6 +131,7 @@ class Transport:
         secret = re.sub(r"(?i)^bot\s+", "", token.get_secret_value().strip())
         redactor.register(secret)
         self.account_id = account_id
+        self.mentions = mentions or MentionPolicy()
         self.origins = Origins(api_url)
         self._limiter = limiter
         self._proxy = proxy
@@ -175,6 +180,7 @@ class Transport:
 
         Args:
             json: body; with ``files`` it becomes ``payload_json`` and gets their ``attachments`` entries.
+                A message gets its ``allowed_mentions`` here (:func:`shoal.discord.mentions.guarded`).
             reason: for the audit log.
             timeout: seconds for connecting and for each silence of the server; a whole answer may take twice.
             max_wait: longest wait for the rate limit in seconds, else :class:`RateWait`. None waits as long
@@ -195,7 +201,7 @@ class Transport:
             route.method,
             self.origins.base + route.path,
             headers,
-            json=json,
+            json=guarded(route.method, route.template, json, self.mentions),
             files=files,
             query=query,
             reason=reason,

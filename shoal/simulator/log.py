@@ -16,8 +16,9 @@ from __future__ import annotations
 import itertools
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import orjson
 
@@ -27,7 +28,13 @@ KEPT = 50_000
 
 
 class EventLog:
-    """Appends to a file, if one is given, and keeps the newest lines for the control API."""
+    """Appends to a file, if one is given, and keeps the newest lines for the control API.
+
+    Attributes:
+        watchers: called with every line of every log of this process, in the simulator's thread.
+    """
+
+    watchers: ClassVar[list[Callable[[dict[str, Any]], None]]] = []
 
     def __init__(self, path: Path | None = None) -> None:
         self._file: BinaryIO | None = None
@@ -43,6 +50,8 @@ class EventLog:
         self.kept.append(line)
         if self._file is not None:
             self._file.write(orjson.dumps(line, default=_as_text) + b"\n")
+        for watch in self.watchers:
+            watch(line)
         return line
 
     def select(self, kind: str, after: int = 0, **filters: str) -> list[dict[str, Any]]:

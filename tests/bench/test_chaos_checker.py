@@ -12,6 +12,7 @@ import pytest
 import bench.chaos.checker
 from bench.chaos.checker import Verdict, judge, main
 from bench.chaos.logs import read
+from bench.openapi import USER_AGENT
 
 Line = dict[str, Any]
 CHANNELS = ("100", "200")
@@ -26,6 +27,7 @@ CHECKS = {
     "dead": "dead letters without a fault",
     "unknown": "unknowns",
     "nonce": "creates without enforced nonce",
+    "wrong": "requests Discord would not take",
     "bugs": "mistakes of the judge's own tools",
     "recovery": "recovery over 10 s",
     "half-open": "half-open over 20 s",
@@ -168,6 +170,10 @@ def lost_behind_an_outcome(logs: Logs) -> None:
 
 def said_to_be_on_its_way(logs: Logs) -> None:
     logs.outcomes[3]["outcome"] = None
+
+
+def sent_what_discord_refuses(logs: Logs) -> None:
+    logs.simulator[3] |= {"user_agent": USER_AGENT, "method": "POST"}
 
 
 def answered_twice(logs: Logs) -> None:
@@ -320,6 +326,7 @@ def too_many_429s(logs: Logs) -> None:
         (lost_beyond_repair_in_silence, {"unknown", "nonce"}),
         (nonce_missing, {"nonce"}),
         (one_nonce_two_messages, {"nonce", "twice"}),
+        (sent_what_discord_refuses, {"wrong"}),
         (simulator_broke, {"bugs"}),
         (slow_recovery, {"recovery"}),
         (slow_half_open, {"half-open"}),
@@ -401,8 +408,9 @@ def test_a_log_broken_in_the_middle_is_no_evidence(tmp_path: Path) -> None:
 
 
 def test_the_checker_shares_no_code_with_the_product() -> None:
-    for name in ("checker", "figures", "logs", "verdict"):
-        source = (Path(str(bench.chaos.checker.__file__)).parent / f"{name}.py").read_text()
+    folder = Path(str(bench.chaos.checker.__file__)).parent
+    for name in ("checker", "figures", "logs", "verdict", "../openapi"):
+        source = (folder / f"{name}.py").read_text()
         imports = [line for line in source.splitlines() if line.startswith(("import ", "from "))]
         assert not [
             line

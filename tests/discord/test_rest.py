@@ -16,7 +16,7 @@ from shoal.base.ids import derive_nonce
 from shoal.discord.errors import NotFound, RateWait
 from shoal.discord.interactions import InteractionCalls
 from shoal.discord.limiter import Booking, Priority, Unlimited
-from shoal.discord.mentions import NO_MENTIONS, allowed_mentions
+from shoal.discord.mentions import NO_MENTIONS, MentionPolicy, allowed_mentions
 from shoal.discord.rest import Rest
 from shoal.discord.retry import NO_RETRY
 from shoal.discord.transport import File, Transport
@@ -77,7 +77,12 @@ def test_creates_carry_a_nonce_and_safe_mentions(rest: Rest, rest_server: RestSe
     }
 
 
-def test_every_shape_of_create_fits_discords_schema(rest: Rest, rest_server: RestServer) -> None:
+def test_every_shape_of_create_fits_discords_schema(
+    rest_server: RestServer, make_transport: Callable[..., Transport]
+) -> None:
+    mentions = MentionPolicy(roles=True, everyone=True)
+    rest = Rest(make_transport(api_url=rest_server.base, mentions=mentions))
+    rest_server.usual = Reply.of(200, {"id": "9"})
     button = {"type": 2, "style": 1, "label": "Yes", "custom_id": "a"}
     shapes: list[dict[str, Any]] = [
         {"components": [{"type": 1, "components": [button]}], "content": "x"},

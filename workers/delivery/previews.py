@@ -27,6 +27,7 @@ from shoal.base.ids import check_name, derive_nonce
 from shoal.base.logging import get_logger
 from shoal.discord.errors import DiscordError, NotFound, RateLimited, RateWait
 from shoal.discord.limiter import Priority
+from shoal.discord.mentions import NO_MENTIONS
 from shoal.state.effects import Effect, Push, Receipt, Slot
 from shoal.state.records import Failure, Grant, Record
 from shoal.state.steps import Commit, Fail, Step
@@ -66,7 +67,6 @@ DOUBT_MS = 15_000
 """For so long a create whose answer was lost is tried again; then the answer behind it goes first."""
 GIVE_UP_MS = 10 * 60_000
 SUPPRESS_EMBEDS = 1 << 2
-NO_PINGS: dict[str, Any] = {"parse": []}
 
 log = get_logger(__name__)
 
@@ -298,7 +298,7 @@ class _Shown:
                 nonce=_nonce(update.cause, update.generation),
                 content=update.text,
                 reply_to=reply_to,
-                allowed_mentions=NO_PINGS,
+                allowed_mentions=NO_MENTIONS,
                 flags=SUPPRESS_EMBEDS,
             )
         except DiscordError as error:
@@ -321,7 +321,7 @@ class _Shown:
             self.update.channel_id,
             message_id,
             content=self.update.text,
-            allowed_mentions=NO_PINGS,
+            allowed_mentions=NO_MENTIONS,
             flags=SUPPRESS_EMBEDS,
             priority=Priority.EDIT,
         )

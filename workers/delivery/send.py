@@ -24,6 +24,7 @@ from shoal.base.clock import Clock, SystemClock
 from shoal.base.errors import ShoalError
 from shoal.base.logging import get_logger
 from shoal.discord.errors import DiscordError, RateLimited, RateWait
+from shoal.discord.mentions import NO_MENTIONS
 from shoal.discord.rest import Rest
 from shoal.discord.threads import create_post
 from shoal.state.effects import Effect, Receipt
@@ -36,7 +37,7 @@ from workers.delivery.finalising import preview_to_edit
 from workers.delivery.finding import Sought, came_back, look_for
 from workers.delivery.pairing import failed_effects, filled
 from workers.delivery.posts import find_post, post_body, post_title, untitled
-from workers.delivery.previews import END, NO_PINGS, SLOT, end_preview, show_preview
+from workers.delivery.previews import END, SLOT, end_preview, show_preview
 from workers.delivery.progress import NONCE_WINDOW_MS, Entry, Progress, nonce_of, read_progress
 from workers.delivery.records import PartReceipt, SendRequest, decode_receipt, decode_send, encode
 from workers.delivery.render import DeliverySettings, message_fields, plan_of
@@ -219,7 +220,7 @@ class _Delivery:
         flags = message_fields(self.request, self.settings, plan, 0).get("flags", 0)
         try:
             self.rest.edit_message(
-                self.request.channel_id, self.edit, content=plan[0], allowed_mentions=NO_PINGS, flags=flags
+                self.request.channel_id, self.edit, content=plan[0], allowed_mentions=NO_MENTIONS, flags=flags
             )
         except DiscordError as error:
             age_ms = self._now_ms() - self.grant.head.born

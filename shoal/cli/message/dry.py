@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from shoal.discord.mentions import guarded
 from shoal.discord.rest import Rest
 from shoal.discord.routes import Route
 from shoal.discord.transport import Response
@@ -28,7 +29,8 @@ class Showing(Rest):
             return super().call(route, **options)
         shown: dict[str, Any] = {"route": str(route), "path": route.path}
         if options.get("json") is not None:
-            shown["body"] = options["json"]
+            mentions = self.transport.mentions
+            shown["body"] = guarded(route.method, route.template, options["json"], mentions)
         if options.get("files"):
             shown["files"] = [file.filename for file in options["files"]]
         raise Shown(shown)

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from shoal.base.ids import new_token
+from shoal.discord.mentions import NO_MENTIONS
 from shoal.state.effects import Push, Slot
 from shoal.state.records import Grant, Record
 from shoal.state.steps import Commit, Fail
@@ -74,7 +75,7 @@ def test_it_is_created_edited_and_removed(post: PostOffice, turn: Turn) -> None:
     post.work()
     assert post.sent() == ["Working..."]
     created = requests(post, CREATE)[-1]["body"]
-    assert created["allowed_mentions"] == {"parse": []}
+    assert created["allowed_mentions"] == NO_MENTIONS
     assert created["enforce_nonce"] is True
     turn.show("Working...\n• one")
     post.work()
@@ -109,7 +110,7 @@ def test_a_plain_answer_is_the_edit_of_its_preview(post: PostOffice, turn: Turn)
     drain(post)
     [after] = post.control.messages(post.channel, author="bot")
     assert (after["id"], after["content"]) == (before["id"], "The answer.")
-    assert requests(post, EDIT)[-1]["body"]["allowed_mentions"] == {"parse": []}
+    assert requests(post, EDIT)[-1]["body"]["allowed_mentions"] == NO_MENTIONS
     assert post.store.receipts.receipt(f"{post.cause}.final").keys() == {0}
     assert requests(post, DELETE) == []
 
