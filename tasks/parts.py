@@ -36,6 +36,7 @@ from workers.agent.tools.message import MessageTool
 from workers.agent.tools.registry import ToolRegistry
 from workers.agent.tools.skill import SkillTool
 from workers.components.sending import ComponentSettings
+from workers.delivery.persona import PersonaLook
 from workers.delivery.records import SendFile
 from workers.delivery.render import DeliverySettings
 from workers.delivery.send import DeliveryDeps
@@ -151,11 +152,17 @@ def make_delivery_deps(runtime: Runtime) -> DeliveryDeps:
                 log.warning("an owner cannot be told", account=account, error=error)
         return None
 
+    def look(agent_id: str) -> PersonaLook:
+        agent = runtime.loaded.agents.get(agent_id)
+        identity = agent.settings.identity if agent is not None else None
+        return PersonaLook(identity.name or "", identity.avatar or "") if identity else PersonaLook()
+
     return DeliveryDeps(
         store=runtime.store,
         rest=rest,
         settings=lambda account: DeliverySettings.of(runtime.loaded.account(account)),
         bot_id=bot_id,
         owner_dm=owner_dm,
+        look=look,
         clock=runtime.clock,
     )

@@ -17,10 +17,14 @@ __all__ = [
     "NO_PERMISSION",
     "UNKNOWN_INTERACTION",
     "UNKNOWN_MESSAGE",
+    "UNKNOWN_WEBHOOK",
+    "WRONG_WEBHOOK_TOKEN",
     "JsonCode",
 ]
 
 UNKNOWN_MESSAGE = 10008
+UNKNOWN_WEBHOOK = 10015
+WRONG_WEBHOOK_TOKEN = 50027
 UNKNOWN_INTERACTION = 10062
 """An interaction that is older than Discord waits, or was never ours."""
 ALREADY_ACKNOWLEDGED = 40060

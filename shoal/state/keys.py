@@ -133,6 +133,13 @@ FAMILIES: tuple[Family, ...] = (
     _w("media", "media:<account>:<file>", "hash", "1 day", "one per file", 300, "host → where the file is"),
     _w("claim", "mediaclaim:<account>:<file>:<host>", "string", "6 s", "one each", 120, "who fetches it"),
     _w("controls", "ctl:<account>:<group>", "hash", "≤ 1 day", "one per message", 900, "buttons, forms"),
+    # agents that speak under a name of their own
+    _d("personas", "persona:<account>", "hash", "none", "one each", 120, "conversation → who speaks"),
+    _w("webhooks", "hook:<account>", "hash", "none", "one per channel", 150, "channel → our webhook"),
+    _w("webhook-ids", "hookid:<account>", "set", "none", "webhooks ever made", 40, "whose messages are ours"),
+    _w("webhook-no", "hookno:<account>:<channel>", "string", "1 h", "one each", 80, "why there is none"),
+    _w("webhook-claim", "hookclaim:<account>:<channel>", "string", "20 s", "one each", 80, "who makes it"),
+    _w("said", "said:<account>:<conversation>", "zset", "1 h", "100 messages", 100, "message → its part"),
     # facts
     _x("facts", "facts:<account>:<kind>", "hash", "none", "Discord's", 700, "guilds, channels, roles, …"),
     _x("lookup", "look:<account>:<kind>:<name>", "string", "≤ 30 d", "one each", 700, "what was asked for"),
@@ -305,6 +312,30 @@ class Keys:
     def controls(self, account: str, group: str) -> str:
         """Controls of one message (hash)."""
         return self._make("ctl", account, group)
+
+    def personas(self, account: str) -> str:
+        """Conversation → who speaks there (hash)."""
+        return self._make("persona", account)
+
+    def webhooks(self, account: str) -> str:
+        """Channel → our webhook there (hash)."""
+        return self._make("hook", account)
+
+    def webhook_ids(self, account: str) -> str:
+        """Ids of webhooks that were ours at any time (set)."""
+        return self._make("hookid", account)
+
+    def webhook_refused(self, account: str, channel_id: str) -> str:
+        """Why a channel has no webhook of ours (string)."""
+        return self._make("hookno", account, channel_id)
+
+    def webhook_claim(self, account: str, channel_id: str) -> str:
+        """Exists while somebody makes a channel's webhook (string)."""
+        return self._make("hookclaim", account, channel_id)
+
+    def said(self, account: str, conversation: str) -> str:
+        """Message id and part of a send, by time (zset)."""
+        return self._make("said", account, conversation)
 
     def tally(self, account: str, name: str) -> str:
         """Messages counted under a name (zset)."""

@@ -30,6 +30,7 @@ from shoal.state.ledger import Ledger
 from shoal.state.lookups import Lookups
 from shoal.state.media import Media
 from shoal.state.pairing import Pairing
+from shoal.state.personas import Personas
 from shoal.state.processes import Processes
 from shoal.state.queues import Hints
 from shoal.state.receipts import Receipts
@@ -134,6 +135,11 @@ class Store:
     def ledger(self) -> Ledger:
         """Outcomes."""
         return Ledger(self)
+
+    @cached_property
+    def personas(self) -> Personas:
+        """Agents that speak under a name of their own, and the webhooks they use."""
+        return Personas(self)
 
     @cached_property
     def pairing(self) -> Pairing:

@@ -367,6 +367,31 @@ def test_a_single_401_is_forgotten_with_the_next_success(bench: Bench) -> None:
         bench.settle(send(1), booking, 200)
 
 
+def test_each_webhook_has_a_bucket_of_its_own_and_its_token_is_in_no_key(bench: Bench) -> None:
+    """``discord/facts.md`` 4.1: webhook id and token are the top-level resource."""
+    template = "/webhooks/{webhook_id}/{webhook_token}"
+    one, other, renewed = (
+        Route("POST", template, webhook_id=hook, webhook_token=token)
+        for hook, token in ((7, "secret-token-a"), (8, "secret-token-b"), (7, "secret-token-c"))
+    )
+    booking = bench.now(one)
+    assert booking
+    headers = {
+        "x-ratelimit-bucket": "hooks",
+        "x-ratelimit-limit": "5",
+        "x-ratelimit-remaining": "0",
+        "x-ratelimit-reset-after": "2.0",
+    }
+    bench.limiter.settle(SCOPE, one, Priority.INTERACTIVE, booking, Answer(200, headers, authorized=False))
+    assert bench.wait(one).reason == "bucket"
+    assert bench.now(other)
+    assert bench.now(renewed)
+    assert bench.now(send(7))
+    bench.clock.advance(2.2)
+    assert bench.now(one)
+    assert not [key for key in bench.store.redis.keys("*") if b"secret" in key]
+
+
 def test_a_401_of_a_webhook_latches_nothing(bench: Bench) -> None:
     booking = bench.now(send(1))
     assert booking

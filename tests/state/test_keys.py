@@ -6,9 +6,12 @@ import inspect
 import re
 from importlib import resources
 
+from pydantic import SecretStr
+
 from shoal.state.keys import CELERY_PREFIX, FAMILIES, PREFIX, Keys, family_of, snowflake_page
 from shoal.state.lookups import Asked
 from shoal.state.media import Saved
+from shoal.state.personas import Persona, Webhook
 from shoal.state.queues import CLASSES
 from shoal.state.store import Store
 from tests.state.scenarios import all_scenarios
@@ -36,6 +39,11 @@ def test_every_scenario_leaves_declared_keys_of_the_declared_type(store: Store) 
     store.receipts.echo("default", "nonce", "1", "2")
     store.lookups.put(Asked("default", "user", "1"), None, ttl_s=60)
     store.media.claim("default", "1", "here", "me")
+    store.personas.bind("default", "1", Persona("2", "main"))
+    store.personas.keep("default", "2", Webhook("3", SecretStr("token-of-it")))
+    store.personas.refuse("default", "3", "no")
+    store.personas.claim("default", "2")
+    store.personas.say("default", "1", "5", "x.1.0", now_ms=1)
     store.media.save("default", "1", "here", Saved(path="/x"))
     seen, endless = set(), set()
     for scenario in all_scenarios():

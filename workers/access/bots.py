@@ -23,7 +23,7 @@ def refuse_before_policy(facts: MessageFacts, settings: AccessSettings) -> Decis
     itself is served at all.
     """
     sender = facts.sender
-    if facts.bot_id is not None and sender.id == facts.bot_id:
+    if sender.ours or (facts.bot_id is not None and sender.id == facts.bot_id):
         return Decision.refuse(Reason.OWN_MESSAGE)
     if settings.pluralkit and sender.webhook and facts.message_id and not facts.known.unproxied:
         room = decide_room(facts.surface, settings)

@@ -66,6 +66,7 @@ class SenderFacts:
         id: Discord user id; ``pk:<id>`` for a PluralKit member.
         roles: ids; ``None`` where the event carried no member (rule R19).
         webhook: it came through a webhook, so the id is the webhook's.
+        ours: that webhook is or was ours: an agent's own words come back (``spec/outbound.md`` 3.14).
         pluralkit: the member behind a proxied message.
         paired: was approved by pairing; asked only where that can matter.
         first_owner: owns the bot because nobody else does (``spec/inbound.md`` 3.3).
@@ -80,6 +81,7 @@ class SenderFacts:
     pluralkit: PluralKitSender | None = None
     paired: bool = False
     first_owner: bool = False
+    ours: bool = False
 
     def spoken_by(self, member: PluralKitSender) -> SenderFacts:
         """The sender of a proxied message: neither a bot nor a webhook, and without roles."""

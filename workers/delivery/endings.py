@@ -9,7 +9,7 @@ from shoal.state.records import Record
 from workers.delivery.pairing import sent_effects
 from workers.delivery.records import PartReceipt, SendRequest
 
-__all__ = ["closing_effects", "expired_effects", "rejected_effects"]
+__all__ = ["closing_effects", "expired_effects", "rejected_effects", "story"]
 
 
 def closing_effects(
@@ -21,7 +21,7 @@ def closing_effects(
         Outcome(request.account, note.message_id, note.outcome, note.reason) for note in request.outcomes
     ]
     ids = ",".join(sent[part].message_id for part in sorted(sent))
-    effects += _story(head, f"{word} {request.identity} {ids}".strip())
+    effects += story(head, f"{word} {request.identity} {ids}".strip())
     effects += _blobs(request)
     if request.pairing and word == "sent":
         effects += sent_effects(request)
@@ -35,20 +35,20 @@ def expired_effects(request: SendRequest, head: Record) -> list[Effect]:
         effects.append(Outcome(request.account, note.message_id, "expired", "delivery-too-old"))
     if head.account and head.message_id:
         effects.append(Outcome(head.account, head.message_id, "expired", "delivery-too-old"))
-    return [*effects, *_story(head, f"expired {request.identity}"), *_blobs(request)]
+    return [*effects, *story(head, f"expired {request.identity}"), *_blobs(request)]
 
 
 def rejected_effects(request: SendRequest, head: Record, code: str) -> list[Effect]:
     """Discord refused. Nothing more: the record dies, and the outcome is that of its death."""
-    return [*_wakes(request), *_story(head, f"rejected {request.identity} {code}")]
+    return [*_wakes(request), *story(head, f"rejected {request.identity} {code}")]
 
 
 def _wakes(request: SendRequest) -> list[Effect]:
     return [Wake(key) for key in request.wake]
 
 
-def _story(head: Record, line: str) -> list[Effect]:
-    """The line in the story of the message that the record came of, if it came of one."""
+def story(head: Record, line: str) -> list[Effect]:
+    """A line in the story of the message that the record came of, if it came of one."""
     if not (head.account and head.message_id):
         return []
     return [Note(head.account, head.message_id, "delivery", line)]

@@ -7,7 +7,8 @@ A part that has its receipt is never sent again. A part that was about to be sen
 holder died may exist: inside Discord's nonce window it is sent again under the same nonce,
 which returns the message that is there; past the window the channel is looked at first. Where
 the gateway has seen it come back, that settles it. So promise 4 holds without knowing which of
-the two happened.
+the two happened. Agents that speak under their own name go through webhooks, which know no
+nonce: :mod:`workers.delivery.persona`.
 
 What a failed call means is said by :mod:`workers.delivery.verdicts`. A refusal is journalled, and the
 record dies without another request; what may pass is bounded by ``max_age_s``.
@@ -28,21 +29,23 @@ from shoal.discord.mentions import NO_MENTIONS
 from shoal.discord.rest import Rest
 from shoal.discord.threads import create_post
 from shoal.state.effects import Effect, Receipt
+from shoal.state.personas import Persona
 from shoal.state.records import Failure, Grant
-from shoal.state.steps import Commit, Fail, Step
+from shoal.state.steps import Commit, Fail, Step, Yield
 from shoal.state.store import Store
 from workers.delivery.creating import create_part, priority_of
-from workers.delivery.endings import closing_effects, expired_effects, rejected_effects
+from workers.delivery.endings import closing_effects, expired_effects, rejected_effects, story
 from workers.delivery.finalising import preview_to_edit
 from workers.delivery.finding import Sought, came_back, look_for
 from workers.delivery.pairing import failed_effects, filled
+from workers.delivery.persona import PersonaLook, PersonaWay, may_be_persona
 from workers.delivery.posts import find_post, post_body, post_title, untitled
 from workers.delivery.previews import END, SLOT, end_preview, show_preview
 from workers.delivery.progress import NONCE_WINDOW_MS, Entry, Progress, nonce_of, read_progress
 from workers.delivery.records import PartReceipt, SendRequest, decode_receipt, decode_send, encode
 from workers.delivery.render import DeliverySettings, message_fields, plan_of
 from workers.delivery.spread import file_of
-from workers.delivery.verdicts import Rejected, verdict_on
+from workers.delivery.verdicts import NotYet, Rejected, verdict_on
 
 __all__ = ["DeliveryDeps", "deliver"]
 
@@ -62,6 +65,7 @@ class DeliveryDeps:
         settings: delivery settings of an account.
         bot_id: our user id on an account, for finding our own messages.
         owner_dm: DM channel of somebody who owns the bot, if one is known, for what an owner must hear.
+        look: name and picture of an agent, for conversations in which it speaks under its own name.
         clock: wall clock for ages.
     """
 
@@ -70,6 +74,7 @@ class DeliveryDeps:
     settings: Callable[[str], DeliverySettings]
     bot_id: Callable[[str], str | None]
     owner_dm: Callable[[str], str | None] = lambda _account: None
+    look: Callable[[str], PersonaLook] = lambda _agent: PersonaLook()
     clock: Clock = field(default_factory=SystemClock)
 
 
@@ -121,6 +126,9 @@ class _Delivery:
         self.began: dict[int, int] = dict(progress.started or {})
         self.doubtful = frozenset(part for part, at in self.began.items() if at)
         self.sent: dict[int, PartReceipt] = {}
+        self.webhook = progress.webhook
+        self.since: dict[int, int] = dict(progress.since)
+        self.way = self._way()
         self.log = log.bind(account=request.account, channel=request.channel_id, cause=request.cause)
 
     def run(self) -> Step:
@@ -131,22 +139,13 @@ class _Delivery:
         self.sent = {part: decode_receipt(value) for part, value in stored.items()}
         if self._now_ms() - self.grant.head.born > self.request.max_age_s * 1000:
             return self._expired()
-        plan = self.progress.plan
-        if plan is None:
-            request = filled(self.request, self.deps.store) if self.request.pairing else self.request
-            if request is None:
-                return Commit(self._closing("over"), "nothing to send: the request is over")
-            plan = plan_of(request, self.settings)
-            if request.post and not plan[0].strip():
-                plan[0] = untitled(self.deps.clock.now())
-            if not plan:
-                return Commit(self._closing("empty"), "nothing to send")
-            self.edit = preview_to_edit(request, plan, self.deps.store)
-            self._checkpoint(Entry(plan=plan, at=self._begin(0), edit=self.edit))
         try:
-            return self._parts(plan)
+            plan = self.progress.plan or self._plan()
+            return plan if isinstance(plan, Commit) else self._parts(plan)
         except Rejected as rejected:
             return self._rejected(rejected)
+        except NotYet as wait:
+            return Yield(wait.wait_ms, wait.why)
         except ShoalError as error:
             result = verdict_on(error)
             if isinstance(result, Rejected):
@@ -157,6 +156,22 @@ class _Delivery:
                 self.log.warning(f"discord final reply failed: {error}", code=result.code)
             return result
 
+    def _plan(self) -> list[str] | Commit:
+        """The contents of all parts and the way they take, journalled; or the end, if there are none."""
+        request = filled(self.request, self.deps.store) if self.request.pairing else self.request
+        if request is None:
+            return Commit(self._closing("over"), "nothing to send: the request is over")
+        plan = plan_of(request, self.settings)
+        if request.post and not plan[0].strip():
+            plan[0] = untitled(self.deps.clock.now())
+        if not plan:
+            return Commit(self._closing("empty"), "nothing to send")
+        hook = self.way.webhook(born_ms=self.grant.head.born) if self.way is not None else None
+        self.webhook = hook.id if hook is not None else ""
+        self.edit = "" if self.webhook else preview_to_edit(request, plan, self.deps.store)
+        self._checkpoint(Entry(plan=plan, at=self._begin(0), edit=self.edit, webhook=self.webhook))
+        return plan
+
     def _parts(self, plan: list[str]) -> Step:
         missing = [part for part in range(len(plan)) if part not in self.sent]
         for part in missing:
@@ -164,8 +179,8 @@ class _Delivery:
             if self.request.post and part == 0:
                 receipt = self._find_post(plan) or self._post(plan)
             else:
-                edited = self._edited(plan) if self.edit else None
-                receipt = edited or self._find(plan, part) or self._create(plan, part)
+                other = self._edited(plan) if self.edit else self._as_persona(plan, part)
+                receipt = other or self._find(plan, part) or self._create(plan, part)
             self.sent[part] = receipt
             effect = Receipt(self.request.identity, part, encode(receipt))
             if part == missing[-1]:
@@ -271,6 +286,64 @@ class _Delivery:
             taken=frozenset(receipt.message_id for receipt in self.sent.values()),
         )
 
+    # -- as a persona ----------------------------------------------------------------------------
+
+    def _way(self) -> PersonaWay | None:
+        """The way through a webhook, where an agent is bound to the conversation."""
+        request, deps = self.request, self.deps
+        if not self.webhook and (self.progress.plan is not None or not may_be_persona(request)):
+            return None
+        bound = deps.store.personas.bound(request.account, request.channel_id)
+        if bound is None and not self.webhook:
+            return None
+        persona = bound or Persona(request.channel_id, "")  # unbound meanwhile
+        bot_id = deps.bot_id(request.account)
+        look = deps.look(persona.agent_id)
+        return PersonaWay(
+            request, persona, look, store=deps.store, rest=self.rest, bot_id=bot_id, now_ms=self._now_ms
+        )
+
+    def _as_persona(self, plan: list[str], part: int) -> PartReceipt | None:
+        """One part through the webhook; none: the bot has to say it."""
+        if not self.webhook or self.way is None:
+            return None
+        if part in self.doubtful:
+            taken = frozenset(receipt.message_id for receipt in self.sent.values())
+            found = self.way.find(self.webhook, plan[part], part, since_ms=self.began[part], taken=taken)
+            if found is not None:
+                self.log.info("found a part that was sent before", part=part, message_id=found.message_id)
+                return found
+        if part in self.doubtful or not self.began.get(part):
+            self.doubtful -= {part}
+            self._checkpoint(Entry(next=part, at=self._begin(part)))
+            self.alive()
+        webhook = self.way.known(self.webhook)
+        if webhook is None:
+            self._as_bot(part, "webhook-gone")
+            return None
+        fields = message_fields(self.request, self.settings, plan, part)
+        try:
+            receipt = self.way.say(webhook, fields, part, priority_of(self.request))
+        except ShoalError as error:
+            if error.ambiguous:
+                raise
+            if self.way.gives_up(error, self.webhook, since_ms=self.since.get(part, self.began[part])):
+                self._as_bot(part, error.code, error)
+                return None
+            self.began[part] = 0
+            self._checkpoint(Entry(next=part))
+            raise
+        self.log.info("Reply sent successfully (200 OK)", part=part, message_id=receipt.message_id)
+        return receipt
+
+    def _as_bot(self, part: int, code: str, error: ShoalError | None = None) -> None:
+        """From this part on, which surely is not out, the bot itself speaks."""
+        self.log.warning("an agent's own name could not be used: the bot speaks", code=code, error=error)
+        self.webhook = ""
+        effects = story(self.grant.head, f"persona-fallback {self.request.identity} {code}")
+        self._checkpoint(Entry(next=part, at=self._begin(part), bot=True), *effects)
+        self.alive()
+
     def _create(self, plan: list[str], part: int) -> PartReceipt:
         deps = self.deps
         made = create_part(
@@ -322,6 +395,7 @@ class _Delivery:
 
     def _begin(self, part: int) -> int:
         self.began[part] = self._now_ms()
+        self.since.setdefault(part, self.began[part])
         return self.began[part]
 
     def _now_ms(self) -> int:

@@ -22,6 +22,7 @@ from shoal.state.steps import Fail, Yield
 
 __all__ = [
     "LONGEST_PAUSE_MS",
+    "NotYet",
     "Rejected",
     "is_about_discord",
     "rate_yield",
@@ -41,6 +42,15 @@ class Rejected(Exception):
         self.code = code
         self.why = why
         super().__init__(code)
+
+
+class NotYet(Exception):
+    """It can be told or done later: the lane is given back for ``wait_ms``. Counts as no try."""
+
+    def __init__(self, wait_ms: int, why: str) -> None:
+        self.wait_ms = wait_ms
+        self.why = why
+        super().__init__(why)
 
 
 def verdict_on(error: ShoalError) -> Yield | Fail | Rejected | None:

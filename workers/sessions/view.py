@@ -185,6 +185,10 @@ class AdmissionView(Protocol):
         """Whether the bot wrote a message, as far as Redis knows (a week); ``None`` where it does not."""
         ...
 
+    def own_webhook(self, webhook_id: str) -> bool:
+        """Whether a webhook is or was one that our agents speak through."""
+        ...
+
     def paired(self, sender: str) -> bool:
         """Whether a sender (``SenderFacts.id``) was approved by pairing."""
         ...
@@ -318,6 +322,10 @@ class StoreView:
         """Whether a message is our own: the gateway settles what comes back from us as ``own-message``."""
         settled = self._store.ledger.outcome(self._settings.account, message_id)
         return None if settled is None else settled == (Outcome.DROPPED, "own-message")
+
+    def own_webhook(self, webhook_id: str) -> bool:
+        """Whether a webhook is or was one that our agents speak through."""
+        return self._store.personas.is_own(self._settings.account, webhook_id)
 
     def paired(self, sender: str) -> bool:
         """Whether a sender was approved; read anew each time, so that a revocation counts at once."""

@@ -89,6 +89,7 @@ class View:
         roles: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
         answers: Mapping[Asked, Any] | None = None,
         counts: Mapping[str, Sequence[int]] | None = None,
+        webhooks: Collection[str] = (),
         groups: Mapping[str, Mapping[str, Any]] | None = None,
         **more: Any,
     ) -> None:
@@ -105,6 +106,7 @@ class View:
         self.channels = dict(channels or {})
         self.depths = dict(depths or {})
         self.approved = paired
+        self.webhooks = webhooks
         self.first_owner = first_owner
         self.sessions = dict(sessions or {})
         self.guild_roles = dict(roles or {})
@@ -144,6 +146,9 @@ class View:
 
     def depth(self, lane: str) -> int:
         return self.depths.get(lane, 0)
+
+    def own_webhook(self, webhook_id: str) -> bool:
+        return webhook_id in self.webhooks
 
     def paired(self, sender: str) -> bool:
         return sender in self.approved

@@ -115,6 +115,15 @@ def test_refusals_have_an_outcome(
     assert not any(isinstance(effect, Push) for effect in admission.effects)
 
 
+@pytest.mark.parametrize("more", [{}, {"allowBots": True}, {"pluralkit": {"enabled": True}}])
+def test_what_our_own_webhook_says_is_our_own(more: dict[str, Any]) -> None:
+    """``spec/outbound.md`` 3.14, ``spec/inbound.md`` 5.9: the echo of an agent's persona starts nothing."""
+    view = View({**OPEN, **more}, webhooks=("800",))
+    assert outcome(admit(event(message(webhook_id="800", author="800")), view)) == ("dropped", "own-message")
+    other = admit(event(message(webhook_id="801", author="801")), view)
+    assert outcome(other) != ("dropped", "own-message")
+
+
 def test_a_message_without_text_is_read_again_before_it_is_dropped() -> None:
     asked = Asked("default", "message", str(NOW))
     held = admit(event(message("")), View(OPEN))

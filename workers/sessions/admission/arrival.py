@@ -213,6 +213,7 @@ def _sender(message: WireMessage, kind: str, view: AdmissionView) -> SenderFacts
     sender = author_facts(message)
     return replace(
         sender,
+        ours=message.webhook_id is not None and view.own_webhook(message.webhook_id),
         paired=may_be_paired(kind, access) and view.paired(sender.id),
         first_owner=not access.owned and view.first_owner == sender.id,
     )

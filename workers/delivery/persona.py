@@ -1,0 +1,205 @@
+"""Answers under an agent's own name, through a webhook (``spec/outbound.md`` 3.14, 9.9).
+
+Discord knows no nonce here, so every part is journalled before it is sent, and one that may be out is looked
+for among the messages of its webhook:
+
+    it is there                            that is the part
+    the look was complete, some time later  it is sent again
+    the look cannot tell                    the send ends as *marked* (rules, promise 4): never doubled
+
+What surely was not sent (a refusal, no way to Discord for 15 s) is said by the bot itself from that part on;
+the log and the story of the message tell why.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shoal.base.errors import ShoalError
+from shoal.base.ids import snowflake_ms
+from shoal.base.logging import get_logger
+from shoal.discord.codes import UNKNOWN_WEBHOOK, WRONG_WEBHOOK_TOKEN
+from shoal.discord.errors import Forbidden, NotFound, RateLimited, RateWait, Unauthorized
+from shoal.discord.limiter import Priority
+from shoal.discord.rest import Rest
+from shoal.discord.webhooks import WebhookCalls
+from shoal.state.personas import Persona, Webhook
+from shoal.state.store import Store
+from workers.delivery.progress import CLOCK_SLACK_MS
+from workers.delivery.records import PartReceipt, SendRequest
+from workers.delivery.verdicts import NotYet, Rejected, is_about_discord
+from workers.delivery.webhooks import webhook_of
+
+__all__ = ["PersonaLook", "PersonaWay", "may_be_persona", "username"]
+
+DEADLINE_MS = 15_000
+"""For so long a part is tried through the webhook; then the bot says it."""
+SETTLE_MS = 5_000
+"""A request that was lost may arrive for so long; a look before that proves nothing."""
+LOOK_BACK = 50
+MAX_NAME = 80
+
+_FORBIDDEN = re.compile(r"discord|clyde", re.IGNORECASE)
+_UNFIT = re.compile(r"[\x00-\x1f\x7f\s]+")
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PersonaLook:
+    """``identity`` of an agent. ``avatar`` counts only where it is an address."""
+
+    name: str = ""
+    avatar: str = ""
+
+
+def may_be_persona(request: SendRequest) -> bool:
+    """Whether a send is plain words of an agent: files, references and all else go through the bot."""
+    more = (
+        request.files or request.components or request.embeds or request.sticker_ids or request.poll
+        or request.reply_to or request.post or request.pairing or request.flags
+    )  # fmt: skip
+    return not (more or request.silent or request.plain) and bool(request.text.strip())
+
+
+def username(look: PersonaLook, persona: Persona) -> str:
+    """The name people see: the agent's, else ``🤖 <label or agent>``, as far as Discord takes it."""
+    own, bound = _fit(look.name), _fit(persona.label) or _fit(persona.agent_id) or "agent"
+    name = own or f"🤖 {bound}"
+    return name.encode("utf-16-le")[: 2 * MAX_NAME].decode("utf-16-le", "ignore").strip()
+
+
+def _fit(name: str) -> str:
+    """Without the words Discord takes in no webhook's name."""
+    return _UNFIT.sub(" ", _FORBIDDEN.sub("", name)).strip()
+
+
+class PersonaWay:
+    """The way of one send through a webhook.
+
+    Args:
+        persona: who is bound to the conversation.
+        now_ms: wall clock.
+        bot_id: our user id, if it is known.
+    """
+
+    def __init__(
+        self,
+        request: SendRequest,
+        persona: Persona,
+        look: PersonaLook,
+        *,
+        store: Store,
+        rest: Rest,
+        bot_id: str | None,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self.request = request
+        self.persona = persona
+        self._look = look
+        self._store = store
+        self._rest = rest
+        self._bot_id = bot_id
+        self._now_ms = now_ms
+
+    def webhook(self, *, born_ms: int) -> Webhook | None:
+        """The webhook to use, found or made; none: the bot speaks.
+
+        Raises:
+            NotYet: somebody else is making it.
+            DiscordError, TransportError, RateWait: it may be there soon.
+        """
+        late = self._now_ms() - born_ms > DEADLINE_MS
+        account, channel = self.request.account, self.persona.channel_id
+        try:
+            return webhook_of(account, channel, self._store.personas, self._rest, self._bot_id)
+        except (NotYet, ShoalError) as error:
+            if not late or (isinstance(error, ShoalError) and error.code.startswith("store")):
+                raise
+            log.warning("a persona's webhook could not be had in time", account=account, channel=channel)
+            return None
+
+    def known(self, webhook_id: str) -> Webhook | None:
+        """The webhook the send began with, unless it was forgotten meanwhile."""
+        found = self._store.personas.webhook(self.request.account, self.persona.channel_id)
+        return found if found is not None and found.id == webhook_id else None
+
+    def say(self, webhook: Webhook, fields: Mapping[str, Any], part: int, priority: Priority) -> PartReceipt:
+        """Send one part.
+
+        Raises:
+            DiscordError, TransportError, RateWait: as it came; ``ambiguous`` where it may be out.
+        """
+        request = self.request
+        body = {**fields, "username": username(self._look, self.persona)}
+        if re.match(r"https?://\S+$", self._look.avatar):
+            body["avatar_url"] = self._look.avatar
+        in_thread = request.channel_id != self.persona.channel_id
+        made = WebhookCalls(self._rest).execute(
+            webhook.id,
+            webhook.token,
+            body,
+            thread_id=request.channel_id if in_thread else None,
+            priority=priority,
+            timeout=DEADLINE_MS / 1000,
+        )
+        message_id = str(made["id"])
+        self._store.personas.say(
+            request.account, request.channel_id, message_id, self._name(part), now_ms=self._now_ms()
+        )
+        return PartReceipt(message_id, request.channel_id)
+
+    def find(
+        self, webhook_id: str, content: str, part: int, *, since_ms: int, taken: frozenset[str]
+    ) -> PartReceipt | None:
+        """A part that may be out; none: it surely is not.
+
+        Raises:
+            NotYet: it may still arrive.
+            Rejected: that cannot be told.
+            DiscordError, TransportError, RateWait: the channel cannot be read now.
+        """
+        request = self.request
+        said = self._store.personas.said(request.account, request.channel_id)
+        mine = next((found for found, name in said.items() if name == self._name(part)), None)
+        if mine is not None:
+            return PartReceipt(mine, request.channel_id, found=True)
+        try:
+            messages = self._rest.get_messages(request.channel_id, limit=LOOK_BACK)
+        except (Forbidden, NotFound):
+            messages = []
+        ids = {str(one.get("id")): one for one in messages if str(one.get("id") or "").isdecimal()}
+        earliest = since_ms - CLOCK_SLACK_MS
+        ours = [
+            int(found)
+            for found, message in ids.items()
+            if str(message.get("webhook_id") or "") == webhook_id
+            and str(message.get("content") or "").strip() == content.strip()
+            and found not in taken and found not in said and snowflake_ms(found) >= earliest
+        ]  # fmt: skip
+        if ours:
+            return PartReceipt(str(min(ours)), request.channel_id, found=True)
+        whole = bool(ids) and (
+            len(messages) < LOOK_BACK or min(snowflake_ms(found) for found in ids) < earliest
+        )
+        if not whole:  # an empty answer is also what Discord gives to who may not read
+            raise Rejected("persona-unknown", "The message may have been sent; it is not sent a second time.")
+        wait_ms = since_ms + SETTLE_MS - self._now_ms()
+        if wait_ms > 0:
+            raise NotYet(wait_ms, "waiting: did it arrive?")
+        return None
+
+    def gives_up(self, error: ShoalError, webhook_id: str, *, since_ms: int) -> bool:
+        """Whether the bot has to say what surely was not sent. A webhook that is gone is forgotten."""
+        if isinstance(error, NotFound) and error.json_code in (UNKNOWN_WEBHOOK, WRONG_WEBHOOK_TOKEN, 0):
+            self._store.personas.forget(self.request.account, self.persona.channel_id, webhook_id)
+            return True
+        if isinstance(error, RateWait | RateLimited | Unauthorized) or error.retryable:
+            return self._now_ms() - since_ms > DEADLINE_MS
+        return is_about_discord(error)
+
+    def _name(self, part: int) -> str:
+        return f"{self.request.identity}.{part}"
