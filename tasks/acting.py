@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from shoal.discord.permissions import Permission, permissions_in
 from shoal.discord.wire import ChannelType
+from tasks.media import outgoing_for
 from tasks.runtime import Runtime
 from workers.access.policy import decide_room
 from workers.actions.base import ActionContext
 from workers.agent.tools.acting import DiscordActions
+from workers.delivery.outgoing import Raw
 from workers.sessions.place import surface_at
 from workers.sessions.records import TurnRequest
 from workers.sessions.view import StoreView
@@ -17,18 +20,31 @@ from workers.sessions.view import StoreView
 __all__ = ["discord_actions", "may_read"]
 
 
-def discord_actions(runtime: Runtime) -> DiscordActions:
-    """The actions of this process's agents."""
+Workspace = Callable[[TurnRequest], Path | None]
+
+
+def discord_actions(runtime: Runtime, workspace: Workspace = lambda _request: None) -> DiscordActions:
+    """The actions of this process's agents.
+
+    Args:
+        workspace: the folder of the agent that answers; with the media folder it is where uploads come from.
+    """
 
     def gates(account: str) -> Mapping[str, bool]:
         written: dict[str, bool] = runtime.loaded.account(account).discord.actions.model_dump(by_alias=True)
         return written
 
-    return DiscordActions(gates, lambda request, joined: _context(runtime, request, joined))
+    return DiscordActions(gates, lambda request, joined: _context(runtime, request, joined, workspace))
 
 
-def _context(runtime: Runtime, request: TurnRequest, joined: Sequence[TurnRequest]) -> ActionContext:
+def _context(
+    runtime: Runtime, request: TurnRequest, joined: Sequence[TurnRequest], workspace: Workspace
+) -> ActionContext:
     store, account = runtime.store, request.account
+
+    def read(source: str, *, most: int, whose: str) -> Raw:
+        return outgoing_for(runtime, request, workspace(request)).read(source, limit=(most, whose))
+
     return ActionContext(
         account=account,
         rest=runtime.rest(account),
@@ -36,10 +52,13 @@ def _context(runtime: Runtime, request: TurnRequest, joined: Sequence[TurnReques
         channel_id=request.channel_id,
         guild_id=request.guild_id,
         message_id=request.answers_to,
+        message_channel_id=request.message_channel_id if not request.clicked_on else "",
         sender_id=request.author_id,
         may_read=lambda channel_id: all(may_read(runtime, one, channel_id) for one in (request, *joined)),
         command=lambda payload: store.intake.command(account, payload),
         by_owner=request.is_owner and all(one.is_owner for one in joined),
+        read=read,
+        born_ms=request.born_ms,
         others=tuple({one.author_id: None for one in joined if one.author_id != request.author_id}),
     )
 

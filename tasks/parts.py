@@ -60,11 +60,6 @@ def make_turn_deps(runtime: Runtime) -> TurnDeps:
         kinds = Counter(process.kind for process in runtime.store.processes.living())
         return [f"{kind}: {count}" for kind, count in sorted(kinds.items())]
 
-    def react(account: str, channel_id: str, message_id: str, emoji: str, remove: bool) -> None:
-        rest = runtime.rest(account)
-        act = rest.delete_own_reaction if remove else rest.create_reaction
-        act(channel_id, message_id, emoji)
-
     def reactions(account: str) -> Rest:
         return in_background(runtime.rest(account), max_wait=0.0)
 
@@ -86,6 +81,7 @@ def make_turn_deps(runtime: Runtime) -> TurnDeps:
         used = outgoing_for(runtime, request, profile(request).workspace)
         return used.load(source, filename=filename, check=check)
 
+    acting = discord_actions(runtime, lambda request: profile(request).workspace)
     return TurnDeps(
         store=runtime.store,
         files=FileDesk(runtime),
@@ -96,7 +92,7 @@ def make_turn_deps(runtime: Runtime) -> TurnDeps:
         ),
         tools=ToolRegistry.of(
             [
-                MessageTool(react=react, components=components, acting=discord_actions(runtime), load=load),
+                MessageTool(components=components, acting=acting, load=load),
                 MemorySearch(profile, runtime.loaded.state_dir),
                 MemoryGet(profile, runtime.loaded.state_dir),
                 SkillTool(profile),

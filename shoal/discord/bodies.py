@@ -94,14 +94,22 @@ def prepare(
     data: bytes | None = None,
     query: Mapping[str, Any] | None = None,
     reason: str | None = None,
+    form: Mapping[str, str] | None = None,
 ) -> Prepared:
-    """Put a request together. Booleans of the query are ``true``/``false``, sequences repeat the key."""
+    """Put a request together. Booleans of the query are ``true``/``false``, sequences repeat the key.
+
+    With ``form`` each of its values is a field of its own and the file is called ``file`` (stickers).
+    """
     out = dict(headers)
     if query:
         pairs = [(name, _query_value(item)) for name, value in query.items() for item in _items(value)]
         url = f"{url}?{urlencode(pairs)}"
     if reason:
         out["X-Audit-Log-Reason"] = quote(reason.strip()[:512], safe=" ").strip()
+    if form is not None:
+        parts: list[Any] = [*form.items(), *(("file", _part(file)) for file in files)]
+        body, out["Content-Type"] = encode_multipart_formdata(parts)
+        return Prepared(method, url, out, body)
     if files:
         body, out["Content-Type"] = _multipart(json, files)
         return Prepared(method, url, out, body)
@@ -134,8 +142,12 @@ def _multipart(json: Any, files: Sequence[File]) -> tuple[bytes, str]:
     added = [{"id": str(n), "filename": file.filename, **file.attachment} for n, file in enumerate(files)]
     holder["attachments"] = [*kept, *added]
     fields: list[Any] = [("payload_json", (None, orjson.dumps(payload), "application/json"))]
-    fields += [(f"files[{n}]", (file.filename, file.data, file.content_type)) for n, file in enumerate(files)]
+    fields += [(f"files[{n}]", _part(file)) for n, file in enumerate(files)]
     return encode_multipart_formdata(fields)
+
+
+def _part(file: File) -> tuple[str, bytes, str]:
+    return file.filename, file.data, file.content_type
 
 
 class Exchange:

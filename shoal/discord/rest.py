@@ -87,6 +87,7 @@ class Rest:
         safety: Safety = Safety.IDEMPOTENT,
         timeout: float = 15.0,
         most_wait: float | None = None,
+        form: Mapping[str, str] | None = None,
     ) -> Response:
         """Any route, with this object's patience; for calls that have no method yet.
 
@@ -104,6 +105,7 @@ class Rest:
             timeout=timeout,
             max_wait=min(waits) if waits else None,
             retry=self._retry,
+            form=form,
         )
 
     # -- ourselves ---------------------------------------------------------------------------

@@ -175,6 +175,7 @@ class Transport:
         timeout: float = 15.0,
         max_wait: float | None = None,
         retry: RetryPolicy | None = None,
+        form: Mapping[str, str] | None = None,
     ) -> Response:
         """Send one request, waiting for the rate limit and retrying as its safety class allows.
 
@@ -182,6 +183,7 @@ class Transport:
             json: body; with ``files`` it becomes ``payload_json`` and gets their ``attachments`` entries.
                 A message gets its ``allowed_mentions`` here (:func:`shoal.discord.mentions.guarded`).
             reason: for the audit log.
+            form: fields of a form, with ``files`` in it, instead of ``json``.
             timeout: seconds for connecting and for each silence of the server; a whole answer may take twice.
             max_wait: longest wait for the rate limit in seconds, else :class:`RateWait`. None waits as long
                 as the limiter asks, and up to the retry policy's ``max_delay_ms`` after a 429.
@@ -205,6 +207,7 @@ class Transport:
             files=files,
             query=query,
             reason=reason,
+            form=form,
         )
         tries = _Tries()
         started = self._clock.monotonic()

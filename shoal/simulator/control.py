@@ -69,9 +69,21 @@ class Control:
             "POST", "/bots", username=username, guilds=list(guilds), disallowed_intents=disallowed_intents
         )
 
-    def add_guild(self, name: str, *, owner: str | None = None, members: Iterable[str] = ()) -> Json:
-        """Make a guild with an ``@everyone`` role and no channel; members (bots too) join it."""
-        return self._one("POST", "/guilds", name=name, owner=owner, members=list(members))
+    def add_guild(
+        self,
+        name: str,
+        *,
+        owner: str | None = None,
+        members: Iterable[str] = (),
+        features: Iterable[str] = (),
+    ) -> Json:
+        """Make a guild with an ``@everyone`` role and no channel; members (bots too) join it.
+
+        ``features`` are Discord's, like ``VERIFIED``.
+        """
+        return self._one(
+            "POST", "/guilds", name=name, owner=owner, members=list(members), features=list(features)
+        )
 
     def delete_guild(self, guild: str, *, unavailable: bool = False) -> Json:
         """Remove the bots from a guild, or announce an outage of it (``unavailable``)."""

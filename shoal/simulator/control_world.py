@@ -44,6 +44,7 @@ def _add_guild(ask: Ask) -> Json:
     owner = world.find_user(ask.body.get("owner")).id
     members = [world.find_user(word).id for word in ask.body.get("members") or ()]
     guild = world.add_guild(ask.body["name"], owner, members)
+    guild.features = [str(word) for word in ask.body.get("features") or ()]
     for user_id in members:
         ask.core.events.guild_joined(guild, user_id)
     return {"id": guild.id, "name": guild.name}

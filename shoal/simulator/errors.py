@@ -56,6 +56,7 @@ _UNKNOWN = {
     "interaction": (10062, "Unknown interaction"),
     "command": (10063, "Unknown application command"),
     "voice state": (10065, "Unknown Voice State"),
+    "overwrite": (10009, "Unknown Overwrite"),
     "ban": (10026, "Unknown Ban"),
 }
 

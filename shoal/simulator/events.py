@@ -82,7 +82,7 @@ class Events:
             "threads": [payloads.thread(t, viewer) for t in threads if can_see(world, t, viewer)],
             "presences": [],
             "stage_instances": [],
-            "guild_scheduled_events": [],
+            "guild_scheduled_events": guild.scheduled,
             "soundboard_sounds": [],
             "activity_instances": [],
             "embedded_activities": [],
@@ -267,6 +267,15 @@ class Events:
             {"role_id": role.id} if event == "GUILD_ROLE_DELETE" else {"role": self.payloads.role(role)}
         )
         self._to_guild(event, guild, {"guild_id": guild.id, **key})
+
+    def expressions(self, guild: Guild) -> None:
+        """GUILD_EMOJIS_UPDATE and GUILD_STICKERS_UPDATE, each with all there are."""
+        self._to_guild("GUILD_EMOJIS_UPDATE", guild, {"guild_id": guild.id, "emojis": guild.emojis})
+        self._to_guild("GUILD_STICKERS_UPDATE", guild, {"guild_id": guild.id, "stickers": guild.stickers})
+
+    def scheduled(self, guild: Guild, event: Json) -> None:
+        """GUILD_SCHEDULED_EVENT_CREATE."""
+        self._to_guild("GUILD_SCHEDULED_EVENT_CREATE", guild, event)
 
     def interaction(self, interaction: Interaction, data: Json) -> None:
         """INTERACTION_CREATE to the application's sessions; without one it is lost, as with Discord."""

@@ -144,9 +144,11 @@ class Guild:
     roles: dict[str, Role] = field(default_factory=dict)
     members: dict[str, Member] = field(default_factory=dict)
     preferred_locale: str = "en-US"
+    features: list[str] = field(default_factory=list)
     unavailable: bool = False
     bans: dict[str, Json] = field(default_factory=dict)
     emojis: list[Json] = field(default_factory=list)
+    stickers: list[Json] = field(default_factory=list)
     scheduled: list[Json] = field(default_factory=list)
     voice: dict[str, str] = field(default_factory=dict)
 

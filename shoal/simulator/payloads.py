@@ -160,6 +160,9 @@ class Payloads:
             "owner_id": guild.owner_id,
             "roles": [self.role(role) for role in guild.roles.values()],
             "preferred_locale": guild.preferred_locale,
+            "features": guild.features,
+            "emojis": guild.emojis,
+            "stickers": guild.stickers,
         }
 
     def channel(self, channel: Channel, viewer: str | None = None) -> Json:

@@ -32,7 +32,16 @@ from shoal.simulator.core import Core
 from shoal.simulator.errors import SimulatorError
 from shoal.simulator.gateway import GatewaySocket
 from shoal.simulator.pluralkit import PluralKitHandler
-from shoal.simulator.rest import commands, guilds, interactions, management, messages, uploads, users
+from shoal.simulator.rest import (
+    commands,
+    expressions,
+    guilds,
+    interactions,
+    management,
+    messages,
+    uploads,
+    users,
+)
 from shoal.simulator.rest.web import RestHandler
 from shoal.simulator.world import (
     DEFAULT_BOT_ID,
@@ -45,7 +54,8 @@ from shoal.simulator.world import (
 __all__ = ["Simulator", "run"]
 
 REGISTERED = (
-    commands, control_people, control_world, guilds, interactions, management, messages, uploads, users,
+    commands, control_people, control_world, expressions, guilds, interactions, management, messages, uploads,
+    users,
 )  # fmt: skip
 """Modules whose import fills the route tables."""
 

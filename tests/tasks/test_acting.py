@@ -87,11 +87,9 @@ def asked_of(monkeypatch: pytest.MonkeyPatch) -> Asked:
     return rest
 
 
-def act(
-    front: Front, name: str, by: TurnRequest, *joined: TurnRequest, again: bool = False, **args: Any
-) -> str:
+def act(front: Front, name: str, by: TurnRequest, *joined: TurnRequest, **args: Any) -> str:
     """What the model reads of an action in a turn."""
-    context = ToolContext(by, "cause", "t1", front.store, TurnContext(), again=again, joined=joined)
+    context = ToolContext(by, "cause", "t1", front.store, TurnContext(), joined=joined)
     try:
         done = discord_actions(front.runtime).run(name, args, context)
     except ToolError as error:
@@ -125,13 +123,6 @@ def test_an_action_stays_in_its_server(front: Front, asked_of: Asked) -> None:
         assert "not allowed" in act(front, name, asked(ANN), target="70000")
     assert "in another server" in act(front, "channel-edit", asked(ANN), target="70000", topic="x")
     assert asked_of.paths == []
-
-
-def test_what_would_be_done_twice_is_reported_after_an_interruption(front: Front, asked_of: Asked) -> None:
-    told = act(front, "threadCreate", asked(ANN), again=True, threadName="x")
-    assert "outcome is unknown" in told
-    assert asked_of.paths == []
-    assert '"ok":true' in act(front, "read", asked(ANN), again=True)
 
 
 def test_closed_gates_and_unknown_names(front: Front, asked_of: Asked) -> None:

@@ -6,22 +6,40 @@ import datetime as dt
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from shoal.base.errors import ShoalError
 from shoal.base.ids import snowflake_ms
-from shoal.discord.permissions import Permission
+from shoal.discord.errors import NotFound
+from shoal.discord.permissions import ALL, Permission
 from shoal.discord.rest import Rest
 from shoal.discord.retry import Safety
 from shoal.discord.routes import Route
+from shoal.discord.transport import File
 from shoal.state.facts import Facts
+from workers.delivery.outgoing import Raw
 
-__all__ = ["PLACES", "Action", "ActionContext", "ActionError", "Args", "Json", "ask", "stamped"]
+__all__ = [
+    "ARCHIVE_MINUTES",
+    "PLACES",
+    "Action",
+    "ActionContext",
+    "ActionError",
+    "Args",
+    "Json",
+    "ReadFile",
+    "ask",
+    "reason_of",
+    "stamped",
+]
 
 Json = dict[str, Any]
 
 PLACES = ("channelId", "categoryId", "target", "to", "threadId")
 """Arguments that name a channel, a category or a thread."""
+
+ARCHIVE_MINUTES = (60, 1440, 4320, 10080)
+"""How long without a message until a thread is archived; Discord takes no other values."""
 
 _ID = re.compile(r"\d{5,25}")
 _CHANNEL = re.compile(r"(?:discord:)?(?:channel:)?(\d{5,25})|<#(\d{5,25})>")
@@ -35,6 +53,26 @@ class ActionError(ShoalError):
     code = "action-error"
 
 
+class ReadFile(Protocol):
+    """Reads the file at an address or path somebody named."""
+
+    def __call__(self, source: str, *, most: int, whose: str) -> Raw:
+        """The file.
+
+        Args:
+            most: bytes it may have. whose: who says so, for the error.
+
+        Raises:
+            FileRefused: it cannot be used.
+        """
+        ...
+
+
+def _no_files(source: str, *, most: int, whose: str) -> Raw:
+    del source, most, whose
+    raise ActionError("Files cannot be read here.")
+
+
 @dataclass(frozen=True, slots=True)
 class ActionContext:
     """Where an action happens, and for whom.
@@ -43,6 +81,7 @@ class ActionContext:
         account: whose bot acts, by ``rest``.
         facts: what is known of guilds, channels and roles.
         channel_id, guild_id, message_id: the conversation and the message that asked; empty for an operator.
+        message_channel_id: where that message is; a thread's first one is in its parent.
         sender_id: who asked; ``None`` is the operator at the command line, whom nothing is refused.
         may_read: whether the config lets a channel be read.
         presence: hands a gateway command on (``set-presence``).
@@ -50,6 +89,9 @@ class ActionContext:
         by_owner: everybody who wrote into the turn owns the bot.
         others: who else wrote into the same turn. What the one who asked must be allowed, they must be,
             too: nobody borrows a moderator's powers by writing into his turn.
+        read: reads files for uploads, with the folders and the guard of the conversation.
+        born_ms: when the message that asked was made, Unix ms; 0 for an operator.
+        again: the action was begun before, by a worker that did not finish it.
     """
 
     account: str
@@ -64,6 +106,10 @@ class ActionContext:
     demand: Callable[[Permission], None] = lambda _permission: None
     by_owner: bool = False
     others: tuple[str, ...] = ()
+    read: ReadFile = _no_files
+    message_channel_id: str = ""
+    born_ms: int = 0
+    again: bool = False
 
 
 Run = Callable[["Args", ActionContext], Json]
@@ -71,22 +117,28 @@ Run = Callable[["Args", ActionContext], Json]
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One action.
+    """One action. What an interrupted one did is found or does no harm twice (:mod:`workers.actions.making`).
 
     Attributes:
         name: kebab-case, as the manuals have it.
         gate: key of ``channels.discord.actions``.
         help: one line for the model.
-        repeatable: doing it twice does no harm; an interrupted one is done again, others are reported.
         asks: what the person who asked must be allowed to do himself.
+        users: a user among its targets means the private messages with him.
+        asks_here: the same where it depends on the place (a thread, a channel); ``asks`` stands for the rest.
     """
 
     name: str
     gate: str
     help: str
     run: Run
-    repeatable: bool = True
     asks: Permission | None = None
+    users: bool = False
+    asks_here: Callable[[Args, ActionContext], Permission] | None = None
+
+    def wanted(self, args: Args, context: ActionContext) -> Permission | None:
+        """What is asked of the person for this call."""
+        return self.asks_here(args, context) if self.asks_here is not None else self.asks
 
 
 class Args:
@@ -123,6 +175,11 @@ class Args:
         value = self.raw(*names)
         values = value if isinstance(value, list) else [] if value is None else [value]
         return [Args({names[0]: one}).id(names[0]) for one in values]
+
+    def at(self, channel_id: str) -> Args:
+        """The same in this channel, whatever place was named."""
+        kept = {name: value for name, value in self._values.items() if name not in PLACES}
+        return Args({**kept, "channelId": channel_id})
 
     def user(self, *names: str) -> str:
         """A user, as id, ``user:<id>`` or mention."""
@@ -198,11 +255,50 @@ class Args:
             return default
         return value if isinstance(value, bool) else str(value).strip().lower() in ("1", "true", "yes", "on")
 
-    def given(self, **fields: str) -> Json:
-        """``{wire name: value}`` of the arguments that are there: ``given(parentId="parent_id")``."""
-        return {
-            wire: self._values[name] for name, wire in fields.items() if self._values.get(name) is not None
-        }
+    def archive_minutes(self) -> int | None:
+        """``autoArchiveMin``: minutes until a thread is archived."""
+        minutes = self.number("autoArchiveMin", "autoArchiveDuration", least=1, most=10_080)
+        if minutes is not None and minutes not in ARCHIVE_MINUTES:
+            raise ActionError(f"autoArchiveMin must be one of {', '.join(map(str, ARCHIVE_MINUTES))}.")
+        return minutes
+
+    def bits(self, *names: str) -> Permission:
+        """Permissions: a bit field as digits, or names (``SEND_MESSAGES``), several with commas between."""
+        value = self.raw(*names)
+        words = value if isinstance(value, list) else str(value or "").replace(",", " ").split()
+        total = Permission(0)
+        for word in map(str, words):
+            if word.isascii() and word.isdigit() and int(word) <= int(ALL):
+                total |= Permission(int(word))
+            elif word.upper() in Permission.__members__:
+                total |= Permission[word.upper()]
+            else:
+                raise ActionError(f"{names[0]} {word[:40]!r} is no permission.")
+        return total
+
+    def moment(self, *names: str) -> dt.datetime:
+        """A moment in ISO 8601; without a time zone it is UTC."""
+        text = self.text(*names, most=40).strip()
+        try:
+            found = dt.datetime.fromisoformat(text)
+        except ValueError:
+            raise ActionError(
+                f"{names[0]} {text!r} is no ISO 8601 time.", fix="Write 2030-01-31T18:00:00Z."
+            ) from None
+        return found if found.tzinfo is not None else found.replace(tzinfo=dt.UTC)
+
+    def objects(self, *names: str, most: int) -> list[Json]:
+        """A list of objects."""
+        value = self.raw(*names)
+        if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+            raise ActionError(f"{names[0]} must be a list of objects.")
+        if len(value) > most:
+            raise ActionError(f"{names[0]} has {len(value)} entries; at most {most} are possible.")
+        return value
+
+    def has(self, name: str) -> bool:
+        """Whether it was given at all, if only to empty something."""
+        return self._values.get(name) is not None
 
 
 def stamped(message: Mapping[str, Any]) -> Json:
@@ -216,11 +312,37 @@ def stamped(message: Mapping[str, Any]) -> Json:
     return made
 
 
-def ask(context: ActionContext, method: str, path: str, *, reason: str = "", **values: Any) -> Any:
-    """One request; ``json`` and ``query`` among the values are its body and query."""
-    json, query = values.pop("json", None), values.pop("query", None)
-    safety = Safety.CREATE if method == "POST" else Safety.IDEMPOTENT
-    answer = context.rest.call(
-        Route(method, path, **values), json=json, query=query, reason=reason or None, safety=safety
-    )
+def ask(
+    context: ActionContext,
+    route: Route,
+    *,
+    json: Any = None,
+    query: Mapping[str, Any] | None = None,
+    reason: str = "",
+    form: Mapping[str, str] | None = None,
+    file: File | None = None,
+) -> Any:
+    """One request. ``form`` and ``file`` instead of ``json`` make it a form (stickers).
+
+    What a repeated action deletes may be gone: then the try before did it.
+    """
+    try:
+        answer = context.rest.call(
+            route,
+            json=json,
+            query=query,
+            reason=reason or None,
+            safety=Safety.CREATE if route.method == "POST" else Safety.IDEMPOTENT,
+            form=form,
+            files=(file,) if file is not None else (),
+        )
+    except NotFound:
+        if route.method == "DELETE" and context.again:
+            return {}
+        raise
     return answer.data if answer.data is not None else {}
+
+
+def reason_of(args: Args) -> str:
+    """What the audit log is told."""
+    return args.text("reason", required=False, most=512)

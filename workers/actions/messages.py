@@ -1,41 +1,34 @@
-"""Messages: read, edited, deleted, pinned, searched; reactions and permissions (``spec/outbound.md`` 7.3)."""
+"""Messages: read, edited, deleted, pinned, searched; permissions in a channel (``spec/outbound.md`` 7.3)."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from shoal.discord.errors import NotFound
 from shoal.discord.permissions import Permission, permissions_in
 from shoal.discord.routes import Route
-from workers.actions.base import Action, ActionContext, ActionError, Args, Json, stamped
+from workers.actions.base import Action, ActionContext, ActionError, Args, Json, ask, reason_of, stamped
+from workers.actions.making import my_id
+from workers.actions.reach import REFUSED, may_know, may_read, readable, writable
 
-__all__ = ["MESSAGE_ACTIONS", "writable"]
+__all__ = ["MESSAGE_ACTIONS"]
 
 CHANNEL = "/channels/{channel_id}"
 MESSAGE = f"{CHANNEL}/messages/{{message_id}}"
 
 
-def _readable(args: Args, context: ActionContext) -> str:
-    """The channel to read, if it may be read."""
-    channel_id = args.channel(context)
-    if not _may_read(channel_id, context):
-        raise ActionError("Discord read target channel is not allowed.")
-    return channel_id
-
-
-def _may_read(channel_id: str, context: ActionContext) -> bool:
-    """What the config and the person's own permissions let be read; the own conversation always."""
-    return context.sender_id is None or channel_id == context.channel_id or context.may_read(channel_id)
-
-
 def _read(args: Args, context: ActionContext) -> Json:
-    channel_id = _readable(args, context)
-    limit = args.number("limit", least=1, most=100, default=20)
-    query: Json = {"limit": limit}
-    for name in ("before", "after", "around"):
-        if args.raw(name) is not None:
-            query[name] = args.id(name)
-    route = Route("GET", f"{CHANNEL}/messages", channel_id=channel_id)
-    found: list[Json] = context.rest.call(route, query=query).data
+    """Newest first, as Discord has them; with ``messageId`` that one message."""
+    channel_id = readable(args, context)
+    query: Json = {"limit": args.number("limit", least=1, most=100, default=20)}
+    bounds = {name: args.id(name) for name in ("before", "after", "around") if args.raw(name) is not None}
+    if len(bounds) > 1:
+        raise ActionError(f"Only one of before, after and around is possible, not {' and '.join(bounds)}.")
+    if args.raw("messageId") is not None and not bounds:
+        found = [context.rest.get_message(channel_id, args.id("messageId"))]
+    else:
+        route = Route("GET", f"{CHANNEL}/messages", channel_id=channel_id)
+        found = context.rest.call(route, query=query | bounds).data
     return {"channelId": channel_id, "messages": [stamped(one) for one in found]}
 
 
@@ -43,26 +36,17 @@ def _fetch(args: Args, context: ActionContext) -> Json:
     link = args.link("messageLink", "link")
     if link is not None:
         args = Args({"channelId": link[0], "messageId": link[1]})
-    channel_id = _readable(args, context)
+    channel_id = readable(args, context)
     message_id = args.message(context)
     message = context.rest.get_message(channel_id, message_id)
     guild = (context.facts.channel(context.account, channel_id) or {}).get("guild_id")
     return {"message": stamped(message), "guildId": guild, "channelId": channel_id, "messageId": message_id}
 
 
-def writable(args: Args, context: ActionContext) -> str:
-    """The channel to act in: the conversation, or for owners any of the same server (rule R16)."""
-    channel_id = args.channel(context)
-    if channel_id == context.channel_id or context.sender_id is None:
-        return channel_id
-    known = context.facts.channel(context.account, channel_id) or {}
-    if not context.by_owner or not context.guild_id or str(known.get("guild_id")) != context.guild_id:
-        raise ActionError("Only this conversation can be written to here.")
-    return channel_id
-
-
 def _edit(args: Args, context: ActionContext) -> Json:
-    content = args.text("message", "content", "text", most=2_000)
+    """Changes the text; an empty one is possible where the message has something else to show."""
+    emptied = args.raw("message", "content", "text") is None and args.has("message")
+    content = "" if emptied else args.text("message", "content", "text", most=2_000)
     message = context.rest.edit_message(writable(args, context), args.id("messageId"), content=content)
     return {"message": stamped(message)}
 
@@ -70,12 +54,21 @@ def _edit(args: Args, context: ActionContext) -> Json:
 def _delete(args: Args, context: ActionContext) -> Json:
     channel_id, message_id = writable(args, context), args.id("messageId")
     if context.sender_id is not None:
-        author = str((context.rest.get_message(channel_id, message_id).get("author") or {}).get("id"))
-        me = str((context.facts.me(context.account) or context.rest.get_current_user())["id"])
+        try:
+            author = str((context.rest.get_message(channel_id, message_id).get("author") or {}).get("id"))
+        except NotFound:
+            if context.again:
+                return {}  # the try before deleted it
+            raise
+        me = my_id(context)
         own = author == context.sender_id and not context.others
         if author != me and not own:
             context.demand(Permission.MANAGE_MESSAGES)
-    context.rest.delete_message(channel_id, message_id)
+    ask(
+        context,
+        Route("DELETE", MESSAGE, channel_id=channel_id, message_id=message_id),
+        reason=reason_of(args),
+    )
     return {}
 
 
@@ -95,39 +88,19 @@ def _pin_route(method: str, args: Args, context: ActionContext) -> Route:
 
 
 def _pins(args: Args, context: ActionContext) -> Json:
-    route = Route("GET", f"{CHANNEL}/messages/pins", channel_id=_readable(args, context))
+    route = Route("GET", f"{CHANNEL}/messages/pins", channel_id=readable(args, context))
     answer: Any = context.rest.call(route).data
     items = answer.get("items", []) if isinstance(answer, dict) else answer
-    return {
-        "pins": [
-            {**one, "message": stamped(one["message"])} if "message" in one else stamped(one) for one in items
-        ]
-    }
+    return {"pins": [_pinned(one) for one in items]}
 
 
-def _reactions(args: Args, context: ActionContext) -> Json:
-    channel_id, message_id = _readable(args, context), args.message(context)
-    limit = args.number("limit", least=1, most=100, default=100) or 100
-    message = context.rest.get_message(channel_id, message_id)
-    found = []
-    for reaction in message.get("reactions") or []:
-        emoji = reaction.get("emoji") or {}
-        raw = f"{emoji.get('name')}:{emoji['id']}" if emoji.get("id") else str(emoji.get("name") or "")
-        route = Route(
-            "GET", f"{MESSAGE}/reactions/{{emoji}}", channel_id=channel_id, message_id=message_id, emoji=raw
-        )
-        users = context.rest.call(route, query={"limit": limit}).data
-        found.append(
-            {
-                "emoji": {"id": emoji.get("id"), "name": emoji.get("name"), "raw": raw},
-                "count": reaction.get("count", 0),
-                "users": [
-                    {"id": user["id"], "username": user.get("username"), "tag": user.get("username")}
-                    for user in users
-                ],
-            }
-        )
-    return {"reactions": found}
+def _pinned(item: Json) -> Json:
+    """An item of Discord's list with the times of its message, wherever one looks for them (7.4)."""
+    if not isinstance(item.get("message"), dict):
+        return stamped(item)
+    message = stamped(item["message"])
+    times: Json = {name: message[name] for name in ("timestampMs", "timestampUtc") if name in message}
+    return {**item, **times, "message": message}
 
 
 def _search(args: Args, context: ActionContext) -> Json:
@@ -150,7 +123,7 @@ def _search(args: Args, context: ActionContext) -> Json:
     groups = [
         [stamped(one) for one in group]
         for group in answer.get("messages", [])
-        if all(_may_read(str(one.get("channel_id")), context) for one in group)
+        if all(may_read(str(one.get("channel_id")), context) for one in group)
     ]
     # Discord counts what the bot can see: for a person that would tell of channels he cannot read
     total = answer.get("total_results", 0) if context.sender_id is None else len(groups)
@@ -160,12 +133,14 @@ def _search(args: Args, context: ActionContext) -> Json:
 def _permissions(args: Args, context: ActionContext) -> Json:
     channel_id = args.channel(context)
     channel = context.rest.get_channel(channel_id)
+    if not may_know(channel, context):
+        raise ActionError(REFUSED)
     guild_id = channel.get("guild_id")
     if not guild_id:
         shown: Json = {"channelId": channel_id, "permissions": [], "raw": "0", "isDm": True}
         return {"permissions": {**shown, "channelType": channel.get("type")}}
     guild = context.rest.get_guild(str(guild_id))
-    me = str((context.facts.me(context.account) or context.rest.get_current_user())["id"])
+    me = my_id(context)
     parent = context.rest.get_channel(str(channel["parent_id"])) if channel.get("thread_metadata") else None
     member = context.rest.get_guild_member(str(guild_id), me)
     allowed = permissions_in(guild, guild.get("roles", []), channel, member, me, parent=parent)
@@ -187,10 +162,9 @@ MESSAGE_ACTIONS = (
     Action("fetch-message", "messages", "one message; messageLink, or target and messageId", _fetch),
     Action("edit", "messages", "change a message of yours; messageId, message", _edit),
     Action("delete", "messages", "delete a message; messageId", _delete),
-    Action("pin", "pins", "pin a message; messageId", _pin, asks=Permission.MANAGE_MESSAGES),
-    Action("unpin", "pins", "unpin a message; messageId", _unpin, asks=Permission.MANAGE_MESSAGES),
+    Action("pin", "pins", "pin a message; messageId", _pin, asks=Permission.PIN_MESSAGES),
+    Action("unpin", "pins", "unpin a message; messageId", _unpin, asks=Permission.PIN_MESSAGES),
     Action("list-pins", "pins", "pinned messages of a channel", _pins),
-    Action("reactions", "reactions", "who reacted to a message; messageId, limit", _reactions),
     Action("search", "search", "search messages of the server; query, channelIds, authorIds, limit", _search),
     Action("permissions", "permissions", "what you may do in a channel; target", _permissions),
 )

@@ -15,12 +15,20 @@ from shoal.discord.errors import DiscordError, NotFound
 from shoal.discord.permissions import Permission, base_permissions, permissions_in
 from shoal.discord.wire import is_thread
 from workers.actions.base import PLACES, Action, ActionContext, ActionError, Args, Json
+from workers.actions.reach import in_channels
 from workers.delivery.missing import naming_missing
 
 __all__ = ["perform"]
 
-OF_A_CHANNEL = Permission.MANAGE_CHANNELS | Permission.MANAGE_MESSAGES | Permission.MANAGE_EVENTS
-"""What a channel's overwrites give and take. The others are of the whole server."""
+OF_A_CHANNEL = (
+    Permission.MANAGE_CHANNELS
+    | Permission.MANAGE_MESSAGES
+    | Permission.PIN_MESSAGES
+    | Permission.MANAGE_THREADS
+    | Permission.SEND_MESSAGES_IN_THREADS
+    | Permission.CREATE_EVENTS
+)
+"""What a channel's overwrites take away again. The others are of the whole server."""
 
 
 def perform(
@@ -40,11 +48,12 @@ def perform(
             f"Discord {action.gate} actions are disabled.",
             fix=f"channels.discord.actions.{action.gate}: true.",
         )
-    args = Args(values)
+    args = in_channels(action, Args(values), context)
     if context.sender_id is not None:
         context = replace(context, demand=lambda wanted: _check_senders(wanted, args, context))
-        if action.asks is not None:
-            context.demand(action.asks)
+        wanted = action.wanted(args, context)
+        if wanted is not None:
+            context.demand(wanted)
     named = args.channel(context) if context.channel_id or args.raw(*PLACES) is not None else ""
     with naming_missing(context.rest, named):
         return {"ok": True, **action.run(args, context)}
@@ -72,7 +81,7 @@ def _check_senders(wanted: Permission, args: Args, context: ActionContext) -> No
 def _where(wanted: Permission, guild_id: str, args: Args, context: ActionContext) -> _Where:
     rest = context.rest
     channel = parent = None
-    if wanted in OF_A_CHANNEL and (args.raw(*PLACES) is not None or guild_id == context.guild_id):
+    if wanted & OF_A_CHANNEL and (args.raw(*PLACES) is not None or guild_id == context.guild_id):
         channel = rest.get_channel(args.channel(context))
         if is_thread(int(channel.get("type") or 0)):
             parent = rest.get_channel(str(channel["parent_id"]))
@@ -97,10 +106,23 @@ def _check_sender(wanted: Permission, where: _Where, args: Args, context: Action
         return
     places = {str(role["id"]): int(role.get("position") or 0) for role in roles}
     top = max((places.get(role, 0) for role in mine), default=0)
-    if args.raw("roleId") is not None and places.get(args.id("roleId"), 0) >= top:
+    role_id, user_id = _acted_on(args)
+    if role_id and places.get(role_id, 0) >= top:
         raise ActionError("Sender cannot manage a role that is not below their own.")
-    if args.raw("userId", "user") is not None:
-        _check_target(args.user("userId", "user"), guild, places, top, context)
+    if user_id:
+        _check_target(user_id, guild, places, top, context)
+
+
+def _acted_on(args: Args) -> tuple[str, str]:
+    """Role and user that an action is about; empty where it is about none."""
+    role_id = args.id("roleId") if args.raw("roleId") is not None else ""
+    user_id = args.user("userId", "user") if args.raw("userId", "user") is not None else ""
+    if args.raw("targetId") is not None:
+        if args.raw("targetType") == "member":
+            user_id = args.id("targetId")
+        else:
+            role_id = args.id("targetId")
+    return role_id, user_id
 
 
 def _check_target(

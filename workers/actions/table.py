@@ -6,16 +6,24 @@ import re
 from collections.abc import Mapping
 
 from workers.actions.base import Action
+from workers.actions.channels import CHANNEL_ACTIONS
+from workers.actions.events import EVENT_ACTIONS
+from workers.actions.expressions import EXPRESSION_ACTIONS
 from workers.actions.guild import GUILD_ACTIONS
 from workers.actions.messages import MESSAGE_ACTIONS
 from workers.actions.presence import PRESENCE_ACTIONS
+from workers.actions.reactions import REACTION_ACTIONS
 from workers.actions.threads import THREAD_ACTIONS
 
 __all__ = ["ACTIONS", "ALIASES", "action_named", "canonical", "offered"]
 
 ACTIONS: dict[str, Action] = {
-    action.name: action for action in (*MESSAGE_ACTIONS, *THREAD_ACTIONS, *GUILD_ACTIONS, *PRESENCE_ACTIONS)
-}
+    action.name: action
+    for action in (
+        *MESSAGE_ACTIONS, *REACTION_ACTIONS, *THREAD_ACTIONS, *GUILD_ACTIONS, *CHANNEL_ACTIONS,
+        *EXPRESSION_ACTIONS, *EVENT_ACTIONS, *PRESENCE_ACTIONS,
+    )
+}  # fmt: skip
 ALIASES = {
     "read-messages": "read",
     "edit-message": "edit",
@@ -24,6 +32,9 @@ ALIASES = {
     "unpin-message": "unpin",
     "search-messages": "search",
     "pins": "list-pins",
+    "add-reaction": "react",
+    "emoji-create": "emoji-upload",
+    "sticker-create": "sticker-upload",
 }
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[_\s]+")
 

@@ -23,7 +23,16 @@ from workers.media.kinds import EXTENSIONS, HEAD_BYTES, OTHER, kind_of
 from workers.media.paths import PathRefused, Places, open_local
 from workers.media.receive import Download
 
-__all__ = ["FileRefused", "Outgoing", "Raw", "file_name", "upload_limit"]
+__all__ = [
+    "FileRefused",
+    "Outgoing",
+    "Raw",
+    "fetch_file",
+    "file_name",
+    "is_url",
+    "too_large",
+    "upload_limit",
+]
 
 MIB = 1024 * 1024
 IDLE_S = 15.0
@@ -104,21 +113,32 @@ class Outgoing:
         return SendFile(self.blobs.put(raw.data, BLOB_TTL_S), name, raw.mime)
 
     def read(
-        self, source: str, *, kinds: Sequence[str] = (), check: Callable[[], None] = lambda: None
+        self,
+        source: str,
+        *,
+        kinds: Sequence[str] = (),
+        check: Callable[[], None] = lambda: None,
+        limit: tuple[int, str] | None = None,
     ) -> Raw:
-        """The bytes of a file. Raises as :meth:`load`."""
+        """The bytes of a file. Raises as :meth:`load`.
+
+        Args:
+            limit: bytes it may have and who says so, where it is not to be a file of a message.
+        """
         source = source.strip()
-        most, whose = self._limit()
+        most, whose = limit or self._limit()
         try:
-            return self._fetch(source, most, check) if _URL.match(source) else self._open(source, most, kinds)
+            if is_url(source):
+                return fetch_file(source, self.download, self.own, most, check)
+            return self._open(source, most, kinds)
         except PathRefused as refusal:
             if refusal.reason == "too-large":
-                raise _too_large(most, whose) from None
+                raise too_large(most, whose) from None
             raise FileRefused(refusal.message, fix=refusal.fix) from None
         except TooLarge as error:
             if error.status:
                 raise FileRefused(f"The file cannot be fetched: {error.message}") from None
-            raise _too_large(most, whose) from None
+            raise too_large(most, whose) from None
 
     def _limit(self) -> tuple[int, str]:
         """The smallest of the limits, and whose it is."""
@@ -127,27 +147,48 @@ class Outgoing:
             limits.append((upload_limit(self.tier), "this server's upload limit"))
         return min(limits)
 
-    def _fetch(self, url: str, most: int, check: Callable[[], None]) -> Raw:
-        sink = _Memory()
-        policy: Policy = "cdn" if self.own(url) else "public"
-        try:
-            came = self.download(url, sink, Limits(most, IDLE_S, TOTAL_S), policy=policy, check=check)
-        except TooLarge:
-            raise
-        except (DiscordError, TransportError, ProxyError, UrlRefused) as error:
-            raise FileRefused(f"The file cannot be fetched: {error.message}") from None
-        if not sink.data:
-            raise FileRefused("The file at this address is empty.")
-        data = bytes(sink.data)
-        name = PurePosixPath(unquote(urlsplit(came.url).path)).name
-        return Raw(data, name, kind_of(data[:HEAD_BYTES], came.content_type))
-
     def _open(self, path: str, most: int, kinds: Sequence[str]) -> Raw:
         with open_local(path, self.places, max_bytes=most, kinds=kinds, account=self.account) as local:
             data = local.file.read(most + 1)
         if len(data) > most:  # it grew since it was measured
             raise PathRefused("too-large")
         return Raw(data, local.name, local.mime)
+
+
+def is_url(source: str) -> bool:
+    """Whether a source is an address and no path."""
+    return _URL.match(source.strip()) is not None
+
+
+def fetch_file(
+    url: str,
+    download: Download,
+    own: Callable[[str], bool],
+    most: int,
+    check: Callable[[], None] = lambda: None,
+) -> Raw:
+    """The file at an address, through the account's transport and its guard.
+
+    Args:
+        own: whether an address is Discord's file server. most: bytes it may have.
+
+    Raises:
+        FileRefused: it cannot be fetched.
+        TooLarge: it is larger than ``most`` (status 0), or the server says so of the request.
+    """
+    sink = _Memory()
+    policy: Policy = "cdn" if own(url) else "public"
+    try:
+        came = download(url.strip(), sink, Limits(most, IDLE_S, TOTAL_S), policy=policy, check=check)
+    except TooLarge:
+        raise
+    except (DiscordError, TransportError, ProxyError, UrlRefused) as error:
+        raise FileRefused(f"The file cannot be fetched: {error.message}") from None
+    if not sink.data:
+        raise FileRefused("The file at this address is empty.")
+    data = bytes(sink.data)
+    name = PurePosixPath(unquote(urlsplit(came.url).path)).name
+    return Raw(data, name, kind_of(data[:HEAD_BYTES], came.content_type))
 
 
 def upload_limit(tier: int) -> int:
@@ -170,7 +211,8 @@ def file_name(wanted: str, mime: str) -> str:
     return f"{stem[: MAX_NAME - len(tail) - 1]}.{tail[:20]}"
 
 
-def _too_large(most: int, whose: str) -> FileRefused:
+def too_large(most: int, whose: str) -> FileRefused:
+    """The refusal of a file with more than ``most`` bytes; ``whose`` limit it is."""
     return FileRefused(
         f"The file exceeds the {most / MIB:g} MB limit ({whose}).",
         fix="Send a smaller file, or a link to it.",

@@ -275,6 +275,18 @@ def set_overwrite(call: Call) -> Answer:
     return Answer(204)
 
 
+@route("DELETE", "/channels/{channel_id}/permissions/{overwrite_id}")
+def remove_overwrite(call: Call) -> Answer:
+    """Take one overwrite away."""
+    channel, wanted = call.channel(), call.params["overwrite_id"]
+    require(call, channel, MANAGE_ROLES)
+    if all(one["id"] != wanted for one in channel.overwrites):
+        raise unknown("overwrite")
+    channel.overwrites = [one for one in channel.overwrites if one["id"] != wanted]
+    call.core.events.channel("CHANNEL_UPDATE", channel)
+    return Answer(204)
+
+
 # -- threads -------------------------------------------------------------------------------------
 
 

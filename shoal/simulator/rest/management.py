@@ -1,13 +1,11 @@
-"""What moderators and event planners do: kick, ban, emoji, events, voice states, search, archived threads."""
+"""What moderators do: kick, ban, move channels; voice states, search, archived threads."""
 
 from __future__ import annotations
 
-from shoal.simulator.errors import ApiError, forbidden, unknown
+from shoal.simulator.errors import forbidden, unknown
 from shoal.simulator.model import Guild, Json
 from shoal.simulator.permissions import (
     BAN_MEMBERS,
-    CREATE_EVENTS,
-    CREATE_EXPRESSIONS,
     KICK_MEMBERS,
     MANAGE_CHANNELS,
     READ_HISTORY,
@@ -17,32 +15,11 @@ from shoal.simulator.permissions import (
 from shoal.simulator.rest.guilds import guild_of, need_in_guild
 from shoal.simulator.rest.messages import require
 from shoal.simulator.rest.router import Answer, Call, route
-from shoal.simulator.wire.forms import Field, anything, integer, list_of, obj, snowflake, text, validate
+from shoal.simulator.wire.forms import Field, integer, list_of, obj, snowflake, validate
 
 __all__: list[str] = []
 
 _BAN = obj({"delete_message_seconds": Field(integer(0, 604_800), nullable=True)})
-_EMOJI = obj(
-    {
-        "name": Field(text(2, 32), required=True),
-        "image": Field(text(10), required=True),
-        "roles": Field(list_of(snowflake)),
-    }
-)
-_EVENT = obj(
-    {
-        "name": Field(text(1, 100), required=True),
-        "scheduled_start_time": Field(text(10, 40), required=True),
-        "scheduled_end_time": Field(text(10, 40), nullable=True),
-        "privacy_level": Field(integer(choices=(2,)), required=True),
-        "entity_type": Field(integer(choices=(1, 2, 3)), required=True),
-        "channel_id": Field(snowflake, nullable=True),
-        "entity_metadata": Field(obj({"location": Field(text(1, 100), required=True)}), nullable=True),
-        "description": Field(text(1, 1000), nullable=True),
-        "image": Field(text(10), nullable=True),
-        "recurrence_rule": Field(anything, nullable=True),
-    }
-)
 _MOVE = obj(
     {
         "id": Field(snowflake, required=True),
@@ -106,52 +83,6 @@ def voice_state(call: Call) -> Answer:
     flags = dict.fromkeys(("deaf", "mute", "self_deaf", "self_mute", "self_video", "suppress"), False)
     state: Json = {"guild_id": found.id, "channel_id": channel_id, "user_id": user_id, "session_id": "s"}
     return Answer(200, {**state, **flags, "request_to_speak_timestamp": None})
-
-
-# -- emoji, events -------------------------------------------------------------------------------
-
-
-@route("GET", "/guilds/{guild_id}/emojis")
-def emojis(call: Call) -> Answer:
-    """Custom emoji."""
-    return Answer(200, guild_of(call).emojis)
-
-
-@route("POST", "/guilds/{guild_id}/emojis")
-def create_emoji(call: Call) -> Answer:
-    """Make a custom emoji of an image."""
-    found = guild_of(call)
-    need_in_guild(call, found, CREATE_EXPRESSIONS)
-    body = validate(_EMOJI, call.fields())
-    made = {"id": call.core.world.new_id(), "name": body["name"], "roles": body.get("roles") or [],
-            "animated": False, "available": True, "managed": False, "require_colons": True}  # fmt: skip
-    found.emojis.append(made)
-    return Answer(201, made)
-
-
-@route("GET", "/guilds/{guild_id}/scheduled-events")
-def events(call: Call) -> Answer:
-    """Scheduled events."""
-    return Answer(200, guild_of(call).scheduled)
-
-
-@route("POST", "/guilds/{guild_id}/scheduled-events")
-def create_event(call: Call) -> Answer:
-    """Plan an event: a voice or stage one has a channel, an external one a place and an end."""
-    found = guild_of(call)
-    need_in_guild(call, found, CREATE_EVENTS)
-    body = validate(_EVENT, call.fields())
-    external = body["entity_type"] == 3
-    wanted = ("entity_metadata", "scheduled_end_time") if external else ("channel_id",)
-    missing = {name: {"_errors": [{"code": "BASE_TYPE_REQUIRED", "message": "This field is required"}]}
-               for name in wanted if body.get(name) is None}  # fmt: skip
-    if missing:
-        raise ApiError(400, 50035, "Invalid Form Body", missing)
-    if not external and call.core.world.channel(body["channel_id"]).guild_id != found.id:
-        raise unknown("channel")
-    made = {"id": call.core.world.new_id(), "guild_id": found.id, "creator_id": call.me, "status": 1, **body}
-    found.scheduled.append(made)
-    return Answer(200, made)
 
 
 # -- looking things up ---------------------------------------------------------------------------

@@ -46,8 +46,8 @@ class World:
     def do(self, name: str, by: str, /, *others: str, owner: bool = False, **values: Any) -> Json:
         """As a turn does it."""
         context = ActionContext(
-            "default", self.rest, self.store.facts, self.talk, self.ours, "1", by, may_read=lambda _: False,
-            by_owner=owner, others=others,
+            "default", self.rest, self.store.facts, self.talk, self.ours, "1", by, by_owner=owner,
+            others=others, may_read=lambda channel: channel == self.secret,
         )  # fmt: skip
         action = ACTIONS[name]
         check_reach(action, Args(values), context)

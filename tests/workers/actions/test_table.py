@@ -8,7 +8,6 @@ from tests.workers.actions.conftest import DEFAULTS, Doer
 from workers.actions.base import ActionError
 from workers.actions.table import ACTIONS, action_named, offered
 from workers.agent.tools.message import ACTIONS as TOOL_ACTIONS
-from workers.agent.tools.message import camel
 
 MANUALS = {
     "reactions": "reactions", "permissions": "permissions", "readMessages": "read", "editMessage": "edit",
@@ -21,7 +20,9 @@ MANUALS = {
     "setPresence": "set-presence", "event-create": "event-create", "fetchMessage": "fetch-message",
     "channelCreate": "channel-create", "channelEdit": "channel-edit", "channelDelete": "channel-delete",
     "channelMove": "channel-move", "categoryCreate": "category-create", "categoryEdit": "category-edit",
-    "categoryDelete": "category-delete",
+    "categoryDelete": "category-delete", "react": "react", "emojiUpload": "emoji-upload",
+    "stickerUpload": "sticker-upload", "channelPermissionSet": "channel-permission-set",
+    "channelPermissionRemove": "channel-permission-remove",
 }  # fmt: skip
 CLOSED = {"roles", "moderation", "presence"}
 
@@ -29,7 +30,7 @@ CLOSED = {"roles", "moderation", "presence"}
 @pytest.mark.parametrize(("name", "wanted"), MANUALS.items())
 def test_each_name_of_the_manuals_is_an_action_in_every_spelling(name: str, wanted: str) -> None:
     kebab = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name)
-    for spelling in (name, kebab, kebab.replace("-", "_"), camel(kebab)):
+    for spelling in (name, kebab, kebab.replace("-", "_"), name[0].upper() + name[1:]):
         action = action_named(spelling)
         assert action is not None, spelling
         assert action.name == wanted

@@ -80,3 +80,19 @@ def test_lists(doer: Doer) -> None:
     other = str(doer.control.add_channel(doer.guild, "other")["id"])
     with pytest.raises(ActionError, match="not allowed"):
         hidden.do("thread-list", channelId=other, includeArchived=True)
+
+
+def test_private_threads_are_known_to_those_who_may_read_them(doer: Doer) -> None:
+    """A thread of the conversation's channel is shown, unless people were asked into it."""
+    shown = str(doer.do("thread-create", target=doer.channel, threadName="open")["thread"]["id"])
+    made = doer.do("thread-create", target=doer.channel, threadName="secret", type=12)["thread"]
+    private = str(made["id"])
+    hidden = doer.as_member(doer.member("ann"), may_read=lambda channel: False)
+    assert [one["id"] for one in hidden.do("thread-list")["threads"]] == [shown]
+    assert hidden.do("channel-info", target=shown)["channel"]["name"] == "open"
+    with pytest.raises(ActionError, match="not allowed"):
+        hidden.do("channel-info", target=private)
+    inside = doer.as_member(doer.member("bob"), may_read=lambda channel: False, channel_id=private)
+    assert inside.do("channel-info")["channel"]["name"] == "secret"
+    moderator = doer.as_member(doer.member("mo"), may_read=lambda channel: channel == private)
+    assert {one["id"] for one in moderator.do("thread-list")["threads"]} == {shown, private}

@@ -15,12 +15,13 @@ from shoal.state.store import Store
 from tests.workers.agent.support.server import bodies
 from tests.workers.agent.support.turns import LANE, deliver, deps, drive, record, request
 from tests.workers.components.conftest import fits as fits
+from workers.agent.context import TurnContext
 from workers.agent.directives import take_directives
 from workers.agent.results import TurnDeps
 from workers.agent.sanitize import clean_answer
+from workers.agent.tools.acting import DiscordActions
 from workers.agent.tools.message import MessageTool
-from workers.agent.tools.outgoing import check_gates, read_extras
-from workers.agent.tools.registry import ToolError, ToolRegistry
+from workers.agent.tools.registry import ToolContext, ToolError, ToolRegistry
 from workers.delivery.outgoing import Outgoing
 from workers.delivery.records import SendFile, SendRequest
 from workers.delivery.render import DeliverySettings, message_fields, plan_of
@@ -28,11 +29,16 @@ from workers.media.paths import Places
 from workers.sessions.records import TurnRequest
 
 Start = Callable[..., ModelServer]
+OPEN = {"messages": True, "polls": True, "stickers": True}
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
 
 
 def never(*_args: Any, **_more: Any) -> Fetched:
     raise AssertionError("nothing is fetched here")
+
+
+def no_context(*_: Any) -> Any:
+    raise AssertionError("nothing is done here")
 
 
 @pytest.fixture
@@ -189,9 +195,11 @@ def test_embeds_give_way_to_components(store: Store, chat_server: Start, used: A
         ("stickers", {"stickerId": "1"}, "Discord stickers are disabled."),
     ],
 )
-def test_a_closed_gate_is_named(closed: str, arguments: dict[str, Any], said: str) -> None:
+def test_a_closed_gate_is_named(store: Store, closed: str, arguments: dict[str, Any], said: str) -> None:
+    tool = MessageTool(acting=DiscordActions(lambda _account: {**OPEN, closed: False}, no_context))
+    context = ToolContext(request(), "c", "s", store, TurnContext())
     with pytest.raises(ToolError, match=said):
-        check_gates(read_extras(arguments), lambda gate: gate != closed)
+        tool.run({"action": "send", **arguments}, context)
 
 
 # -- answers --------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -17,8 +18,6 @@ from workers.agent.tools.registry import ToolContext, ToolError, ToolResult
 from workers.sessions.records import TurnRequest
 
 __all__ = ["DiscordActions"]
-
-UNKNOWN_OUTCOME = "Interrupted: this was started, its outcome is unknown. Check before you repeat it."
 
 
 class DiscordActions:
@@ -49,16 +48,14 @@ class DiscordActions:
         """Do the action called ``name``; none if there is no such action.
 
         Raises:
-            ToolError: it was not done, and why; or it was begun by a worker that died.
+            ToolError: it was not done, and why.
         """
         action = action_named(name)
         if action is None:
             return None
-        if context.again and not action.repeatable:
-            raise ToolError(UNKNOWN_OUTCOME)
         request = context.request
         try:
-            acting = self._context(request, context.joined)
+            acting = replace(self._context(request, context.joined), again=context.again)
             check_reach(action, Args(args), acting)
             done = perform(action, args, self._gates(request.account), acting)
         except StateError:

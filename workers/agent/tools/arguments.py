@@ -10,9 +10,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from shoal.discord.wire import ChannelType
+from workers.access.slugs import key_matches
 from workers.agent.tools.registry import ToolContext, ToolError
+from workers.delivery.targets import Target, TargetError, parse_target
 
-__all__ = ["is_id", "listed", "reply_to_of", "target_of", "text_of"]
+__all__ = ["TARGETS", "is_id", "listed", "reply_to_of", "target_of", "text_of"]
 
 WITHOUT_TEXT = (
     "components", "media", "path", "filePath", "mediaUrl", "mediaUrls", "stickerId", "stickerIds",
@@ -20,7 +23,6 @@ WITHOUT_TEXT = (
 )  # fmt: skip
 """Arguments with which a message needs no text."""
 
-_CHANNEL = re.compile(r"(?:discord:)?(?:channel:)?(\d{5,25})|<#(\d{5,25})>")
 _SNOWFLAKE = re.compile(r"\d{5,25}")
 
 
@@ -63,6 +65,10 @@ def reply_to_of(args: Mapping[str, Any]) -> str | None:
     return str(value)
 
 
+TARGETS = ("threadId", "target", "to", "channelId")
+"""Arguments that say where to; a thread goes before its channel (``spec/outbound.md`` 2.4)."""
+
+
 def target_of(args: Mapping[str, Any], context: ToolContext) -> str:
     """The channel to act in. Other places than the conversation are for owners, within the guild (R16).
 
@@ -70,22 +76,42 @@ def target_of(args: Mapping[str, Any], context: ToolContext) -> str:
         ToolError: it is no channel, or not one that may be written to from here.
     """
     request = context.request
-    value = str(
-        args.get("target") or args.get("to") or args.get("channelId") or args.get("threadId") or ""
-    ).strip()
+    value = next((str(args[name]).strip() for name in TARGETS if args.get(name)), "")
     if value in ("", "current", "here", request.target, request.channel_id):
         return request.channel_id
-    if value.removeprefix("user:") == request.author_id and request.chat_type == "direct":
+    target = _target(value, context)
+    direct = request.chat_type == "direct"
+    if target.id == request.channel_id or (direct and target == Target("user", request.author_id)):
         return request.channel_id
-    match = _CHANNEL.fullmatch(value)
-    if match is None:
-        raise ToolError(f'The target {value[:80]!r} is unknown; write "channel:<id>" or leave it out.')
-    channel_id = match.group(1) or match.group(2)
-    if channel_id == request.channel_id:
-        return channel_id
-    if request.authority != "owner" or not request.guild_id:
+    if target.kind == "user" or request.authority != "owner" or not request.guild_id:
         raise ToolError("Only this conversation can be written to here.")
-    fact = context.store.facts.channel(request.account, channel_id)
+    fact = context.store.facts.channel(request.account, target.id)
     if fact is None or str(fact.get("guild_id")) != request.guild_id:
         raise ToolError("That channel is not in this server.")
-    return str(channel_id)
+    return target.id
+
+
+def _target(value: str, context: ToolContext) -> Target:
+    """A target as it is written, or the channel of this server that is called so (2.1-2.3)."""
+    request = context.request
+    people = (request.author_id,) if request.chat_type == "direct" else ()
+    try:
+        return parse_target(value, default="channel", allow_from=people)
+    except TargetError:
+        found = _called(value.removeprefix("channel:").removeprefix("#"), context)
+    if len(found) == 1:
+        return Target("channel", found[0])
+    if found:
+        raise ToolError(
+            f"Several channels are called {value[:80]!r}: {', '.join(found)}. Name one by its id."
+        )
+    raise ToolError(f'The target {value[:80]!r} is unknown; write "channel:<id>" or leave it out.')
+
+
+def _called(name: str, context: ToolContext) -> list[str]:
+    request = context.request
+    if not request.guild_id:
+        return []
+    channels = context.store.facts.channels(request.account, request.guild_id)
+    named = [one for one in channels if key_matches(name, id=str(one["id"]), name=str(one.get("name") or ""))]
+    return [str(one["id"]) for one in named if one.get("type") != ChannelType.GUILD_CATEGORY]

@@ -10,23 +10,28 @@ however often this is repeated. To add an action: a function and a row in ``ACTI
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
-from shoal.base.errors import ShoalError
 from shoal.base.logging import get_logger
+from shoal.discord.wire import is_thread
 from shoal.state.effects import Push
 from shoal.state.records import Record
 from workers.actions.base import Action as DiscordAction
+from workers.actions.table import canonical
 from workers.agent.providers.base import ToolSpec
 from workers.agent.sanitize import Cleaned, clean_answer
 from workers.agent.tools.acting import DiscordActions
-from workers.agent.tools.arguments import is_id, listed, reply_to_of, target_of, text_of
-from workers.agent.tools.outgoing import EXTRA_PROPERTIES, LoadFile, check_gates, load_files, read_extras
+from workers.agent.tools.arguments import TARGETS, listed, reply_to_of, target_of, text_of
+from workers.agent.tools.outgoing import (
+    EXTRA_PROPERTIES,
+    LoadFile,
+    check_gate,
+    check_gates,
+    load_files,
+    read_extras,
+)
 from workers.agent.tools.registry import ToolContext, ToolError, ToolResult, Wait
 from workers.agent.tools.underway import Underway, arrived, wait_for, wake_key
 from workers.components.encode import Origin
@@ -42,7 +47,7 @@ from workers.delivery.records import (
 )
 from workers.sessions.records import TurnRequest
 
-__all__ = ["ACTIONS", "Action", "MessageTool", "React", "camel"]
+__all__ = ["ACTIONS", "Action", "MessageTool"]
 
 MAX_CHARS = 24_000
 
@@ -54,17 +59,21 @@ COMPONENTS_HELP = (
     "checkbox|radio|select|role-select|user-select, label, options}. Clicks come back as messages."
 )
 
-React = Callable[[str, str, str, str, bool], None]
-"""(account, channel id, message id, emoji, remove): adds or removes our reaction."""
-
 log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One action of the tool: what the model reads about it, and what it does."""
+    """One action of the tool that sends.
+
+    Attributes:
+        help: what the model reads about it.
+        gate: key of ``channels.discord.actions``.
+        run: does it.
+    """
 
     help: str
+    gate: str
     run: Callable[[MessageTool, Mapping[str, Any], ToolContext], ToolResult | Wait]
 
 
@@ -72,7 +81,6 @@ class MessageTool:
     """See the module.
 
     Args:
-        react: adds reactions; without it the action is not offered.
         components: settings of buttons and forms, per account.
         acting: actions besides sending; without it there are none.
         load: reads files to attach; without it none can be.
@@ -85,12 +93,10 @@ class MessageTool:
 
     def __init__(
         self,
-        react: React | None = None,
         components: Callable[[str], ComponentSettings] = lambda _account: ComponentSettings(),
         acting: DiscordActions | None = None,
         load: LoadFile | None = None,
     ) -> None:
-        self.react = react
         self.components = components
         self.acting = acting
         self.load = load
@@ -102,9 +108,7 @@ class MessageTool:
 
     def spec(self, request: TurnRequest) -> ToolSpec:
         """Schema with the actions that can be used now."""
-        actions = self._actions()
-        listed = {name: action.help for name, action in actions.items()}
-        listed |= {action.name: action.help for action in self._more(request)}
+        listed = self._listed(request)
         lines = "\n".join(f"- {name}: {help_}" for name, help_ in listed.items())
         properties: dict[str, object] = {
             "action": {"type": "string", "enum": list(listed)},
@@ -117,10 +121,10 @@ class MessageTool:
             "components": {"type": "object", "description": COMPONENTS_HELP},
             **EXTRA_PROPERTIES,
         }
-        if "react" in actions:
+        if "react" in listed:
             properties["messageId"] = {
                 "type": "string",
-                "description": "Message to react to; leave out for the current one.",
+                "description": "Message that is meant; leave out for the current one.",
             }
             properties["emoji"] = {"type": "string", "description": "Emoji, or name:id of a custom one."}
             properties["remove"] = {"type": "boolean"}
@@ -141,16 +145,16 @@ class MessageTool:
         Raises:
             ToolError: unknown action, missing or wrong argument, refused by Discord.
         """
-        wanted = camel(str(args.get("action") or "send"))
-        actions = self._actions()
-        name = _ALIASES.get(wanted, wanted)
-        if name not in actions:
-            done = self.acting.run(wanted, args, context) if self.acting is not None else None
-            if done is not None:
-                return done
-            known = [*actions, *(one.name for one in self._more(context.request))]
-            raise ToolError(f"There is no action {args.get('action')!r}; there are: {', '.join(known)}.")
-        return actions[name].run(self, dict(args), context)
+        name = canonical(str(args.get("action") or "send"))
+        action = ACTIONS.get(_ALIASES.get(name, name))
+        if action is not None:
+            check_gate(action.gate, self._allows(context.request))
+            return action.run(self, dict(args), context)
+        done = self.acting.run(name, args, context) if self.acting is not None else None
+        if done is None:
+            known = ", ".join(self._listed(context.request))
+            raise ToolError(f"There is no action {args.get('action')!r}; there are: {known}.")
+        return done
 
     def resume(self, state: bytes, context: ToolContext) -> ToolResult | Wait:
         """Look whether the send is through.
@@ -158,28 +162,36 @@ class MessageTool:
         Raises:
             ToolError: Discord did not take it.
         """
-        return arrived(state, context)
+        return arrived(state, context, self._rename)
 
-    def _more(self, request: TurnRequest) -> list[DiscordAction]:
-        return self.acting.offered(request) if self.acting is not None else []
+    def _listed(self, request: TurnRequest) -> dict[str, str]:
+        """What can be done now, with what the model reads about it. Sending is always named (7.2)."""
+        allows = self._allows(request)
+        own = {name: one.help for name, one in ACTIONS.items() if name in ALWAYS or allows(one.gate)}
+        more: list[DiscordAction] = self.acting.offered(request) if self.acting is not None else []
+        return own | {action.name: action.help for action in more}
 
-    def _actions(self) -> dict[str, Action]:
-        return {name: action for name, action in ACTIONS.items() if name != "react" or self.react is not None}
+    def _allows(self, request: TurnRequest) -> Callable[[str], bool]:
+        acting = self.acting
+        return lambda gate: acting is None or acting.allows(request.account, gate)
 
-
-def camel(name: str) -> str:
-    """``thread-create``, ``thread_create`` and ``threadCreate`` as the last of them."""
-    head, *rest = re.split(r"[-_\s]+", name.strip())
-    return head[:1].lower() + head[1:] + "".join(part[:1].upper() + part[1:] for part in rest)
+    def _rename(self, channel_id: str, name: str, context: ToolContext) -> dict[str, Any]:
+        """What became of ``threadName`` of a send: the message is out, whatever comes of this."""
+        done = None
+        try:
+            if self.acting is not None:
+                values = {"channelId": channel_id, "name": name}
+                done = self.acting.run("channel-edit", values, context)
+        except ToolError as error:
+            return {"ok": False, "error": error.message}
+        return {"ok": done is not None}
 
 
 def _send(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> Wait:
     cleaned = clean_answer(text_of(args))
     text = cleaned.text
     extras = read_extras({**args, "media": [*cleaned.media, *listed(args.get("media"))]})
-    acting = tool.acting
-    if acting is not None:
-        check_gates(extras, lambda gate: acting.allows(context.request.account, gate))
+    check_gates(extras, tool._allows(context.request))
     if not text and not args.get("components") and not extras.any:
         _log_nothing(cleaned, context)
         raise ToolError(
@@ -219,7 +231,11 @@ def _send(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> W
     push = Push(lane, Record(identity, KIND, encode(request)))
     controls = made.controls if made is not None else None
     effects = (push,) if controls is None else (controls, push)
-    return wait_for(Underway(lane, identity, channel_id, text, warning=extras.warning(made)), *effects)
+    underway = Underway(
+        lane, identity, channel_id, text, warning=extras.warning(made), components=made is not None,
+        poll=extras.poll is not None, rename=str(args.get("threadName") or "").strip()[:100],
+    )  # fmt: skip
+    return wait_for(underway, *effects)
 
 
 def _forum(channel_id: str, made: Made | None, poll: bool, context: ToolContext) -> Mapping[str, Any] | None:
@@ -291,41 +307,34 @@ def _reply(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> 
     return _send(tool, wanted, context)
 
 
-def _react(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> ToolResult:
-    emoji = str(args.get("emoji") or "").strip()
-    if not emoji:
-        raise ToolError("The argument emoji is missing.")
-    message_id = str(args.get("messageId") or context.request.answers_to)
-    if not is_id(message_id):
-        raise ToolError(f"{message_id!r} is no message id.")
-    channel_id, request = target_of(args, context), context.request
-    if (channel_id, message_id) == (request.channel_id, request.message_id):
-        channel_id = request.message_channel_id  # a thread's own message is in its parent
-    remove = bool(args.get("remove"))
-    assert tool.react is not None  # the action is not offered without
-    try:
-        tool.react(context.request.account, channel_id, message_id, emoji, remove)
-    except ShoalError as error:
-        if error.retryable and error.ambiguous and error.code.startswith("store"):
-            raise
-        raise ToolError(error.message) from error
-    done = {"removed": emoji} if remove else {"added": emoji}
-    return ToolResult(msgspec.json.encode({"ok": True, **done}).decode())
+def _thread_reply(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> Wait:
+    """Write into a thread: the named one, else the one we are in."""
+    request = context.request
+    named = any(args.get(name) for name in TARGETS)
+    here = None if named else context.store.facts.channel(request.account, request.channel_id)
+    if not named and not is_thread(int((here or {}).get("type") or 0)):
+        raise ToolError("The argument threadId is missing.")
+    return _send(tool, args, context)
 
+
+ALWAYS = ("send", "reply")
+"""Named to the model even where the gate of messages is closed; then they say so (7.2)."""
 
 ACTIONS: dict[str, Action] = {
-    "send": Action("send a message; arguments message, target, replyTo, media, embeds", _send),
-    "uploadFile": Action("send a file; arguments media, message, filename", _upload),
-    "poll": Action("ask people to vote; arguments pollQuestion, pollOption, pollMulti", _ask),
-    "sticker": Action("send stickers; arguments stickerId, message", _stick),
-    "reply": Action("answer to a message; arguments message, replyTo (default: the current one)", _reply),
-    "react": Action("react to a message; arguments emoji, messageId, remove", _react),
-}
+    "send": Action("send a message; message, target, replyTo, media, embeds, threadName (renames the thread)",
+                   "messages", _send),
+    "upload-file": Action("send a file; media, message, filename, replyTo", "messages", _upload),
+    "poll": Action("ask people to vote; pollQuestion, pollOption, pollMulti, pollDurationHours, message",
+                   "polls", _ask),
+    "sticker": Action("send stickers; stickerId, message", "stickers", _stick),
+    "reply": Action("answer to a message; message, replyTo (default: the current one)", "messages", _reply),
+    "thread-reply": Action("write into a thread; threadId, message, media, replyTo",
+                           "threads", _thread_reply),
+}  # fmt: skip
 _ALIASES = {
-    "sendMessage": "send",
-    "addReaction": "react",
-    "replyMessage": "reply",
-    "sendPoll": "poll",
-    "sendSticker": "sticker",
-    "threadReply": "reply",
+    "send-message": "send",
+    "reply-message": "reply",
+    "send-poll": "poll",
+    "send-sticker": "sticker",
+    "sticker-send": "sticker",
 }

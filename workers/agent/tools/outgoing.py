@@ -16,7 +16,7 @@ from workers.delivery.outgoing import FileRefused
 from workers.delivery.records import SendFile
 from workers.sessions.records import TurnRequest
 
-__all__ = ["EXTRA_PROPERTIES", "Extras", "LoadFile", "check_gates", "load_files", "read_extras"]
+__all__ = ["EXTRA_PROPERTIES", "Extras", "LoadFile", "check_gate", "check_gates", "load_files", "read_extras"]
 
 MAX_FILES = 10
 MAX_STICKERS = 3
@@ -101,18 +101,34 @@ def read_extras(args: Mapping[str, Any]) -> Extras:
     )
 
 
-def check_gates(extras: Extras, allows: Callable[[str], bool]) -> None:
-    """Refuse what ``channels.discord.actions`` has switched off.
+_DISABLED = {
+    "messages": "Discord message sends are disabled.",
+    "polls": "Discord polls are disabled.",
+    "stickers": "Discord stickers are disabled.",
+    "threads": "Discord threads are disabled.",
+}
+
+
+def check_gate(gate: str, allows: Callable[[str], bool]) -> None:
+    """Refuse an action that ``channels.discord.actions`` has switched off.
 
     Raises:
-        ToolError: a send needs a gate that is closed.
+        ToolError: its gate is closed.
     """
-    if not allows("messages"):
-        raise ToolError("Discord message sends are disabled.")
-    if extras.poll is not None and not allows("polls"):
-        raise ToolError("Discord polls are disabled.")
-    if extras.stickers and not allows("stickers"):
-        raise ToolError("Discord stickers are disabled.")
+    if not allows(gate):
+        raise ToolError(_DISABLED[gate])
+
+
+def check_gates(extras: Extras, allows: Callable[[str], bool]) -> None:
+    """The same for what a send carries besides text.
+
+    Raises:
+        ToolError: it needs a gate that is closed.
+    """
+    if extras.poll is not None:
+        check_gate("polls", allows)
+    if extras.stickers:
+        check_gate("stickers", allows)
 
 
 def load_files(

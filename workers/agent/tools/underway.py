@@ -6,6 +6,9 @@ it is queued and will be sent.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import msgspec
 
 from shoal.base.ids import check_name
@@ -27,6 +30,8 @@ class Underway(msgspec.Struct):
         lane, identity: its record, in the destination's delivery lane.
         rounds: how often it was looked for.
         warning: what the model is told besides, once it is through.
+        components, poll: what it carries, for the result.
+        rename: what the thread is called from then on (``threadName``).
     """
 
     lane: str
@@ -35,6 +40,13 @@ class Underway(msgspec.Struct):
     text: str
     rounds: int = 0
     warning: str = ""
+    components: bool = False
+    poll: bool = False
+    rename: str = ""
+
+
+Rename = Callable[[str, str, ToolContext], dict[str, Any]]
+"""(channel id, name, context): renames a thread; what came of it."""
 
 
 def wake_key(identity: str) -> str:
@@ -52,11 +64,12 @@ def wait_for(send: Underway, *effects: Effect) -> Wait:
     )
 
 
-def arrived(state: bytes, context: ToolContext) -> ToolResult | Wait:
+def arrived(state: bytes, context: ToolContext, rename: Rename | None = None) -> ToolResult | Wait:
     """Look whether a send is through.
 
     Args:
         state: the :class:`Underway` it was parked with.
+        rename: does what ``threadName`` asks for, once the message is there.
 
     Raises:
         ToolError: it was not sent.
@@ -81,7 +94,15 @@ def arrived(state: bytes, context: ToolContext) -> ToolResult | Wait:
         )
     ids = tuple(decode_receipt(value).message_id for _, value in sorted(receipts.items()))
     result = {"messageId": ids[-1], "messageIds": list(ids), "channelId": send.channel_id}
-    told = {"ok": True, "result": result} | ({"warning": send.warning} if send.warning else {})
+    told: dict[str, Any] = {"ok": True, "result": result}
+    if send.poll:
+        told |= {"messageId": ids[-1], "channelId": send.channel_id}
+    if send.components:
+        told["components"] = True
+    if send.warning:
+        told["warning"] = send.warning
+    if send.rename and rename is not None:
+        told["threadRename"] = rename(send.channel_id, send.rename, context)
     return ToolResult(
         msgspec.json.encode(told).decode(),
         sent=(Sent(send.channel_id, send.text, ids),),
