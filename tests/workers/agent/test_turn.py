@@ -293,7 +293,11 @@ def test_an_acp_agent_gets_one_notice(store: Store, chat_server: Start) -> None:
         ({"name": "message", "arguments": "[1]"}, "must be a JSON object"),
         ({"name": "message", "arguments": {"action": "fly"}}, "There is no action"),
         ({"name": "message", "arguments": {"action": "send"}}, "message is missing"),
-        ({"name": "message", "arguments": {"action": "send", "message": "x", "to": "user:1"}}, "unknown"),
+        ({"name": "message", "arguments": {"action": "send", "message": "x", "to": "#nowhere"}}, "unknown"),
+        (
+            {"name": "message", "arguments": {"action": "send", "message": "x", "to": "user:1"}},
+            "Only this conversation",
+        ),
         (
             {"name": "message", "arguments": {"action": "send", "message": "x", "to": "channel:88888"}},
             "Only this conversation",
