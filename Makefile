@@ -9,6 +9,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 CONFIG ?= $(or $(SHOAL_CONFIG_PATH),$(OPENCLAW_CONFIG_PATH),$(or $(SHOAL_STATE_DIR),$(OPENCLAW_STATE_DIR),$(HOME)/.shoal)/shoal.json)
 # most tests wait for sockets, so more of them than cores may run; those that start a whole fleet run alone
 QUICK = $(BIN)/python -m pytest -n 4
+# compiled files are kept: four processes that compile every test anew take half a minute
+test check: export PYTHONDONTWRITEBYTECODE :=
+check: export SHOAL_TESTS_QUICK := 1
 LOCK = $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet
 

@@ -14,9 +14,12 @@ from shoal.base.errors import StoreUnavailable
 from shoal.simulator.log import EventLog
 from shoal.state.embedded import EmbeddedServer
 from shoal.state.store import Store
+from tests.quick import examples
 
 # no test is judged by the clock: a busy machine draws its examples slowly
-settings.register_profile("shoal", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "shoal", max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("shoal")
 
 

@@ -9,6 +9,7 @@ cannot be used is a :class:`~shoal.base.errors.ProxyError` that says which leg f
 from __future__ import annotations
 
 import contextlib
+import functools
 import socket
 import ssl
 import time
@@ -37,23 +38,39 @@ def proxy_for(host: str, port: int, proxy: Proxy | None) -> Proxy | None:
     return None if proxy is not None and proxy.exempts(host, port) else proxy
 
 
-def tls_context(ca_file: str | Path | None = None) -> ssl.SSLContext:
+def tls_context(ca_file: str | Path | None = None, *, of_machine: bool = False) -> ssl.SSLContext:
     """Verification on, TLS 1.2 or newer, certifi's authorities and those of ``ca_file`` besides.
+
+    All who ask for the same authorities get the same context (reading them takes 15 to 30 ms); a file that
+    was written meanwhile is read again. Don't change what you get.
+
+    Args:
+        ca_file: PEM bundle trusted besides.
+        of_machine: trust the operating system's authorities too.
 
     Raises:
         ConfigError: the file cannot be read or holds no certificate.
     """
+    if not ca_file:
+        return _context(None, 0, of_machine)
+    try:
+        return _context(str(ca_file), Path(ca_file).stat().st_mtime_ns, of_machine)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            f"channels.discord.proxyCaFile: {str(ca_file)!r} cannot be used ({error}).",
+            fix="Give a readable PEM file with the certificate of the authority.",
+        ) from None
+
+
+@functools.lru_cache(maxsize=16)
+def _context(ca_file: str | None, _written_ns: int, of_machine: bool) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_verify_locations(certifi.where())
+    if of_machine:
+        context.load_default_certs()
     if ca_file:
-        try:
-            context.load_verify_locations(str(ca_file))
-        except (OSError, ssl.SSLError) as error:
-            raise ConfigError(
-                f"channels.discord.proxyCaFile: {str(ca_file)!r} cannot be used ({error}).",
-                fix="Give a readable PEM file with the certificate of the authority.",
-            ) from None
+        context.load_verify_locations(ca_file)
     return context
 
 

@@ -52,6 +52,7 @@ def gone(pid: int) -> bool:
         return True
 
 
+@pytest.mark.waits
 def test_ten_kills_in_ten_seconds_are_forgiven(probes: Probes) -> None:
     probes.start(("front", "fleet"))
     started = time.monotonic()

@@ -15,6 +15,7 @@ import config
 from config.json5 import parse, to_python
 from shoal.base.errors import ConfigError
 from tests.config.conftest import TOKEN
+from tests.quick import examples
 
 pytestmark = pytest.mark.waits
 
@@ -92,7 +93,12 @@ def _try(path: Path) -> None:
         assert [str(issue) for issue in caught.value.issues] == [str(issue) for issue in issues]
 
 
-@settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+SHARED = [HealthCheck.function_scoped_fixture]
+
+
+@settings(
+    max_examples=examples(250), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
 @given(st.data())
 def test_mutated_values(tmp_path: Path, data: st.DataObject) -> None:
     value = copy.deepcopy(data.draw(st.sampled_from([WHOLE, WHOLE, *VALUES])))
@@ -105,7 +111,9 @@ def test_mutated_values(tmp_path: Path, data: st.DataObject) -> None:
     _try(path)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
 @given(st.data())
 def test_mutated_texts(tmp_path: Path, data: st.DataObject) -> None:
     text = data.draw(st.sampled_from(TEXTS))
@@ -120,7 +128,9 @@ def test_mutated_texts(tmp_path: Path, data: st.DataObject) -> None:
     _try(path)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
 @given(st.binary(max_size=200))
 def test_any_bytes(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "shoal.json"

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config.json5 import Array, Json5Error, Object, Scalar, line_of, parse, to_python, walk
+from tests.quick import examples
 
 _scalars = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=20)
 _values = st.recursive(
@@ -48,7 +49,7 @@ def test_reads_what_was_written(value: Any) -> None:
     assert _same(to_python(parse(text)), json.loads(text))
 
 
-@settings(max_examples=1500)
+@settings(max_examples=examples(1500))
 @given(_pieces)
 def test_takes_and_refuses_what_another_reader_does(pieces: list[str]) -> None:
     text = " ".join(pieces)  # the other reader takes numbers that touch, which the grammar does not

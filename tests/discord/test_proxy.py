@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from shoal.base.errors import ProxyError, TransportError
+from shoal.base.errors import ConfigError, ProxyError, TransportError
 from shoal.base.proxy import Proxy, parse_proxy
 from shoal.discord.proxy import dial, tls_context
 from shoal.discord.routes import Route
@@ -128,6 +129,7 @@ def test_a_proxy_that_refuses_says_why_and_nothing_goes_direct(
     assert tls_server.sources == []
 
 
+@pytest.mark.waits
 def test_a_dead_proxy_means_no_traffic(tls_server: RestServer, make_transport: MakeTransport) -> None:
     for scheme in ("http", "https", "socks5h"):
         proxy = parse_proxy(f"{scheme}://{PROXY_ADDRESS}:{free_port()}", source="env:HTTPS_PROXY")
@@ -156,6 +158,7 @@ def test_a_proxy_that_dies_between_requests_means_no_traffic(
     assert set(tls_server.sources) == {PROXY_ADDRESS}
 
 
+@pytest.mark.waits
 def test_the_wrong_scheme_is_told(make_proxy: MakeProxy) -> None:
     socks, http = make_proxy("socks5h"), make_proxy("http")
     for url, words in [
@@ -249,3 +252,18 @@ def test_no_proxy_may_exempt_one_leg_and_not_the_other(make_transport: MakeTrans
     assert (transport.proxy_label, transport.gateway_label) == ("http://p:1/", "")
     transport = make_transport(proxy=Proxy("http", "p", 1, no_proxy=("discord.com",)))
     assert (transport.proxy_label, transport.gateway_label) == ("", "http://p:1/")
+
+
+def test_authorities_are_read_once_and_again_when_their_file_changes(tmp_path: Path) -> None:
+    bundle = tmp_path / "authority.pem"
+    bundle.write_bytes(AUTHORITY.read_bytes())
+    context = tls_context(bundle)
+    assert tls_context(bundle) is context
+    assert tls_context() is tls_context()
+    assert tls_context() not in (context, tls_context(of_machine=True))
+    bundle.write_text("no certificate")
+    with pytest.raises(ConfigError, match="proxyCaFile"):
+        tls_context(bundle)
+    bundle.unlink()
+    with pytest.raises(ConfigError, match="proxyCaFile"):
+        tls_context(bundle)

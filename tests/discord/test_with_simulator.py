@@ -55,6 +55,7 @@ def creates(simulator: Simulator) -> list[dict[str, object]]:
     return [line for line in simulator.core.log.select("request") if line["route"] == CREATE]
 
 
+@pytest.mark.waits
 def test_a_fleet_sends_everything_once_and_meets_no_429(
     simulator: Simulator, make_rest: Callable[[], Rest]
 ) -> None:

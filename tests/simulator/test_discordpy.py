@@ -173,6 +173,7 @@ def test_it_resumes_after_a_cut_and_loses_nothing(simulator: Simulator, bot: sub
     assert len(control.messages("general", author="bot", contains="echo")) == 3
 
 
+@pytest.mark.waits
 def test_it_identifies_again_when_the_session_is_gone(
     simulator: Simulator, bot: subprocess.Popen[str]
 ) -> None:

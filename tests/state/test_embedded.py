@@ -75,6 +75,7 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
         server.start()
 
 
+@pytest.mark.waits
 def test_a_killed_server_loses_no_acknowledged_write(durable_server: RedisServer) -> None:
     """Many threads push and commit; the server is killed in the middle, twice (R2)."""
     acknowledged: set[str] = set()

@@ -37,6 +37,7 @@ def test_a_server_that_evicts_is_refused(store: Store) -> None:
         store.redis.config_set("maxmemory-policy", "noeviction")
 
 
+@pytest.mark.waits
 def test_a_wrong_password_is_said_and_not_shown(redis_server: RedisServer) -> None:
     url = redis_server.embedded.url(password=False)
     for password in (None, SecretStr("wrong-password")):
@@ -81,6 +82,7 @@ def test_beyond_this_machine_tls_and_a_password_are_wanted(
         open_door.check()
 
 
+@pytest.mark.waits
 def test_nobody_there_is_unavailable_within_seconds(tmp_path: Path) -> None:
     opened = Store.open(f"unix://{tmp_path}/nobody.sock")
     started = time.monotonic()

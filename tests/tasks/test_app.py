@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 import time
 
+import pytest
+
 from tasks.app import QuickConnection, broker_url, build_app
 from tests.conftest import RedisServer
 
 
+@pytest.mark.waits
 def test_a_connection_is_back_soon_after_a_long_outage(durable_server: RedisServer) -> None:
     """Kombu's own pauses grow by 2 s each: after 5 s away it would look again at 6 s at the earliest."""
     app = build_app(durable_server.url)
@@ -26,6 +29,7 @@ def test_a_connection_is_back_soon_after_a_long_outage(durable_server: RedisServ
     assert broker_url(durable_server.url).startswith("redis+socket://")
 
 
+@pytest.mark.waits
 def test_pauses_between_tries_stay_short(durable_server: RedisServer) -> None:
     pauses: list[float] = []
 

@@ -87,6 +87,7 @@ def test_what_is_not_committed_stays_at_the_head(store: Store, drain: Drain, ste
     assert store.lanes.depth(LANE) == 2
 
 
+@pytest.mark.waits
 def test_handled_failures_end_in_dead_after_three_tries(store: Store, drain: Drain) -> None:
     fill(store, "a")
 

@@ -15,6 +15,7 @@ from shoal.state.records import Grant
 from shoal.state.store import Store
 from tasks import inbound
 from tests.conftest import RedisServer
+from tests.quick import examples
 from tests.tasks.support.front import ANN, BOB, GUILD, INBOUND, Front, hold_of
 from workers.sessions.admission.holding import Wait, look
 from workers.sessions.view import StoreView
@@ -132,7 +133,7 @@ WAIT = [("say", 0, "rolesless"), ("say", 0, "mention"), ("admit", 1, ""), ("late
 @example(steps=TALK)
 @example(steps=WAIT)
 @settings(
-    max_examples=150,
+    max_examples=examples(150),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

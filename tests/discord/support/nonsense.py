@@ -15,15 +15,16 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from tests.discord.support.net import SERVER_ADDRESS, TcpServer
+from tests.quick import examples
 
 FULL = int(os.environ.get("SHOAL_MALFORMED", "0"))
-"""``SHOAL_MALFORMED=10000``: so many malformed answers in all; the normal run takes 400."""
+"""``SHOAL_MALFORMED=10000``: so many malformed answers; `make test` takes 400, `make check` a fifth."""
 
 
 def profile(share: float) -> settings:
     """Settings of a test that takes ``share`` of all malformed answers."""
     return settings(
-        max_examples=max(10, round((FULL or 400) * share)),
+        max_examples=max(10, round((FULL or examples(400)) * share)),
         deadline=None,
         derandomize=not FULL,
         suppress_health_check=list(HealthCheck),

@@ -220,6 +220,7 @@ def test_a_message_deleted_or_edited_while_its_files_come_counts_as_such(
     assert "deleted-before-turn" in result.summary
 
 
+@pytest.mark.waits
 def test_what_was_found_stays_found_when_another_worker_goes_on(
     store: Store, chat_server: Start, tmp_path: Path
 ) -> None:

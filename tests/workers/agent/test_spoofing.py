@@ -18,6 +18,7 @@ from config.agents import ModelRef
 from shoal.simulator.models import ModelServer
 from shoal.state.effects import Effect, Push, SystemEvent, Transcript
 from shoal.state.store import Store
+from tests.quick import examples
 from tests.workers.agent.support.attacks import ATTACKS, DISGUISES, generated
 from tests.workers.agent.support.places import PARENT, PLACES, Case, case
 from tests.workers.agent.support.prompts import imitations, leaks, parse, strings, swallowed
@@ -157,7 +158,7 @@ def test_no_attack_leaves_its_place(place: str) -> None:
 def test_ten_thousand_texts_stay_where_they_are(seed: int) -> None:
     """20 × 500 texts, each in a place of its own; a failure names the seed and shows the text."""
     places = list(PLACES)
-    for number, text in enumerate(generated(seed, 500)):
+    for number, text in enumerate(generated(seed, examples(500))):
         if text.strip():
             check(places[number % len(places)], f"w {text}" if not _says(text) else text)
 
@@ -170,7 +171,7 @@ def _says(text: str) -> bool:
 @pytest.mark.parametrize("seed", range(20))
 def test_ten_thousand_texts_are_not_echoed(seed: int) -> None:
     """The same texts as a model's answer: no envelope at its edges, no scaffolding; and clean is clean."""
-    for text in (*ATTACKS, *generated(100 + seed, 500)):
+    for text in (*ATTACKS, *generated(100 + seed, examples(500))):
         cleaned = clean_answer(text)
         assert leaks(cleaned.text) == [], text
         assert clean_answer(cleaned.text).text == cleaned.text, text

@@ -264,6 +264,7 @@ def test_blocks_are_shown_whole(make_stage: Make, chat_server: Start) -> None:
     assert stage.shown() == ["".join(WORDS).strip()]
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("mode", ["progress", "partial"])
 def test_a_turn_whose_worker_dies_goes_on_with_its_preview(
     make_stage: Make, chat_server: Start, mode: str

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from shoal.simulator.wire.components import check_components
 from shoal.simulator.wire.forms import Problems
+from tests.quick import examples
 from workers.components.custom_ids import (
     ControlId,
     component_id,
@@ -383,7 +384,7 @@ anything = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(st.dictionaries(names, anything, max_size=5))
 def test_whatever_a_model_writes_is_taken_by_discord_or_refused_with_a_path(
     fits: Fits, raw: dict[str, Any]

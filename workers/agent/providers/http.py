@@ -277,8 +277,7 @@ def model_http_client(
     Raises:
         ConfigError: ``ca_file`` cannot be used.
     """
-    context = tls_context(ca_file)
-    context.load_default_certs()  # a model server of one's own may have an authority of the machine's
+    context = tls_context(ca_file, of_machine=True)  # a model server of one's own may have such an authority
     return httpx2.Client(
         transport=_Transport(proxy, context),
         trust_env=False,
