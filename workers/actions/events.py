@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from shoal.discord.permissions import Permission
 from shoal.discord.routes import Route
 from workers.actions.base import Action, ActionContext, ActionError, Args, Json, ask
@@ -41,6 +43,8 @@ def _body(args: Args, context: ActionContext) -> Json:
     if kind is None:
         raise ActionError(f"eventType {word[:40]!r} is unknown; use one of {', '.join(TYPES)}.")
     start, about = args.moment("startTime"), args.text("desc", "description", required=False, most=1_000)
+    if start <= dt.datetime.now(dt.UTC):
+        raise ActionError("startTime is in the past.")
     body: Json = {
         "name": args.text("eventName", "name", most=100),
         "scheduled_start_time": start.isoformat(),

@@ -1,14 +1,12 @@
-"""Actions against the simulator on real sockets; every body sent is held against Discord's OpenAPI file."""
+"""Actions against the simulator on real sockets."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import jsonschema_rs
 import pytest
 from pydantic import SecretStr
 
@@ -20,7 +18,6 @@ from shoal.discord.retry import NO_RETRY
 from shoal.discord.transport import Transport
 from shoal.simulator.server import Simulator
 from shoal.state.store import Store
-from tests.discord.test_rest import openapi
 from workers.actions.base import ActionContext, Args
 from workers.actions.perform import perform
 from workers.actions.reach import check_reach
@@ -82,34 +79,6 @@ class Doer:
         return self.control.requests(after=self.sent_before)
 
 
-def hold_against_discord(line: Json) -> list[str]:
-    """What is wrong with a request according to Discord's own file: the route, and the body."""
-    method, _, template = str(line["route"]).partition(" ")
-    if template.startswith("/cdn/"):
-        return []
-    paths = openapi()["paths"]
-    fitting = [path for path in paths if _shape(path) == _shape(template)]
-    if not fitting or method.lower() not in paths[fitting[0]]:
-        return [f"{line['route']} is no route of Discord"]
-    operation = paths[fitting[0]][method.lower()]
-    if not line.get("body"):
-        return []
-    content = operation["requestBody"]["content"]
-    if "application/json" not in content:  # a form: its fields, without the file
-        schema = dict(content["multipart/form-data"]["schema"])
-        schema["required"] = [name for name in schema["required"] if name != "file"]
-    else:
-        schema = content["application/json"]["schema"]
-    validator = jsonschema_rs.Draft202012Validator({**schema, "components": openapi()["components"]})
-    body = json.loads(line["body"]) if isinstance(line["body"], str) else line["body"]
-    problems = validator.iter_errors(body)
-    return [f"{line['route']} {list(problem.instance_path)}: {problem.message}" for problem in problems]
-
-
-def _shape(path: str) -> str:
-    return "/".join("{}" if word.startswith("{") else word for word in path.split("/"))
-
-
 @pytest.fixture(scope="session")
 def discord() -> Iterator[Simulator]:
     """One simulator for all tests of this folder; each test has a guild of its own."""
@@ -119,14 +88,12 @@ def discord() -> Iterator[Simulator]:
 
 @pytest.fixture
 def doer(store: Store, discord: Simulator) -> Iterator[Doer]:
-    """The bot; after the test, what it asked is checked."""
+    """The bot."""
     transport = Transport("default", SecretStr(discord.token), limiter=Unlimited(), api_url=discord.api_url)
     made = Doer(store, discord, transport)
     yield made
     made.control.clear_faults()
-    problems = [problem for line in made.requests() for problem in hold_against_discord(line)]
     transport.close()
-    assert problems == []
 
 
 class Files:
