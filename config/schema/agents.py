@@ -84,7 +84,7 @@ class Heartbeat(Section):
 
 
 class HumanDelay(Section):
-    """Pauses between block replies, in milliseconds."""
+    """Pauses between blocks of one answer, in milliseconds: ``natural`` is 800 to 2500."""
 
     mode: Literal["off", "natural", "custom"] | None = None
     min_ms: NonNegative | None = None
@@ -194,7 +194,7 @@ class AgentCommon(Section):
 
     LATER: ClassVar[frozenset[str]] = names(
         """
-        heartbeat humanDelay subagents thinkingDefault verboseDefault toolProgressDetail
+        heartbeat subagents thinkingDefault verboseDefault toolProgressDetail
         bootstrapMaxChars bootstrapTotalMaxChars additionalSystemPrompt
         """
     )
@@ -236,12 +236,7 @@ class AgentCommon(Section):
 class AgentDefaults(AgentCommon):
     """What every agent has unless its entry says otherwise."""
 
-    LATER: ClassVar[frozenset[str]] = AgentCommon.LATER | names(
-        """
-        skipBootstrap blockStreamingBreak blockStreamingChunk
-        blockStreamingCoalesce
-        """
-    )
+    LATER: ClassVar[frozenset[str]] = AgentCommon.LATER | names("skipBootstrap")
 
     user_timezone: str | None = None
     time_format: Literal["auto", "12", "24"] | None = None

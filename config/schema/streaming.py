@@ -70,8 +70,6 @@ class BlockSettings(Section):
 class Streaming(Section):
     """What a conversation sees while a turn runs. A missing mode is ``progress``."""
 
-    LATER: ClassVar[frozenset[str]] = names("block")
-
     mode: Literal["off", "partial", "block", "progress"] = "progress"
     chunk_mode: Literal["length", "newline"] = "length"
     preview: PreviewSettings = PreviewSettings()

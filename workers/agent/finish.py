@@ -14,7 +14,8 @@ was shown, the reason. Here it is put together; what goes into it is found in
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -24,6 +25,7 @@ from shoal.state.effects import Effect, Note, Outcome, Push, SessionPut, Transcr
 from shoal.state.ledger import Outcome as Verdict
 from shoal.state.records import Grant, Record
 from shoal.state.steps import Commit
+from workers.agent.blocks import BlockRules, rest_of
 from workers.agent.closing import Closing
 from workers.agent.final_files import FinalFiles, without_files
 from workers.agent.journal import Answered, Journal
@@ -49,6 +51,7 @@ from workers.delivery.records import (
     SendOutcome,
     SendRequest,
     encode,
+    send_identity,
 )
 from workers.delivery.settling import delivered_key
 from workers.delivery.texts import language_of, say
@@ -63,6 +66,8 @@ __all__ = ["Ending"]
 TRANSCRIPT_BYTES = 110 * 1024
 """Of one turn; with the answer itself the commit stays below its 256 kB."""
 FINAL_STEP = "final"
+BLOCK_STEP = "b"
+"""The steps of blocks are ``b1``, ``b2``, …"""
 CALLED = frozenset({"explicit", "reply", "pattern"})
 """What in a message makes people expect an answer they can see."""
 
@@ -109,6 +114,13 @@ class Ending:
         private = self.mode == "message_tool_only" and settings.mode != "progress"
         return None if private else settings
 
+    @property
+    def block_rules(self) -> BlockRules | None:
+        """How finished blocks of an answer are sent before its end; ``None``: they are not (4.6)."""
+        automatic = self.mode == "automatic" and self.may_send
+        shown = automatic and self.request.origin in ("message", "command")
+        return self.profile.shown.blocks if shown else None
+
     def preview_reply_to(self) -> str | None:
         """What a preview answers to: the same as the answer it may become."""
         return self._reply_to()[0]
@@ -123,12 +135,13 @@ class Ending:
         cleaned = clean_answer(final.text)
         if final.stop == "refused" and not cleaned.text and not self._sent_here():
             return self._tell(say("refused", language_of(self.request.text)), "model-refused")
+        state = self.journal.state
         last = final_of(
             cleaned,
-            media=cleaned.media,
+            media=[name for name in cleaned.media if name not in state.told_media],
             mode=self.mode,
             silence=self.profile.shown.silence or silence_policy(None, silence_kind(self.request)),
-            talked=self._sent_here(),
+            talked=[*self._sent_here(), *state.told_before],
             may_send=self.may_send,
         )
         text = say(last.filler, language_of(self.request.text)) if last.filler else last.text
@@ -138,9 +151,13 @@ class Ending:
         shown = text
         if last.media:
             files, text, shown = self.files(self.request, text, last.media)
-        send = None if silent else self._send(text, reply_to=reply_to, scope=scope, model=final.model)
+        rest = rest_of(text, state.told)
+        nothing = silent or not (rest or files)
+        send = None if nothing else self._send(rest, reply_to=reply_to, scope=scope, model=final.model)
         if send is not None and files:
             send = msgspec.structs.replace(send, files=files)
+        if send is not None and rest != text:
+            send = self._paced(send)
         own = not (cleaned.reply_to or files or self._sent_here())
         if send is not None and own and self.journal.state.previewed:
             send = msgspec.structs.replace(send, preview=self.grant.head.identity)
@@ -205,19 +222,51 @@ class Ending:
         return self._commit(Closing(send, silent=silent, length=len(text), shown=text, reason=name))
 
     def _tell(self, text: str, code: str) -> Commit:
-        quiet = not (failure_is_told(self.request) and self.may_send)
+        half = bool(self.journal.state.told)  # of an answer is out: people see that it stopped
+        quiet = not ((failure_is_told(self.request) or half) and self.may_send)
         send = None if quiet else self._send(text, plain=True)
         silent = code if quiet else ""
         return self._commit(Closing(send, silent=silent, length=len(text), shown=text, reason=code))
+
+    # -- blocks -----------------------------------------------------------------------------------------
+
+    def block(self, number: int, text: str, *, reply_to: str, model: str, media: Sequence[str]) -> Push:
+        """The effect that sends a finished block; see :class:`workers.agent.block_stream.MakeBlock`."""
+        files: tuple[SendFile, ...] = ()
+        if media:
+            files, text, _ = self.files(self.request, text, media)
+        target, scope = self._reply_to(reply_to, blocks=number - 1)
+        send = self._send(text, reply_to=target, scope=scope, model=model, block=number)
+        send = msgspec.structs.replace(send, files=files)
+        if self.profile.shown.remove_ack:
+            send = msgspec.structs.replace(send, wake=(delivered_key(send.identity),))
+        return self._push(self._paced(send, number - 1))
+
+    def _paced(self, send: SendRequest, behind: int | None = None) -> SendRequest:
+        """With the pause between it and the block it follows (``humanDelay``)."""
+        behind = self.journal.state.blocks if behind is None else behind
+        rules = self.profile.shown.blocks
+        if not behind or rules is None or rules.pause_ms is None:
+            return send
+        pause_ms = random.randint(*rules.pause_ms)
+        return msgspec.structs.replace(send, after=self._block_identity(behind), pause_ms=pause_ms)
+
+    def _block_identity(self, number: int) -> str:
+        return send_identity(self.grant.head.identity, f"{BLOCK_STEP}{number}")
+
+    def _after_blocks(self) -> SendRequest:
+        """Nothing more is sent, and that is known once the blocks have arrived."""
+        return self._send("", plain=True)
 
     # -- parts ------------------------------------------------------------------------------------------
 
     def _sent_here(self) -> list[str]:
         return [sent.text for sent in self.journal.state.sent if sent.channel_id == self.request.channel_id]
 
-    def _reply_to(self, wanted: str = "") -> tuple[str | None, ReplyScope]:
+    def _reply_to(self, wanted: str = "", *, blocks: int | None = None) -> tuple[str | None, ReplyScope]:
         mode = self.profile.reply_to_mode
-        return reply_target(self.request, mode, wanted, spoken=bool(self._sent_here()))
+        spoken = self._sent_here() or (self.journal.state.blocks if blocks is None else blocks)
+        return reply_target(self.request, mode, wanted, spoken=bool(spoken))
 
     def _send(
         self,
@@ -227,18 +276,21 @@ class Ending:
         scope: ReplyScope = "first",
         model: str = "",
         plain: bool = False,
+        block: int = 0,
     ) -> SendRequest:
+        bare = plain or (block or self.journal.state.blocks + 1) > 1
         return SendRequest(
             account=self.request.account,
             channel_id=self.request.channel_id,
             cause=self.grant.head.identity,
-            step=FINAL_STEP,
+            step=f"{BLOCK_STEP}{block}" if block else FINAL_STEP,
             text=text,
             guild_id=self.request.guild_id,
             reply_to=reply_to,
             reply_scope=scope,
-            prefix=None if plain else response_prefix(self.profile, model),
+            prefix=None if bare else response_prefix(self.profile, model),
             plain=plain,
+            of_turn=self.grant.lane if block or self.journal.state.blocks else "",
         )
 
     # -- the commit -------------------------------------------------------------------------------------
@@ -266,6 +318,8 @@ class Ending:
     def _settled(self, closing: Closing) -> Effect:
         """The answer, or the outcome of a message that gets none."""
         request, send = self.request, closing.send
+        if send is None and self.journal.state.blocks and not closing.stopped:
+            send = self._after_blocks()
         if send is None:
             reason = closing.reason or closing.silent
             return Outcome(request.account, request.message_id, str(closing.verdict), reason)
@@ -316,11 +370,18 @@ class Ending:
         value = f"{closing.send.lane} {closing.send.identity}"
         return [Note(self.request.account, self.request.message_id, "delivery", value)]
 
+    def _newest_send(self, closing: Closing) -> str:
+        """The newest thing people will see of the turn, if it sends any."""
+        if closing.send is not None:
+            return closing.send.identity
+        blocks = self.journal.state.blocks
+        return self._block_identity(blocks) if blocks and not closing.stopped else ""
+
     def _ended(self, closing: Closing, now: int) -> Ended:
         return Ended(
             state=None if closing.stopped else "error" if closing.reason else "done",
             talked=self.talked,
-            send=closing.send.identity if closing.send is not None else "",
+            send=self._newest_send(closing),
             acked=(self.request, *self.absorbed.values()),
             at_ms=now,
         )

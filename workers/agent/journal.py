@@ -14,6 +14,7 @@ Each entry is one checkpoint of the lane. Their order is the order of the conver
     Compacted  the older part of the conversation became a summary
     GaveWay    what is told of messages that gave way because too many waited
     Previewed  a preview of the turn begins in its channel
+    Told       a finished block of an answer that is still being written is on its way
     Refused    no model could answer; the turn waits and tries again
 
 :func:`replay` turns entries into the state the loop works on. A call that was started and
@@ -56,6 +57,7 @@ __all__ = [
     "Started",
     "State",
     "Steered",
+    "Told",
     "Waiting",
     "decode_entries",
     "replay",
@@ -90,6 +92,15 @@ class Opened(msgspec.Struct, frozen=True, tag="opened", omit_defaults=True):
     v: int = 1
 
 
+class Told(msgspec.Struct, frozen=True, tag="told", omit_defaults=True):
+    """A block is on its way. ``text``: its part of the cleaned answer; ``media``: as the model named them."""
+
+    at_ms: int
+    text: str
+    media: tuple[str, ...] = ()
+    v: int = 1
+
+
 class Answered(msgspec.Struct, frozen=True, tag="answered", omit_defaults=True):
     """A model's complete answer. ``model`` is ``provider/model``; times in ms."""
 
@@ -100,6 +111,8 @@ class Answered(msgspec.Struct, frozen=True, tag="answered", omit_defaults=True):
     usage: Usage = Usage()
     stop: str = "end"
     took_ms: int = 0
+    told: tuple[Told, ...] = ()
+    """The blocks that went with it."""
     v: int = 1
 
 
@@ -207,6 +220,7 @@ Entry = (
     | Compacted
     | GaveWay
     | Previewed
+    | Told
     | Refused
 )
 
@@ -246,6 +260,10 @@ class State:
         files: what was found of the files of messages, by the identity of their records.
         previewed: the newest preview of the turn, 0 if there was none.
         preview_shown: that one has begun.
+        blocks: how many blocks are on their way.
+        told: what they hold of the last answer, or of the one that is being written.
+        told_before: what they held of earlier answers, one text for each.
+        told_media: files that went with them, as the model named them.
     """
 
     messages: list[Message] = field(default_factory=list)
@@ -271,6 +289,10 @@ class State:
     files: dict[str, tuple[MediaFile, ...]] = field(default_factory=dict)
     previewed: int = 0
     preview_shown: bool = False
+    blocks: int = 0
+    told: str = ""
+    told_before: list[str] = field(default_factory=list)
+    told_media: set[str] = field(default_factory=set)
 
     @property
     def untouched(self) -> bool:
@@ -308,13 +330,25 @@ class State:
             self.final = None
         elif isinstance(entry, Previewed):
             self.previewed, self.preview_shown = entry.generation, entry.shown
+        elif isinstance(entry, Told):
+            self._tell(entry)
         elif isinstance(entry, GaveWay):
             self.messages.append(Message("user", text=entry.text))
         else:
             self.refusals += 1
             self.refused_in_row += 1
 
+    def _tell(self, block: Told) -> None:
+        self.blocks += 1
+        self.told += block.text
+        self.told_media.update(block.media)
+
     def _answered(self, entry: Answered) -> None:
+        for block in entry.told:
+            self._tell(block)
+        if entry.calls and self.told:
+            self.told_before.append(self.told)
+            self.told = ""
         provider, _, model = entry.model.partition("/")
         self.model = ModelRef(provider, model)
         self.answers += 1

@@ -24,6 +24,7 @@ from shoal.base.logging import get_logger
 from shoal.state.records import Grant
 from shoal.state.steps import Commit, Park, Step, Yield
 from workers.agent.attached import Attached
+from workers.agent.block_stream import Blocks
 from workers.agent.calls import MAX_ROUNDS, Calls, bounded_calls
 from workers.agent.context import TurnContext, TurnOverdue, TurnStopped, TurnStuck
 from workers.agent.final_files import final_files
@@ -33,7 +34,7 @@ from workers.agent.journal import Answered, Edited, Heard, Journal, Refused
 from workers.agent.models import MODEL_STEP_S, AllModelsFailedError, Answer, candidates
 from workers.agent.opening import open_turn, placed, with_model
 from workers.agent.presence import Presence, left_behind
-from workers.agent.providers.base import ContextOverflowError, ModelError, ToolCall
+from workers.agent.providers.base import ContextOverflowError, ModelError, ModelRequest, ToolCall
 from workers.agent.reading import Reading
 from workers.agent.results import TurnDeps
 from workers.agent.streaming import Stream, ended_preview
@@ -88,7 +89,7 @@ class TurnLoop:
             deps, self.refs, self.profile, self.session, self.journal, context, self._ending, tools
         )
         self.presence = Presence.none(request)
-        self.stream = Stream(grant.head.identity, request, None, self.journal, context)
+        self.stream: Stream | Blocks = Stream(grant.head.identity, request, None, self.journal, context)
 
     @property
     def request(self) -> TurnRequest:
@@ -156,14 +157,18 @@ class TurnLoop:
 
     def _show(self) -> None:
         """Let people see that the turn works."""
-        self.stream = Stream(
-            self.grant.head.identity,
-            self.request,
-            self._ending.stream_settings,
-            self.journal,
-            self.context,
-            reply_to=self._ending.preview_reply_to,
-        )
+        blocks = self._ending.block_rules
+        if blocks is not None:
+            self.stream = Blocks(blocks, self.journal, self.context, self._ending.block)
+        else:
+            self.stream = Stream(
+                self.grant.head.identity,
+                self.request,
+                self._ending.stream_settings,
+                self.journal,
+                self.context,
+                reply_to=self._ending.preview_reply_to,
+            )
         if self.deps.presences is not None:
             self.presence = self.deps.presences.open(
                 self.grant.head.identity,
@@ -197,7 +202,7 @@ class TurnLoop:
         try:
             return self._run()
         except TurnStopped:
-            partial = "".join(self._partial)[:ANSWER_CHARS]
+            partial = self.stream.partial("".join(self._partial))[:ANSWER_CHARS]
             return self._ending.stopped(partial, self._stop_reason())
         except TurnStuck:
             return self._ending.told("stuck")
@@ -263,7 +268,7 @@ class TurnLoop:
             answer = self._answer()
         except ModelError as error:
             return self._no_answer(error)
-        self.journal.write(
+        entry, blocks = self.stream.answered(
             Answered(
                 self.journal.now_ms(),
                 str(answer.model),
@@ -274,6 +279,7 @@ class TurnLoop:
                 int(answer.seconds * 1000),
             )
         )
+        self.journal.write(entry, blocks)
         return None
 
     def _answer(self) -> Answer:
@@ -285,7 +291,7 @@ class TurnLoop:
                 with self.context.step(f"model {self.refs[0]}", MODEL_STEP_S):
                     return self.deps.models.answer(
                         self.refs,
-                        self._reading.request,
+                        self._question,
                         account=self.request.account,
                         watch=self.context.watch,
                         on_text=self._streamed,
@@ -295,6 +301,10 @@ class TurnLoop:
             except ContextOverflowError:
                 if not self._reading.shorten():
                     raise
+
+    def _question(self, ref: ModelRef) -> ModelRequest:
+        self.stream.asked(ref)
+        return self._reading.request(ref)
 
     def _thinks(self) -> None:
         self.context.progress()

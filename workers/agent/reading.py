@@ -31,6 +31,12 @@ from workers.sessions.system_events import event_lines
 
 __all__ = ["Reading"]
 
+CUT_OFF = (
+    "[Your answer above was cut off there, and people have read it. Go on exactly behind its last word;"
+    " repeat nothing and say nothing about this.]"
+)
+"""To a model that goes on with an answer of which blocks are out."""
+
 log = get_logger(__name__)
 
 
@@ -153,6 +159,8 @@ class Reading:
         text = user_text(self._ending.request, self._profile, self._surroundings(), files=files)
         messages = [Message("user", text=text, pictures=pictures_of(files or ()))]
         messages.extend(state.messages)
+        if state.told:
+            messages += [Message("assistant", text=state.told), Message("user", text=CUT_OFF)]
         if state.answers >= MAX_ROUNDS:
             messages.append(Message("user", text="[Tool limit reached. Answer now, without tools.]"))
         return messages

@@ -29,6 +29,8 @@ def turn_note(request: TurnRequest, profile: AgentProfile, state: State, closing
         "ms": _took_ms(state, now),
         "didSendViaMessagingTool": bool(state.sent),
     }
+    if state.blocks:
+        data["blocks"] = state.blocks
     if closing.silent:
         data["silent"] = closing.silent
         data["length"] = closing.length
@@ -59,7 +61,7 @@ def turn_summary(state: State, closing: Closing, now: int) -> str:
     parts = [str(closing.verdict)]
     if state.tools:
         parts.append(_counted(len(state.tools), "tool"))
-    parts.append(_counted(len(state.sent) + (closing.send is not None), "message"))
+    parts.append(_counted(len(state.sent) + state.blocks + (closing.send is not None), "message"))
     if closing.silent and closing.silent != str(closing.verdict):
         parts.append(closing.silent)
     parts.append(format_duration(_took_ms(state, now) / 1000))

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from config.agents import AgentSettings
 from config.loaded import Loaded
+from config.schema.agents import HumanDelay
 from config.schema.messages import StatusReactions
 from config.schema.session import SendPolicy
+from workers.agent.blocks import BlockRules
 from workers.agent.silence import SilencePolicy, silence_kind, silence_policy
 from workers.agent.streaming import StreamSettings
 from workers.delivery.chunks import DISCORD_LIMIT
@@ -16,7 +18,17 @@ from workers.delivery.typing import INTERVAL_S, TypingMode
 from workers.sessions.ack import plain_emoji
 from workers.sessions.records import TurnRequest
 
-__all__ = ["ShownSettings", "shown_settings", "status_settings", "stream_settings", "typing_mode"]
+__all__ = [
+    "ShownSettings",
+    "block_rules",
+    "shown_settings",
+    "status_settings",
+    "stream_settings",
+    "typing_mode",
+]
+
+NATURAL_MS = (800, 2500)
+"""``humanDelay: natural``, and what ``custom`` leaves out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +43,7 @@ class ShownSettings:
         silence: what a silent answer becomes here; ``None`` is what is usual for the conversation.
         send_policy: ``session.sendPolicy``.
         stream: previews; ``None`` shows none.
+        blocks: finished blocks are sent while an answer grows; ``None``: they are not.
     """
 
     typing_mode: TypingMode | None = None
@@ -40,6 +53,7 @@ class ShownSettings:
     silence: SilencePolicy | None = None
     send_policy: SendPolicy | None = None
     stream: StreamSettings | None = None
+    blocks: BlockRules | None = None
 
 
 def shown_settings(loaded: Loaded, agent: AgentSettings, request: TurnRequest) -> ShownSettings:
@@ -54,17 +68,61 @@ def shown_settings(loaded: Loaded, agent: AgentSettings, request: TurnRequest) -
         silence=silence_policy(loaded.root, silence_kind(request)),
         send_policy=session.send_policy,
         stream=stream_settings(loaded, request.account),
+        blocks=block_rules(loaded, agent, request.account),
     )
+
+
+def sends_blocks(loaded: Loaded, account: str) -> bool:
+    """Whether an account sends finished blocks: its own key, else ``blockStreamingDefault``."""
+    written = loaded.account(account).discord.streaming.block.enabled
+    return loaded.root.agents.defaults.block_streaming_default == "on" if written is None else written
+
+
+def block_rules(loaded: Loaded, agent: AgentSettings, account: str) -> BlockRules | None:
+    """Block streaming of an agent on an account (``spec/outbound.md`` 4.1), if it is on."""
+    if not sends_blocks(loaded, account):
+        return None
+    discord, defaults = loaded.account(account).discord, loaded.root.agents.defaults
+    own, shared = discord.streaming.block.coalesce, defaults.block_streaming_coalesce
+
+    def join(name: str) -> int | None:
+        """The account's key where it is written, else the agents', else the account's default."""
+        written = None if name in own.model_fields_set else getattr(shared, name, None)
+        value = getattr(own, name) if written is None else written
+        return None if value is None else int(value)
+
+    limit = min(int(discord.text_chunk_limit), DISCORD_LIMIT)
+    join_max = min(join("max_chars") or limit, limit)
+    chunk = defaults.block_streaming_chunk
+    largest = min(int(chunk.max_chars), join_max)
+    return BlockRules(
+        min_chars=min(int(chunk.min_chars), largest),
+        max_chars=largest,
+        prefer=chunk.break_preference,
+        join_min=min(join("min_chars") or 1, join_max),
+        join_max=join_max,
+        idle_s=(join("idle_ms") or 0) / 1000,
+        at_end=defaults.block_streaming_break == "message_end",
+        pause_ms=_pause_ms(agent.settings.human_delay),
+    )
+
+
+def _pause_ms(written: HumanDelay | None) -> tuple[int, int] | None:
+    """Shortest and longest pause between blocks."""
+    if written is None or written.mode in (None, "off"):
+        return None
+    if written.mode == "natural":
+        return NATURAL_MS
+    least = NATURAL_MS[0] if written.min_ms is None else int(written.min_ms)
+    most = NATURAL_MS[1] if written.max_ms is None else int(written.max_ms)
+    return least, max(least, most)
 
 
 def stream_settings(loaded: Loaded, account: str) -> StreamSettings | None:
     """``streaming`` of an account. Where finished blocks are sent there is no preview (4.2)."""
     discord = loaded.account(account).discord
     written = discord.streaming
-    blocks = written.block.enabled
-    if blocks is None:
-        blocks = loaded.root.agents.defaults.block_streaming_default == "on"
-    if blocks or written.mode == "off":
+    if sends_blocks(loaded, account) or written.mode == "off":
         return None
     limit = min(int(discord.text_chunk_limit), DISCORD_LIMIT)
     chunk, progress = written.preview.chunk, written.progress

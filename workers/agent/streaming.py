@@ -17,12 +17,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from config.agents import ModelRef
 from shoal.base.errors import StaleGrant, StateConflict, StateError
 from shoal.base.logging import get_logger
 from shoal.state.effects import Effect
 from workers.agent.context import TurnContext
 from workers.agent.drafts import draft_text, label_of, partial_text, tool_line, whole_blocks
-from workers.agent.journal import Journal, Previewed
+from workers.agent.journal import Answered, Journal, Previewed
 from workers.delivery.previews import PreviewEnd, PreviewUpdate, closed, end_push, update_slot
 from workers.sessions.records import TurnRequest
 
@@ -131,6 +132,17 @@ class Stream:
                 self._flush()
                 self._next()
             self._seen.said, self._seen.blocks = "", 0
+
+    def asked(self, model: ModelRef) -> None:
+        """Which one is asked is not shown."""
+
+    def answered(self, entry: Answered) -> tuple[Answered, Sequence[Effect]]:
+        """The answer is whole: its entry, and what goes with it, which is nothing."""
+        return entry, ()
+
+    def partial(self, text: str) -> str:
+        """All of an answer that was cut off after ``text``."""
+        return text
 
     def restarted(self) -> None:
         """What was said does not count: another model begins anew."""

@@ -22,7 +22,16 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-__all__ = ["DISCORD_LIMIT", "MAX_LINES", "Piece", "chunk_text", "cut_text", "units"]
+__all__ = [
+    "DISCORD_LIMIT",
+    "MAX_LINES",
+    "Fenced",
+    "Piece",
+    "chunk_text",
+    "cut_text",
+    "fenced_code",
+    "units",
+]
 
 DISCORD_LIMIT = 2000
 """Characters of one message."""
@@ -83,6 +92,40 @@ def cut_text(text: str, *, limit: int, max_lines: int) -> list[Piece]:
     for line in text.split("\n"):
         cutter.add(line)
     return cutter.finish()
+
+
+@dataclass(frozen=True, slots=True)
+class Fenced:
+    """Code between fences: where it begins and ends in its text, fence lines and all.
+
+    Attributes:
+        reopen, close: the lines that open it again and close it, where it is cut.
+        whole: its closing line is there; else it ends with the text.
+    """
+
+    start: int
+    stop: int
+    reopen: str
+    close: str
+    whole: bool
+
+
+def fenced_code(text: str) -> list[Fenced]:
+    """The code blocks of a text, in order."""
+    found: list[Fenced] = []
+    fence: _Fence | None = None
+    at = start = 0
+    for line in text.split("\n"):
+        stop = at + len(line)
+        if fence is None:
+            fence, start = _Fence.open(line, DISCORD_LIMIT), at
+        elif fence.closed_by(line):
+            found.append(Fenced(start, stop, fence.reopen, fence.close, whole=True))
+            fence = None
+        at = stop + 1
+    if fence is not None:
+        found.append(Fenced(start, len(text), fence.reopen, fence.close, whole=False))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,11 @@ class SendRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """Of the post; 0: as Discord has it."""
     pairing: str = ""
     """Sender whose pairing code belongs into the text; see :mod:`workers.delivery.pairing`."""
+    after: str = ""
+    """Identity of the send it follows at a distance of ``pause_ms``; see :mod:`workers.delivery.blocks`."""
+    pause_ms: int = 0
+    of_turn: str = ""
+    """Session lane of the turn, for a block and for what follows blocks: a stop takes back what waits."""
     preview: str = ""
     """Cause of the preview this answer may be an edit of; see :mod:`workers.delivery.finalising`."""
     v: int = 1
@@ -139,6 +144,8 @@ class PartReceipt(msgspec.Struct, frozen=True, omit_defaults=True):
     channel_id: str
     found: bool = False
     """Found by looking, after a request whose answer was lost."""
+    at_ms: int = 0
+    """When that was known, Unix ms."""
     v: int = 1
 
 

@@ -33,6 +33,7 @@ from shoal.state.personas import Persona
 from shoal.state.records import Failure, Grant
 from shoal.state.steps import Commit, Fail, Step, Yield
 from shoal.state.store import Store
+from workers.delivery.blocks import keep_distance, stopped, taken_back
 from workers.delivery.creating import create_part, priority_of
 from workers.delivery.endings import closing_effects, expired_effects, rejected_effects, story
 from workers.delivery.finalising import preview_to_edit
@@ -157,7 +158,15 @@ class _Delivery:
             return result
 
     def _plan(self) -> list[str] | Commit:
-        """The contents of all parts and the way they take, journalled; or the end, if there are none."""
+        """The contents of all parts and the way they take, journalled; or the end, if there are none.
+
+        Raises:
+            NotYet: it keeps its distance to the block before it.
+        """
+        if taken_back(self.request, self.grant.head, self.deps.store):
+            effects = closing_effects(stopped(self.request), self.grant.head, "stopped", self.sent)
+            return Commit(effects, "not sent: the turn was stopped")
+        keep_distance(self.request, self.deps.store, self._now_ms())
         request = filled(self.request, self.deps.store) if self.request.pairing else self.request
         if request is None:
             return Commit(self._closing("over"), "nothing to send: the request is over")
@@ -181,6 +190,7 @@ class _Delivery:
             else:
                 other = self._edited(plan) if self.edit else self._as_persona(plan, part)
                 receipt = other or self._find(plan, part) or self._create(plan, part)
+            receipt = msgspec.structs.replace(receipt, at_ms=self._now_ms())
             self.sent[part] = receipt
             effect = Receipt(self.request.identity, part, encode(receipt))
             if part == missing[-1]:

@@ -43,6 +43,7 @@ _AT_START = tuple(
         rf"{_HEADING}\n```(?:json)?[ \t]*\n.*?(?:\n```[ \t]*(?:\n|\Z)|\Z)",
         r"\[(?:Current message - respond to this|Chat messages since your last reply - for context)\]"
         r"[ \t]*\n?",
+        r"\[Your answer above was cut off there[^\]\n]{0,300}\][ \t]*\n?",
         r"\[Queued (?:messages while you were busy|#\d+ of \d+)[^\]\n]{0,300}\][ \t]*\n?",
         rf"\[(?:Discord [^\]\n]{{1,300}}|{_DAY}[^\]\n]{{0,40}})\][ \t]?",
         rf"{_NOTE}[ \t]*\n?",
