@@ -51,7 +51,7 @@ def settings(discord: Simulator, channels: Json, voice: str = "") -> DiscordConf
 
 
 def test_the_audit_names_what_is_missing_where(discord: Simulator, rest: Rest) -> None:
-    """Text, threads and voice want different things; hidden channels and those that are gone are told apart."""
+    """Text, threads and voice want different things; hidden channels and lost ones are told apart."""
     world, guild = discord.control, discord.guild_id
     good = str(world.add_channel(guild, "good")["id"])
     mute = str(world.add_channel(guild, "mute", overwrites=denied(guild, P.SEND_MESSAGES))["id"])
