@@ -16,6 +16,7 @@ ROWS = (
     "latency",
     "burst",
     "clicks",
+    "races",
     "memory",
     "scaling",
     "decode",

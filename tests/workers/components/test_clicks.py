@@ -102,6 +102,26 @@ def test_a_click_is_a_turn_in_the_conversation_of_its_message(view: StoreView, s
     assert all(one["disabled"] for row in greyed if row["type"] == 1 for one in row["components"])
 
 
+def test_a_reusable_control_beside_what_was_used_up_is_not_greyed_out(view: StoreView, store: Store) -> None:
+    buttons = [
+        {"label": "Once"},
+        {"label": "Often", "reusable": True},
+        {"label": "Docs", "url": "https://x.org"},
+    ]
+    made = remember(store, {"blocks": [{"type": "actions", "buttons": buttons}]})
+    for nth in (1, 2):  # used, and then pressed by somebody who came late
+        answer = click(view, store, made, 0, nth=nth)
+        assert answer.data is not None
+        [row] = answer.data["components"][0]["components"]
+        assert [one.get("disabled", False) for one in row["components"]] == [True, False, False]
+    assert click(view, store, made, 1, nth=3).type == 6
+    store.redis.flushall()  # half an hour later
+    gone = click(view, store, made, 1, nth=4)
+    assert gone.data is not None
+    [row] = gone.data["components"][0]["components"]
+    assert [one.get("disabled", False) for one in row["components"]] == [True, True, False]
+
+
 def test_of_two_people_the_second_is_told_that_it_has_expired(view: StoreView, store: Store) -> None:
     made = remember(store, OPEN)
     assert click(view, store, made, 0).summary == "clicked"
