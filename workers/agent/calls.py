@@ -17,7 +17,8 @@ from shoal.base.logging import get_logger
 from shoal.state.steps import Park
 from workers.access.tool_policy import ToolPolicy
 from workers.agent.context import TurnContext, TurnInterrupted
-from workers.agent.journal import Finished, Journal, SentRecord, Started, Waiting
+from workers.agent.entries import Finished, SentRecord, Started, Waiting
+from workers.agent.journal import Journal
 from workers.agent.presence import Presence
 from workers.agent.providers.base import ToolCall
 from workers.agent.results import TurnDeps

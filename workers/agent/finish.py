@@ -27,8 +27,9 @@ from shoal.state.records import Grant, Record
 from shoal.state.steps import Commit
 from workers.agent.blocks import BlockRules, rest_of
 from workers.agent.closing import Closing
+from workers.agent.entries import Answered
 from workers.agent.final_files import FinalFiles, without_files
-from workers.agent.journal import Answered, Journal
+from workers.agent.journal import Journal
 from workers.agent.kept import kept_lines
 from workers.agent.models import AllModelsFailedError
 from workers.agent.outcomes import all_dropped, others_settled

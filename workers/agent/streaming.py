@@ -23,7 +23,8 @@ from shoal.base.logging import get_logger
 from shoal.state.effects import Effect
 from workers.agent.context import TurnContext
 from workers.agent.drafts import draft_text, label_of, partial_text, tool_line, whole_blocks
-from workers.agent.journal import Answered, Journal, Previewed
+from workers.agent.entries import Answered, Previewed
+from workers.agent.journal import Journal
 from workers.delivery.previews import PreviewEnd, PreviewUpdate, closed, end_push, update_slot
 from workers.sessions.records import TurnRequest
 
