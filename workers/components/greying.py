@@ -1,9 +1,15 @@
-"""Controls that answer nobody any more are shown so: disabled, which Discord draws grey."""
+"""Controls that answer nobody any more are shown so: disabled, which Discord draws grey.
+
+A message's components come back from Discord with addresses where they were sent with names of files. Sent
+again they must name the files: a file block takes nothing else (50035), and the address of an attachment ends
+after a day.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from workers.components.custom_ids import parse_control
 
@@ -26,6 +32,19 @@ def greyed(component: Mapping[str, Any], lasting: frozenset[str] = frozenset()) 
         made["components"] = [greyed(one, lasting) for one in inner if isinstance(one, dict)]
     if isinstance(made.get("accessory"), dict):
         made["accessory"] = greyed(made["accessory"], lasting)
+    if isinstance(made.get("items"), list):
+        made["items"] = [_named(one) for one in made["items"] if isinstance(one, dict)]
+    return _named(made)
+
+
+def _named(holder: Json) -> Json:
+    """What shows a file of its own message, by the file's name again."""
+    made = dict(holder)
+    for place in ("media", "file"):
+        media = made.get(place)
+        if isinstance(media, dict) and (media.get("attachment_id") or place == "file"):
+            name = unquote(urlsplit(str(media.get("url") or "")).path.rpartition("/")[2])
+            made[place] = {"url": f"attachment://{holder.get('name') or name}"}
     return made
 
 

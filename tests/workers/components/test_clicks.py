@@ -17,6 +17,7 @@ from shoal.state.store import Store
 from tests.workers.components.test_spec import MANUAL
 from workers.components.clicks import ClickAnswer, answer_click
 from workers.components.encode import Origin
+from workers.components.greying import greyed
 from workers.components.interaction import read_interaction
 from workers.components.reader import SpecError
 from workers.components.sending import ComponentSettings, Made, make_components
@@ -120,6 +121,28 @@ def test_a_reusable_control_beside_what_was_used_up_is_not_greyed_out(view: Stor
     assert gone.data is not None
     [row] = gone.data["components"][0]["components"]
     assert [one.get("disabled", False) for one in row["components"]] == [True, True, False]
+
+
+def test_what_shows_files_of_its_message_names_them_again() -> None:
+    """Discord sends addresses back, and takes only a name for a file block (simulator: 50035)."""
+    address = "https://cdn.discordapp.com/attachments/1/2/a%20b.png?ex=1&is=2&hm=3"
+    stored = {"url": address, "proxy_url": address, "attachment_id": "2"}
+    elsewhere = {"url": "https://x.org/c.png", "proxy_url": "https://p", "loading_state": 2}
+    container = {
+        "type": 17,
+        "components": [
+            {"type": 13, "file": {"url": address, "id": "9"}, "name": "a b.png", "size": 3},
+            {"type": 12, "items": [{"media": stored}, {"media": elsewhere}]},
+            {"type": 9, "components": [], "accessory": {"type": 11, "media": stored}},
+        ],
+    }
+    file, gallery, section = greyed(container)["components"]
+    assert file["file"] == {"url": "attachment://a b.png"}
+    assert [one["media"]["url"] for one in gallery["items"]] == [
+        "attachment://a b.png",
+        "https://x.org/c.png",
+    ]
+    assert section["accessory"]["media"] == {"url": "attachment://a b.png"}
 
 
 def test_of_two_people_the_second_is_told_that_it_has_expired(view: StoreView, store: Store) -> None:
