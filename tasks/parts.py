@@ -31,6 +31,7 @@ from workers.agent.providers.pool import ProviderPool
 from workers.agent.results import TurnDeps
 from workers.agent.shown import shown_settings, typing_mode
 from workers.agent.threads import DiscordThreads
+from workers.agent.tools.crossing import MessageRules
 from workers.agent.tools.memory import MemoryGet, MemorySearch
 from workers.agent.tools.message import MessageTool
 from workers.agent.tools.registry import ToolRegistry
@@ -69,6 +70,9 @@ def make_turn_deps(runtime: Runtime) -> TurnDeps:
         accent = int(wanted.lstrip("#"), 16) if wanted else None
         return ComponentSettings(discord.agent_components.enabled, discord.agent_components.ttl_ms, accent)
 
+    def rules(request: TurnRequest) -> MessageRules:
+        return MessageRules.of(runtime.loaded.agent(request.agent_id).tools.message)
+
     def profile(request: TurnRequest) -> AgentProfile:
         access = runtime.admission_settings(request.account).access
         return profile_of(runtime.loaded, request, access)
@@ -92,7 +96,7 @@ def make_turn_deps(runtime: Runtime) -> TurnDeps:
         ),
         tools=ToolRegistry.of(
             [
-                MessageTool(components=components, acting=acting, load=load),
+                MessageTool(components=components, acting=acting, load=load, rules=rules),
                 MemorySearch(profile, runtime.loaded.state_dir),
                 MemoryGet(profile, runtime.loaded.state_dir),
                 SkillTool(profile),
