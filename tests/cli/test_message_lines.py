@@ -139,7 +139,8 @@ def test_no_line_is_left_out() -> None:
     spec = """
         send|poll|react|reactions|read|edit|delete|pin|unpin|pins|permissions|search|thread create|
         thread list|thread reply|emoji list|emoji upload|sticker send|sticker upload|role info|role add|
-        role remove|channel info|channel list|member info|voice status|event list|event create|timeout|kick|ban
+        role remove|channel info|channel list|member info|voice status|event list|event create|timeout|kick|
+        ban
     """
     assert {" ".join(word.split()) for word in spec.split("|")} == set(ROWS)
     assert set(ROWS) <= {" ".join(line.words) for line in COMMANDS}
