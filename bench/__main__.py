@@ -24,6 +24,7 @@ ROWS = (
     "drain",
     "limiter",
     "admission",
+    "streaming",
 )
 """Modules of ``bench.rows``; what people feel comes first."""
 
