@@ -300,6 +300,7 @@ class _Shown:
                 reply_to=reply_to,
                 allowed_mentions=NO_MENTIONS,
                 flags=SUPPRESS_EMBEDS,
+                priority=Priority.EDIT,
             )
         except DiscordError as error:
             if reply_to is not None and reference_refused(error):
