@@ -108,6 +108,8 @@ class Actions:
         message.attachments = self.store_files(channel.id, files, body.get("attachments") or [])
         for name, value in fields.items():
             setattr(message, name, value)
+        if body.get("poll"):
+            message.extra["poll"] = _poll(body["poll"], moment)
         self._refer(channel, message, body)
         self._mention(channel, message, body.get("allowed_mentions"), default_mentions)
         self._file(channel, message)
@@ -317,3 +319,16 @@ class Actions:
             ]:
                 self.world.channels.pop(thread.id)
         self.world.channels.pop(channel.id, None)
+
+
+def _poll(wanted: Json, moment: float | None) -> Json:
+    """A poll nobody has voted in yet, as it is shown with its message."""
+    ends = (time.time() if moment is None else moment) + 3600 * int(wanted.get("duration") or 24)
+    return {
+        "question": wanted["question"],
+        "answers": [{**answer, "answer_id": number} for number, answer in enumerate(wanted["answers"], 1)],
+        "expiry": iso(ends),
+        "allow_multiselect": bool(wanted.get("allow_multiselect")),
+        "layout_type": int(wanted.get("layout_type") or 1),
+        "results": {"answer_counts": [], "is_finalized": False},
+    }

@@ -90,6 +90,11 @@ class Faults:
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
 
+    @property
+    def look_inside(self) -> bool:
+        """Whether one of them asks what a body or an event holds."""
+        return any("contains" in fault.where for fault in self.faults)
+
     def load(self, path: Path) -> None:
         """Read a JSON list of faults.
 
