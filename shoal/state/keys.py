@@ -111,7 +111,7 @@ FAMILIES: tuple[Family, ...] = (
     _w("receipts", "rcpt:<identity>", "hash", "24 h", "parts of one answer", 150, "part → Discord's answer"),
     _d("decisions", "out:<account>:<page>", "hash", "7 days", "10 s, 50 drops/s", 25, "outcomes"),
     _d("trail", "trail:<account>:<page>", "hash", "7 days", "4 kB per message", 200, "story of a message"),
-    _x("chatter", "chat:<account>", "hash", "2 s", "one per account", 150, "drops written this second"),
+    _x("chatter", "chat:<account>", "hash", "2 s", "one per account", 150, "chatter written this second"),
     _d("told", "told:<account>", "hash", "none", "one per hint", 60, "what the owner was told once"),
     _d("counters", "count:<account>:<day>", "hash", "90 days", "400 fields", 30, "outcomes, reasons per day"),
     # who may talk in private

@@ -165,7 +165,8 @@ def _expired(
 
 
 def _denied(event: InboundEvent, interaction: Interaction, language: Language, reason: str) -> ClickAnswer:
-    outcome = Outcome(event.account, interaction.id, "dropped", reason)
+    # a reason of its own: a press is never mere chatter, whose drops are not all stored
+    outcome = Outcome(event.account, interaction.id, "dropped", f"click-{reason}")
     return ClickAnswer(
         InteractionCallback.CHANNEL_MESSAGE_WITH_SOURCE,
         _ephemeral(say("component-denied", language)),
