@@ -33,7 +33,12 @@ ORIGIN = Origin("default.1", "1", "default", CHANNEL, KEY, "ops")
 @pytest.fixture
 def view(tmp_path: Path, store: Store) -> StoreView:
     path = tmp_path / "shoal.json"
-    discord = {"token": "OTAw.abcdef.abc", "guilds": {GUILD: {"users": [ANN, BOB], "requireMention": True}}}
+    discord = {
+        "token": "OTAw.abcdef.abc",
+        "guilds": {GUILD: {"users": [ANN, BOB], "requireMention": True}},
+        "ackReaction": "👀",
+        "ackReactionScope": "all",
+    }
     path.write_text(json.dumps({"channels": {"discord": discord}}))
     store.facts.put_me("default", {"id": BOT, "username": "shoal"})
     return StoreView(settings_of(config.load(path, env={}, state_dir=tmp_path), "default"), store)
@@ -97,6 +102,7 @@ def test_a_click_is_a_turn_in_the_conversation_of_its_message(view: StoreView, s
     assert (turn.text, turn.session_key, turn.agent_id) == ('Clicked "Approve".', KEY, "ops")
     assert (turn.clicked_on, turn.answers_to, turn.author_id) == ("9", "9", ANN)
     assert turn.was_mentioned
+    assert turn.ack == "", "an interaction is no message: Discord has nothing to put a reaction on"
     assert answer.type == 7
     assert answer.data is not None
     greyed = answer.data["components"][0]["components"]
