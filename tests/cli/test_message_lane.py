@@ -91,3 +91,23 @@ def test_what_is_still_queued_is_not_pinned_and_that_is_said(post: PostOffice, w
     done = send({"target": post.channel, "message": "later", "pin": True}, who, 0.2)
     assert (done["queued"], done["pinned"]) == (True, False)
     assert "not sent yet" in done["warning"]
+
+
+def test_a_message_nobody_knows_of_is_not_called_unsent(post: PostOffice, who: Operator) -> None:
+    """Promise 4: the answer is lost, and the channel cannot be read."""
+    hidden = {"id": post.simulator.bot_id, "type": 1, "allow": "0", "deny": str(1 << 16)}
+    post.control.edit_channel(post.channel, overwrites=[hidden])
+    post.control.fault("drop_answer", route="POST /channels/{channel_id}/messages")
+
+    def work() -> None:
+        post.work()
+        post.clock.advance(30)
+        while post.store.lanes.depth(f"delivery:default:{post.channel}"):
+            post.work()
+
+    timer = threading.Timer(0.3, work)
+    timer.start()
+    with pytest.raises(ProcessError, match="may have been sent"):
+        send({"target": post.channel, "message": "x"}, who, 10.0)
+    timer.join()
+    assert post.sent() == ["x"]

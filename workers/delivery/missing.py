@@ -10,7 +10,7 @@ from shoal.discord.errors import MissingPermissions
 from shoal.discord.permissions import Permission, missing_names, permissions_in
 from shoal.discord.rest import Rest
 
-__all__ = ["NEEDED", "missing_in", "naming_missing"]
+__all__ = ["NEEDED", "missing_in", "naming_missing", "permissions_here"]
 
 P = Permission
 _CHANNEL = "/channels/{channel_id}"
@@ -36,21 +36,30 @@ NEEDED: dict[str, Permission] = {
 """Route → what the bot needs in the channel for it."""
 
 
+def permissions_here(rest: Rest, channel_id: str) -> Permission | None:
+    """What the bot may do in a channel of a server; ``None``: it is a private channel.
+
+    Raises:
+        DiscordError, TransportError, RateWait: it could not be found out now.
+    """
+    channel = rest.get_channel(channel_id)
+    if not channel.get("guild_id"):
+        return None
+    guild, me = rest.get_guild(str(channel["guild_id"])), str(rest.get_current_user()["id"])
+    member = rest.get_guild_member(str(guild["id"]), me)
+    parent = rest.get_channel(str(channel["parent_id"])) if channel.get("thread_metadata") else None
+    return permissions_in(guild, guild.get("roles", []), channel, member, me, parent=parent)
+
+
 def missing_in(rest: Rest, channel_id: str, needed: Permission) -> tuple[str, ...]:
     """Names of what the bot lacks in a channel of a server; nothing where that cannot be found out."""
     try:
-        channel = rest.get_channel(channel_id)
-        if not channel.get("guild_id"):
-            return ()
-        guild, me = rest.get_guild(str(channel["guild_id"])), str(rest.get_current_user()["id"])
-        member = rest.get_guild_member(str(guild["id"]), me)
-        parent = rest.get_channel(str(channel["parent_id"])) if channel.get("thread_metadata") else None
+        have = permissions_here(rest, channel_id)
     except MissingPermissions as hidden:
         return missing_names(Permission(0), P.VIEW_CHANNEL) if hidden.route == f"GET {_CHANNEL}" else ()
     except ShoalError:
         return ()
-    have = permissions_in(guild, guild.get("roles", []), channel, member, me, parent=parent)
-    return missing_names(have, needed)
+    return missing_names(have, needed) if have is not None else ()
 
 
 @contextmanager

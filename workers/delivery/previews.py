@@ -32,7 +32,7 @@ from shoal.state.effects import Effect, Push, Receipt, Slot
 from shoal.state.records import Failure, Grant, Record
 from shoal.state.steps import Commit, Fail, Step
 from shoal.state.store import Store
-from workers.delivery.finding import Sought, came_back, look_for
+from workers.delivery.finding import Sought, Unknowable, came_back, look_for
 from workers.delivery.progress import NONCE_WINDOW_MS
 from workers.delivery.records import delivery_lane
 from workers.delivery.verdicts import is_about_discord, rate_yield, reference_refused
@@ -365,7 +365,11 @@ def _find(
     nonce = _nonce(about.cause, generation)
     sought = Sought(about.account, about.channel_id, nonce, content=text, since_ms=since_ms)
     rest, bot_id = deps.rest(about.account), deps.bot_id(about.account)
-    return came_back(sought, deps.store) or look_for(sought, rest, bot_id)
+    try:
+        return came_back(sought, deps.store) or look_for(sought, rest, bot_id)
+    except Unknowable as why:
+        log.warning(f"a preview may stay: {why}", channel=about.channel_id, cause=about.cause)
+        return None
 
 
 def _nonce(cause: str, generation: int) -> str:

@@ -7,8 +7,8 @@ A part that has its receipt is never sent again. A part that was about to be sen
 holder died may exist: inside Discord's nonce window it is sent again under the same nonce,
 which returns the message that is there; past the window the channel is looked at first. Where
 the gateway has seen it come back, that settles it. So promise 4 holds without knowing which of
-the two happened. Agents that speak under their own name go through webhooks, which know no
-nonce: :mod:`workers.delivery.persona`.
+the two happened; and where neither helps, the record dies as ``send-unknown``, which is listed. Agents
+that speak under their own name go through webhooks, which know no nonce: :mod:`workers.delivery.persona`.
 
 What a failed call means is said by :mod:`workers.delivery.verdicts`. A refusal is journalled, and the
 record dies without another request; what may pass is bounded by ``max_age_s``.
@@ -37,12 +37,19 @@ from workers.delivery.blocks import keep_distance, stopped, taken_back
 from workers.delivery.creating import create_part, priority_of
 from workers.delivery.endings import closing_effects, expired_effects, rejected_effects, story
 from workers.delivery.finalising import preview_to_edit
-from workers.delivery.finding import Sought, came_back, look_for
+from workers.delivery.finding import Sought, Unknowable, came_back, look_for
 from workers.delivery.pairing import failed_effects, filled
 from workers.delivery.persona import PersonaLook, PersonaWay, may_be_persona
-from workers.delivery.posts import find_post, post_body, post_title, untitled
+from workers.delivery.posts import post_body, post_title, seen_post, untitled
 from workers.delivery.previews import END, SLOT, end_preview, show_preview
-from workers.delivery.progress import NONCE_WINDOW_MS, Entry, Progress, nonce_of, read_progress
+from workers.delivery.progress import (
+    LOOK_AFTER_MS,
+    NONCE_WINDOW_MS,
+    Entry,
+    Progress,
+    nonce_of,
+    read_progress,
+)
 from workers.delivery.records import PartReceipt, SendRequest, decode_receipt, decode_send, encode
 from workers.delivery.render import DeliverySettings, message_fields, plan_of
 from workers.delivery.spread import file_of
@@ -126,6 +133,7 @@ class _Delivery:
         self.edit = progress.edit
         self.began: dict[int, int] = dict(progress.started or {})
         self.doubtful = frozenset(part for part, at in self.began.items() if at)
+        self.lost = set(progress.lost)
         self.sent: dict[int, PartReceipt] = {}
         self.webhook = progress.webhook
         self.since: dict[int, int] = dict(progress.since)
@@ -205,23 +213,18 @@ class _Delivery:
         return self.sent[0].channel_id if self.request.post and 0 in self.sent else self.request.channel_id
 
     def _find_post(self, plan: list[str]) -> PartReceipt | None:
-        """The post that an earlier try may have made.
-
-        Raises:
-            Rejected: it was not seen; a second try might double it.
-        """
+        """The post that an earlier try may have made. Raises what :func:`seen_post` does."""
         if 0 not in self.doubtful:
             return None
         request = self.request
-        found = find_post(
+        found = seen_post(
             self.deps.store.facts.channels(request.account, request.guild_id or ""),
             parent_id=request.channel_id,
             title=post_title(plan[0]),
             bot_id=self.deps.bot_id(request.account),
             since_ms=self.began[0],
+            now_ms=self._now_ms(),
         )
-        if found is None:
-            raise Rejected("post-unknown", "The post may have been made; it is not made a second time.")
         return PartReceipt(found, found, found=True)
 
     def _post(self, plan: list[str]) -> PartReceipt:
@@ -273,13 +276,18 @@ class _Delivery:
         if found is not None:
             self.log.info("a part that was sent before came back", part=part, message_id=found)
             return PartReceipt(found, self.channel, found=True)
-        if self._now_ms() - began <= NONCE_WINDOW_MS:
+        relied_on = LOOK_AFTER_MS if part in self.lost or self.grant.suspects else NONCE_WINDOW_MS
+        if self._now_ms() - began <= relied_on:
             return None
-        found = look_for(sought, self.rest, self.deps.bot_id(self.request.account))
+        try:
+            found = look_for(sought, self.rest, self.deps.bot_id(self.request.account))
+        except Unknowable as why:
+            raise Rejected("send-unknown", f"It may have been sent, and is not sent again. {why}") from why
         if found is not None:
             self.log.info("found a part that was sent before", part=part, message_id=found)
             return PartReceipt(found, self.channel, found=True)
         # it is sent anew: this try has its own window
+        self.lost.discard(part)
         self._checkpoint(Entry(next=part, at=self._begin(part)))
         self.alive()
         return None
@@ -355,17 +363,18 @@ class _Delivery:
         self.alive()
 
     def _create(self, plan: list[str], part: int) -> PartReceipt:
-        deps = self.deps
-        made = create_part(
-            self.request,
-            self.settings,
-            plan,
-            part,
-            channel=self.channel,
-            rest=self.rest,
-            blobs=deps.store.blobs,
-        )
-        return PartReceipt(made, self.channel)
+        """Raises what it raises; that an answer was lost is remembered."""
+        blobs, channel = self.deps.store.blobs, self.channel
+        try:
+            made = create_part(
+                self.request, self.settings, plan, part, channel=channel, rest=self.rest, blobs=blobs
+            )
+        except ShoalError as error:
+            if error.ambiguous and part not in self.lost:
+                self.lost.add(part)
+                self._checkpoint(Entry(next=part, at=self.began[part], lost=True))
+            raise
+        return PartReceipt(made, channel)
 
     # -- endings ---------------------------------------------------------------------------------
 

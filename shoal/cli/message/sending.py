@@ -37,7 +37,7 @@ from workers.delivery.records import (
     encode,
 )
 from workers.delivery.render import DeliverySettings, message_fields, plan_of
-from workers.delivery.verdicts import Rejected
+from workers.delivery.verdicts import Rejected, is_unknown
 
 __all__ = ["send", "text_of"]
 
@@ -160,7 +160,7 @@ def _queued(store: Store, request: SendRequest, timeout: float) -> Json:
     """Push it, and wait until the record has left its lane; the receipts tell what became of it.
 
     Raises:
-        ProcessError: Discord did not take it.
+        ProcessError: Discord did not take it, or nobody knows.
     """
     store.lanes.push(request.lane, Record(request.identity, KIND, encode(request), account=request.account))
     give_up = time.monotonic() + timeout
@@ -170,6 +170,13 @@ def _queued(store: Store, request: SendRequest, timeout: float) -> Json:
             return {"ok": True, "queued": True, "note": note, "result": {"channelId": request.channel_id}}
         time.sleep(POLL_S)
     receipts = store.receipts.receipt(request.identity)
+    dead = store.lanes.dead_of(request.lane, request.identity) if not receipts else None
+    if dead is not None and is_unknown(dead.code):
+        raise ProcessError(
+            f"The message may have been sent to channel {request.channel_id}: Discord's answer was lost.",
+            fix="Look into the channel before you send it again.",
+            exit_code=FAILED,
+        )
     if not receipts:
         raise ProcessError(
             f"Discord did not take the message for channel {request.channel_id}; it was not sent.",
