@@ -48,11 +48,12 @@ class Losses:
     def begin(self, count: int) -> None:
         """Ask for all of them."""
         self._began = time.monotonic()
+        plain = self._town.plain
         for number in range(count):
             self._ask(self._town.blind[number], "alone", self._blind)
             self._ask(self._town.sighted[number], "alone", self._sighted)
-            self._ask(self._town.sighted[number], "post", self._post)
-            self._ask(self._town.sighted[number], "post", self._told)
+            self._ask(plain[number % len(plain)], "post", self._post)
+            self._ask(plain[-1 - number % len(plain)], "post", self._told)
 
     def wait_struck(self, listen: Callable[[], None]) -> None:
         """Until each has struck, or it is clear that one will not."""

@@ -63,10 +63,10 @@ def _left(view: View, check: Check) -> None:
     messages = 0
     for message in view.facts.seen:
         if not message.bot:
-            if ACK in message.reactions and message.id in view.by_id:
-                check.broken.append(
-                    f"{view.by_id[message.id].tag} {message.id}: the acknowledgement is still there"
-                )
+            said = view.by_id.get(message.id)
+            # where nothing was answered, it stays
+            if said is not None and ACK in message.reactions and _expected(view, said):
+                check.broken.append(f"{said.tag} {message.id}: the acknowledgement is still there")
             continue
         messages += 1
         if not message.pieces:
@@ -208,6 +208,6 @@ RULES = [
     ("threads", _threads),
     ("reactions", _reactions),
     ("one winner per button", _clicks),
-    ("requests Discord would not take", _refused),
+    ("requests Discord refused", _refused),
 ]
 """Name and rule, beside those of every run."""

@@ -40,6 +40,11 @@ class Town:
     streaming: str = ""
 
     @property
+    def plain(self) -> list[str]:
+        """Where a message is answered where it was said, without being asked for by name."""
+        return [one for one in self.channels if one not in self.threaded | self.mentioned]
+
+    @property
     def everywhere(self) -> list[str]:
         """All channels with messages, threads excepted."""
         return [*self.channels, *self.blind, *self.sighted]
