@@ -16,7 +16,6 @@ ROWS = (
     "latency",
     "burst",
     "clicks",
-    "races",
     "memory",
     "scaling",
     "decode",
@@ -24,7 +23,6 @@ ROWS = (
     "drain",
     "limiter",
     "admission",
-    "streaming",
 )
 """Modules of ``bench.rows``; what people feel comes first."""
 

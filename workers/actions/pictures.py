@@ -35,10 +35,7 @@ def picture(
     Raises:
         ActionError: none is named, it cannot be read, is too large or something else.
     """
-    sources = args.raw(*SOURCES)
-    if isinstance(sources, list) and len(sources) != 1:
-        raise ActionError(f"media names {len(sources)} files; it must be one.")
-    source = str(sources[0]) if isinstance(sources, list) else args.text(*SOURCES)
+    source = args.text(*SOURCES)
     try:
         file = context.read(source, most=most, whose=whose)
     except FileRefused as error:

@@ -21,7 +21,6 @@ RESET_TRIGGERS = ("/new", "/reset")
 _ALIASES = {
     "activation": "activation",
     "queue": "queue",
-    "send": "send",
     "status": "status",
     "whoami": "whoami",
     "id": "whoami",

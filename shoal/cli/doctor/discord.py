@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 __all__ = ["CHECKS"]
 
 _PORTAL = "https://discord.com/developers/applications/{id}/bot"
-_INTENTS = {
-    "Message Content Intent": "messageContent",
-    "Server Members Intent": "guildMembers",
-    "Presence Intent": "presence",
+_INTENT_FLAGS = {
+    "Message Content Intent": (1 << 18, 1 << 19),
+    "Server Members Intent": (1 << 14, 1 << 15),
+    "Presence Intent": (1 << 12, 1 << 13),
 }
-"""As the portal calls it → as :func:`shoal.cli.channels.probe.intents_of` does."""
+"""Name → the two flags of an application that say it was given (verified, not verified)."""
 LOW_IDENTIFIES = 50
 CHANNELS_SHOWN = 5
 CLOCK_S = 30
@@ -52,8 +52,6 @@ def _token(patient: Patient) -> Iterator[Finding]:
 
 
 def _intents(patient: Patient) -> Iterator[Finding]:
-    from shoal.cli.channels.probe import intents_of
-
     for account in patient.accounts:
         probe = patient.probes.get(account.id)
         application = probe.application if probe is not None else None
@@ -65,7 +63,7 @@ def _intents(patient: Patient) -> Iterator[Finding]:
             **_optional(account.discord),
         }
         for name, (severity, why) in wanted.items():
-            if intents_of(application)[_INTENTS[name]] == "disabled":
+            if not application["flags"] & sum(_INTENT_FLAGS[name]):
                 yield Finding(
                     "intent-off",
                     "critical" if severity == "critical" else "warn",
