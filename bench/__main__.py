@@ -16,6 +16,7 @@ ROWS = (
     "latency",
     "burst",
     "clicks",
+    "races",
     "memory",
     "scaling",
     "decode",
@@ -23,6 +24,7 @@ ROWS = (
     "drain",
     "limiter",
     "admission",
+    "streaming",
 )
 """Modules of ``bench.rows``; what people feel comes first."""
 

@@ -40,7 +40,7 @@ class FleetUnderTest:
         Args:
             folder: logs and the state dir go here.
             config: laid over :meth:`config`.
-            workers: turn workers.
+            workers: turn workers; 0 leaves their number to the config.
             settings: of the simulator.
             seed: of the simulator's random faults.
             redis_url: a server of the caller's instead of the embedded one.
@@ -128,8 +128,9 @@ class FleetUnderTest:
     def up(self) -> None:
         """Start ``shoal up`` (again)."""
         self.out = (self.folder / "up.out").open("ab")
+        counted = ["--workers", str(self._workers)] if self._workers else []
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "shoal.cli", "up", "--workers", str(self._workers)],
+            [sys.executable, "-m", "shoal.cli", "up", *counted],
             env=self.env,
             stdin=subprocess.DEVNULL,
             stdout=self.out,

@@ -128,7 +128,7 @@ class _DocumentReader:
     def text(self, path: Path, at: KeyPath) -> str | None:
         try:
             if not path.is_file():
-                raise FileNotFoundError(2, "there is no such file" if not path.exists() else "it is no file")
+                raise FileNotFoundError(2, "there is no such file" if not path.exists() else "a folder")
             with path.open("rb") as stream:
                 data = stream.read(MAX_BYTES + 1)
         except OSError as error:

@@ -25,6 +25,7 @@ __all__ = [
     "Findings",
     "as_written",
     "describe",
+    "line_at",
     "mask_text",
     "nearest",
     "show_value",
@@ -143,7 +144,7 @@ def describe(
         findings.paths.extend([(*path, key) for key in keys] or [path])
         whole = (*base, *path)
         written = as_written(whole, moved or {})
-        where = _line(written, lines or {})
+        where = line_at(written, lines or {})
         value = _value_at(data, path)
         if any(error["type"] == "extra_forbidden" for error in group):
             _unknown_key(findings, whole, written, value, where)
@@ -174,7 +175,8 @@ def as_written(path: KeyPath, moved: Mapping[KeyPath, KeyPath]) -> KeyPath:
     return path
 
 
-def _line(path: KeyPath, lines: Lines) -> str:
+def line_at(path: KeyPath, lines: Lines) -> str:
+    """Where a value stands, ``"shoal.json line 12"``; of what is not written, what it would stand in."""
     for end in range(len(path), 0, -1):
         if path[:end] in lines:
             return lines[path[:end]]
@@ -300,7 +302,7 @@ def unknown_key(
     key = str(path[-1])
     if not strict and nearest(key, known) is None and (not places_of(key, ()) or key in _COMMON_WORDS):
         return False
-    _unknown_key(findings, path, path, value, _line(path, lines), known)
+    _unknown_key(findings, path, path, value, line_at(path, lines), known)
     return True
 
 

@@ -21,7 +21,7 @@ from config.audio import resolve_audio
 from config.checks import cross_checks
 from config.document import Document, read_document
 from config.environment import config_env, read_dotenv, substitute
-from config.issues import MISSING, Findings, as_written, describe, unknown_key
+from config.issues import MISSING, Findings, as_written, describe, line_at, unknown_key
 from config.legacy import Modernised, modernise
 from config.loaded import Loaded, RedisSettings
 from config.paths import Paths, env_value, find_paths
@@ -310,7 +310,7 @@ def _assemble(
     redis = _redis(root, env, secrets, folder, state)
     for part in (accounts, providers, agents):
         for issue in part.issues:
-            _rename(issue, modern)
+            _place(issue, modern, document)
             if not _follows(issue, pruned):
                 state.issues.append(issue)
         if not pruned:
@@ -341,11 +341,16 @@ def _assemble(
     )
 
 
-def _rename(issue: ConfigIssue, modern: Modernised) -> None:
+def _place(issue: ConfigIssue, modern: Modernised, document: Document) -> None:
+    """The place as the file has it, and its line."""
     try:
-        issue.path = show_path(as_written(parse_path(issue.path), modern.moved))
+        path = as_written(parse_path(issue.path), modern.moved)
     except ValueError:
         return  # not a place in the file, but a variable
+    issue.path = show_path(path)
+    where = line_at(path, document.lines)
+    if where and where not in issue.hint:
+        issue.hint = "; ".join(part for part in (issue.hint, where) if part)
 
 
 def _follows(issue: ConfigIssue, pruned: list[KeyPath]) -> bool:

@@ -14,28 +14,25 @@ While Redis is away the writer waits and the buffer fills; heartbeats have their
 
 from __future__ import annotations
 
-import random
-import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
 
-from redis.exceptions import ResponseError
-
 from gateway.backfill import Backfill
 from gateway.buffer import Buffer, Item
 from gateway.events import Kept, Malformed
 from gateway.facts import apply_fact, guild_of
+from gateway.patience import GaveUp, Patience, is_passing
 from gateway.session import SessionState
 from gateway.telling import Teller
 from shoal.base import exits
-from shoal.base.errors import InvalidName, ProcessError, ShoalError, StateConflict, StoreUnavailable
+from shoal.base.errors import InvalidName, ProcessError, ShoalError, StateConflict
 from shoal.base.logging import get_logger
 from shoal.state.intake import Cursor, IntakeEvent, IntakeResult
 from shoal.state.store import Store
 
-__all__ = ["Listener", "StoreWentBack", "Writer", "is_passing", "state_of"]
+__all__ = ["Listener", "StoreWentBack", "Writer", "state_of"]
 
 log = get_logger(__name__)
 
@@ -49,12 +46,6 @@ class StoreWentBack(ShoalError):
     """The store is behind what it had confirmed: RESUME from what is stored."""
 
     code = "store-went-back"
-
-
-class _GaveUp(ShoalError):
-    """Shutting down and Redis is away: what is not stored will be replayed."""
-
-    code = "gave-up"
 
 
 class Listener(Protocol):
@@ -111,13 +102,12 @@ class Writer:
         self._teller = Teller(account, budget_s)
         self._backfill = backfill
         self._direct: set[str] = set()
-        self._give_up = threading.Event()
+        self._patience = Patience(account, lambda: len(buffer))
         self.confirmed = confirmed
         self.me = me
         self.stored = 0
         self.skipped = 0
         self.last_event = 0.0
-        self.away_since: float | None = None
 
     # -- the thread ------------------------------------------------------------------------------
 
@@ -135,14 +125,14 @@ class Writer:
                     self._write(items) if items else self._look()
                 except StoreWentBack as error:
                     self._restore(error)
-        except _GaveUp as error:
+        except GaveUp as error:
             log.warning("intake given up; Discord replays the rest", account=self._account, error=error)
         finally:
             self._buffer.drop()  # nobody takes any more: the reader must not wait for room
 
     def abandon(self) -> None:
         """Do not wait for Redis any longer."""
-        self._give_up.set()
+        self._patience.leave()
 
     def _restore(self, error: StoreWentBack) -> None:
         dropped = self._buffer.drop()
@@ -241,7 +231,7 @@ class Writer:
             if result.refused is None:
                 alone = False
             elif is_passing(result.refused):
-                self._pause(result.refused)
+                self._patience.pause(result.refused)
             elif result.refused.startswith("error"):
                 if alone or len(batch) == 1:
                     self._skip(rest.pop(0), result.refused)
@@ -362,6 +352,11 @@ class Writer:
     def _token(self) -> str:
         return self._holder.token
 
+    @property
+    def away_since(self) -> float | None:
+        """Monotonic seconds since when Redis is away; ``None`` while it answers."""
+        return self._patience.away_since
+
     def _patient(self, call: Callable[[], Answer], *, check: bool = True, look: bool = False) -> Answer:
         """Call until Redis answers; after an absence see first whether the store went back.
 
@@ -369,46 +364,16 @@ class Writer:
             check: compare the stored cursor with what was confirmed, after an absence.
             look: compare it now.
         """
-        pause = 0.1
-        absent = look
-        while True:
-            try:
-                known = self.confirmed
-                if absent and check and known is not None:
-                    self._compare(known)
-                answer = call()
-            except (StoreUnavailable, ResponseError) as error:
-                if isinstance(error, ResponseError) and not is_passing(str(error)):
-                    raise StateConflict(str(error)[:300], "gateway") from error
-                absent = True
-                self._pause(str(error), pause)
-                pause = min(1.0, pause * 2)
-                continue
-            if self.away_since is not None:
-                log.warning("Redis is back", account=self._account, buffered=len(self._buffer))
-                self.away_since = None
-            return answer
+        return self._patience.call(call, after_absence=self._compare if check else _nothing, look=look)
 
-    def _compare(self, known: Cursor) -> None:
-        if self._store.intake.behind(self._account, self._shard, known):
+    def _compare(self) -> None:
+        known = self.confirmed
+        if known is not None and self._store.intake.behind(self._account, self._shard, known):
             raise StoreWentBack("The stored cursor is behind what was confirmed.")
 
-    def _pause(self, why: str, seconds: float = 0.5) -> None:
-        """Wait a moment because Redis does not answer, or takes no writes."""
-        if self.away_since is None:
-            self.away_since = time.monotonic()
-            log.warning("Redis is away; events wait in the buffer", account=self._account, error=why)
-        if self._give_up.wait(seconds * random.uniform(0.5, 1.0)):
-            raise _GaveUp("Redis is away and this process is leaving.")
 
-
-def is_passing(refusal: str) -> bool:
-    """Whether an error of Redis is about the server (memory full, fail-over), not about the event."""
-    text = refusal.lower()
-    return any(word in text for word in _PASSING)
-
-
-_PASSING = ("maxmemory", "oom ", "read only replica", "readonly", "misconf", "noreplicas", "masterdown")
+def _nothing() -> None:
+    """No comparison."""
 
 
 def state_of(cursor: Cursor | None) -> SessionState | None:

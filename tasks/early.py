@@ -2,7 +2,8 @@
 
 A turn acknowledges and types when it begins, which is at once where its conversation is idle. Where it is
 busy, front does it once, from a thread of its own, after the admission stands: best effort, so what
-cannot be sent within a few seconds is left to the turn.
+cannot be sent within a few seconds is left to the turn. Where a turn ended while the reaction was on its
+way, its acknowledgement was removed before it was there; then it is taken away again here.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from shoal.base.errors import ShoalError
 from shoal.base.logging import get_logger
@@ -21,7 +23,7 @@ from workers.delivery.reactions import ReactionApi
 from workers.delivery.typing import TypingApi
 from workers.sessions.records import KIND, TurnRequest, decode_turn
 
-__all__ = ["Early", "waiting_turns"]
+__all__ = ["Early", "Waiting", "waiting_turns"]
 
 ROOM = 100
 """Messages that may wait to be shown; with more of them nobody would see a difference."""
@@ -30,10 +32,19 @@ LATE_S = 5.0
 log = get_logger(__name__)
 
 
-def waiting_turns(effects: Iterable[Effect]) -> list[TurnRequest]:
+class Waiting(NamedTuple):
+    """A turn that waits, and where: ``identity`` is that of its record in ``lane``."""
+
+    request: TurnRequest
+    lane: str
+    identity: str
+
+
+def waiting_turns(effects: Iterable[Effect]) -> list[Waiting]:
     """The turns an admission pushes into conversations that are busy."""
-    pushed = (effect.record for effect in effects if isinstance(effect, Push) and effect.record.kind == KIND)
-    return [request for record in pushed if (request := decode_turn(record.body)).queued]
+    pushed = (effect for effect in effects if isinstance(effect, Push) and effect.record.kind == KIND)
+    found = (Waiting(decode_turn(push.record.body), push.lane, push.record.identity) for push in pushed)
+    return [waiting for waiting in found if waiting.request.queued]
 
 
 class Early:
@@ -43,6 +54,7 @@ class Early:
         typing, reactions: the account's calls; those for reactions in the background.
         types: whether this message is to be answered by typing at once.
         settled: whether the message has its outcome already: then nothing is shown any more.
+        removed: whether its turn is over, and acknowledgements of such turns are taken away.
     """
 
     def __init__(
@@ -52,33 +64,37 @@ class Early:
         *,
         types: Callable[[TurnRequest], bool],
         settled: Callable[[TurnRequest], bool],
+        removed: Callable[[Waiting], bool],
     ) -> None:
         self._typing, self._reactions = typing, reactions
-        self._types, self._settled = types, settled
-        self._queue: queue.Queue[tuple[float, TurnRequest]] = queue.Queue(ROOM)
+        self._types, self._settled, self._removed = types, settled, removed
+        self._queue: queue.Queue[tuple[float, Waiting]] = queue.Queue(ROOM)
         threading.Thread(target=self._run, name="early", daemon=True).start()
 
-    def offer(self, requests: Iterable[TurnRequest]) -> None:
+    def offer(self, turns: Iterable[Waiting]) -> None:
         """Show these soon, if there is room."""
-        for request in requests:
+        for waiting in turns:
             with contextlib.suppress(queue.Full):
-                self._queue.put_nowait((time.monotonic(), request))
+                self._queue.put_nowait((time.monotonic(), waiting))
 
     def _run(self) -> None:
         while True:
-            offered, request = self._queue.get()
+            offered, waiting = self._queue.get()
             if time.monotonic() - offered > LATE_S:
                 continue
-            with Surviving("a waiting message could not be shown", message_id=request.message_id):
-                self._try(request)
+            message_id = waiting.request.message_id
+            with Surviving("a waiting message could not be shown", message_id=message_id):
+                self._try(waiting)
 
-    def _try(self, request: TurnRequest) -> None:
+    def _try(self, waiting: Waiting) -> None:
         try:
-            self._show(request)
+            self._show(waiting)
         except ShoalError as error:
-            log.debug("a waiting message was not shown", message_id=request.message_id, code=error.code)
+            message_id = waiting.request.message_id
+            log.debug("a waiting message was not shown", message_id=message_id, code=error.code)
 
-    def _show(self, request: TurnRequest) -> None:
+    def _show(self, waiting: Waiting) -> None:
+        request = waiting.request
         if self._settled(request):
             return
         if self._types(request):
@@ -86,4 +102,7 @@ class Early:
                 self._typing(request.account).trigger_typing(request.channel_id)
         if request.ack:
             reactions = self._reactions(request.account)
-            reactions.create_reaction(request.channel_id, request.message_id, request.ack)
+            place = (request.channel_id, request.message_id, request.ack)
+            reactions.create_reaction(*place)
+            if self._removed(waiting):
+                reactions.delete_own_reaction(*place)

@@ -89,6 +89,8 @@ def run(loaded: Loaded, *, port: int = DEFAULT_PORT, address: str = "127.0.0.1")
     options.max_tasks = 10_000
     options.enable_events = True
     logging.getLogger("tornado.access").propagate = False
+    # it asks before the first worker is there, and warns each time; who answers is said by `shoal status`
+    logging.getLogger("flower.inspector").setLevel(logging.ERROR)
     flower_app.default_handlers = [route for route in handlers if not _is_open(route)]
     page = flower_app.Flower(capp=runtime.app, options=options, **settings)
 

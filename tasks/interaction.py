@@ -8,6 +8,7 @@ the answer is written into that.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from shoal.discord.codes import ALREADY_ACKNOWLEDGED, UNKNOWN_INTERACTION
 from shoal.discord.errors import DiscordError, NotFound
 from shoal.discord.interactions import InteractionCalls
 from shoal.discord.wire import InteractionCallback, InteractionType, MessageFlags
+from shoal.state.effects import Note
 from shoal.state.records import Grant, InboundEvent, decode_event
 from shoal.state.steps import Commit, Step
 from tasks.inbound import commit_admission
@@ -69,9 +71,15 @@ def _clicked(runtime: Runtime, event: InboundEvent) -> Step | None:
     answer = answer_click(event, interaction, view, runtime.store.controls)
     if answer is None:
         return None
-    respond(InteractionCalls(runtime.rest(event.account)), interaction, answer)
-    runtime.store.intake.ack(interaction.id, "front")
-    return commit_admission(runtime, answer.admission, answer.summary)
+    trouble = ""
+    if runtime.store.intake.acked(interaction.id) != "front":  # else it was answered by one who died then
+        trouble = respond(runtime.rest(event.account), interaction, answer)
+        runtime.store.intake.ack(interaction.id, "front")
+    admission, summary = answer.admission, answer.summary
+    if trouble:
+        note = Note(event.account, interaction.id, "interaction", trouble)
+        admission, summary = replace(admission, effects=(*admission.effects, note)), f"{summary} · {trouble}"
+    return commit_admission(runtime, admission, summary)
 
 
 def _answer(runtime: Runtime, account: str, interaction: _Interaction) -> str:

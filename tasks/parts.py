@@ -15,8 +15,9 @@ from shoal.discord.rest import Rest
 from shoal.discord.retry import RetryPolicy
 from shoal.discord.users import user_ids
 from shoal.state.effects import Effect
+from shoal.state.ledger import Outcome
 from tasks.acting import discord_actions
-from tasks.early import Early
+from tasks.early import Early, Waiting
 from tasks.media import FileDesk, outgoing_for
 from tasks.runtime import Runtime
 from tasks.titles import ask_for_title
@@ -31,6 +32,7 @@ from workers.agent.providers.pool import ProviderPool
 from workers.agent.results import TurnDeps
 from workers.agent.shown import shown_settings, typing_mode
 from workers.agent.threads import DiscordThreads
+from workers.agent.tools.crossing import MessageRules
 from workers.agent.tools.memory import MemoryGet, MemorySearch
 from workers.agent.tools.message import MessageTool
 from workers.agent.tools.registry import ToolRegistry
@@ -69,6 +71,9 @@ def make_turn_deps(runtime: Runtime) -> TurnDeps:
         accent = int(wanted.lstrip("#"), 16) if wanted else None
         return ComponentSettings(discord.agent_components.enabled, discord.agent_components.ttl_ms, accent)
 
+    def rules(request: TurnRequest) -> MessageRules:
+        return MessageRules.of(runtime.loaded.agent(request.agent_id).tools.message)
+
     def profile(request: TurnRequest) -> AgentProfile:
         access = runtime.admission_settings(request.account).access
         return profile_of(runtime.loaded, request, access)
@@ -92,7 +97,7 @@ def make_turn_deps(runtime: Runtime) -> TurnDeps:
         ),
         tools=ToolRegistry.of(
             [
-                MessageTool(components=components, acting=acting, load=load),
+                MessageTool(components=components, acting=acting, load=load, rules=rules),
                 MemorySearch(profile, runtime.loaded.state_dir),
                 MemoryGet(profile, runtime.loaded.state_dir),
                 SkillTool(profile),
@@ -120,7 +125,18 @@ def make_early(runtime: Runtime) -> Early:
     def settled(request: TurnRequest) -> bool:
         return runtime.store.ledger.outcome(request.account, request.message_id) is not None
 
-    return Early(runtime.rest, reactions, types=types, settled=settled)
+    def removed(waiting: Waiting) -> bool:
+        if not runtime.loaded.root.messages.remove_ack_after_reply:
+            return False
+        if runtime.store.lanes.find(waiting.lane, waiting.identity) is not None:
+            return False  # its own end will see to it
+        ended = runtime.store.ledger.outcome(waiting.request.account, waiting.request.message_id)
+        # without an outcome its answer is on its way; with a reason, nobody saw one
+        return (
+            ended is None or ended == (Outcome.ANSWERED, "") or ended[0] in (Outcome.STEERED, Outcome.MERGED)
+        )
+
+    return Early(runtime.rest, reactions, types=types, settled=settled, removed=removed)
 
 
 def make_delivery_deps(runtime: Runtime) -> DeliveryDeps:

@@ -23,7 +23,9 @@ def main() -> int:
     parser.add_argument("--channels", type=int, default=200)
     parser.add_argument("--every", type=float, default=6.0, help="mean seconds between injuries")
     parser.add_argument("--window", type=int, default=120, help="messages that wait at once")
-    parser.add_argument("--mode", default="followup", choices=("followup", "steer", "collect"))
+    parser.add_argument("--mode", default="followup", choices=("followup", "steer", "collect", "interrupt"))
+    parser.add_argument("--answers", default="plain", choices=("plain", "rich"))
+    parser.add_argument("--beyond", type=int, default=0, help="answers of each kind lost beyond repair")
     parser.add_argument("--small", action="store_true", help="the version of the test suite")
     given = parser.parse_args()
     seed = given.seed if given.seed is not None else random.SystemRandom().randrange(1_000_000)
@@ -41,6 +43,8 @@ def main() -> int:
         every_s=given.every,
         window=given.window,
         mode=given.mode,
+        rich=given.answers == "rich",
+        beyond=given.beyond,
         small=given.small,
         turns=1 if given.small else 2,
     )

@@ -14,9 +14,12 @@ from pathlib import Path
 
 from bench.chaos.figures import limits, recovery, throughput
 from bench.chaos.logs import Facts, read
+from bench.chaos.rich import RULES as RICH
 from bench.chaos.verdict import Check, Verdict, View
 
 __all__ = ["Verdict", "judge", "main"]
+
+Rule = tuple[str, Callable[[View, Check], None]]
 
 WOKEN_S = 2.0
 """A holder that was frozen may finish the one effect it had begun, so soon after it wakes (rule R14)."""
@@ -27,11 +30,11 @@ def judge(facts: Facts) -> Verdict:
     """All checks over the facts of one run."""
     verdict = Verdict()
     view = View(facts)
-    rules: list[tuple[str, Callable[[View, Check], None]]] = [
-        ("lost", _lost),
-        ("answered twice", _twice),
+    plain: list[Rule] = [("lost", _lost), ("answered twice", _twice), ("effects out of order", _order)]
+    rules: list[Rule] = [
+        *(RICH if view.rich else plain),
         ("exactly one outcome per message", _one_outcome),
-        ("effects out of order", _order),
+        ("exactly one turn per message", _one_turn),
         ("older grant after a newer one", _grants),
         ("dead letters without a fault", _dead),
         ("unknowns", _unknowns),
@@ -86,11 +89,35 @@ def _one_outcome(view: View, check: Check) -> None:
         if listed[said.id] != 1 or len(found) > 1:
             check.broken.append(f"{said.tag} {said.id}: {listed[said.id]} lines, outcomes {found}")
         for outcome, reason in found:
-            if outcome not in FINAL and not (outcome == "dead" and said.id in view.refused):
+            fine = outcome in FINAL or (outcome == "stopped" and view.facts.run.get("mode") == "interrupt")
+            if not fine and not (outcome == "dead" and said.id in view.refused | view.unknown):
                 check.broken.append(f"{said.tag} {said.id}: {outcome} ({reason})")
             if outcome in ("merged", "steered") and not _absorbed(view, reason):
                 check.broken.append(f"{said.tag} {said.id}: {outcome} {reason}, which was not answered")
     check.note = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+
+
+def _one_turn(view: View, check: Check) -> None:
+    """What the model was asked with: each message in one turn, and in the one its outcome names."""
+    turns: dict[str, set[str]] = defaultdict(set)
+    for call in view.facts.calls:
+        for tag in call.asked:
+            turns[tag].add(call.asked[0])
+    together = 0
+    for said in view.facts.said:
+        heads = turns[said.tag]
+        outcomes = view.outcomes.get(said.id, [])
+        if len(heads) > 1 or (not heads and any(outcome == "answered" for outcome, _ in outcomes)):
+            check.broken.append(f"{said.tag} {said.id}: in {len(heads)} turns: {', '.join(sorted(heads))}")
+            continue
+        for outcome, reason in outcomes:
+            wanted = said.id if outcome not in ("merged", "steered") else reason.removeprefix("into.")
+            together += wanted != said.id
+            if heads and view.by_tag[next(iter(heads))].id != wanted:
+                check.broken.append(f"{said.tag} {said.id}: {outcome} {reason}, but asked of with {heads}")
+    check.note = (
+        f"{len({head for heads in turns.values() for head in heads})} turns, {together} joined another's"
+    )
 
 
 def _absorbed(view: View, reason: str) -> bool:
@@ -116,6 +143,8 @@ def _order(view: View, check: Check) -> None:
 def _grants(view: View, check: Check) -> None:
     """Per conversation, each grant's effects are one run: none after the first of a later grant."""
     lanes: dict[str, list[tuple[float, str, str]]] = defaultdict(list)
+    sessions: dict[str, str] = {}
+    threaded = set(view.facts.run.get("threaded") or ())
     bare = 0
     for call in view.facts.calls:
         said = view.by_tag.get(call.tag)
@@ -125,10 +154,18 @@ def _grants(view: View, check: Check) -> None:
             )
             continue
         bare += not call.stamp
-        lanes[f"session {said.channel}"].append((call.time, call.stamp, call.tag))
+        lane = f"session {said.id if said.channel in threaded else said.channel}"
+        sessions[call.stamp] = lane
+        lanes[lane].append((call.time, call.stamp, call.tag))
     for create in view.creates:
         bare += not create.stamp
-        lanes[f"delivery {create.channel}"].append((create.start, create.stamp, create.reference))
+        # what a turn does with its own hand belongs to its conversation, wherever it is done
+        lane = sessions.get(create.stamp, f"delivery {create.channel}")
+        lanes[lane].append((create.start, create.stamp, create.reference or f"create {create.n}"))
+    for sent in view.facts.sent:
+        if sent.stamp and sent.place:
+            lane = sessions.get(sent.stamp, f"delivery {sent.place}")
+            lanes[lane].append((sent.start, sent.stamp, f"{sent.n} {sent.route}"))
     if bare:
         check.broken.append(f"{bare} effects without the stamp of a grant")
     wakings = sorted(i.healed for i in view.facts.injuries if i.what == "freeze")
@@ -167,7 +204,7 @@ def _dead(view: View, check: Check) -> None:
     dead = view.dead | {
         i for i, found in view.outcomes.items() if any(outcome == "dead" for outcome, _ in found)
     }
-    for message in sorted(dead - view.refused):
+    for message in sorted(dead - view.refused - view.unknown):
         why = next((line.get("code") for line in view.facts.dead if line.get("message_id") == message), "")
         check.broken.append(
             f"{message or 'a record without a message'} is dead without a fault that says so ({why})"
@@ -178,21 +215,18 @@ def _dead(view: View, check: Check) -> None:
 
 
 def _unknowns(view: View, check: Check) -> None:
-    """Marked unknown exactly where an answer was lost and no nonce could repair it."""
-    marked = {i for i, notes in view.notes.items() if any("unknown" in note for note in notes)}
-    beyond = {
-        create.reference
-        for create in view.facts.creates
-        if create.lost in ("dropped", "cut", "fault") and not (create.enforced and create.nonce)
-    }
+    """Marked unknown exactly where an answer was lost, and neither nonce, echo nor look could repair it."""
+    lost = [create for create in view.facts.creates if create.lost in ("dropped", "cut", "fault")]
+    beyond = {create.reference for create in lost if not (create.enforced and create.nonce)}
+    hit = {said.id for said in view.facts.said if said.beyond and view.facts.struck.issuperset(said.beyond)}
+    beyond |= hit
     check.broken.extend(
-        f"{i} is marked unknown, no answer was lost beyond repair" for i in sorted(marked - beyond)
+        f"{i} is marked unknown, no answer was lost beyond repair" for i in sorted(view.unknown - beyond)
     )
     check.broken.extend(
-        f"{i}: the answer was lost beyond repair, nothing says so" for i in sorted(beyond - marked)
+        f"{i}: the answer was lost beyond repair, nothing says so" for i in sorted(beyond - view.unknown)
     )
-    lost = sum(1 for create in view.facts.creates if create.lost in ("dropped", "cut", "fault"))
-    check.note = f"{lost} lost answers, {len(beyond)} beyond repair"
+    check.note = f"{len(lost)} lost answers, {len(beyond)} beyond repair, {len(view.unknown)} marked"
 
 
 def _nonces(view: View, check: Check) -> None:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import random
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from bench.chaos.broker import Broker
+from bench.chaos.forms import FORMS, PIECE, draw_form, rules
 from bench.chaos.injuries import Injurer, draw
+from bench.chaos.losing import Losses
+from bench.chaos.seen import seen_lines
+from bench.chaos.talking import Pressers, Speaker, Tail
+from bench.chaos.town import Town, build, config
 from bench.fleet import FleetUnderTest
 
 __all__ = ["Options", "run"]
@@ -27,6 +31,10 @@ PER_CHANNEL = 4
 SLOW_SHARE = 0.03
 REFUSED_SHARE = 0.003
 """Answers that Discord refuses for good: what becomes of them must be a dead letter."""
+OUTCOMES_S = 60.0
+"""So long after the last answer the last outcomes are waited for."""
+NONCE_WINDOW_S = 20.0
+"""With answers lost beyond repair, Discord forgets nonces so soon."""
 SCRIPT = [
     {"match": r"slow.*?\b(m-\d{6})\b", "text": "answer to {1} after thinking", "delay": 1.5},
     {"match": r"\b(m-\d{6})\b", "text": "answer to {1}", "delay": 0.05, "chunk_delay": 0.01},
@@ -44,6 +52,8 @@ class Options:
         window: messages that wait for an answer at once.
         every_s: mean seconds between injuries.
         mode: ``messages.queue.mode``.
+        rich: answers of many kinds, see :mod:`bench.chaos.forms`; else one short text each.
+        beyond: so many answers of each kind are lost beyond repair (see :mod:`bench.chaos.losing`).
         small: fewer kinds of injury, one worker of each kind.
     """
 
@@ -56,26 +66,10 @@ class Options:
     window: int = 120
     every_s: float = 6.0
     mode: str = "followup"
+    rich: bool = False
+    beyond: int = 0
     small: bool = False
     turns: int = 2
-
-
-def config(options: Options, people: list[str], guild: str) -> dict[str, Any]:
-    """Of the fleet under chaos: everybody here may talk, no mention needed, every message is answered."""
-    return {
-        "channels": {
-            "discord": {
-                "allowFrom": people,
-                "groupPolicy": "allowlist",
-                "guilds": {guild: {"users": people, "requireMention": False}},
-                "replyToMode": "all",
-            }
-        },
-        "messages": {
-            "groupChat": {"visibleReplies": "automatic"},
-            "queue": {"mode": options.mode, "debounceMs": 0, "cap": 100},
-        },
-    }
 
 
 class Driver:
@@ -91,8 +85,8 @@ class Driver:
         self.said: list[str] = []
         self.moved = time.monotonic()
         self._hurting = False
-        self._people: list[str] = []
-        self._channels: list[str] = []
+        self.town = Town([], "", "")
+        self._of_tag: dict[str, tuple[str, str, str]] = {}
 
     def note(self, kind: str, **fields: Any) -> None:
         """A line of the driver's log."""
@@ -110,91 +104,152 @@ class Driver:
             self.note(
                 "run",
                 **{k: str(v) if k == "folder" else v for k, v in _fields(options)},
+                answers="rich" if options.rich else "plain",
                 slow_disk=broker.slow_disk,
             )
             fleet = FleetUnderTest(
-                options.folder, workers=options.turns, seed=options.seed, redis_url=broker.url
+                options.folder,
+                workers=options.turns,
+                seed=options.seed,
+                redis_url=broker.url,
+                settings={"nonce_window_s": NONCE_WINDOW_S} if options.beyond else None,
             )
             fleet.configure = self._populate
             stack.callback(fleet.stop)
             fleet.start()
-            fleet.models.script(SCRIPT)
+            fleet.models.script(rules(self.town.forum) if options.rich else SCRIPT)
+            self._workspace = fleet.state_dir / "workspace"
+            self._workspace.mkdir(parents=True, exist_ok=True)
+            (self._workspace / "note.txt").write_text("a note")
             self._talk(fleet, broker)
             self._ask_for_outcomes(fleet)
+            self._look_around(fleet)
             code = fleet.down()
             self.note("down", code=code)
             return code or 0
 
     def _populate(self, fleet: FleetUnderTest) -> dict[str, Any]:
         """People and channels, before the fleet starts."""
-        guild = str(fleet.guild["id"])
-        people = [fleet.person["id"]]
-        people += [fleet.control.add_user(f"person{n}", guilds=[guild])["id"] for n in range(4)]
-        self._people = [str(person) for person in people]
-        for number in range(self.options.channels):
-            made = fleet.control.add_channel(guild, f"talk-{number:03}")
-            self._channels.append(str(made["id"]))
-            self.waiting[str(made["id"])] = deque()
-            self.note("channel", id=str(made["id"]))
-        return config(self.options, self._people, guild)
+        options = self.options
+        self.town = town = build(
+            fleet,
+            seed=options.seed,
+            channels=options.channels,
+            rich=options.rich,
+            beyond=options.beyond,
+            note=self.note,
+        )
+        self.note("town", threaded=sorted(town.threaded), streaming=town.streaming, forum=town.forum)
+        self.waiting = {channel: deque() for channel in town.everywhere}
+        return config(town, options.mode)
 
     # -- talking -------------------------------------------------------------------------------------
 
     def _talk(self, fleet: FleetUnderTest, broker: Broker) -> None:
         options = self.options
-        tail = _Tail(options.folder / "simulator.jsonl", self._answered)
-        speaker = _Speaker(fleet.simulator.url)
+        self._tail = Tail(options.folder / "simulator.jsonl")
+        self._speaker = Speaker(fleet.simulator.url)
+        self._pressers = Pressers(self._dice, self.town.people, self.note)
+        losses = Losses(fleet.control, self._speaker, self._lose, self.town)
         ends = time.monotonic() + options.minutes * 60
         calm = int(options.messages * options.calm)
         warm = min(calm // 3, options.channels)
         self.note("phase", name="warm")
-        self._say_until(warm, speaker, tail, ends)
+        self._say_until(warm, ends)
+        if options.beyond:
+            losses.begin(options.beyond)
         self.note("phase", name="calm")
-        self._say_until(calm, speaker, tail, ends)
-        plans = draw(options.seed, options.minutes * 60, options.every_s, small=options.small)
+        self._say_until(calm, ends)
+        losses.wait_struck(self._listen)
+        plans = draw(
+            options.seed, options.minutes * 60, options.every_s, small=options.small, rich=options.rich
+        )
         injurer = Injurer(fleet, broker, plans, options.seed, self.note)
         self.note("phase", name="chaos")
         self._hurting = True
         injurer.start()
         try:
-            self._say_until(options.messages, speaker, tail, ends)
+            self._say_until(options.messages, ends)
             self.note("phase", name="drain")
         finally:
             injurer.stop()
-        self.moved = time.monotonic()
-        while any(self.waiting.values()) and time.monotonic() - self.moved < QUIET_S:
-            tail.read()
-            self._forget_absorbed()
-            time.sleep(0.1)
-        time.sleep(3)  # a second answer would come now
+        losses.end(self._listen)
+        self._wait_for_the_last()
         self.note("phase", name="end")
         if injurer.trouble is not None:
             raise injurer.trouble
 
-    def _say_until(self, total: int, speaker: _Speaker, tail: _Tail, ends: float) -> None:
+    def _wait_for_the_last(self) -> None:
+        self.moved = time.monotonic()
+        while self._pressers.busy or any(self.waiting.values()):
+            if time.monotonic() - self.moved > QUIET_S:
+                break
+            self._listen()
+            self._forget_absorbed()
+            time.sleep(0.1)
+        time.sleep(3)  # a second answer would come now
+
+    def _listen(self) -> None:
+        """What the bot wrote since, and what people make of it."""
+        for line in self._tail.read():
+            body, answer = line["body"] or {}, line["answer"] or {}
+            if self.options.rich:
+                self._pressers.offer(answer)
+                for tag, piece in PIECE.findall(json.dumps([body, line["files"]])):
+                    form = FORMS[self._of_tag[tag][2]]
+                    if form.pieces and piece == form.pieces[-1]:
+                        self._answered(*self._of_tag[tag][:2])
+            else:
+                reference = (body.get("message_reference") or {}).get("message_id")
+                if reference:
+                    self._answered(line["path"].split("/channels/")[1].split("/")[0], str(reference))
+        self._pressers.press(self._speaker)
+
+    def _say_until(self, total: int, ends: float) -> None:
         while len(self.said) < total and time.monotonic() < ends:
-            tail.read()
+            self._listen()
             room = self.options.window - sum(map(len, self.waiting.values()))
             if room <= 0:
                 self._forget_absorbed()
                 time.sleep(0.01)
                 continue
-            channel = self._dice.choice(self._channels)
+            channel = self._dice.choice(self.town.channels)
             burst = min(room, total - len(self.said), PER_CHANNEL - len(self.waiting[channel]))
             for _ in range(min(burst, self._dice.randint(1, 3))):
-                self._say(channel, speaker)
+                self._say(channel)
 
-    def _say(self, channel: str, speaker: _Speaker) -> None:
+    def _say(self, channel: str) -> None:
         tag = f"m-{len(self.said):06}"
-        slow = "think slow, " if self._dice.random() < SLOW_SHARE else ""
-        refused = self._hurting and self._dice.random() < REFUSED_SHARE
+        form, words = self._words(channel, tag)
+        refused = self._hurting and self._dice.random() < REFUSED_SHARE and form in ("", "plain")
         if refused:
-            speaker.refuse(tag)
-        said = speaker.say(channel, f"{slow}please answer {tag}", self._dice.choice(self._people))
-        self.said.append(said)
-        if not refused:
+            self._speaker.refuse(tag)
+        said = self._speaker.say(channel, words, self._dice.choice(self.town.people))
+        self._note_said(said, channel, tag, form)
+        if not refused and (not form or FORMS[form].pieces):
             self.waiting[channel].append((said, time.monotonic()))
-        self.note("say", id=said, channel=channel, tag=tag)
+
+    def _words(self, channel: str, tag: str) -> tuple[str, str]:
+        """The kind of answer that is asked for, and how a person asks."""
+        if not self.options.rich:
+            return "", f"{'think slow, ' if self._dice.random() < SLOW_SHARE else ''}please answer {tag}"
+        form = draw_form(self._dice, threads=channel in self.town.threaded)
+        for name in FORMS[form].files:
+            (self._workspace / name.replace("{1}", tag)).write_text(f"file of {tag}")
+        mention = f"<@{self.town.bot}> " if channel in self.town.mentioned else ""
+        return form, f"{mention}please answer {tag} as {form}"
+
+    def _lose(self, channel: str, form: str, prepare: Callable[[str], tuple[int, ...]]) -> None:
+        """Ask for something whose answer will be lost; ``prepare`` sets the faults for a tag."""
+        tag = f"m-{len(self.said):06}"
+        beyond = prepare(tag)
+        said = self._speaker.say(channel, f"please answer {tag} as {form}", self.town.people[0])
+        self._note_said(said, channel, tag, form, beyond=beyond)
+
+    def _note_said(self, said: str, channel: str, tag: str, form: str, **more: Any) -> None:
+        self.said.append(said)
+        self._of_tag[tag] = (channel, said, form)
+        self.note("say", id=said, channel=channel, tag=tag, **({"form": form} if form else {}), **more)
 
     def _answered(self, channel: str, reference: str) -> None:
         """An answer was written: what was said before it in this channel is settled too."""
@@ -212,67 +267,39 @@ class Driver:
                 waiting.popleft()
 
     def _ask_for_outcomes(self, fleet: FleetUnderTest) -> None:
+        """Outcomes of messages and presses, once all have one; or what is known after a while."""
         folder = self.options.folder
-        told = fleet.shoal("explain", "--json", "-", stdin="\n".join(self.said), timeout=300)
+        ids = [*self.said, *self._pressers.pressed]
+        deadline = time.monotonic() + OUTCOMES_S
+        while True:
+            told = fleet.shoal("explain", "--json", "-", stdin="\n".join(ids), timeout=300)
+            lines = [json.loads(line) for line in told.stdout.splitlines()]
+            if all(line.get("outcome") for line in lines) or time.monotonic() > deadline:
+                break
+            time.sleep(1)
         (folder / "outcomes.jsonl").write_text(told.stdout)
         dead = fleet.shoal("dead", "list", "--json", "--limit", "1000", timeout=60)
-        lines = json.loads(dead.stdout) if dead.returncode == 0 else [{"trouble": dead.stderr}]
-        (folder / "dead.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        found = json.loads(dead.stdout) if dead.returncode == 0 else [{"trouble": dead.stderr}]
+        (folder / "dead.jsonl").write_text("".join(json.dumps(line) + "\n" for line in found))
+
+    def _look_around(self, fleet: FleetUnderTest) -> None:
+        """What people see now."""
+        places = set(self.town.everywhere) | {self.town.forum}
+        threads = [one for one in fleet.control.state()["channels"] if one["parent_id"] in places]
+        places.update(thread["id"] for thread in threads)
+        places.discard("")
+        with (self.options.folder / "seen.jsonl").open("w") as file:
+            for line in seen_lines(threads, self._messages(fleet, sorted(places))):
+                file.write(json.dumps(line) + "\n")
+
+    @staticmethod
+    def _messages(fleet: FleetUnderTest, places: list[str]) -> Iterator[dict[str, Any]]:
+        for place in places:
+            yield from fleet.control.messages(place, limit=100_000)
 
 
 def _fields(options: Options) -> list[tuple[str, Any]]:
     return [(name, getattr(options, name)) for name in options.__dataclass_fields__]
-
-
-class _Speaker:
-    """Writes as people, over one kept connection."""
-
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        assert parts.hostname is not None
-        self._connection = http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=30)
-
-    def say(self, channel: str, content: str, user: str) -> str:
-        """Returns the id."""
-        return str(self._post(f"/control/channels/{channel}/messages", content=content, user=user)["id"])
-
-    def refuse(self, tag: str) -> None:
-        """Let every message with this tag be refused."""
-        body = {"message": "Missing Permissions", "code": 50013}
-        route = "POST /channels/{channel_id}/messages"
-        self._post(
-            "/control/faults", kind="status", status=403, body=body, route=route, contains=tag, count=None
-        )
-
-    def _post(self, path: str, **fields: Any) -> dict[str, Any]:
-        self._connection.request("POST", path, json.dumps(fields))
-        answer = self._connection.getresponse()
-        data: dict[str, Any] = json.loads(answer.read())
-        if answer.status != 200:
-            raise RuntimeError(f"the simulator refused {path}: {data}")
-        return data
-
-
-class _Tail:
-    """Follows the simulator's log for answers of the bot."""
-
-    MARK = b'"route":"POST /channels/{channel_id}/messages"'
-
-    def __init__(self, path: Path, answered: Any) -> None:
-        self._file = path.open("rb")
-        self._answered = answered
-        self._rest = b""
-
-    def read(self) -> None:
-        """What came since."""
-        *lines, self._rest = (self._rest + self._file.read()).split(b"\n")
-        for line in lines:
-            if self.MARK not in line or b'"status":200' not in line:
-                continue
-            fields = json.loads(line)
-            reference = ((fields["body"] or {}).get("message_reference") or {}).get("message_id")
-            if reference:
-                self._answered(fields["path"].split("/channels/")[1].split("/")[0], str(reference))
 
 
 def run(options: Options) -> int:

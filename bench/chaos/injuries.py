@@ -64,6 +64,18 @@ SMALL = frozenset(
 """What the small version in the test suite does."""
 
 
+ROUTES = (
+    "POST /channels/{channel_id}/messages",
+    "POST /channels/{channel_id}/messages",
+    "PATCH /channels/{channel_id}/messages/{message_id}",
+    "DELETE /channels/{channel_id}/messages/{message_id}",
+    "PUT /channels/{channel_id}/messages/*",
+    "POST /channels/*/threads",
+    "POST /interactions/*",
+)
+"""Requests whose answers get lost; of plain answers only the first kind."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """One injury: ``at`` seconds after the chaos began."""
@@ -74,8 +86,8 @@ class Plan:
     fields: Mapping[str, Any] = field(default_factory=dict)
 
 
-def draw(seed: int, seconds: float, every_s: float, *, small: bool = False) -> list[Plan]:
-    """The injuries of a run; the same for the same arguments."""
+def draw(seed: int, seconds: float, every_s: float, *, small: bool = False, rich: bool = False) -> list[Plan]:
+    """The injuries of a run; the same for the same arguments. ``rich``: answers of all requests get lost."""
     dice = random.Random(seed)
     kinds = [kind for kind in WEIGHTS if not small or kind in SMALL]
     weights = [WEIGHTS[kind] for kind in kinds]
@@ -85,12 +97,12 @@ def draw(seed: int, seconds: float, every_s: float, *, small: bool = False) -> l
     dice.shuffle(rounds)
     while at < seconds:
         what, victim = rounds.pop() if rounds else dice.choices(kinds, weights)[0]
-        plans.append(Plan(at, what, victim, _fields(dice, what, victim)))
+        plans.append(Plan(at, what, victim, _fields(dice, what, victim, rich)))
         at += every_s * dice.uniform(0.5, 1.5)
     return plans
 
 
-def _fields(dice: random.Random, what: str, victim: str) -> dict[str, Any]:
+def _fields(dice: random.Random, what: str, victim: str, rich: bool) -> dict[str, Any]:
     if what == "freeze":
         return {"seconds": round(dice.uniform(1.5, 3.5) if victim == "redis" else dice.uniform(6, 9), 2)}
     if what == "slow-disk":
@@ -107,14 +119,16 @@ def _fields(dice: random.Random, what: str, victim: str) -> dict[str, Any]:
             )
         )
     if what == "rest":
-        return _rest_fault(dice, victim)
+        return _rest_fault(dice, victim, rich)
     return {}
 
 
-def _rest_fault(dice: random.Random, kind: str) -> dict[str, Any]:
+def _rest_fault(dice: random.Random, kind: str, rich: bool) -> dict[str, Any]:
     fault: dict[str, Any] = {"kind": kind, "route": "POST /channels/*", "count": dice.randint(1, 6)}
     if kind in ("drop_answer", "cut_answer", "status_after"):
-        fault["route"] = "POST /channels/{channel_id}/messages"
+        fault["route"] = dice.choice(ROUTES) if rich else ROUTES[0]
+    elif rich:
+        fault["route"] = dice.choice(("POST /channels/*", "* /channels/*", "POST /interactions/*"))
     if kind == "status":
         fault |= {"status": dice.choice((500, 502, 503, 504)), "html": dice.random() < 0.5}
     elif kind == "rate_limit":

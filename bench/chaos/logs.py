@@ -5,8 +5,9 @@
 | ``driver.jsonl`` | the driver | what was said when, what was hurt when |
 | ``simulator.jsonl`` | the local Discord | every request with its answer |
 | ``models.jsonl`` | the local model server | every request, with the time it began |
-| ``outcomes.jsonl`` | ``shoal explain --json -`` | the outcome of every message, and its notes |
+| ``outcomes.jsonl`` | ``shoal explain --json -`` | the outcome of every message and click, and its notes |
 | ``dead.jsonl`` | ``shoal dead list --json`` | dead records, one per line |
+| ``seen.jsonl`` | the driver | what people see in the end: threads and messages, out of the local Discord |
 """
 
 from __future__ import annotations
@@ -18,12 +19,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.chaos.forms import TAG
+from bench.chaos.seen import Seen, Thread, read_seen
 from bench.openapi import the_judge
 
-__all__ = ["Create", "Facts", "Injury", "Made", "ModelCall", "Outcome", "Said", "read"]
+__all__ = ["Click", "Create", "Facts", "Injury", "Made", "ModelCall", "Outcome", "Said", "Sent", "read"]
 
 CREATE = "POST /channels/{channel_id}/messages"
-TAG = re.compile(r"\bm-\d{6}\b")
+ASKED = re.compile(r"please answer (m-\d{6})")
+FAILED_TOOL = ("Interrupted: ", '"queued":true', " failed", "did not take", "may have been")
+"""Words of tool results that say that something was not done, or perhaps not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,20 @@ class Said:
     channel: str
     tag: str
     time: float
+    form: str = ""
+    beyond: tuple[int, ...] = ()
+    """Faults which, if all of them strike, leave nobody who can know what became of the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Click:
+    """A button somebody pressed. ``id``: of the interaction; empty where Discord did not let him."""
+
+    id: str
+    message: str
+    tag: str
+    label: str
+    reusable: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +91,22 @@ class Create:
     enforced: bool
     lost: str
     code: int
+    by_fault: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A request that changes something, other than a create: ``place`` is its lane as far as a path tells."""
+
+    n: int
+    start: float
+    route: str
+    place: str
+    status: int
+    code: int
+    stamp: str
+    lost: str
+    answer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +121,18 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class ModelCall:
-    """A request to the model; ``outcome`` is done, error, cut or gone, or nothing if it never ended."""
+    """A request to the model; ``outcome`` is done, error, cut or gone, or nothing if it never ended.
+
+    ``asked``: tags of the messages the running turn is for, the first the one it began with.
+    """
 
     time: float
     tag: str
     stamp: str
     outcome: str
+    asked: tuple[str, ...] = ()
+    failed: bool = False
+    """A tool told the model that something was not done, or perhaps not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +159,12 @@ class Facts:
     calls: list[ModelCall] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     dead: list[dict[str, Any]] = field(default_factory=list)
+    clicks: list[Click] = field(default_factory=list)
+    seen: list[Seen] = field(default_factory=list)
+    threads: list[Thread] = field(default_factory=list)
+    sent: list[Sent] = field(default_factory=list)
+    struck: set[int] = field(default_factory=set)
+    """Numbers of the faults that struck."""
     requests: int = 0
     limited: int = 0
     limited_by_fault: int = 0
@@ -145,6 +192,7 @@ def read(folder: Path) -> Facts:
     for line in _lines(folder / "outcomes.jsonl"):
         facts.outcomes.append(_outcome(line))
     facts.dead.extend(_lines(folder / "dead.jsonl"))
+    facts.seen, facts.threads = read_seen(_lines(folder / "seen.jsonl"))
     return facts
 
 
@@ -165,7 +213,15 @@ def _driver(facts: Facts, line: dict[str, Any]) -> None:
     if kind == "run":
         facts.run = line
     elif kind == "say":
-        facts.said.append(Said(line["id"], line["channel"], line["tag"], line["time"]))
+        beyond = tuple(line.get("beyond") or ())
+        form = str(line.get("form") or "")
+        facts.said.append(Said(line["id"], line["channel"], line["tag"], line["time"], form, beyond))
+    elif kind == "town":
+        facts.run["threaded"] = line["threaded"]
+    elif kind == "click":
+        facts.clicks.append(
+            Click(line["id"], line["message"], line["tag"], line["label"], bool(line["reusable"]))
+        )
     elif kind == "phase":
         facts.phases.setdefault(line["name"], line["time"])
     elif kind == "injury":
@@ -176,8 +232,9 @@ def _driver(facts: Facts, line: dict[str, Any]) -> None:
 def _simulator(facts: Facts, line: dict[str, Any]) -> None:
     if line["kind"] == "bug":
         facts.bugs += 1
-    if line["kind"] == "fault" and line.get("fault") == "rate_limit":
-        facts.limited_by_fault += 1
+    if line["kind"] == "fault":
+        facts.limited_by_fault += line.get("fault") == "rate_limit"
+        facts.struck.add(int(line.get("id") or 0))
     if line["kind"] == "event" and line.get("event") == "MESSAGE_CREATE":
         if line["data"].get("author", {}).get("bot"):
             _made(facts, line["data"])
@@ -187,6 +244,8 @@ def _simulator(facts: Facts, line: dict[str, Any]) -> None:
     facts.requests += 1
     facts.limited += line["status"] == 429
     if line["route"] != CREATE:
+        if not line["route"].startswith("GET ") and not line["route"].endswith("/typing"):
+            facts.sent.append(_sent(line))
         return
     body, answer = line.get("body"), line.get("answer")
     if isinstance(body, str):  # a fault struck before the simulator read it
@@ -210,13 +269,36 @@ def _simulator(facts: Facts, line: dict[str, Any]) -> None:
             enforced=bool(body.get("enforce_nonce")),
             lost=str(line.get("lost") or ""),
             code=int(answer.get("code") or 0),
+            by_fault="done" in line,
         )
     )
 
 
+def _sent(line: dict[str, Any]) -> Sent:
+    answer = line.get("answer") if isinstance(line.get("answer"), dict) else {}
+    assert isinstance(answer, dict)
+    words = line["path"].split("/")
+    place = words[words.index("channels") + 1] if "channels" in words else ""
+    if "reactions" in words:
+        place = f"reactions of {words[words.index('messages') + 1]}"
+    return Sent(
+        n=line["n"],
+        start=line["time"] - line["seconds"],
+        route=line["route"],
+        place=place,
+        status=line["status"],
+        code=0 if "done" in line else int(answer.get("code") or 0),
+        stamp=str(line.get("stamp") or ""),
+        lost=str(line.get("lost") or ""),
+        answer=json.dumps(answer.get("errors") or answer.get("message") or ""),
+    )
+
+
 def _json(text: str) -> Any:
+    """A body that was not read: JSON, or a form with files that holds some."""
+    form = re.search(r'name="payload_json".*?\r\n\r\n(\{.*?)\r\n--', text, re.DOTALL)
     try:
-        return json.loads(text)
+        return json.loads(form.group(1) if form else text)
     except ValueError:
         return None
 
@@ -238,17 +320,45 @@ def _models(facts: Facts, lines: Iterator[dict[str, Any]]) -> None:
     ends: dict[int, str] = {}
     for line in lines:
         if line["kind"] == "start":
-            asked = [m for m in (line.get("body") or {}).get("messages", []) if m.get("role") == "user"]
+            messages = (line.get("body") or {}).get("messages", [])
+            asked = [m for m in messages if m.get("role") == "user"]
             tags = TAG.findall(_text(asked[-1].get("content"))) if asked else []
             starts[line["request"]] = {
                 "time": line["time"],
                 "tag": tags[-1] if tags else "",
                 "stamp": line["stamp"],
+                "asked": _of_this_turn(messages),
+                "failed": _tool_failed(messages),
             }
         elif line["kind"] == "end":
             ends[line["request"]] = line["outcome"]
     for number, start in starts.items():
-        facts.calls.append(ModelCall(start["time"], start["tag"], start["stamp"], ends.get(number, "")))
+        facts.calls.append(
+            ModelCall(
+                start["time"],
+                start["tag"],
+                start["stamp"],
+                ends.get(number, ""),
+                start["asked"],
+                start["failed"],
+            )
+        )
+
+
+def _running(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What belongs to the turn that runs: all behind the last answer without tool calls."""
+    ends = [i for i, m in enumerate(messages) if m.get("role") == "assistant" and not m.get("tool_calls")]
+    return messages[ends[-1] + 1 if ends else 0 :]
+
+
+def _of_this_turn(messages: list[dict[str, Any]]) -> tuple[str, ...]:
+    texts = [_text(m.get("content")) for m in _running(messages) if m.get("role") == "user"]
+    return tuple(dict.fromkeys(tag for text in texts for tag in ASKED.findall(text)))
+
+
+def _tool_failed(messages: list[dict[str, Any]]) -> bool:
+    results = [_text(m.get("content")) for m in _running(messages) if m.get("role") == "tool"]
+    return any(word in result for result in results for word in FAILED_TOOL)
 
 
 def _text(content: Any) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from bench.chaos.logs import Create, Facts, Made
+from bench.chaos.forms import FORMS
+from bench.chaos.logs import Create, Facts, Made, Said
+from bench.chaos.seen import Seen
 
 __all__ = ["Check", "Verdict", "View"]
 
@@ -65,17 +69,50 @@ class View:
             if told.known and told.outcome:
                 self.outcomes[told.id].append((told.outcome, told.reason))
             self.notes[told.id].extend(f"{name} {value}" for name, value in told.notes)
+        self.rich = facts.run.get("answers") == "rich"
+        self.pieces: dict[str, dict[str, list[Seen]]] = defaultdict(lambda: defaultdict(list))
+        """Tag → piece → the messages people see it in."""
+        for message in facts.seen:
+            for tag, piece in message.pieces if message.bot else ():
+                self.pieces[tag][piece].append(message)
         self.answers: dict[str, list[Made]] = defaultdict(list)
+        """Message → what answers it; with rich answers, what holds the last piece."""
         self.strange: list[Made] = []
-        for made in facts.made.values():
+        if self.rich:
+            for one in facts.said:
+                for seen in self._last(one):
+                    self.answers[one.id].append(Made(seen.id, seen.channel, one.id, (one.tag,)))
+        else:
+            self._join()
+        self.creates = sorted(facts.creates, key=lambda create: create.start)
+        self.refused = {said for said in map(self._refused, facts.creates) if said}
+        self.dead = {
+            str(line.get("message_id") or "") for line in facts.dead if "unknown" not in str(line.get("code"))
+        }
+        self.excused = {call.tag for call in facts.calls if call.failed}
+        """Tags of turns in which a tool told the model that something was not done, or perhaps not."""
+        self.unknown = self._marked()
+        """Messages of whose answers it is marked that nobody knows whether they are there."""
+
+    def _marked(self) -> set[str]:
+        found = {i for i, notes in self.notes.items() if any("unknown" in note for note in notes)}
+        for line in self.facts.dead:
+            if "unknown" in str(line.get("code")):
+                # a record names its message, or is named after it
+                found.update(i for i in re.findall(r"\d{5,}", json.dumps(line)) if i in self.by_id)
+        return found
+
+    def _last(self, said: Said) -> list[Seen]:
+        pieces = FORMS[said.form].pieces if said.form in FORMS else ()
+        return self.pieces[said.tag][pieces[-1]] if pieces else []
+
+    def _join(self) -> None:
+        for made in self.facts.made.values():
             said = self._answered(made)
             if said is None:
                 self.strange.append(made)
             else:
                 self.answers[said].append(made)
-        self.creates = sorted(facts.creates, key=lambda create: create.start)
-        self.refused = {said for said in map(self._refused, facts.creates) if said}
-        self.dead = {str(line.get("message_id") or "") for line in facts.dead}
 
     def _answered(self, made: Made) -> str | None:
         if made.reference in self.by_id:

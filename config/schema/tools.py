@@ -212,7 +212,7 @@ class ToolSettings(ToolPolicy):
 
     LATER: ClassVar[frozenset[str]] = names(
         """
-        profile byProvider toolsBySender elevated exec fs loopDetection message
+        profile byProvider toolsBySender elevated exec fs loopDetection
         """
     )
 

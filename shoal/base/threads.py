@@ -66,7 +66,7 @@ def start_thread(
             body()
         except ShoalError as error:
             on_fatal(error)
-        except Exception as error:
+        except Exception as error:  # a bug: the process ends with its name, not without one of its threads
             log.exception("thread failed", thread=name)
             on_fatal(
                 ProcessError(

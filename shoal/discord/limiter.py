@@ -16,7 +16,9 @@ Theory
     were booked (stalls on the way). Background work is *paced*: one slot every
     ``window / (limit - interactive - 1)`` with a burst of 80 ms, so that it never fills the log in
     one go and an interactive request finds a slot within some 100 ms instead of behind a second of
-    announcements.
+    announcements. What finds none is told to ask again a step after the one told before, so that of a
+    hundred that wait each gets its turn. Edits of previews take nine tenths of the limit at most: the rest is
+    room for stalls on the way, of which many small requests have many.
 
     Interaction callbacks and followups are outside the global limit (Discord's rule).
 

@@ -153,7 +153,7 @@ class Transport:
         self.files = Fetcher(
             account_id,
             self.origins,
-            self._open_for_file,
+            self._dial,
             here=self._resolves_here,
             clock=self._clock,
             user_agent=USER_AGENT,
@@ -368,24 +368,16 @@ class Transport:
         """
         return self._dial(host, port, tls=tls, timeout=timeout)
 
-    def _dial(self, host: str, port: int, *, tls: bool, timeout: float) -> socket.socket:
-        return dial(
-            host,
-            port,
-            proxy_for(host, port, self._proxy),
-            tls=self._tls if tls else None,
-            timeout=timeout,
-            proxy_tls=self._tls,
-        )
-
-    def _resolves_here(self, host: str, port: int) -> bool:
-        """Whether this machine looks a host's name up: no proxy for it, or ``socks5`` without h."""
-        way = proxy_for(host, port, self._proxy)
-        return way is None or way.scheme == "socks5"
-
-    def _open_for_file(
-        self, host: str, port: int, *, tls: bool, timeout: float, addresses: tuple[str, ...] | None
+    def _dial(
+        self,
+        host: str,
+        port: int,
+        *,
+        tls: bool,
+        timeout: float,
+        addresses: tuple[str, ...] | None = None,
     ) -> socket.socket:
+        """``addresses``: what the host's name resolved to, where that is known and judged."""
         return dial(
             host,
             port,
@@ -395,6 +387,11 @@ class Transport:
             proxy_tls=self._tls,
             addresses=addresses,
         )
+
+    def _resolves_here(self, host: str, port: int) -> bool:
+        """Whether this machine looks a host's name up: no proxy for it, or ``socks5`` without h."""
+        way = proxy_for(host, port, self._proxy)
+        return way is None or way.scheme == "socks5"
 
     def _way(self) -> str:
         return f"through the proxy {self.proxy_label}" if self.proxied else "without a proxy"

@@ -5,7 +5,6 @@ REST handlers and the control API both act through here, so that a person and a 
 
 from __future__ import annotations
 
-import datetime as dt
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -35,20 +34,6 @@ def parse_emoji(word: str) -> tuple[str, Json]:
     if not word or emoji_id or word.isascii():
         raise unknown("emoji")
     return word, {"id": None, "name": word}
-
-
-def finish_poll(poll: Json, born: str) -> Json:
-    """A poll as everybody sees it: answers numbered, with its end, and no votes."""
-    ends = dt.datetime.fromisoformat(born) + dt.timedelta(hours=int(poll.get("duration") or 24))
-    answers = [{"answer_id": number, **answer} for number, answer in enumerate(poll["answers"], 1)]
-    return {
-        "question": poll["question"],
-        "answers": answers,
-        "expiry": ends.isoformat(),
-        "allow_multiselect": bool(poll.get("allow_multiselect")),
-        "layout_type": int(poll.get("layout_type") or 1),
-        "results": {"is_finalized": False, "answer_counts": []},
-    }
 
 
 class Actions:
@@ -121,10 +106,10 @@ class Actions:
         message.embeds = self._embeds(body.get("embeds") or [])
         message.components = finish_components(body.get("components") or [])
         message.attachments = self.store_files(channel.id, files, body.get("attachments") or [])
-        if body.get("poll"):
-            message.extra["poll"] = finish_poll(body["poll"], message.timestamp)
         for name, value in fields.items():
             setattr(message, name, value)
+        if body.get("poll"):
+            message.extra["poll"] = _poll(body["poll"], moment)
         self._refer(channel, message, body)
         self._mention(channel, message, body.get("allowed_mentions"), default_mentions)
         self._file(channel, message)
@@ -334,3 +319,16 @@ class Actions:
             ]:
                 self.world.channels.pop(thread.id)
         self.world.channels.pop(channel.id, None)
+
+
+def _poll(wanted: Json, moment: float | None) -> Json:
+    """A poll nobody has voted in yet, as it is shown with its message."""
+    ends = (time.time() if moment is None else moment) + 3600 * int(wanted.get("duration") or 24)
+    return {
+        "question": wanted["question"],
+        "answers": [{**answer, "answer_id": number} for number, answer in enumerate(wanted["answers"], 1)],
+        "expiry": iso(ends),
+        "allow_multiselect": bool(wanted.get("allow_multiselect")),
+        "layout_type": int(wanted.get("layout_type") or 1),
+        "results": {"answer_counts": [], "is_finalized": False},
+    }

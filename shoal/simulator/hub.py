@@ -151,6 +151,8 @@ class Hub:
     def send(self, session: Session, event: str, data: Json) -> None:
         """Number an event, keep it for RESUME, log it and send it, with the faults that are set."""
         facts = {"bot": session.bot_id, "event": event, "at": "event"}
+        if self.faults.look_inside:
+            facts["body"] = orjson.dumps(data).decode()
         fault = self.faults.take("gateway_drop_event", **facts)
         if fault is not None:
             self.log.write("fault", fault=fault.kind, id=fault.id, event=event)

@@ -3,13 +3,16 @@
 A script is a list of rules, tried in order; the first that fits and is not used up answers. A rule:
 
 ``match``        regular expression, searched in the user message the request ends with
-``after_tool``   regular expression, searched in the tool results at the end of the request
+``after_tool``   regular expression, searched in the tool results at the end of the request; with ``match``
+                 both must fit
 ``model``        name of the model asked for
 ``times``        how often the rule may answer; default: for ever with ``match`` or ``after_tool``, else once
 ``text``         the answer, or a list of chunks; ``{last}`` is the last user message, ``{1}`` the first
-                 group of the last place in it where ``match`` fits
+                 group of the last place in it where ``match`` fits, ``{tool}`` the first group of
+                 ``after_tool``
 ``reasoning``    what the model thinks before it answers, a list of chunks (streams only)
-``tool_calls``   ``[{"name", "arguments", "id"?}]``; arguments: an object, or text sent as it is
+``tool_calls``   ``[{"name", "arguments", "id"?}]``; arguments: an object, in whose texts ``{1}`` and
+                 ``{tool}`` are filled in, or text sent as it is
 ``delay``        seconds before the first byte
 ``chunk_delay``  seconds between chunks
 ``error``        ``{"status", "message"?, "type"?, "retry_after"?}``
@@ -159,6 +162,11 @@ class Script:
     def _reply(self, spec: Mapping[str, Any], asked: Asked) -> Reply:
         text = spec.get("text", ())
         chunks = _pieces(text) if isinstance(text, str) else [str(part) for part in text]
+        group, tool = _group(spec, asked), _tool_group(spec, asked)
+
+        def filled(written: str) -> str:
+            return written.replace("{1}", group).replace("{tool}", tool)
+
         calls = []
         for call in spec.get("tool_calls") or ():
             self.made += 1
@@ -167,14 +175,13 @@ class Script:
                 {
                     "id": str(call.get("id") or f"call_{self.made:04d}"),
                     "name": str(call["name"]),
-                    "arguments": arguments if isinstance(arguments, str) else json.dumps(arguments),
+                    "arguments": arguments if isinstance(arguments, str) else filled(json.dumps(arguments)),
                 }
             )
         hang = spec.get("hang")
-        group = _group(spec, asked)
         usage = spec.get("usage") or (10, 5)
         return Reply(
-            tuple(chunk.replace("{1}", group).replace("{last}", asked.last_user) for chunk in chunks),
+            tuple(filled(chunk).replace("{last}", asked.last_user) for chunk in chunks),
             tuple(calls),
             float(spec.get("delay", 0)),
             float(spec.get("chunk_delay", 0)),
@@ -193,14 +200,23 @@ def _group(spec: Mapping[str, Any], asked: Asked) -> str:
     return (found[-1].group(1) or "") if found and found[-1].re.groups else ""
 
 
+def _tool_group(spec: Mapping[str, Any], asked: Asked) -> str:
+    """The first group where ``after_tool`` fits the last result it fits, or nothing."""
+    if "after_tool" not in spec:
+        return ""
+    hits = [re.search(str(spec["after_tool"]), result, re.DOTALL) for result in asked.tool_results]
+    found = [hit for hit in hits if hit is not None and hit.re.groups]
+    return found[-1].group(1) or "" if found else ""
+
+
 def _fits(spec: Mapping[str, Any], asked: Asked) -> bool:
     if "transcript" in spec or ("model" in spec and spec["model"] != asked.model):
         return False
+    if "match" in spec and not re.search(str(spec["match"]), asked.last_user, re.DOTALL):
+        return False
     if "after_tool" in spec:
         return any(re.search(str(spec["after_tool"]), result, re.DOTALL) for result in asked.tool_results)
-    if "match" in spec:
-        return not asked.tool_results and bool(re.search(str(spec["match"]), asked.last_user, re.DOTALL))
-    return True
+    return "match" not in spec or not asked.tool_results
 
 
 def _pieces(text: str) -> list[str]:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["ControlRegistry", "Taken"]
 
 
+REUSABLE = b"1"
+"""How the value of a control begins that answers every click (``lua/_controls.lua``)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
     """What came of a click: ``taken`` with the body, ``used`` up by another, or ``gone``."""
@@ -38,6 +42,12 @@ class ControlRegistry:
         key = self._store.keys.controls(account, group)
         found: bytes | None = self._store.redis.hget(key, check_name(control, "control"))
         return None if found is None else found[1:]
+
+    def reusable(self, account: str, group: str) -> frozenset[str]:
+        """The controls of a message that answer every click; none once they are gone."""
+        key = self._store.keys.controls(account, group)
+        found: dict[bytes, bytes] = self._store.redis.hgetall(key)
+        return frozenset(name.decode() for name, value in found.items() if value.startswith(REUSABLE))
 
     def take(self, account: str, group: str, control: str, interaction_id: str) -> Taken:
         """Use a control up, and with it every other of its message that is not reusable.

@@ -111,7 +111,7 @@ FAMILIES: tuple[Family, ...] = (
     _w("receipts", "rcpt:<identity>", "hash", "24 h", "parts of one answer", 150, "part → Discord's answer"),
     _d("decisions", "out:<account>:<page>", "hash", "7 days", "10 s, 50 drops/s", 25, "outcomes"),
     _d("trail", "trail:<account>:<page>", "hash", "7 days", "4 kB per message", 200, "story of a message"),
-    _x("chatter", "chat:<account>", "hash", "2 s", "one per account", 150, "drops written this second"),
+    _x("chatter", "chat:<account>", "hash", "2 s", "one per account", 150, "chatter written this second"),
     _d("told", "told:<account>", "hash", "none", "one per hint", 60, "what the owner was told once"),
     _d("counters", "count:<account>:<day>", "hash", "90 days", "400 fields", 30, "outcomes, reasons per day"),
     # who may talk in private
@@ -153,6 +153,9 @@ FAMILIES: tuple[Family, ...] = (
     # models
     _x("model-rest", "mrest:<scope>", "string", "the rest", "one per model", 100, "model not asked"),
     _x("model-fails", "mfail:<scope>", "string", "24 h", "one per model", 90, "failures in a row"),
+    # other servers
+    _x("circuit", "circuit:<account>:<name>", "string", "≤ 5 min", "one each", 100, "server not asked"),
+    _x("circuit-fails", "circuitfail:<account>:<name>", "string", "15 min", "one each", 90, "failures"),
     # Discord's limits (scripts limiter_*.lua) and Celery
     _w("limiter", "rl:<…>", "any", "minutes", "buckets in use", 200, "rate limits; see the limiter"),
     _w("celery", "q:<…>", "any", "Celery", "Celery", 1000, "queues and bookkeeping of Celery"),
@@ -412,6 +415,14 @@ class Keys:
     def echo(self, account: str, digest: str) -> str:
         """Channel and id of the message that came back with one of our nonces (string)."""
         return self._make("echo", account, digest)
+
+    def circuit(self, account: str, name: str) -> str:
+        """Exists while a server is not to be asked for an account (string: why)."""
+        return self._make("circuit", account, name)
+
+    def circuit_fails(self, account: str, name: str) -> str:
+        """Failures in a row of a server (string)."""
+        return self._make("circuitfail", account, name)
 
     def model_rest(self, scope: str) -> str:
         """Exists while a model or provider is not to be asked (string: code of the error)."""

@@ -165,9 +165,9 @@ class LaneViews:
         return next(iter(self._dead([check_name(dead_id, "dead id").encode()])), None)
 
     def dead_of(self, lane: str, identity: str) -> DeadRecord | None:
-        """The dead record that a lane's record became."""
-        name = f"{lane}|{identity}".encode()
-        return self.dead_show(hashlib.sha1(name, usedforsecurity=False).hexdigest()[:20])
+        """How a record of a lane died; none if it did not."""
+        name = f"{check_lane(lane)}|{check_name(identity, 'identity')}"
+        return self.dead_show(hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()[:20])
 
     def dead_retry(self, dead_id: str) -> bool:
         """Put it back at the end of its lane, as new; False if there is no such record.

@@ -22,6 +22,7 @@ CHECKS = {
     "lost": "lost",
     "twice": "answered twice",
     "outcome": "exactly one outcome per message",
+    "turns": "exactly one turn per message",
     "order": "effects out of order",
     "grants": "older grant after a newer one",
     "dead": "dead letters without a fault",
@@ -48,6 +49,7 @@ class Logs:
         self.models: list[Line] = []
         self.outcomes: list[Line] = []
         self.dead: list[Line] = []
+        self.seen: list[Line] = []
         for number in range(count):
             self.message(number, START + number * STEP)
         half, end = START + count * STEP / 2, START + count * STEP
@@ -71,15 +73,18 @@ class Logs:
             }
         )
 
-    def call(self, number: int, tag: str, stamp: str, moment: float) -> None:
+    def call(self, number: int, tag: str, stamp: str, moment: float, also: tuple[str, ...] = ()) -> None:
+        """``also``: what joined the turn."""
         content = f"[history] m-999999\nplease answer {tag}"
-        body = {"messages": [{"role": "user", "content": content}]}
-        self.models.append(
-            {"kind": "start", "time": moment, "request": len(self.models), "stamp": stamp, "body": body}
-        )
-        self.models.append(
-            {"kind": "end", "time": moment + 0.05, "request": len(self.models) - 1, "outcome": "done"}
-        )
+        past = [
+            {"role": "user", "content": "please answer m-000000"},
+            {"role": "assistant", "content": "answer to m-000000"},
+        ]
+        joined = [{"role": "user", "content": f"please answer {other}"} for other in also]
+        body = {"messages": [*past, {"role": "user", "content": content}, *joined]}
+        number = self.models[-1]["request"] + 1 if self.models else 1
+        self.models.append({"kind": "start", "time": moment, "request": number, "stamp": stamp, "body": body})
+        self.models.append({"kind": "end", "time": moment + 0.05, "request": number, "outcome": "done"})
 
     def create(
         self, channel: str, made: str, said: str, tag: str, stamp: str, moment: float, **more: Any
@@ -113,7 +118,7 @@ class Logs:
         return line
 
     def write(self, folder: Path) -> Path:
-        for name in ("driver", "simulator", "models", "outcomes", "dead"):
+        for name in ("driver", "simulator", "models", "outcomes", "dead", "seen"):
             text = "".join(json.dumps(line) + "\n" for line in getattr(self, name))
             (folder / f"{name}.jsonl").write_text(text)
         return folder
@@ -135,6 +140,15 @@ class Logs:
                 "alone": alone,
             }
         )
+
+    def forget_call(self, tag: str) -> None:
+        """Take the questions to the model that end with a message out of its log."""
+        gone = {
+            line["request"]
+            for line in self.models
+            if line["kind"] == "start" and tag in line["body"]["messages"][-1]["content"]
+        }
+        self.models = [line for line in self.models if line["request"] not in gone]
 
     def forget_answer(self, number: int) -> str:
         """Take the answer to a message out of the simulator's log; returns the message's id."""
@@ -208,6 +222,23 @@ def dropped(logs: Logs) -> None:
 def steered_into_nothing(logs: Logs) -> None:
     logs.forget_answer(3)
     logs.outcomes[3] |= {"outcome": "steered", "reason": "into.4711"}
+
+
+def asked_in_two_turns(logs: Logs) -> None:
+    """Message 3 is read by the turn of message 5 as well."""
+    logs.call(5, "m-000005", "s5", START + 2.6, also=("m-000003",))
+
+
+def steered_elsewhere(logs: Logs) -> None:
+    """The outcome names a turn that never read it."""
+    logs.forget_answer(3)
+    logs.forget_call("m-000003")
+    logs.call(1, "m-000001", "s1", START + 0.7, also=("m-000003",))
+    logs.outcomes[3] |= {"outcome": "steered", "reason": "into.1050"}
+
+
+def answered_without_a_question(logs: Logs) -> None:
+    logs.forget_call("m-000003")
 
 
 def reordered(logs: Logs) -> None:
@@ -313,7 +344,10 @@ def too_many_429s(logs: Logs) -> None:
         (spoke_unasked, {"twice"}),
         (two_outcome_lines, {"outcome"}),
         (dropped, {"outcome"}),
-        (steered_into_nothing, {"outcome"}),
+        (steered_into_nothing, {"outcome", "turns"}),
+        (asked_in_two_turns, {"turns"}),
+        (steered_elsewhere, {"turns"}),
+        (answered_without_a_question, {"turns"}),
         (reordered, {"order"}),
         (older_grant_asks_the_model_again, {"grants"}),
         (older_grant_sends_again, {"grants"}),
@@ -368,6 +402,8 @@ def test_a_429_by_fault_is_not_the_fleets(tmp_path: Path) -> None:
 def test_absorbed_messages_count_with_the_one_that_was_answered(tmp_path: Path) -> None:
     logs = Logs()
     logs.forget_answer(3)
+    logs.forget_call("m-000003")
+    logs.call(5, "m-000005", "s5", START + 2.65, also=("m-000003",))
     logs.outcomes[3] |= {"outcome": "steered", "reason": "into.1050"}
     assert broken(logs.judge(tmp_path)) == set()
 
@@ -378,7 +414,7 @@ def test_a_repeated_create_that_returns_the_first_message_is_one_message(tmp_pat
     logs.create("200", "1035", "1030", "m-000003", "d3", START + 1.95)
     verdict = logs.judge(tmp_path)
     assert broken(verdict) == set()
-    assert verdict.check(CHECKS["unknown"]).note == "1 lost answers, 0 beyond repair"
+    assert verdict.check(CHECKS["unknown"]).note == "1 lost answers, 0 beyond repair, 0 marked"
 
 
 def test_waiting_for_the_only_process_of_a_kind_counts_from_its_return(tmp_path: Path) -> None:
@@ -409,7 +445,7 @@ def test_a_log_broken_in_the_middle_is_no_evidence(tmp_path: Path) -> None:
 
 def test_the_checker_shares_no_code_with_the_product() -> None:
     folder = Path(str(bench.chaos.checker.__file__)).parent
-    for name in ("checker", "figures", "logs", "verdict", "../openapi"):
+    for name in ("checker", "figures", "forms", "logs", "rich", "seen", "verdict", "../openapi"):
         source = (folder / f"{name}.py").read_text()
         imports = [line for line in source.splitlines() if line.startswith(("import ", "from "))]
         assert not [

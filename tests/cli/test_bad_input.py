@@ -90,6 +90,21 @@ def test_validate_says_the_same_for_programs(shoal: Shoal) -> None:
     assert [issue["path"] for issue in answer["issues"]] == ["channels.discord.dmPolcy"]
 
 
+def test_validate_says_what_an_account_lacks_and_where_to_put_it(shoal: Shoal) -> None:
+    write_config(shoal, "{}")
+    done = shoal.run("config", "validate")
+    assert done.returncode == 0
+    assert "account default: Discord bot token missing" in done.stdout
+    assert "DISCORD_BOT_TOKEN" in done.stdout
+
+
+def test_a_folder_where_the_file_should_be(shoal: Shoal) -> None:
+    (shoal.state_dir / "shoal.json").mkdir(parents=True)
+    done = shoal.run("config", "validate")
+    assert done.returncode == 78
+    assert "found a folder" in done.stderr
+
+
 def test_redis_down(shoal: Shoal) -> None:
     quiet_monitor(shoal)
     done = shoal.run("up", env={"DISCORD_BOT_TOKEN": "x" * 60, "SHOAL_REDIS_URL": "redis://127.0.0.1:1/0"})

@@ -59,6 +59,55 @@ def test_a_refused_message_is_an_error(post: PostOffice, who: Operator) -> None:
         "status", route="POST /channels/{channel_id}/messages", status=403, body=refused, count=50
     )
     timer = work_soon(post)
-    with pytest.raises(ProcessError, match="was not sent"):
+    with pytest.raises(ProcessError, match="did not take the message"):
         send({"target": post.channel, "message": "x"}, who, 10.0)
     timer.join()
+
+
+def test_files_and_posts_go_through_the_lane(post: PostOffice, who: Operator, tmp_path: Path) -> None:
+    """Their bytes wait in the store, so a worker on any host can send them (rule R25)."""
+    (tmp_path / "a.txt").write_text("notes")
+    post.channel = str(post.control.add_channel(post.simulator.guild_id, "ideas", type=15)["id"])
+    timer = work_soon(post)
+    values = {
+        "target": post.channel,
+        "message": "Title\nbody",
+        "media": [str(tmp_path / "a.txt")],
+        "pin": True,
+    }
+    done = send(values, who, 10.0)
+    timer.join()
+    thread = done["thread"]["id"]
+    said = post.control.messages(thread, author="bot")
+    assert [one["content"] for one in said] == ["Title\nbody", ""]
+    assert [file["filename"] for file in said[1]["attachments"]] == ["a.txt"]
+    assert done["result"]["channelId"] == thread
+    assert (done["pinned"], "Pin Messages" in done["warning"]) == (False, True), (
+        "it has no permission for that"
+    )
+
+
+def test_what_is_still_queued_is_not_pinned_and_that_is_said(post: PostOffice, who: Operator) -> None:
+    done = send({"target": post.channel, "message": "later", "pin": True}, who, 0.2)
+    assert (done["queued"], done["pinned"]) == (True, False)
+    assert "not sent yet" in done["warning"]
+
+
+def test_a_message_nobody_knows_of_is_not_called_unsent(post: PostOffice, who: Operator) -> None:
+    """Promise 4: the answer is lost, and the channel cannot be read."""
+    hidden = {"id": post.simulator.bot_id, "type": 1, "allow": "0", "deny": str(1 << 16)}
+    post.control.edit_channel(post.channel, overwrites=[hidden])
+    post.control.fault("drop_answer", route="POST /channels/{channel_id}/messages")
+
+    def work() -> None:
+        post.work()
+        post.clock.advance(30)
+        while post.store.lanes.depth(f"delivery:default:{post.channel}"):
+            post.work()
+
+    timer = threading.Timer(0.3, work)
+    timer.start()
+    with pytest.raises(ProcessError, match="may have been sent"):
+        send({"target": post.channel, "message": "x"}, who, 10.0)
+    timer.join()
+    assert post.sent() == ["x"]

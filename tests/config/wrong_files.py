@@ -226,7 +226,7 @@ ONE_PROBLEM: list[Case] = [
         "neither provider/model",
         "'gpt-5'",
         "",
-        "",
+        "shoal.json line 1",
     ),
     (
         "{ agents: { defaults: { model: { primary: 3 } } } }",

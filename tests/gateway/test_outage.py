@@ -12,7 +12,8 @@ import pytest
 from gateway.buffer import Buffer, Item
 from gateway.events import Kept
 from gateway.holder import AccountHolder
-from gateway.intake import Writer, is_passing
+from gateway.intake import Writer
+from gateway.patience import is_passing
 from shoal.state.records import Record
 from shoal.state.store import Store
 from tests.conftest import RedisServer

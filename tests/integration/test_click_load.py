@@ -15,6 +15,7 @@ import pytest
 from bench.clicks import ClickLoad, by_kind
 from bench.fleet import FleetUnderTest
 from bench.rows.clicks import run
+from bench.rows.races import run as race
 
 pytestmark = pytest.mark.slow
 
@@ -59,3 +60,11 @@ def _keep_dead(fleet: FleetUnderTest, over: threading.Event) -> None:
     while not over.wait(0.1):
         for pid in fleet.pids("worker", "front"):
             os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.timeout(240)
+def test_of_two_people_at_once_exactly_one_uses_a_message_up(tmp_path: Path) -> None:
+    """``spec/outbound.md`` 5.5: siblings retire together, in whichever process; the late one reads so."""
+    races = race(tmp_path / "run", 150)
+    assert races.run > 100, "hardly any two clicks came together"
+    assert (races.won, races.told, races.odd) == (races.run, races.run, [])

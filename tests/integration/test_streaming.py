@@ -6,11 +6,13 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench.fleet import FleetUnderTest
+from bench.rows.streaming import stream, tokens
 
 pytestmark = pytest.mark.slow
 
@@ -74,3 +76,47 @@ def test_a_slow_turn_is_shown_and_answered_once(make_fleet: Callable[..., FleetU
         until(fleet, asked, seen)
         kill(fleet, victim)
         settled(fleet, asked)
+
+
+PARAGRAPHS = [f"Paragraph {number} of an answer in blocks, with some words in it." for number in range(8)]
+BLOCKS: dict[str, Any] = {
+    "channels": {"discord": {"streaming": {"block": {"enabled": True, "coalesce": {"minChars": 40}}}}},
+    "agents": {
+        "defaults": {
+            "blockStreamingChunk": {"minChars": 40, "maxChars": 80},
+            "blockStreamingCoalesce": {"maxChars": 80},
+            "humanDelay": {"mode": "custom", "minMs": 200, "maxMs": 400},
+        }
+    },
+    "messages": {"groupChat": {"visibleReplies": "automatic"}, "responsePrefix": "[bot]"},
+}
+
+
+@pytest.mark.timeout(300)
+def test_an_answer_in_blocks_is_whole_whoever_dies(make_fleet: Callable[..., FleetUnderTest]) -> None:
+    """4.6: a killed worker repeats no block and leaves none out; the prefix is there once."""
+    fleet = make_fleet(BLOCKS)
+    words = [f"{word} " for word in "\n\n".join(PARAGRAPHS).split(" ")]
+    wanted = [f"[bot] {PARAGRAPHS[0]}", *PARAGRAPHS[1:]]
+    slow = {"match": "look it up|cut off", "text": words, "chunk_delay": 0.05}
+    fleet.models.script([slow])
+    for victim in ("", "turns", "back"):
+        asked = str(fleet.control.say("general", f"<@{fleet.bot['id']}> look it up")["id"])
+        if victim:
+            until(fleet, asked, lambda texts: len(texts) >= 2)
+            kill(fleet, victim)
+        until(fleet, asked, lambda texts: len(texts) >= len(wanted))
+        time.sleep(1.0)
+        assert shown(fleet, asked) == wanted, victim
+
+
+@pytest.mark.timeout(300)
+def test_many_answers_stream_at_once_within_the_limits(tmp_path: Path) -> None:
+    """No 429 at all, each preview moves, each final is exact. How old the text is, the bench measures."""
+    count = 80
+    previews, refused, _ = stream(tmp_path / "many", 10, count)
+    assert refused == []
+    assert [preview.final for preview in previews] == 10 * [["".join(tokens(count)).strip()]]
+    assert all(len(preview.shown) >= 3 for preview in previews)
+    newest = [[number for _, number in preview.shown] for preview in previews]
+    assert all(numbers == sorted(numbers) for numbers in newest)

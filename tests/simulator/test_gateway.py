@@ -298,11 +298,15 @@ def test_events_dropped_doubled_delayed(simulator: Simulator) -> None:
     with Wire(simulator) as wire:
         control.fault("gateway_drop_event", event="MESSAGE_CREATE")
         control.say("general", "dropped")
+        control.fault("gateway_drop_event", event="MESSAGE_CREATE", contains="secret")
         control.fault("gateway_duplicate_event", event="MESSAGE_CREATE")
         control.say("general", "twice")
         one, two = wire.wait("MESSAGE_CREATE"), wire.wait("MESSAGE_CREATE")
         assert one["d"] == two["d"]
         assert two["s"] == one["s"] + 1
+        control.say("general", "a secret")
+        control.say("general", "none")
+        assert wire.wait("MESSAGE_CREATE")["d"]["content"] == "none"
         control.fault("gateway_delay_event", event="MESSAGE_CREATE", seconds=0.3)
         control.say("general", "late")
         control.say("general", "later")

@@ -107,6 +107,14 @@ def test_a_dropped_answer_did_happen(simulator: Simulator, send: Any) -> None:
     assert (lost["lost"], lost["status"]) == ("dropped", 200)
 
 
+def test_a_dropped_answer_waits_for_a_request_that_is_done(simulator: Simulator, send: Any) -> None:
+    simulator.control.configure(rate_limits=True, global_limit=1)
+    assert send("within the limit").status_code == 200
+    simulator.control.fault("drop_answer", route="POST /channels/*/messages")
+    assert send("over the limit").status_code == 429
+    assert simulator.control.faults()[0]["fired"] == 0
+
+
 def test_a_refused_request_did_not_happen(simulator: Simulator, send: Any) -> None:
     simulator.control.fault("refuse", contains="poison")
     assert send("fine").status_code == 200

@@ -113,6 +113,30 @@ def test_tools_in_deltas_and_their_results(models: ModelServer, client: openai.O
         ask(client, user("weather?"), results[0])
 
 
+def test_what_was_asked_and_what_a_tool_said_go_into_the_next_call(
+    models: ModelServer, client: openai.OpenAI
+) -> None:
+    models.script(
+        [
+            {"match": r"edit (\w+)", "tool_calls": [{"name": "look", "arguments": {"city": "{1}"}}]},
+            {
+                "match": r"edit (\w+)",
+                "after_tool": r"found (\d+)",
+                "tool_calls": [{"name": "look", "arguments": {"city": "{1}, {tool}"}}],
+            },
+            {"after_tool": ".", "text": "no edit"},
+        ]
+    )
+    first = ask(client, user("edit Rome"), tools=TOOLS).choices[0].message
+    assert json.loads(first.tool_calls[0].function.arguments) == {"city": "Rome"}
+    result = {"role": "tool", "tool_call_id": first.tool_calls[0].id, "content": "found 17"}
+    said = first.model_dump(exclude_none=True)
+    second = ask(client, user("edit Rome"), said, result, tools=TOOLS).choices[0].message
+    assert json.loads(second.tool_calls[0].function.arguments) == {"city": "Rome, 17"}
+    other = ask(client, user("look at Rome"), said, result, tools=TOOLS).choices[0].message
+    assert other.content == "no edit", "with both, match must fit as well"
+
+
 def test_steps_are_used_up_in_order(models: ModelServer, client: openai.OpenAI) -> None:
     models.script([{"text": "one"}, {"text": "two", "times": 2}])
     said = [ask(client, user("x")).choices[0].message.content for _ in range(4)]

@@ -128,6 +128,16 @@ def test_length_counts_code_points(send: Any) -> None:
     assert send({"content": "🐟" * 2001}).status_code == 400
 
 
+def test_a_poll_is_shown_with_its_message(simulator: Simulator, send: Any) -> None:
+    media = [{"poll_media": {"text": word}} for word in ("yes", "no")]
+    poll = {"question": {"text": "Or not?"}, "answers": media, "duration": 1}
+    made = send({"poll": poll}).json()["poll"]
+    assert made["question"] == {"text": "Or not?"}
+    assert [answer["answer_id"] for answer in made["answers"]] == [1, 2]
+    assert made["results"] == {"answer_counts": [], "is_finalized": False}
+    assert simulator.control.messages("general")[-1]["poll"] == made
+
+
 def test_a_nonce_is_kept_for_its_window_only(simulator: Simulator, send: Any) -> None:
     body = {"content": "once", "nonce": "abc", "enforce_nonce": True}
     with Wire(simulator) as wire:

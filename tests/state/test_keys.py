@@ -17,7 +17,17 @@ from shoal.state.store import Store
 from tests.state.scenarios import all_scenarios
 from tests.state.support import MESSAGE
 
-ELSEWHERE = {"forced", "identify", "limiter", "model-fails", "model-rest", "stuck", "stuck-look"}
+ELSEWHERE = {
+    "circuit",
+    "circuit-fails",
+    "forced",
+    "identify",
+    "limiter",
+    "model-fails",
+    "model-rest",
+    "stuck",
+    "stuck-look",
+}
 """Families that are written by no scenario of these tests."""
 ENDLESS = {
     *(family.name for family in FAMILIES if family.ttl in ("none", "with the lane", "with the head")),

@@ -47,13 +47,23 @@ def test_the_first_outcome_wins_and_notes_tell_the_story(store: Store) -> None:
 def test_chatter_is_counted_but_not_stored(store: Store) -> None:
     ids = [str(int(MESSAGE) + number) for number in range(130)]
     for message in ids:
-        assert store.ledger.close("default", message, Verdict.DROPPED, "no mention")
+        assert store.ledger.close("default", message, Verdict.DROPPED, "mention-required")
     stored = sum(store.ledger.explain("default", message) is not None for message in ids)
     day = store.now_ms() // 86_400_000
     counters = store.ledger.counters("default", day)
     assert counters["dropped"] == stored
     assert counters["dropped"] + counters.get("chatter", 0) == 130
     assert 50 <= stored < 130, "the loop takes well under two seconds"
+
+
+def test_what_was_said_to_the_bot_is_stored_however_much_chatter_there_is(store: Store) -> None:
+    """Promise 1: a press that came too late is explained, also in a second full of the bot's own messages."""
+    ids = [str(int(MESSAGE) + number) for number in range(200)]
+    for message in ids[:130]:
+        store.ledger.close("default", message, Verdict.DROPPED, "own-message")
+    for message in ids[130:]:
+        store.ledger.close("default", message, Verdict.DROPPED, "component-expired")
+    assert all(store.ledger.explain("default", message) is not None for message in ids[130:])
 
 
 def test_reasons_of_one_word_are_counted(store: Store) -> None:

@@ -15,7 +15,7 @@ from shoal.discord.retry import NO_RETRY
 from shoal.discord.transport import Transport
 from shoal.simulator.server import Simulator
 from shoal.state.effects import Effect, Push
-from tasks.early import Early, waiting_turns
+from tasks.early import Early, Waiting, waiting_turns
 from tests.workers.agent.support.turns import request
 from tests.workers.sessions.helpers import ANN, View, event, message
 from workers.sessions.ack import AckSettings
@@ -35,13 +35,17 @@ class Room:
         )
         self.rest = Rest(self.transport, retry=NO_RETRY)
         self.channel = str(self.control.add_channel(discord.guild_id, "early")["id"])
-        self.types, self.settled = True, False
+        self.types, self.settled, self.removed = True, False, False
         self.early = Early(
             lambda _account: self.rest,
             lambda _account: self.rest,
             types=lambda _request: self.types,
             settled=lambda _request: self.settled,
+            removed=lambda _waiting: self.removed,
         )
+
+    def offer(self, *requests: TurnRequest) -> None:
+        self.early.offer([Waiting(each, "session:main", f"default.{each.message_id}") for each in requests])
 
     def say(self, **changes: Any) -> TurnRequest:
         said = str(self.control.say(self.channel, "hi")["id"])
@@ -77,32 +81,43 @@ def until(true: Callable[[], bool]) -> None:
 
 def test_it_is_seen_at_once(room: Room) -> None:
     wanted = room.say()
-    room.early.offer([wanted])
+    room.offer(wanted)
     until(lambda: room.seen(wanted) == (["👀"], 1))
 
 
 def test_what_has_no_acknowledgement_types_only_and_the_other_way_round(room: Room) -> None:
     silent = room.say(ack="")
-    room.early.offer([silent])
+    room.offer(silent)
     until(lambda: room.seen(silent) == ([], 1))
     room.types = False
     plain = room.say()
-    room.early.offer([plain])
+    room.offer(plain)
     until(lambda: room.seen(plain) == (["👀"], 1))
 
 
 def test_what_is_answered_meanwhile_shows_nothing(room: Room) -> None:
     room.settled = True
     late = room.say()
-    room.early.offer([late])
+    room.offer(late)
     time.sleep(0.3)
     assert room.seen(late) == ([], 0)
+
+
+def test_a_turn_that_ended_meanwhile_keeps_no_acknowledgement(room: Room) -> None:
+    """Its own was removed before this one was there; nobody else would take it away."""
+    room.removed = True
+    late = room.say()
+    room.offer(late)
+    until(
+        lambda: bool(room.control.requests(route="DELETE /channels/{channel_id}/messages/{message_id}/reac"))
+    )
+    assert room.seen(late) == ([], 1)
 
 
 def test_trouble_costs_only_itself(room: Room) -> None:
     room.control.fault("status", route="PUT *", status=500, count=1)
     first, second = room.say(), room.say()
-    room.early.offer([first, second])
+    room.offer(first, second)
     until(lambda: room.seen(second)[0] == ["👀"])
     assert room.seen(first)[0] == []
 
@@ -117,4 +132,6 @@ def test_only_messages_of_busy_conversations_wait(depth: int, waits: int) -> Non
     effects: list[Effect] = [
         effect for effect in admit(event(message()), view).effects if isinstance(effect, Push)
     ]
-    assert len(waiting_turns(effects)) == waits
+    found = waiting_turns(effects)
+    assert len(found) == waits
+    assert all(each.lane == "session:agent:main:main" and each.identity for each in found)

@@ -35,7 +35,10 @@ def picture(
     Raises:
         ActionError: none is named, it cannot be read, is too large or something else.
     """
-    source = args.text(*SOURCES)
+    sources = args.raw(*SOURCES)
+    if isinstance(sources, list) and len(sources) != 1:
+        raise ActionError(f"media names {len(sources)} files; it must be one.")
+    source = str(sources[0]) if isinstance(sources, list) else args.text(*SOURCES)
     try:
         file = context.read(source, most=most, whose=whose)
     except FileRefused as error:

@@ -112,7 +112,7 @@ def _say(thread_id: str, chunks: Sequence[str], context: ActionContext) -> Json:
             return {
                 "partial": True,
                 "warning": f"The thread was made; {len(sent)} of {len(chunks)} messages are in it.",
-                "initialMessageError": str(error),
+                "initialMessageError": error.message,
                 "initialMessageDelivery": {
                     "delivered": len(sent), "total": len(chunks), "messageIds": sent,
                     "failedMayBeDelivered": error.ambiguous,

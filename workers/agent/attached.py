@@ -22,7 +22,8 @@ from shoal.state.media import file_ready, speech_ready
 from shoal.state.records import Grant, Record
 from shoal.state.steps import Park
 from shoal.state.store import Store
-from workers.agent.journal import Journal, Looked
+from workers.agent.entries import Looked
+from workers.agent.journal import Journal
 from workers.media.files import MediaFile, file_key, files_of, look
 from workers.media.images import unfit
 from workers.media.kinds import is_image

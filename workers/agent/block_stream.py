@@ -26,7 +26,8 @@ from shoal.state.effects import Effect, Push
 from workers.agent.blocks import BlockRules, block_end, block_text, chunk_ends, text_behind, whole_answer
 from workers.agent.context import TurnContext
 from workers.agent.drafts import partial_text
-from workers.agent.journal import Answered, Journal, Told
+from workers.agent.entries import Answered, Told
+from workers.agent.journal import Journal
 from workers.agent.sanitize import Cleaned, clean_answer
 from workers.agent.silence import strip_heartbeat
 

@@ -17,7 +17,8 @@ from shoal.base.logging import get_logger
 from shoal.state.steps import Park
 from workers.access.tool_policy import ToolPolicy
 from workers.agent.context import TurnContext, TurnInterrupted
-from workers.agent.journal import Finished, Journal, SentRecord, Started, Waiting
+from workers.agent.entries import Finished, SentRecord, Started, Waiting
+from workers.agent.journal import Journal
 from workers.agent.presence import Presence
 from workers.agent.providers.base import ToolCall
 from workers.agent.results import TurnDeps
@@ -140,7 +141,7 @@ class Calls:
             raise
         except ShoalError as error:
             log.warning("tool failed", tool=tool.name, code=error.code, error=error)
-            return _error(f"{tool.name} failed: {error}")
+            return _error(f"{tool.name} failed: {error.message}")
         except Exception as error:  # a bug in a tool must not end the turn; the log has the trace
             log.exception("tool broke", tool=tool.name)
             return _error(f"{tool.name} failed with an internal error ({type(error).__name__}).")

@@ -27,8 +27,9 @@ from shoal.state.records import Grant, Record
 from shoal.state.steps import Commit
 from workers.agent.blocks import BlockRules, rest_of
 from workers.agent.closing import Closing
+from workers.agent.entries import Answered
 from workers.agent.final_files import FinalFiles, without_files
-from workers.agent.journal import Answered, Journal
+from workers.agent.journal import Journal
 from workers.agent.kept import kept_lines
 from workers.agent.models import AllModelsFailedError
 from workers.agent.outcomes import all_dropped, others_settled
@@ -193,11 +194,13 @@ class Ending:
         return Commit(all_dropped(self.request, reason), f"dropped · {reason}")
 
     def begun(self) -> Commit:
-        """A bare ``/new``: the conversation begins afresh, and its sender reads so."""
-        request = self.request
+        """A bare ``/new``: the conversation begins afresh; its sender reads so, and a chosen model."""
+        request, language = self.request, language_of(self.request.text)
+        chosen = request.model_override
+        text = say("session-new-model", language, model=chosen) if chosen else say("session-new", language)
         told = SendOutcome(request.message_id, str(Verdict.COMMAND), "new")
         send = msgspec.structs.replace(
-            self._send(say("session-new", language_of(request.text)), plain=True),
+            self._send(text, plain=True),
             reply_to=request.message_id,
             max_age_s=NOTICE_MAX_AGE_S,
             outcomes=(told,),

@@ -13,6 +13,7 @@ from shoal.state.lanes import Lanes
 from shoal.state.records import Grant, Record
 from shoal.state.steps import Park
 from workers.agent.attached import Attached
+from workers.agent.entries import Edited, GaveWay, Steered
 from workers.agent.finish import Ending
 from workers.agent.joining import (
     collected_text,
@@ -24,7 +25,7 @@ from workers.agent.joining import (
     steered_text,
     tells,
 )
-from workers.agent.journal import Edited, GaveWay, Journal, Steered
+from workers.agent.journal import Journal
 from workers.agent.profile import AgentProfile
 from workers.sessions.changes import apply_changes
 from workers.sessions.records import TurnRequest, decode_turn

@@ -27,10 +27,11 @@ from workers.agent.attached import Attached
 from workers.agent.block_stream import Blocks
 from workers.agent.calls import MAX_ROUNDS, Calls, bounded_calls
 from workers.agent.context import TurnContext, TurnOverdue, TurnStopped, TurnStuck
+from workers.agent.entries import Answered, Edited, Heard, Refused
 from workers.agent.final_files import final_files
 from workers.agent.finish import Ending
 from workers.agent.incoming import Incoming
-from workers.agent.journal import Answered, Edited, Heard, Journal, Refused
+from workers.agent.journal import Journal
 from workers.agent.models import MODEL_STEP_S, AllModelsFailedError, Answer, candidates
 from workers.agent.opening import open_turn, placed, with_model
 from workers.agent.presence import Presence, left_behind

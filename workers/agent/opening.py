@@ -16,7 +16,8 @@ from shoal.state.records import Grant, Record
 from shoal.state.steps import Commit, Step
 from shoal.state.store import Store
 from workers.agent.context import TurnContext
-from workers.agent.journal import Journal, Opened
+from workers.agent.entries import Opened
+from workers.agent.journal import Journal
 from workers.agent.past import Past
 from workers.agent.profile import AgentProfile
 from workers.agent.results import TurnDeps

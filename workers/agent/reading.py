@@ -14,8 +14,9 @@ from shoal.base.logging import get_logger
 from workers.agent.calls import MAX_ROUNDS
 from workers.agent.compaction import summarise
 from workers.agent.context import TurnContext
+from workers.agent.entries import Compacted
 from workers.agent.finish import Ending
-from workers.agent.journal import Compacted, Journal
+from workers.agent.journal import Journal
 from workers.agent.models import GUIDE, MODEL_STEP_S
 from workers.agent.past import Past
 from workers.agent.pictures import blinded, pictures_of

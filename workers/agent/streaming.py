@@ -23,7 +23,8 @@ from shoal.base.logging import get_logger
 from shoal.state.effects import Effect
 from workers.agent.context import TurnContext
 from workers.agent.drafts import draft_text, label_of, partial_text, tool_line, whole_blocks
-from workers.agent.journal import Answered, Journal, Previewed
+from workers.agent.entries import Answered, Previewed
+from workers.agent.journal import Journal
 from workers.delivery.previews import PreviewEnd, PreviewUpdate, closed, end_push, update_slot
 from workers.sessions.records import TurnRequest
 
@@ -36,6 +37,8 @@ FIRST_CHARS = 30
 """A partial preview begins with so much text."""
 WORK_S = 5.0
 """A progress draft appears so long after the first piece of work, or at the second."""
+LOOK_S = 0.2
+"""The text is looked at so often at most: tokens come faster, and each look reads all of it."""
 DISCORD_CHARS = 2000
 QUIET_TOOLS = frozenset({"message", "discord"})
 """What these do is seen anyway."""
@@ -74,9 +77,14 @@ class StreamSettings:
 
 @dataclass
 class _Seen:
-    """What has happened in this turn, as far as a preview tells it."""
+    """What has happened in this turn, as far as a preview tells it.
+
+    Attributes:
+        said: by the model in its present answer; ``read``: so much of it is in ``text``.
+    """
 
     said: str = ""
+    read: int = 0
     text: str = ""
     blocks: int = 0
     lines: list[str] = field(default_factory=list)
@@ -119,7 +127,7 @@ class Stream:
         self._answers: str | None = None
         self._first = 1 if self._set.mode == "block" else self._generation
         self._shown = ""
-        self._written = float("-inf")
+        self._written = self._looked = float("-inf")
         if not self._over:
             self._remember()
 
@@ -128,10 +136,11 @@ class Stream:
     def asking(self) -> None:
         """The model is about to be asked: what it says next is a message of its own."""
         with self._lock:
+            self._take_in()
             if self._set.mode == "block" and self._seen.text and not self._over:
                 self._flush()
                 self._next()
-            self._seen.said, self._seen.blocks = "", 0
+            self._seen.said, self._seen.read, self._seen.blocks = "", 0, 0
 
     def asked(self, model: ModelRef) -> None:
         """Which one is asked is not shown."""
@@ -147,7 +156,7 @@ class Stream:
     def restarted(self) -> None:
         """What was said does not count: another model begins anew."""
         with self._lock:
-            self._seen.said, self._seen.blocks = "", 0
+            self._seen.said, self._seen.read, self._seen.blocks = "", 0, 0
 
     def said(self, text: str) -> None:
         """Some of the answer arrived. A progress draft shows nothing of it."""
@@ -155,12 +164,7 @@ class Stream:
             return
         with self._lock:
             self._seen.said += text
-            fresh = partial_text(self._seen.said)
-            if self._set.mode == "block":
-                fresh = self._blocks(fresh)
-            if fresh and not self._seen.text.startswith(fresh):  # a shorter beginning would flicker
-                self._seen.text = fresh
-                self._plan()
+            self._plan()
 
     def using(self, tool: str, arguments: str) -> None:
         """A tool is about to run."""
@@ -212,6 +216,17 @@ class Stream:
             self._seen.first_work = time.monotonic()
         self._seen.works += 1
 
+    def _take_in(self) -> None:
+        """What was said since is part of the text now."""
+        if self._seen.read == len(self._seen.said):
+            return
+        self._seen.read = len(self._seen.said)
+        fresh = partial_text(self._seen.said)
+        if self._set.mode == "block":
+            fresh = self._blocks(fresh)
+        if fresh and not self._seen.text.startswith(fresh):  # a shorter beginning would flicker
+            self._seen.text = fresh
+
     def _blocks(self, fresh: str) -> str:
         self._seen.blocks = whole_blocks(
             fresh,
@@ -224,6 +239,7 @@ class Stream:
 
     def _content(self) -> str:
         """What is to be seen now; empty: nothing, or nothing yet."""
+        self._take_in()
         seen = self._seen
         progress = self._set.mode == "progress"
         started = seen.works >= 2 or (seen.works == 1 and self._in_s() <= 0)
@@ -252,21 +268,26 @@ class Stream:
         """See to it that the newest text is written when it is due."""
         if self._over:
             return
-        wait = self._written + self._set.throttle_s - time.monotonic()
-        if not self._content():
-            if self._seen.works != 1:
-                return
-            wait = max(wait, self._in_s())
-        if wait <= 0:
+        now = time.monotonic()
+        due = max(self._written + self._set.throttle_s, self._looked + min(LOOK_S, self._set.throttle_s))
+        if due > now:
+            self._plan_at(due)
+            return
+        self._looked = now
+        if self._content():
             self._cancel()
             self._flush()
-            return
+        elif self._seen.works == 1 and self._in_s() > 0:
+            self._plan_at(now + self._in_s())
+
+    def _plan_at(self, due: float) -> None:
+        """Look again at this time, if nothing does before."""
         if self._timer is not None:
-            if self._timer_at <= time.monotonic() + wait + 0.01:
+            if self._timer_at <= due + 0.01:
                 return
             self._cancel()
-        self._timer_at = time.monotonic() + wait
-        self._timer = threading.Timer(wait + 0.001, self._due)
+        self._timer_at = due
+        self._timer = threading.Timer(max(0.0, due - time.monotonic()) + 0.001, self._due)
         self._timer.daemon = True
         self._timer.start()
 

@@ -3,13 +3,12 @@
     parse the id ─▶ is it remembered? ─▶ may this person talk here? ─▶ may he press this one?
         ─▶ first of all clicks? (Redis decides) ─▶ answer, and a turn in the conversation it belongs to
 
-A refusal never uses a control up, and only the one who pressed sees it. The control that was
-used is greyed out by the answer itself.
+A refusal never uses a control up, and only the one who pressed sees it. What was used up is
+greyed out by the answer itself; a reusable control beside it stays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -25,6 +24,7 @@ from workers.access.senders import admit
 from workers.components.custom_ids import group_of, parse_control
 from workers.components.encode import modal_data
 from workers.components.entries import ControlEntry, FormEntry, decode_entry
+from workers.components.greying import greyed
 from workers.components.interaction import FORM, Interaction
 from workers.components.told import told_of_control, told_of_form
 from workers.delivery.texts import Language, say
@@ -36,9 +36,6 @@ from workers.sessions.view import AdmissionView
 from workers.sessions.wire import Snapshot, User, WireMessage
 
 __all__ = ["ClickAnswer", "answer_click"]
-
-INTERACTIVE = frozenset({2, 3, 5, 6, 7, 8})
-LINK_STYLES = frozenset({5, 6})
 
 Json = dict[str, Any]
 
@@ -76,8 +73,9 @@ def answer_click(
     language: Language = "zh" if interaction.locale.startswith("zh") else "en"
     raw = controls.look(event.account, group, wanted)
     entry = _entry(raw)
+    lasting = controls.reusable(event.account, group)
     if entry is None:
-        return _expired(event, interaction, language)
+        return _expired(event, interaction, language, lasting)
     arrival = _arrival(event, interaction, entry, view)
     refused = _refusal(arrival, entry, view)
     if refused:
@@ -85,12 +83,12 @@ def answer_click(
     if isinstance(entry, ControlEntry) and entry.kind == "form-trigger":
         form = _entry(controls.look(event.account, group, entry.form))
         if not isinstance(form, FormEntry):
-            return _expired(event, interaction, language)
+            return _expired(event, interaction, language, lasting)
         return ClickAnswer(InteractionCallback.MODAL, modal_data(form), "form shown")
     taken = controls.take(event.account, group, wanted, interaction.id)
     if taken.how != "taken":
-        return _expired(event, interaction, language)
-    return _taken(arrival, interaction, entry, view)
+        return _expired(event, interaction, language, lasting)
+    return _taken(arrival, interaction, entry, view, lasting)
 
 
 def _entry(raw: bytes | None) -> ControlEntry | FormEntry | None:
@@ -139,16 +137,22 @@ def _refusal(arrival: Arrival, entry: ControlEntry | FormEntry, view: AdmissionV
 
 
 def _taken(
-    arrival: Arrival, interaction: Interaction, entry: ControlEntry | FormEntry, view: AdmissionView
+    arrival: Arrival,
+    interaction: Interaction,
+    entry: ControlEntry | FormEntry,
+    view: AdmissionView,
+    lasting: frozenset[str],
 ) -> ClickAnswer:
     admission = start_turn(arrival, view, clicked_on=interaction.message_id)
     if entry.reusable or not interaction.components:
         return ClickAnswer(InteractionCallback.DEFERRED_UPDATE_MESSAGE, None, "clicked", admission=admission)
-    data = {"components": [_greyed(component) for component in interaction.components]}
+    data = {"components": [greyed(component, lasting) for component in interaction.components]}
     return ClickAnswer(InteractionCallback.UPDATE_MESSAGE, data, "clicked", admission=admission)
 
 
-def _expired(event: InboundEvent, interaction: Interaction, language: Language) -> ClickAnswer:
+def _expired(
+    event: InboundEvent, interaction: Interaction, language: Language, lasting: frozenset[str]
+) -> ClickAnswer:
     """Used up, or too old: say so, and grey the controls out so that nobody else tries."""
     text = say("form-expired" if interaction.type == FORM else "component-expired", language)
     reason = AdmissionReason.COMPONENT_EXPIRED
@@ -156,12 +160,13 @@ def _expired(event: InboundEvent, interaction: Interaction, language: Language) 
     if not interaction.components:
         kind = InteractionCallback.CHANNEL_MESSAGE_WITH_SOURCE
         return ClickAnswer(kind, _ephemeral(text), "expired", admission=told)
-    data = {"components": [_greyed(component) for component in interaction.components]}
+    data = {"components": [greyed(component, lasting) for component in interaction.components]}
     return ClickAnswer(InteractionCallback.UPDATE_MESSAGE, data, "expired", whisper=text, admission=told)
 
 
 def _denied(event: InboundEvent, interaction: Interaction, language: Language, reason: str) -> ClickAnswer:
-    outcome = Outcome(event.account, interaction.id, "dropped", reason)
+    # a reason of its own: a press is never mere chatter, whose drops are not all stored
+    outcome = Outcome(event.account, interaction.id, "dropped", f"click-{reason}")
     return ClickAnswer(
         InteractionCallback.CHANNEL_MESSAGE_WITH_SOURCE,
         _ephemeral(say("component-denied", language)),
@@ -172,17 +177,3 @@ def _denied(event: InboundEvent, interaction: Interaction, language: Language, r
 
 def _ephemeral(text: str) -> Json:
     return {"content": text, "flags": int(MessageFlags.EPHEMERAL)}
-
-
-def _greyed(component: Mapping[str, Any]) -> Json:
-    """A component with every control in it disabled; links stay."""
-    made = dict(component)
-    kind = made.get("type")
-    if kind in INTERACTIVE and not (kind == 2 and made.get("style") in LINK_STYLES):
-        made["disabled"] = True
-    inner = made.get("components")
-    if isinstance(inner, list):
-        made["components"] = [_greyed(one) for one in inner if isinstance(one, dict)]
-    if isinstance(made.get("accessory"), dict):
-        made["accessory"] = _greyed(made["accessory"])
-    return made

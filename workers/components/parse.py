@@ -13,6 +13,7 @@ from typing import Any
 from workers.components.forms import parse_form
 from workers.components.reader import Reader, SpecError
 from workers.components.spec import (
+    ATTACHMENT,
     Actions,
     Block,
     Button,
@@ -39,7 +40,6 @@ MAX_COMPONENTS = 40
 STYLES: tuple[ButtonStyle, ...] = ("primary", "secondary", "success", "danger", "link")
 SELECTS: tuple[SelectType, ...] = ("string", "user", "role", "mentionable", "channel")
 CALLBACKS: tuple[CallbackKind, ...] = ("command", "callback")
-ATTACHMENT = "attachment://"
 
 
 def parse_spec(raw: Any, path: str = "components") -> Spec:
@@ -70,7 +70,8 @@ def parse_spec(raw: Any, path: str = "components") -> Spec:
     )
     if not made.text and not made.blocks and made.form is None:
         raise spec.fail("must include at least one block, text, or modal trigger")
-    if len(made.file_names) > 1:
+    shown = {block.name for block in made.blocks if isinstance(block, FileBlock)}
+    if len(shown) > 1:
         raise spec.at("blocks").fail("support a single file. Use media-gallery for multiple files")
     _fits(made, spec)
     return made
@@ -78,23 +79,17 @@ def parse_spec(raw: Any, path: str = "components") -> Spec:
 
 def _fits(made: Spec, spec: Reader) -> None:
     """Discord's bounds on the whole: 40 components, 4,000 characters of text."""
-    count, chars = 1 + bool(made.text), len(made.text)
-    rows = 0
+    count = 1 + bool(made.text)
     for block in made.blocks:
         if isinstance(block, Section):
             count += 2 + len(block.texts)
-            chars += sum(map(len, block.texts))
-        elif isinstance(block, Actions):
-            count += 1 + (len(block.buttons) or 1)
-            rows += 1
         else:
-            count += 1
-            chars += len(block.text) if isinstance(block, TextBlock) else 0
+            count += 1 + (len(block.buttons) or 1) if isinstance(block, Actions) else 1
     count += 2 if made.form is not None else 0
     if count > MAX_COMPONENTS:
         raise spec.fail(f"makes {count} components; Discord shows at most {MAX_COMPONENTS}")
-    if chars > MAX_TEXT:
-        raise spec.fail(f"has {chars} characters of text; at most {MAX_TEXT} are possible")
+    if made.chars > MAX_TEXT:
+        raise spec.fail(f"has {made.chars} characters of text; at most {MAX_TEXT} are possible")
 
 
 def _block(reader: Reader) -> Block:

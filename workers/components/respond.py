@@ -1,8 +1,14 @@
 """Sending the answer of a click within Discord's three seconds, whoever else has answered already.
 
-Where the gateway's back-stop was first (40060, rule R10), its deferral has bought time: what was to be
-shown is edited in or whispered instead. Only a form can no longer be opened then, and the person is
-asked to press again.
+    40060           the gateway's back-stop was first (rule R10) and has bought time: what was to be shown is
+                    edited in or whispered. Only a form can no longer be opened: press again
+    10062           too late: Discord has told the person that it failed. The message is greyed out by an
+                    ordinary edit, since its control is used up; nothing can be whispered
+    other refusals  of an update: the click is acknowledged without it
+
+In each case the click counts, and what came of its answer stands in ``shoal explain``. Tokens of interactions
+end after 15 minutes. Turns never answer through them, but in the channel: a click that waited long is
+answered all the same.
 """
 
 from __future__ import annotations
@@ -15,6 +21,7 @@ from shoal.base.logging import get_logger
 from shoal.discord.codes import ALREADY_ACKNOWLEDGED, UNKNOWN_INTERACTION
 from shoal.discord.errors import DiscordError
 from shoal.discord.interactions import InteractionCalls
+from shoal.discord.rest import Rest
 from shoal.discord.wire import InteractionCallback, MessageFlags
 from workers.components.clicks import ClickAnswer
 from workers.components.interaction import Interaction
@@ -24,34 +31,54 @@ __all__ = ["respond"]
 
 log = get_logger(__name__)
 
+Json = dict[str, Any]
 
-def respond(calls: InteractionCalls, interaction: Interaction, answer: ClickAnswer) -> None:
-    """Answer, then whisper.
+
+def respond(rest: Rest, interaction: Interaction, answer: ClickAnswer) -> str:
+    """Answer, then whisper; returns what stood in the way, empty if nothing did.
 
     Raises:
         DiscordError, TransportError: it may be tried again; nobody has answered yet.
     """
+    calls = InteractionCalls(rest)
     try:
-        calls.create_interaction_response(
-            interaction.id, interaction.token, type=answer.type, data=answer.data
-        )
+        said = _acknowledge(calls, interaction, answer)
     except DiscordError as error:
         if error.json_code == UNKNOWN_INTERACTION:
             log.warning("a click was answered too late", interaction=interaction.id)
-            return  # Discord has told the person; what he clicked still counts
+            _edit_message(rest, interaction, answer)
+            return f"too late to answer ({UNKNOWN_INTERACTION})"
         if error.json_code != ALREADY_ACKNOWLEDGED:
             raise
-        _afterwards(calls, interaction, answer)
-        return
+        _afterwards(rest, interaction, answer)
+        return f"somebody else answered first ({ALREADY_ACKNOWLEDGED})"
     if answer.whisper:
         _whisper(calls, interaction, answer.whisper)
+    return said
 
 
-def _afterwards(calls: InteractionCalls, interaction: Interaction, answer: ClickAnswer) -> None:
-    """The gateway's deferral is out: show what was to be shown by other means."""
-    data = answer.data or {}
-    if answer.type == InteractionCallback.UPDATE_MESSAGE:
-        _softly(lambda: calls.edit_original_response(interaction.application_id, interaction.token, data))
+def _acknowledge(calls: InteractionCalls, interaction: Interaction, answer: ClickAnswer) -> str:
+    """Send the answer, without its update where Discord finds fault with that; empty if that was not so."""
+    try:
+        _send(calls, interaction, answer.type, answer.data)
+    except DiscordError as error:
+        update = answer.type == InteractionCallback.UPDATE_MESSAGE
+        if not update or error.status != 400 or error.json_code == ALREADY_ACKNOWLEDGED:
+            raise
+        log.warning("a message could not be greyed out", interaction=interaction.id, error=error)
+        _send(calls, interaction, InteractionCallback.DEFERRED_UPDATE_MESSAGE, None)
+        return f"acknowledged without changing the message ({error.json_code or error.status})"
+    return ""
+
+
+def _send(calls: InteractionCalls, interaction: Interaction, kind: int, data: Json | None) -> None:
+    calls.create_interaction_response(interaction.id, interaction.token, type=kind, data=data)
+
+
+def _afterwards(rest: Rest, interaction: Interaction, answer: ClickAnswer) -> None:
+    """A deferral is out: show what was to be shown by other means."""
+    calls, data = InteractionCalls(rest), answer.data or {}
+    _edit_message(rest, interaction, answer)
     if answer.type == InteractionCallback.MODAL:
         _whisper(
             calls, interaction, say("press-again", "zh" if interaction.locale.startswith("zh") else "en")
@@ -60,6 +87,14 @@ def _afterwards(calls: InteractionCalls, interaction: Interaction, answer: Click
         _whisper(calls, interaction, str(data.get("content") or ""))
     elif answer.whisper:
         _whisper(calls, interaction, answer.whisper)
+
+
+def _edit_message(rest: Rest, interaction: Interaction, answer: ClickAnswer) -> None:
+    """An update as an ordinary edit: the message is ours, and no token is needed that may have ended."""
+    if answer.type != InteractionCallback.UPDATE_MESSAGE:
+        return
+    components = (answer.data or {}).get("components") or []
+    _softly(lambda: rest.edit_message(interaction.channel_id, interaction.message_id, components=components))
 
 
 def _whisper(calls: InteractionCalls, interaction: Interaction, text: str) -> None:

@@ -1,15 +1,15 @@
 """The components of one message: what goes to Discord, and what is remembered of it.
 
-Two ways in: a description (:mod:`workers.components.parse`), whose controls are ours, and raw components
-in Discord's own form, which are passed on and answer to nobody. Ids of the system may stand in
-neither (rule R16).
+Three ways in: a description (:mod:`workers.components.parse`) or a card without Discord's words
+(:mod:`workers.components.presentation`), whose controls are ours, and raw components in Discord's own form,
+which are passed on and answer to nobody. Ids of the system may stand in none (rule R16).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from shoal.discord.wire import MessageFlags
@@ -18,12 +18,15 @@ from workers.components.custom_ids import reserved_ids
 from workers.components.encode import Origin, encode_spec
 from workers.components.entries import encode_entry
 from workers.components.parse import parse_spec
+from workers.components.presentation import parse_presentation
 from workers.components.reader import SpecError
+from workers.components.spec import ATTACHMENT, Spec, TextBlock
 
-__all__ = ["ComponentSettings", "Made", "make_components"]
+__all__ = ["ComponentSettings", "Made", "make_components", "make_presentation"]
 
-ACTION_ROW = 1
+ACTION_ROW, FILE, CONTAINER = 1, 13, 17
 MAX_ROWS = 5
+MAX_TEXT = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +40,42 @@ class ComponentSettings:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """``flags`` with the one of components v2 where there is no place for text; ``controls`` to remember."""
+    """What a send with components is made of.
 
-    components: tuple[dict[str, Any], ...]
-    flags: int
-    controls: Controls | None
+    Attributes:
+        flags: the one of components v2, where there is no place for text.
+        controls: what is remembered of what can be pressed.
+        file_names: files of the message that the components show, each once.
+        text: the message's text, where it is no components v2.
+    """
+
+    components: tuple[dict[str, Any], ...] = ()
+    flags: int = 0
+    controls: Controls | None = None
     file_names: tuple[str, ...] = ()
+    text: str = ""
+
+    def showing(self, name: str) -> Made:
+        """The same with a file, where no block shows it yet: it is the last thing in the container."""
+        if not self.flags or self.file_names or not name:
+            return self
+        block = {"type": FILE, "file": {"url": f"{ATTACHMENT}{name}"}}
+        [*others, last] = self.components
+        if last.get("type") == CONTAINER:
+            boxed = {**last, "components": [*last["components"], block]}
+            return replace(self, components=(*others, boxed), file_names=(name,))
+        return replace(self, components=(*self.components, block), file_names=(name,))
 
 
-def make_components(raw: Any, origin: Origin, settings: ComponentSettings, *, text: str = "") -> Made:
+def make_components(
+    raw: Any, origin: Origin, settings: ComponentSettings, *, text: str = "", with_file: bool = False
+) -> Made:
     """The components a caller asked for.
 
     Args:
         raw: a description, its JSON text, or a list of raw components.
         text: the message's own text; with components v2 it leads the container.
+        with_file: a file goes with the message.
 
     Raises:
         SpecError: they cannot be made, or are switched off.
@@ -65,6 +90,29 @@ def make_components(raw: Any, origin: Origin, settings: ComponentSettings, *, te
     if isinstance(raw, Sequence) and not isinstance(raw, str | bytes):
         return _raw(raw, text)
     spec = parse_spec(raw)
+    if with_file and spec.is_plain:  # a picture with words needs no container
+        words = [spec.text or text, *(block.text for block in spec.blocks if isinstance(block, TextBlock))]
+        return Made(text="\n\n".join(word for word in words if word))
+    return _of(spec, origin, settings, text)
+
+
+def make_presentation(raw: Any, origin: Origin, settings: ComponentSettings, *, text: str = "") -> Made:
+    """A card; where Discord cannot show it, or controls are switched off, the same in words.
+
+    Raises:
+        SpecError: it is none.
+    """
+    card = parse_presentation(raw)
+    spec = card.spec(text)
+    if spec is None or (card.has_controls and not settings.enabled):
+        return Made(text=card.plain(text))
+    return _of(spec, origin, settings, text)
+
+
+def _of(spec: Spec, origin: Origin, settings: ComponentSettings, text: str) -> Made:
+    own = 0 if spec.text else len(text)
+    if own + spec.chars > MAX_TEXT:
+        raise SpecError("message", f"and components have {own + spec.chars} characters; at most {MAX_TEXT}")
     encoded = encode_spec(spec, origin, text=text, accent=settings.accent_color)
     remembered = [Control(entry.id, encode_entry(entry), entry.reusable) for entry in encoded.entries]
     controls = Controls(origin.account, encoded.group, settings.life_ms, remembered) if remembered else None
@@ -85,7 +133,20 @@ def _raw(raw: Sequence[Any], text: str) -> Made:
     if all(component.get("type") == ACTION_ROW for component in components):
         if len(components) > MAX_ROWS:
             raise SpecError("components", f"supports up to {MAX_ROWS} action rows")
-        return Made(tuple(components), 0, None)
+        return Made(tuple(components), text=text)
     if text:
         components.insert(0, {"type": 10, "content": text})
-    return Made(tuple(components), int(MessageFlags.IS_COMPONENTS_V2), None)
+    names = tuple(dict.fromkeys(_attached(components)))
+    return Made(tuple(components), int(MessageFlags.IS_COMPONENTS_V2), None, names)
+
+
+def _attached(components: Iterable[Any]) -> Iterator[str]:
+    """Names of files that raw components show."""
+    for component in components:
+        if isinstance(component, Mapping):
+            url = component.get("url")
+            if isinstance(url, str) and url.startswith(ATTACHMENT):
+                yield url.removeprefix(ATTACHMENT)
+            yield from _attached(component.values())
+        elif isinstance(component, list):
+            yield from _attached(component)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 __all__ = [
+    "ATTACHMENT",
     "Actions",
     "Block",
     "Button",
@@ -35,6 +36,7 @@ ButtonStyle = Literal["primary", "secondary", "success", "danger", "link"]
 SelectType = Literal["string", "user", "role", "mentionable", "channel"]
 FieldType = Literal["text", "checkbox", "radio", "select", "role-select", "user-select"]
 CallbackKind = Literal["command", "callback"]
+ATTACHMENT = "attachment://"
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +209,33 @@ class Spec:
 
     @property
     def file_names(self) -> tuple[str, ...]:
-        """Names of the files its file blocks show, each once."""
-        names = [block.name for block in self.blocks if isinstance(block, FileBlock)]
+        """Names of the files of the message that its blocks show, each once."""
+        names = [name for block in self.blocks for name in _files_of(block)]
         return tuple(dict.fromkeys(names))
+
+    @property
+    def chars(self) -> int:
+        """Characters of text that are shown at once."""
+        texts = [text for block in self.blocks for text in _texts_of(block)]
+        return len(self.text) + sum(map(len, texts))
+
+    @property
+    def is_plain(self) -> bool:
+        """Nothing but words: no form, no box of its own, nothing to press or look at."""
+        boxed = self.spoiler or self.accent_color is not None
+        return not boxed and self.form is None and all(isinstance(block, TextBlock) for block in self.blocks)
+
+
+def _texts_of(block: Block) -> tuple[str, ...]:
+    if isinstance(block, Section):
+        return block.texts
+    return (block.text,) if isinstance(block, TextBlock) else ()
+
+
+def _files_of(block: Block) -> list[str]:
+    if isinstance(block, FileBlock):
+        return [block.name]
+    urls = [item.url for item in block.items] if isinstance(block, Gallery) else []
+    if isinstance(block, Section) and isinstance(block.accessory, Thumbnail):
+        urls = [block.accessory.url]
+    return [url.removeprefix(ATTACHMENT) for url in urls if url.startswith(ATTACHMENT)]

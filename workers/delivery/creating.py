@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from shoal.base.logging import get_logger
 from shoal.discord.errors import DiscordError, TooLarge
 from shoal.discord.limiter import Priority
 from shoal.discord.rest import Rest
 from shoal.discord.transport import File
-from shoal.state.blobs import Blobs
 from workers.delivery.progress import nonce_of
 from workers.delivery.records import SendFile, SendRequest
 from workers.delivery.render import DeliverySettings, message_fields, replies, too_large_fields
 from workers.delivery.spread import file_of
 from workers.delivery.verdicts import Rejected, reference_refused
 
-__all__ = ["create_part", "priority_of"]
+__all__ = ["Kept", "create_part", "priority_of"]
 
 REQUEST_S = 15.0
 UPLOAD_BYTES_S = 512 * 1024
 """An upload may be as slow as this; 25 MiB then take 50 s."""
 
 log = get_logger(__name__)
+
+
+class Kept(Protocol):
+    """Where the bytes of files wait: the blobs of the store."""
+
+    def get(self, blob_id: str) -> bytes | None:
+        """A file, or none where it is gone."""
+        ...
 
 
 def create_part(
@@ -34,7 +41,7 @@ def create_part(
     *,
     channel: str,
     rest: Rest,
-    blobs: Blobs,
+    blobs: Kept,
 ) -> str:
     """Create one part in ``channel`` under its nonce; the message's id.
 
@@ -79,7 +86,7 @@ def priority_of(request: SendRequest) -> Priority:
     return Priority.BACKGROUND if request.priority == "background" else Priority.INTERACTIVE
 
 
-def _file(item: SendFile, blobs: Blobs) -> File:
+def _file(item: SendFile, blobs: Kept) -> File:
     """A file with its bytes.
 
     Raises:

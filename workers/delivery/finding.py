@@ -1,7 +1,8 @@
 """Finding a message that may have been sent: did it come back to the gateway? Is it in the channel?
 
 The first costs no request; the second is asked where the nonce can no longer be relied on
-(:mod:`workers.delivery.progress`).
+(:mod:`workers.delivery.progress`). Where the bot may not read the channel, nobody can know: that is said, and
+not taken for an empty channel, which is what Discord's answer looks like.
 """
 
 from __future__ import annotations
@@ -9,16 +10,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from shoal.base.ids import snowflake_ms
+from shoal.base.ids import snowflake_at, snowflake_ms
+from shoal.discord.permissions import Permission
+from shoal.discord.rest import Rest
 from shoal.state.store import Store
+from workers.delivery.missing import permissions_here
 from workers.delivery.progress import CLOCK_SLACK_MS
 
-__all__ = ["Sought", "came_back", "look_for"]
+__all__ = ["Sought", "Unknowable", "came_back", "look_for"]
 
-LOOK_BACK = 50
-"""Messages of the channel that are looked through."""
+PAGE = 100
+PAGES = 10
+"""So much of what was written since the try is looked through."""
+
+
+class Unknowable(Exception):
+    """A message may be in a channel, and there is no way to see whether it is. Its text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,27 +49,42 @@ class Sought:
     taken: frozenset[str] = frozenset()
 
 
-class History(Protocol):
-    """The one call of :class:`shoal.discord.rest.Rest` that is needed here."""
-
-    def get_messages(self, channel_id: str, *, limit: int) -> list[dict[str, Any]]:
-        """See :meth:`shoal.discord.rest.Rest.get_messages`."""
-        ...
-
-
 def came_back(sought: Sought, store: Store) -> str | None:
     """Its id, as the gateway saw it in this channel."""
     echo = store.receipts.echoed(sought.account, sought.nonce)
     return echo[1] if echo is not None and echo[0] == sought.channel_id else None
 
 
-def look_for(sought: Sought, rest: History, bot_id: str | None) -> str | None:
-    """Its id among the newest messages of the channel. ``bot_id``: our user id, if it is known.
+def look_for(sought: Sought, rest: Rest, bot_id: str | None) -> str | None:
+    """Its id, among what was written in the channel since the try began; ``None``: it is not there.
+
+    Args:
+        bot_id: our user id, if it is known.
 
     Raises:
-        DiscordError, TransportError, RateWait: the channel could not be read.
+        Unknowable: the bot may not read the channel, or too much was written.
+        DiscordError, TransportError, RateWait: the channel could not be read now.
     """
-    return _among(rest.get_messages(sought.channel_id, limit=LOOK_BACK), sought, bot_id)
+    after, empty = snowflake_at(sought.since_ms - CLOCK_SLACK_MS), True
+    for _ in range(PAGES):
+        page = rest.get_messages(sought.channel_id, limit=PAGE, after=str(after))
+        found = _among(page, sought, bot_id)
+        if found is not None:
+            return found
+        if len(page) < PAGE:
+            break
+        empty, after = False, max(after, *(int(each["id"]) for each in page))
+    else:
+        raise Unknowable(f"More than {PAGES * PAGE} messages were written since.")
+    if empty and not page and not _readable(rest, sought.channel_id):
+        raise Unknowable("The bot has no permission to read the channel's history.")
+    return None
+
+
+def _readable(rest: Rest, channel_id: str) -> bool:
+    """Without the permission Discord answers with an empty list, as if nothing had been written."""
+    have = permissions_here(rest, channel_id)
+    return have is None or Permission.READ_MESSAGE_HISTORY in have
 
 
 def _among(messages: Iterable[dict[str, Any]], sought: Sought, bot_id: str | None) -> str | None:

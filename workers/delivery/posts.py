@@ -1,8 +1,8 @@
 """Posts: a send to a forum or media channel makes a thread (``spec/outbound.md`` 2.6).
 
 The first text is the post, all else follows in its thread. Discord has no nonce for posts: one whose
-answer was lost may exist. It is looked for among the threads the gateway has seen, and never made again
-on a mere guess.
+answer was lost may exist. It is looked for among the threads the gateway has seen, for as long as one may
+still come back to it, and never made again on a mere guess.
 """
 
 from __future__ import annotations
@@ -14,8 +14,13 @@ from typing import Any
 from shoal.base.ids import snowflake_ms
 from workers.delivery.progress import CLOCK_SLACK_MS
 from workers.delivery.records import SendRequest
+from workers.delivery.verdicts import NotYet, Rejected
 
-__all__ = ["find_post", "is_forum", "post_body", "post_problem", "post_title", "untitled"]
+__all__ = ["find_post", "is_forum", "post_body", "post_problem", "post_title", "seen_post", "untitled"]
+
+ECHO_LOOK_MS = 1_000
+ECHO_MS = 20_000
+"""So long a post may take to come back to the gateway, which may have been away."""
 
 _FORUMS = (15, 16)
 _REQUIRE_TAG = 1 << 4
@@ -67,3 +72,17 @@ def find_post(
         if snowflake_ms(str(channel["id"])) >= since_ms - CLOCK_SLACK_MS:
             return str(channel["id"])
     return None
+
+
+def seen_post(channels: Iterable[Mapping[str, Any]], *, since_ms: int, now_ms: int, **about: Any) -> str:
+    """The post that an earlier try may have made, as the gateway saw it; ``about`` as :func:`find_post`.
+
+    Raises:
+        NotYet: it may still be seen. Rejected: it was not, and a second try might double it.
+    """
+    found = find_post(channels, since_ms=since_ms, **about)
+    if found is not None:
+        return found
+    if now_ms - since_ms < ECHO_MS:
+        raise NotYet(ECHO_LOOK_MS, "waiting: the gateway")
+    raise Rejected("post-unknown", "The post may have been made; it is not made a second time.")

@@ -32,10 +32,9 @@ from shoal.state.effects import Effect, Push, Receipt, Slot
 from shoal.state.records import Failure, Grant, Record
 from shoal.state.steps import Commit, Fail, Step
 from shoal.state.store import Store
-from workers.delivery.finding import Sought, came_back, look_for
+from workers.delivery.finding import Sought, Unknowable, came_back, look_for
 from workers.delivery.progress import NONCE_WINDOW_MS
 from workers.delivery.records import delivery_lane
-from workers.delivery.refused import standing
 from workers.delivery.verdicts import is_about_discord, rate_yield, reference_refused
 
 __all__ = [
@@ -281,9 +280,6 @@ class _Shown:
             if found is None:
                 return Commit(self.effects, "preview skipped: too old")
             return self._made(found)
-        refusal, stands = standing(self.deps.store, update.account, update.channel_id)
-        if refusal is not None and stands:
-            return Commit(self.effects, "preview skipped: refused here")
         message = self._post(update.reply_to)
         self._made(str(message["id"]))
         if str(message.get("content") or "").strip() != update.text.strip():
@@ -304,6 +300,7 @@ class _Shown:
                 reply_to=reply_to,
                 allowed_mentions=NO_MENTIONS,
                 flags=SUPPRESS_EMBEDS,
+                priority=Priority.EDIT,
             )
         except DiscordError as error:
             if reply_to is not None and reference_refused(error):
@@ -368,7 +365,11 @@ def _find(
     nonce = _nonce(about.cause, generation)
     sought = Sought(about.account, about.channel_id, nonce, content=text, since_ms=since_ms)
     rest, bot_id = deps.rest(about.account), deps.bot_id(about.account)
-    return came_back(sought, deps.store) or look_for(sought, rest, bot_id)
+    try:
+        return came_back(sought, deps.store) or look_for(sought, rest, bot_id)
+    except Unknowable as why:
+        log.warning(f"a preview may stay: {why}", channel=about.channel_id, cause=about.cause)
+        return None
 
 
 def _nonce(cause: str, generation: int) -> str:

@@ -9,12 +9,14 @@ Journal entries, one per checkpoint:
     {"next": k, "bot": true, …}    the webhook could not be used: the bot says this part and all that follow
     {"next": k, "at": ms}          part k is about to be sent (with the receipt of k - 1, or on its own
                                    after a look that found nothing)
+    {"next": k, "at": ms, "lost": true}   the same, and an answer to it was lost: Discord may have made it
     {"next": k, "at": 0}           a post or a webhook's part (which has no nonce) was surely not made
     {"rejected": code, "why": …}   Discord refused; nothing more is sent
 
 A part that is "about to be sent" and has no receipt may exist. Within Discord's nonce window
 it is simply sent again: the same nonce gives the same message. Past the window the channel is
-looked at first (``spec/fleet.md`` 4; :mod:`workers.delivery.finding`).
+looked at first (``spec/fleet.md`` 4; :mod:`workers.delivery.finding`). How long the window is, Discord
+keeps to itself; so where an answer was lost, or a holder died, the look comes well before its end.
 """
 
 from __future__ import annotations
@@ -27,10 +29,20 @@ import msgspec
 from shoal.base.ids import derive_nonce
 from workers.delivery.records import SendRequest
 
-__all__ = ["CLOCK_SLACK_MS", "NONCE_WINDOW_MS", "Entry", "Progress", "nonce_of", "read_progress"]
+__all__ = [
+    "CLOCK_SLACK_MS",
+    "LOOK_AFTER_MS",
+    "NONCE_WINDOW_MS",
+    "Entry",
+    "Progress",
+    "nonce_of",
+    "read_progress",
+]
 
 NONCE_WINDOW_MS = 120_000
-"""How long a nonce is relied on. Discord says "a few minutes" and keeps the figure to itself."""
+"""How long a nonce is relied on where nothing says that the part was sent. Discord says "a few minutes"."""
+LOOK_AFTER_MS = 15_000
+"""How long it is relied on where a request may have been done: a look costs little, a second message much."""
 CLOCK_SLACK_MS = 60_000
 """How far the clocks of two hosts and of Discord may be apart."""
 
@@ -41,6 +53,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     plan: list[str] | None = None
     next: int | None = None
     at: int = 0
+    lost: bool = False
     edit: str = ""
     webhook: str = ""
     fresh: bool = False
@@ -58,6 +71,7 @@ class Progress:
         since: part → the time its first try began.
         edit: the preview that becomes the answer, or empty.
         webhook: the webhook its parts go through, or empty.
+        lost: parts of whose present try an answer was lost.
     """
 
     plan: list[str] | None = None
@@ -67,6 +81,7 @@ class Progress:
     edit: str = ""
     webhook: str = ""
     since: dict[int, int] = field(default_factory=dict)
+    lost: frozenset[int] = frozenset()
 
 
 def read_progress(journal: Iterable[tuple[int, bytes]]) -> Progress:
@@ -78,6 +93,7 @@ def read_progress(journal: Iterable[tuple[int, bytes]]) -> Progress:
     plan: list[str] | None = None
     started: dict[int, int] = {}
     since: dict[int, int] = {}
+    lost: set[int] = set()
     rejected = why = edit = webhook = ""
     for _, raw in journal:
         entry = msgspec.json.decode(raw, type=Entry)
@@ -91,9 +107,10 @@ def read_progress(journal: Iterable[tuple[int, bytes]]) -> Progress:
         if entry.next is not None:
             started[entry.next] = entry.at
             since.setdefault(entry.next, entry.at)
+            (lost.add if entry.lost else lost.discard)(entry.next)
         if entry.rejected:
             rejected, why = entry.rejected, entry.why
-    return Progress(plan, started, rejected, why, edit, webhook, since)
+    return Progress(plan, started, rejected, why, edit, webhook, since, frozenset(lost))
 
 
 def nonce_of(request: SendRequest, part: int) -> str:

@@ -7,8 +7,8 @@ A part that has its receipt is never sent again. A part that was about to be sen
 holder died may exist: inside Discord's nonce window it is sent again under the same nonce,
 which returns the message that is there; past the window the channel is looked at first. Where
 the gateway has seen it come back, that settles it. So promise 4 holds without knowing which of
-the two happened. Agents that speak under their own name go through webhooks, which know no
-nonce: :mod:`workers.delivery.persona`.
+the two happened; and where neither helps, the record dies as ``send-unknown``, which is listed. Agents
+that speak under their own name go through webhooks, which know no nonce: :mod:`workers.delivery.persona`.
 
 What a failed call means is said by :mod:`workers.delivery.verdicts`. A refusal is journalled, and the
 record dies without another request; what may pass is bounded by ``max_age_s``.
@@ -24,7 +24,7 @@ import msgspec
 from shoal.base.clock import Clock, SystemClock
 from shoal.base.errors import ShoalError
 from shoal.base.logging import get_logger
-from shoal.discord.errors import DiscordError, MissingPermissions, RateLimited, RateWait
+from shoal.discord.errors import DiscordError, RateLimited, RateWait
 from shoal.discord.mentions import NO_MENTIONS
 from shoal.discord.rest import Rest
 from shoal.discord.threads import create_post
@@ -35,23 +35,22 @@ from shoal.state.steps import Commit, Fail, Step, Yield
 from shoal.state.store import Store
 from workers.delivery.blocks import keep_distance, stopped, taken_back
 from workers.delivery.creating import create_part, priority_of
-from workers.delivery.endings import (
-    closing_effects,
-    expired_effects,
-    refused_effects,
-    rejected_effects,
-    story,
-)
+from workers.delivery.endings import closing_effects, expired_effects, rejected_effects, story
 from workers.delivery.finalising import preview_to_edit
-from workers.delivery.finding import Sought, came_back, look_for
-from workers.delivery.missing import name_missing, permissions_for
+from workers.delivery.finding import Sought, Unknowable, came_back, look_for
 from workers.delivery.pairing import failed_effects, filled
 from workers.delivery.persona import PersonaLook, PersonaWay, may_be_persona
-from workers.delivery.posts import find_post, post_body, post_title, untitled
+from workers.delivery.posts import post_body, post_title, seen_post, untitled
 from workers.delivery.previews import END, SLOT, end_preview, show_preview
-from workers.delivery.progress import NONCE_WINDOW_MS, Entry, Progress, nonce_of, read_progress
+from workers.delivery.progress import (
+    LOOK_AFTER_MS,
+    NONCE_WINDOW_MS,
+    Entry,
+    Progress,
+    nonce_of,
+    read_progress,
+)
 from workers.delivery.records import PartReceipt, SendRequest, decode_receipt, decode_send, encode
-from workers.delivery.refused import Refusal, forget, remember, standing
 from workers.delivery.render import DeliverySettings, message_fields, plan_of
 from workers.delivery.spread import file_of
 from workers.delivery.verdicts import NotYet, Rejected, verdict_on
@@ -134,11 +133,11 @@ class _Delivery:
         self.edit = progress.edit
         self.began: dict[int, int] = dict(progress.started or {})
         self.doubtful = frozenset(part for part, at in self.began.items() if at)
+        self.lost = set(progress.lost)
         self.sent: dict[int, PartReceipt] = {}
         self.webhook = progress.webhook
         self.since: dict[int, int] = dict(progress.since)
         self.way = self._way()
-        self.refusal: Refusal | None = None
         self.log = log.bind(account=request.account, channel=request.channel_id, cause=request.cause)
 
     def run(self) -> Step:
@@ -157,13 +156,8 @@ class _Delivery:
         except NotYet as wait:
             return Yield(wait.wait_ms, wait.why)
         except ShoalError as error:
-            if isinstance(error, MissingPermissions):
-                self.alive()
-                name_missing(error, self.rest, self.channel, more=permissions_for(self.request))
             result = verdict_on(error)
             if isinstance(result, Rejected):
-                if not self.request.pairing:  # strangers are tried each time: they were told what to change
-                    remember(self.deps.store, self.request.account, self.channel, error, result.code)
                 return self._rejected(result)
             if result is None:
                 raise
@@ -180,9 +174,6 @@ class _Delivery:
         if taken_back(self.request, self.grant.head, self.deps.store):
             effects = closing_effects(stopped(self.request), self.grant.head, "stopped", self.sent)
             return Commit(effects, "not sent: the turn was stopped")
-        self.refusal, stands = standing(self.deps.store, self.request.account, self.request.channel_id)
-        if self.refusal is not None and stands and not self.request.pairing:
-            return self._refused(self.refusal)
         keep_distance(self.request, self.deps.store, self._now_ms())
         request = filled(self.request, self.deps.store) if self.request.pairing else self.request
         if request is None:
@@ -222,23 +213,18 @@ class _Delivery:
         return self.sent[0].channel_id if self.request.post and 0 in self.sent else self.request.channel_id
 
     def _find_post(self, plan: list[str]) -> PartReceipt | None:
-        """The post that an earlier try may have made.
-
-        Raises:
-            Rejected: it was not seen; a second try might double it.
-        """
+        """The post that an earlier try may have made. Raises what :func:`seen_post` does."""
         if 0 not in self.doubtful:
             return None
         request = self.request
-        found = find_post(
+        found = seen_post(
             self.deps.store.facts.channels(request.account, request.guild_id or ""),
             parent_id=request.channel_id,
             title=post_title(plan[0]),
             bot_id=self.deps.bot_id(request.account),
             since_ms=self.began[0],
+            now_ms=self._now_ms(),
         )
-        if found is None:
-            raise Rejected("post-unknown", "The post may have been made; it is not made a second time.")
         return PartReceipt(found, found, found=True)
 
     def _post(self, plan: list[str]) -> PartReceipt:
@@ -290,13 +276,18 @@ class _Delivery:
         if found is not None:
             self.log.info("a part that was sent before came back", part=part, message_id=found)
             return PartReceipt(found, self.channel, found=True)
-        if self._now_ms() - began <= NONCE_WINDOW_MS:
+        relied_on = LOOK_AFTER_MS if part in self.lost or self.grant.suspects else NONCE_WINDOW_MS
+        if self._now_ms() - began <= relied_on:
             return None
-        found = look_for(sought, self.rest, self.deps.bot_id(self.request.account))
+        try:
+            found = look_for(sought, self.rest, self.deps.bot_id(self.request.account))
+        except Unknowable as why:
+            raise Rejected("send-unknown", f"It may have been sent, and is not sent again. {why}") from why
         if found is not None:
             self.log.info("found a part that was sent before", part=part, message_id=found)
             return PartReceipt(found, self.channel, found=True)
         # it is sent anew: this try has its own window
+        self.lost.discard(part)
         self._checkpoint(Entry(next=part, at=self._begin(part)))
         self.alive()
         return None
@@ -372,23 +363,22 @@ class _Delivery:
         self.alive()
 
     def _create(self, plan: list[str], part: int) -> PartReceipt:
-        deps = self.deps
-        made = create_part(
-            self.request,
-            self.settings,
-            plan,
-            part,
-            channel=self.channel,
-            rest=self.rest,
-            blobs=deps.store.blobs,
-        )
-        return PartReceipt(made, self.channel)
+        """Raises what it raises; that an answer was lost is remembered."""
+        blobs, channel = self.deps.store.blobs, self.channel
+        try:
+            made = create_part(
+                self.request, self.settings, plan, part, channel=channel, rest=self.rest, blobs=blobs
+            )
+        except ShoalError as error:
+            if error.ambiguous and part not in self.lost:
+                self.lost.add(part)
+                self._checkpoint(Entry(next=part, at=self.began[part], lost=True))
+            raise
+        return PartReceipt(made, channel)
 
     # -- endings ---------------------------------------------------------------------------------
 
     def _closing(self, word: str) -> list[Effect]:
-        if word == "sent" and self.refusal is not None:
-            forget(self.deps.store, self.request.account, self.request.channel_id)
         return closing_effects(self.request, self.grant.head, word, self.sent)
 
     def _failed_pairing(self, code: str) -> list[Effect]:
@@ -403,12 +393,6 @@ class _Delivery:
             effects += self._failed_pairing("too-old")
         return Commit(effects, "expired")
 
-    def _refused(self, refusal: Refusal) -> Commit:
-        """What Discord refused a moment ago it would refuse again: no request, no further dead record."""
-        request = self.request
-        self.log.warning(f"discord final reply failed: {refusal.why}", code=refusal.code, known=True)
-        return Commit(refused_effects(request, self.grant.head, refusal.code, refusal.why), "refused here")
-
     def _rejected(self, rejected: Rejected) -> Commit | Fail:
         """Remember the refusal, tell who waits, and let the record die without another request."""
         self.log.error(f"discord final reply failed: {rejected.why}", code=rejected.code)
@@ -416,7 +400,7 @@ class _Delivery:
             # strangers must not be able to fill the list of the dead; the request itself tells of it
             closing = self._closing(f"rejected {rejected.code}")
             return Commit([*closing, *self._failed_pairing(rejected.code)], "pairing reply rejected")
-        effects = rejected_effects(self.request, self.grant.head, rejected.code, rejected.why)
+        effects = rejected_effects(self.request, self.grant.head, rejected.code)
         self._checkpoint(Entry(rejected=rejected.code, why=rejected.why[:400]), *effects)
         return Fail(Failure.HANDLED, rejected.code, rejected.why, delay_ms=0)
 

@@ -50,15 +50,6 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "Something went wrong while I was answering. Please try again; if it stays, tell whoever runs me.",
         "回答时出了点问题。请重试；如果仍然失败，请告诉管理员。",
     ),
-    "undelivered": (
-        "I had an answer, but Discord did not take it. Whoever runs me can see why with `shoal status`.",
-        "我已有回答，但 Discord 没有接受。管理员可用 `shoal status` 查看原因。",
-    ),
-    "owner-undelivered": (
-        "⚙️ Something I had to say in {place} was not delivered. {why}\nI say this once a day for each "
-        "channel and reason; `shoal status` shows the rest.",
-        "⚙️ 我在 {place} 的一条消息未能送达。{why}\n每个频道、每种原因每天只提示一次；其余见 `shoal status`。",
-    ),
     "overdue": (
         "I ran out of time on this and stopped.",
         "任务超时，我已停止。",
@@ -159,6 +150,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "✅ New session started.",
         "✅ 已开始新会话。",
     ),
+    "session-new-model": (
+        "✅ New session started · model {model}",
+        "✅ 已开始新会话 · 模型 {model}",
+    ),
     "session-soft": (
         "✅ The conversation goes on; its files are read afresh with the next message.",
         "✅ 会话继续；下一条消息会重新读取工作区文件。",
@@ -174,6 +169,26 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "activation-direct": (
         "⚙️ Group activation only applies to servers and group chats.",
         "⚙️ 触发方式只适用于服务器和群聊。",
+    ),
+    "send-on": (
+        "⚙️ Send policy: on. Answers are delivered in this conversation.",
+        "⚙️ 发送策略：on。本会话会发送回复。",
+    ),
+    "send-off": (
+        "⚙️ Send policy: off. Turns still run, their answers are not delivered in this conversation.",
+        "⚙️ 发送策略：off。任务照常运行，但本会话不发送回复。",
+    ),
+    "send-inherit": (
+        "⚙️ Send policy: inherit. This conversation follows session.sendPolicy.",
+        "⚙️ 发送策略：inherit。本会话遵循 session.sendPolicy。",
+    ),
+    "send-usage": (
+        "⚙️ Usage: /send on|off|inherit. Now: {mode}.",
+        "⚙️ 用法：/send on|off|inherit。当前：{mode}。",
+    ),
+    "send-owner": (
+        "⚙️ Only an owner (commands.ownerAllowFrom) may use /send.",
+        "⚙️ 只有所有者（commands.ownerAllowFrom）可以使用 /send。",
     ),
     "queue-set": (
         "⚙️ Queue for this conversation: {settings}.",
@@ -212,10 +227,11 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "⚙️ 你是 {name} · 用户 ID {id} · 标签 {tag}\n频道 {channel} · 权限 {authority}",
     ),
     "help": (
-        "⚙️ Commands as a message of their own: /new or /reset [message] start afresh, /stop ends what runs, "
-        "/status, /whoami, /queue, /activation mention|always, /help.",
-        "⚙️ 单独发送的命令：/new 或 /reset [消息] 重新开始，/stop 停止运行，"
-        "/status、/whoami、/queue、/activation mention|always、/help。",
+        "⚙️ Commands as a message of their own: /new or /reset [model] [message] start afresh, "
+        "/stop ends what runs, /status, /whoami, /queue, /activation mention|always, "
+        "/send on|off|inherit (owners), /help.",
+        "⚙️ 单独发送的命令：/new 或 /reset [模型] [消息] 重新开始，/stop 停止运行，"
+        "/status、/whoami、/queue、/activation mention|always、/send on|off|inherit（所有者）、/help。",
     ),
 }
 """Name → English, Chinese."""

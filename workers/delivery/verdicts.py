@@ -25,6 +25,7 @@ __all__ = [
     "NotYet",
     "Rejected",
     "is_about_discord",
+    "is_unknown",
     "rate_yield",
     "reference_refused",
     "verdict_on",
@@ -36,7 +37,7 @@ LONGEST_PAUSE_MS = 600_000
 
 
 class Rejected(Exception):
-    """Discord will never take this."""
+    """Discord will never take this; or, with a code that :func:`is_unknown`, nobody knows whether it has."""
 
     def __init__(self, code: str, why: str) -> None:
         self.code = code
@@ -70,6 +71,11 @@ def verdict_on(error: ShoalError) -> Yield | Fail | Rejected | None:
         delay = _pause_ms(retry_after) if retry_after else None
         return Fail(Failure.INFRASTRUCTURE, error.code, str(error), delay_ms=delay)
     return Rejected(_rejection_code(error), str(error))
+
+
+def is_unknown(code: str) -> bool:
+    """Whether a record that died with this code may have been sent nevertheless (promise 4)."""
+    return code.endswith("-unknown")
 
 
 def rate_yield(error: RateWait | RateLimited) -> Yield:

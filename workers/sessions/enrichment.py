@@ -8,9 +8,10 @@ longer than the answer takes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from shoal.base.clock import Clock, SystemClock
 from shoal.base.errors import ShoalError, TransportError
 from shoal.base.logging import get_logger
 from shoal.discord.errors import DiscordError, NotFound, RateWait
@@ -18,6 +19,7 @@ from shoal.discord.limiter import Priority
 from shoal.discord.pluralkit import PluralKit, PluralKitError, Proxied
 from shoal.discord.rest import Rest
 from shoal.discord.routes import Route
+from shoal.state.circuits import Circuit
 from shoal.state.lookups import Asked
 from shoal.state.store import Store
 
@@ -30,6 +32,8 @@ PLURALKIT_S = 1_800.0
 PKUSER_S = 30 * 86_400.0
 FAILED_S = 30.0
 """How long "could not be found out" counts."""
+SLOW_S = 1.0
+"""An answer of PluralKit that took longer counts as a failure of its circuit: every message waits so long."""
 REQUEST_S = 2.0
 """Longest silence of a server: an answer is of no use after the hold's deadline."""
 
@@ -62,6 +66,7 @@ class Enrichment:
     rest: Rest
     pluralkit: PluralKit | None = None
     last: bool = False
+    clock: Clock = field(default_factory=SystemClock)
 
     def member(self, guild_id: str, user_id: str) -> str:
         """A guild member with its roles, for a minute; returns a line for Flower."""
@@ -94,16 +99,35 @@ class Enrichment:
     def speaker(self, message_id: str) -> str:
         """Who speaks in a message, by PluralKit; returns a line for Flower.
 
-        A proxied message also tells that its account uses PluralKit, and what became of its original.
+        A proxied message also tells that its account uses PluralKit, and what became of its original. Where
+        PluralKit was slow or away several times in a row it is not asked for a while: nobody waits for that.
         """
         kit = self.pluralkit
         if kit is None:
             return "pluralkit · switched off"
         asked = Asked(self.account, "pluralkit", message_id)
-        return self._find(asked, PLURALKIT_S, lambda: self._proxied(kit, message_id))
+        circuit = Circuit(self.store, self.account, "pluralkit")
+        paused = circuit.reason()
+        if paused and self.store.lookups.get(asked) is None:
+            self.store.lookups.put(asked, None, ttl_s=FAILED_S)
+            return f"pluralkit · not asked: {paused}"
+        return self._find(asked, PLURALKIT_S, lambda: self._proxied(kit, message_id, circuit))
 
-    def _proxied(self, kit: PluralKit, message_id: str) -> Proxied | None:
-        found = kit.message(message_id, timeout=REQUEST_S)
+    def _proxied(self, kit: PluralKit, message_id: str, circuit: Circuit) -> Proxied | None:
+        begun = self.clock.monotonic()
+        try:
+            found = kit.message(message_id, timeout=REQUEST_S)
+        except TransportError as error:
+            circuit.failed(error.code)
+            raise
+        except PluralKitError as error:
+            if error.status >= 500:
+                circuit.failed(f"status {error.status}")
+            raise
+        if self.clock.monotonic() - begun > SLOW_S:
+            circuit.failed("slow")
+        else:
+            circuit.succeeded()
         if found is None:
             return None
         put = self.store.lookups.put

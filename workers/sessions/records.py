@@ -12,6 +12,7 @@ blocks of the prompt, never into its trusted part.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -20,6 +21,7 @@ from workers.access.decision import MentionedBy
 
 __all__ = [
     "KIND",
+    "RANK",
     "Attachment",
     "Authority",
     "AutoThread",
@@ -43,6 +45,9 @@ ChatType = Literal["direct", "channel", "group"]
 
 Authority = Literal["owner", "trusted", "guest"]
 """What the author may cause, from strong to weak. A turn has that of its weakest message (R7)."""
+
+RANK: Mapping[str, int] = {"guest": 0, "trusted": 1, "owner": 2}
+"""Authorities as numbers, the stronger the larger."""
 
 QueueMode = Literal["steer", "queue", "followup", "collect", "steer-backlog", "interrupt"]
 """What happens to a message that finds a turn running; see :mod:`workers.sessions.queueing`."""

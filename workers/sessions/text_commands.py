@@ -21,6 +21,7 @@ RESET_TRIGGERS = ("/new", "/reset")
 _ALIASES = {
     "activation": "activation",
     "queue": "queue",
+    "send": "send",
     "status": "status",
     "whoami": "whoami",
     "id": "whoami",

@@ -30,6 +30,7 @@ from workers.access.settings import AccessSettings
 from workers.access.visibility import ContextVisibility
 from workers.sessions.access_settings import access_of
 from workers.sessions.ack import AckSettings
+from workers.sessions.chosen_model import ModelNames, model_names
 from workers.sessions.holds import HoldReader, StoreHolds
 from workers.sessions.keys import DmScope
 from workers.sessions.questions import asked_of
@@ -71,6 +72,8 @@ class Settings:
     """Files are fetched before the message is decided, so that nobody else waits for them."""
     transcribes: bool = False
     """Recordings get their words."""
+    models: ModelNames = field(default_factory=ModelNames)
+    """What may stand behind ``/new``."""
 
 
 def settings_of(loaded: Loaded, account_id: str, names: Names = NO_NAMES) -> Settings:
@@ -109,6 +112,7 @@ def settings_of(loaded: Loaded, account_id: str, names: Names = NO_NAMES) -> Set
         language=root.messages.language,
         fetches=True,
         transcribes=bool(loaded.audio.listeners),
+        models=model_names(loaded),
     )
 
 

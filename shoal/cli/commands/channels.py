@@ -1,4 +1,4 @@
-"""``shoal channels``: what the names in a config, or those one means to write, become (decision 47)."""
+"""``shoal channels``: accounts and what Discord says of them; what names become (decision 47)."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from shoal.cli.options import AsJson, ConfigPath, StateDir
 if TYPE_CHECKING:
     from config import Loaded
     from shoal.discord.limiter import LimiterLike
+    from shoal.state.store import Store
     from workers.access.lookup import Found
 
 __all__ = ["register"]
@@ -29,6 +30,90 @@ channels_app = typer.Typer(
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
     app.add_typer(channels_app, name="channels")
+
+
+Channel = Annotated[str, typer.Option("--channel", help="discord is the only one; all means it too.")]
+
+
+@channels_app.command("list")
+def list_(
+    everything: Annotated[
+        bool, typer.Option("--all", help="Those that cannot run as well, and why.")
+    ] = False,
+    config: ConfigPath = None,
+    state_dir: StateDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bot accounts of the config: enabled, configured, where the token comes from. Asks nobody."""
+    import config as configuration
+    from shoal.cli.channels.status import accounts_of, render_list
+
+    accounts = accounts_of(configuration.load(config, state_dir=state_dir))
+    if as_json:
+        shown = [one for one in accounts if everything or one["canRun"]]
+        print(json.dumps({"chat": {"discord": shown}}, ensure_ascii=False))
+    else:
+        print(render_list(accounts, everything=everything))
+
+
+@channels_app.command()
+def status(
+    channel: Channel = "discord",
+    probe: Annotated[
+        bool,
+        typer.Option(
+            "--probe", help="Ask Discord: does the token work, intents, permissions in the channels."
+        ),
+    ] = False,
+    timeout: Annotated[int, typer.Option(min=1, max=600_000, help="Milliseconds for each account.")] = 10_000,
+    config: ConfigPath = None,
+    state_dir: StateDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Which accounts run, and with --probe what Discord says. Exit code 1 if a probe or an audit fails.
+
+    The audit looks at the channels that the config names by id, and at those where voice joins by itself.
+    """
+    import config as configuration
+    from shoal.cli.channels.status import collect, failed, render
+    from shoal.cli.egress import guard_egress
+
+    _check_channel(channel)
+    loaded = configuration.load(config, state_dir=state_dir)
+    if probe:
+        guard_egress(loaded, loaded.account_ids(), process="channels")
+    with _store(loaded) as store:
+        report = collect(loaded, store, asks=probe, timeout_ms=timeout)
+    print(json.dumps(report, ensure_ascii=False) if as_json else render(report))
+    sys.exit(1 if failed(report) else 0)
+
+
+@channels_app.command()
+def logs(
+    channel: Annotated[str, typer.Option("--channel", help="discord, or all for every process.")] = "discord",
+    lines: Annotated[int, typer.Option(min=1, max=100_000, help="How many, the newest.")] = 200,
+    config: ConfigPath = None,
+    state_dir: StateDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """The last lines of the log about Discord, oldest first. Secrets are masked when they are written."""
+    import config as configuration
+    from shoal.cli.channels.logs import last_lines
+
+    _check_channel(channel)
+    folder = configuration.load(config, state_dir=state_dir).state_dir / "logs"
+    found = last_lines(folder, lines, everything=channel.strip().lower() == "all")
+    if as_json:
+        print(json.dumps({"file": str(folder / "shoal.log"), "channel": channel, "lines": found}))
+    else:
+        print("\n".join(found) if found else f"No log lines in {folder / 'shoal.log'}.")
+
+
+def _check_channel(channel: str) -> None:
+    from shoal.cli.message.run import check_channel
+
+    if channel.strip().lower() != "all":
+        check_channel(channel)
 
 
 @channels_app.command()
@@ -75,17 +160,29 @@ def resolve(
 @contextmanager
 def _limiter(loaded: Loaded) -> Iterator[LimiterLike]:
     """The fleet's rate limiter where a fleet runs; before the first start there is none to share."""
-    from shoal.cli.store import opened
     from shoal.discord.limiter import Limiter, Unlimited
 
+    with _store(loaded, needed=True) as store:
+        yield Limiter(store) if store is not None else Unlimited()
+
+
+@contextmanager
+def _store(loaded: Loaded, *, needed: bool = False) -> Iterator[Store | None]:
+    """The fleet's store where a fleet runs.
+
+    Args:
+        needed: a configured Redis that does not answer is an error; else it is a fleet that is away.
+    """
+    from shoal.cli.store import opened
+
     with ExitStack() as stack:
-        limiter: LimiterLike = Unlimited()
+        store: Store | None = None
         try:
-            limiter = Limiter(stack.enter_context(opened(loaded)))
+            store = stack.enter_context(opened(loaded))
         except StoreUnavailable:
-            if loaded.redis_url is not None:
+            if needed and loaded.redis_url is not None:
                 raise
-        yield limiter
+        yield store
 
 
 def _line(found: Found) -> str:
@@ -111,7 +208,7 @@ def capabilities(
     as_json: AsJson = False,
 ) -> None:
     """What the bot may do: its intents, and with --target what it lacks there for text, voice, files, …."""
-    from shoal.cli.message.capabilities import of_account, of_channel, render
+    from shoal.cli.channels.capabilities import of_account, of_channel, render
     from shoal.cli.message.run import check_channel, operator
 
     check_channel(channel)

@@ -51,7 +51,8 @@ def validate(config: ConfigPath = None, state_dir: StateDir = None, as_json: AsJ
         print(f"warning: {warning}", file=sys.stderr)
     print(f"{where or 'No config file; defaults apply'}: valid.")
     for state in loaded.account_states:
-        print(f"  account {state.id}: {'can run' if state.id in loaded.account_ids() else state.reason}")
+        word = "can run" if state.id in loaded.account_ids() else f"{state.reason}. {state.fix}".strip()
+        print(f"  account {state.id}: {word}")
 
 
 @config_app.command()

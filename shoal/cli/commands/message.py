@@ -16,16 +16,23 @@ __all__ = ["register"]
 GROUPS = {
     "thread": "Threads and forum posts.",
     "emoji": "Custom emoji.",
+    "sticker": "Stickers.",
     "member": "Members.",
     "role": "Roles.",
     "channel": "Channels.",
     "voice": "Voice states.",
     "event": "Scheduled events.",
 }
+SENDING = ("send", "poll", "sticker", "thread-reply")
+"""Actions whose sends a fleet may have to come to first."""
 _COMMON: dict[str, tuple[Any, Any]] = {
     "channel": (Annotated[str, typer.Option("--channel", help="discord is the only one.")], "discord"),
     "account": (Annotated[str | None, typer.Option(help="Bot account. Default: the default one.")], None),
     "dry_run": (Annotated[bool, typer.Option("--dry-run", help="Show the request, do not send it.")], False),
+    "verbose": (
+        Annotated[bool, typer.Option("--verbose", help="Show each request on standard error.")],
+        False,
+    ),
     "timeout": (
         Annotated[float, typer.Option(help="Seconds to wait for the fleet to have sent it.")],
         30.0,
@@ -56,7 +63,7 @@ def register(app: typer.Typer) -> None:
 def _command(line: Line) -> Callable[..., None]:
     """A function whose signature has the flags of the line, as Typer reads it."""
     wanted = {camel(flag): _flag(flag) for flag in line.flags} | _COMMON
-    if "timeout" in wanted and line.action not in ("send", "poll"):
+    if line.action not in SENDING:
         del wanted["timeout"]
 
     def run(**values: Any) -> None:

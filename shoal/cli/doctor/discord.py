@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 __all__ = ["CHECKS"]
 
 _PORTAL = "https://discord.com/developers/applications/{id}/bot"
-_INTENT_FLAGS = {
-    "Message Content Intent": (1 << 18, 1 << 19),
-    "Server Members Intent": (1 << 14, 1 << 15),
-    "Presence Intent": (1 << 12, 1 << 13),
+_INTENTS = {
+    "Message Content Intent": "messageContent",
+    "Server Members Intent": "guildMembers",
+    "Presence Intent": "presence",
 }
-"""Name → the two flags of an application that say it was given (verified, not verified)."""
+"""As the portal calls it → as :func:`shoal.cli.channels.probe.intents_of` does."""
 LOW_IDENTIFIES = 50
 CHANNELS_SHOWN = 5
 CLOCK_S = 30
@@ -52,6 +52,8 @@ def _token(patient: Patient) -> Iterator[Finding]:
 
 
 def _intents(patient: Patient) -> Iterator[Finding]:
+    from shoal.cli.channels.probe import intents_of
+
     for account in patient.accounts:
         probe = patient.probes.get(account.id)
         application = probe.application if probe is not None else None
@@ -63,7 +65,7 @@ def _intents(patient: Patient) -> Iterator[Finding]:
             **_optional(account.discord),
         }
         for name, (severity, why) in wanted.items():
-            if not application["flags"] & sum(_INTENT_FLAGS[name]):
+            if intents_of(application)[_INTENTS[name]] == "disabled":
                 yield Finding(
                     "intent-off",
                     "critical" if severity == "critical" else "warn",

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from config import Account, Loaded, load
 from config.accounts import normalise_id
-from shoal.base.errors import ProcessError, ShoalError, StoreUnavailable
+from shoal.base.errors import ProcessError, StoreUnavailable
 from shoal.base.exits import USAGE
+from shoal.base.logging import setup_logging
 from shoal.cli.egress import guard_egress
 from shoal.cli.message.dry import Showing, Shown
+from shoal.cli.message.files import Reader
 from shoal.cli.message.table import Line
+from shoal.cli.message.telling import Telling
 from shoal.cli.store import opened
 from shoal.discord.connect import open_transport
 from shoal.discord.directory import RestDirectory
-from shoal.discord.errors import DiscordError, MissingPermissions
 from shoal.discord.limiter import Limiter, LimiterLike, Unlimited
 from shoal.discord.rest import Rest
 from shoal.state.facts import Facts
@@ -28,10 +31,9 @@ from workers.access.lookup import find_entry
 from workers.actions.base import ActionContext
 from workers.actions.perform import perform
 from workers.actions.table import ACTIONS
-from workers.delivery.missing import explained
 from workers.delivery.targets import TargetError, parse_target, resolve_channel
 
-__all__ = ["Operator", "check_channel", "operator", "run_line"]
+__all__ = ["SENDS", "Operator", "act", "check_channel", "operator", "run_line"]
 
 Json = dict[str, Any]
 
@@ -69,10 +71,15 @@ class Operator:
             return resolve_channel(found, account=self.account.id, facts=self.store.facts, rest=self.rest)
         return found.id if found.kind == "channel" else str(self.rest.create_dm(found.id)["id"])
 
+    @property
+    def read(self) -> Reader:
+        """Reads the files he names."""
+        return Reader(self.rest)
+
     def context(self) -> ActionContext:
         """For actions: the operator, whom nothing is refused."""
         facts = self.store.facts if self.store is not None else NoFacts()
-        return ActionContext(self.account.id, self.rest, facts)
+        return ActionContext(self.account.id, self.rest, facts, read=self.read)
 
 
 class NoFacts(Facts):
@@ -130,6 +137,7 @@ def run_line(
     channel: str,
     account: str | None,
     dry_run: bool,
+    verbose: bool,
     config: Path | None,
     state_dir: Path | None,
     as_json: bool,
@@ -138,46 +146,48 @@ def run_line(
     """Do it and print the result.
 
     Raises:
-        ShoalError: it was not done; the command ends with its line and exit code (and, with ``as_json``,
-            an object that says ``"ok": false``).
+        ShoalError: it was not done; the command ends with its line and exit code.
     """
     check_channel(channel)
+    setup_logging("message", level="INFO" if verbose else "WARNING")
     with operator(config, state_dir, account) as who:
+        if verbose:
+            fleet = "its fleet runs" if who.store is not None else "no fleet runs: sent from here"
+            print(f"account {who.account.id}; {fleet}", file=sys.stderr)
+            who = replace(who, rest=Telling(who.rest.transport))
         if dry_run:
-            who = Operator(who.loaded, who.account, Showing(who.rest.transport), None)
-        given = str(values.get("target") or values.get("threadId") or "")
+            who = replace(who, rest=Showing(who.rest.transport), store=None)
         try:
-            with explained(who.rest, "", given=given):
-                result = _do(line, values, who, timeout)
+            result = act(line, values, who, timeout)
         except Shown as shown:
             result = {"ok": True, "dryRun": True, "request": shown.request}
-        except ShoalError as error:
-            if as_json:
-                print(json.dumps({"ok": False, "error": _failure(error)}, ensure_ascii=False))
-            raise
     print(json.dumps(result, ensure_ascii=False) if as_json else _human(line, result))
 
 
-def _failure(error: ShoalError) -> Json:
-    """What went wrong, for programs; the line for people goes to stderr all the same."""
-    told: Json = {"code": error.code, "message": error.message, "fix": error.fix}
-    if isinstance(error, DiscordError):
-        told |= {"status": error.status, "discordCode": error.json_code}
-        told["fields"] = [{"path": path, "code": code, "message": text} for path, code, text in error.fields]
-    if isinstance(error, MissingPermissions):
-        told["missing"] = list(error.missing)
-    return told
+SENDS = {
+    "send": ("message", "messages"),
+    "poll": ("poll", "polls"),
+    "sticker": ("sticker", "stickers"),
+    "thread-reply": ("message", "threads"),
+}
+"""What is sent by the command line itself: what there must be, and its gate."""
 
 
-def _do(line: Line, values: Json, who: Operator, timeout: float) -> Json:
+def act(line: Line, values: Json, who: Operator, timeout: float) -> Json:
+    """Do what a line says; the result as the action has it.
+
+    Args:
+        values: its flags, in the words of actions.
+        timeout: seconds a fleet is waited for.
+
+    Raises:
+        ShoalError: it was not done.
+    """
     from shoal.cli.message import sending
 
-    if line.action == "send":
-        return sending.send(values, who, timeout)
-    if line.action == "poll":
-        return sending.poll(values, who, timeout)
-    if line.action == "react":
-        return sending.react(values, who)
+    if line.action in SENDS:
+        kind, gate = SENDS[line.action]
+        return sending.send(values, who, timeout, kind=kind, gate=gate)
     if "message" in values:
         values["message"] = sending.text_of(values)
     if "target" in line.flags:
@@ -191,15 +201,18 @@ def _human(line: Line, result: Json) -> str:
     if result.get("dryRun"):
         return "Not sent: " + json.dumps(result["request"], ensure_ascii=False)
     rest = {name: value for name, value in result.items() if name != "ok"}
-    inner = rest.get("result")
-    if isinstance(inner, dict) and "channelId" in inner:
-        note = f" ({result['note']})" if "note" in result else ""
-        if "messageId" not in inner:
-            return f"Queued for channel {inner['channelId']}{note}."
-        return f"Sent message {inner['messageId']} to channel {inner['channelId']}{note}."
-    thread = rest.get("thread")
+    inner, thread = rest.get("result"), rest.get("thread")
     if isinstance(thread, dict):
-        warning = f" {result['warning']} {result['initialMessageError']}" if result.get("partial") else ""
-        return f"Made thread {thread.get('id')} {thread.get('name')!r}.{warning}"
+        return f"Made thread {thread.get('id')} {thread.get('name')!r}.{_told(result)}"
+    if isinstance(inner, dict) and "channelId" in inner:
+        if "messageId" not in inner:
+            return f"Queued for channel {inner['channelId']} ({result.get('note')}).{_told(result)}"
+        return f"Sent message {inner['messageId']} to channel {inner['channelId']}.{_told(result)}"
     done = " ".join(line.words)
     return f"{done}: done." if not rest else f"{done}: {json.dumps(rest, ensure_ascii=False)}"
+
+
+def _told(result: Json) -> str:
+    """What did not go as it was asked for."""
+    words = [str(result[name]) for name in ("warning", "initialMessageError") if result.get(name)]
+    return " " + " ".join(words) if words else ""

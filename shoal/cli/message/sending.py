@@ -1,164 +1,168 @@
-"""``shoal message send|poll|react``: through the delivery lane of a running fleet, else directly."""
+"""``shoal message send|poll|sticker|thread reply``: through the lane of a running fleet, else directly.
+
+Both ways make the same request of it, so cuts, mentions, files and posts are as in an answer.
+"""
 
 from __future__ import annotations
 
-import mimetypes
+import json
 import time
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
+
+import msgspec
 
 from shoal.base.errors import ProcessError, ShoalError
 from shoal.base.exits import FAILED, USAGE
-from shoal.base.ids import derive_nonce, new_token
+from shoal.base.ids import new_token
 from shoal.cli.message.run import Operator
-from shoal.discord.codes import CONDITIONS
-from shoal.discord.errors import TooLarge
-from shoal.discord.permissions import Permission
-from shoal.discord.transport import File
-from shoal.discord.wire import ChannelType, MessageFlags
+from shoal.discord.threads import create_post
+from shoal.state.blobs import MAX_BLOB
 from shoal.state.records import Record
 from shoal.state.store import Store
 from workers.actions.perform import perform
 from workers.actions.table import ACTIONS
-from workers.delivery.chunks import DISCORD_LIMIT, chunk_text
-from workers.delivery.missing import explained
-from workers.delivery.outgoing import MIB, upload_limit
-from workers.delivery.records import KIND, SendRequest, decode_receipt, encode
-from workers.delivery.refused import why_not_sent
-from workers.delivery.render import TOO_LARGE_NOTICE
+from workers.agent.tools.outgoing import Extras, check_gate, check_gates, read_extras
+from workers.agent.tools.registry import ToolError
+from workers.delivery.creating import create_part
+from workers.delivery.missing import naming_missing
+from workers.delivery.outgoing import FileRefused, file_name
+from workers.delivery.posts import is_forum, post_body, post_problem, post_title, untitled
+from workers.delivery.records import (
+    KIND,
+    PartReceipt,
+    SendFile,
+    SendRequest,
+    decode_receipt,
+    encode,
+)
+from workers.delivery.render import DeliverySettings, message_fields, plan_of
+from workers.delivery.verdicts import Rejected, is_unknown
 
-__all__ = ["poll", "react", "send", "text_of"]
+__all__ = ["send", "text_of"]
 
 Json = dict[str, Any]
-FORUMS = (ChannelType.GUILD_FORUM, ChannelType.GUILD_MEDIA)
 POLL_S = 0.1
+BLOB_TTL_S = 7 * 3600
+"""Longer than a send may wait in its lane."""
+_NEEDED = {
+    "poll": "A poll needs a question and 2 to 10 answers.",
+    "sticker": "At least one sticker id is required.",
+}
+_FLAGS = {"poll": "Give --poll-question and --poll-option for each answer.", "sticker": "Give --sticker-id."}
 
 
-def text_of(values: Json) -> str:
+class Carried:
+    """Files that go out from here, by the number they are named by. Where blobs are asked for."""
+
+    def __init__(self) -> None:
+        self._files: list[bytes] = []
+
+    def put(self, data: bytes, ttl_s: int = 0) -> str:
+        """Keep a file; its name."""
+        del ttl_s
+        self._files.append(data)
+        return str(len(self._files) - 1)
+
+    def get(self, blob_id: str) -> bytes | None:
+        """The bytes of a file."""
+        return self._files[int(blob_id)]
+
+
+def text_of(values: Mapping[str, Any]) -> str:
     """The text; a literal ``\\n`` is a line break."""
     return str(values.get("message") or "").replace("\\n", "\n")
 
 
-def send(values: Json, who: Operator, timeout: float) -> Json:
-    """Send a text or a file; to a forum it becomes a post (2.6).
+def send(
+    values: Json, who: Operator, timeout: float, *, kind: str = "message", gate: str = "messages"
+) -> Json:
+    """Send a text, files, a poll or stickers; to a forum it becomes a post (2.6).
+
+    Args:
+        timeout: seconds a fleet is waited for.
+        kind: ``message``, or what there must be: ``poll``, ``sticker``.
+        gate: of ``channels.discord.actions``.
 
     Raises:
         ProcessError: nothing to send, or it was not sent.
     """
-    text, media = text_of(values), values.get("media")
-    if not text.strip() and not media:
+    pins = _pins(values)
+    extras = _extras(values, who, gate)
+    text = text_of(values)
+    if kind != "message" and not (extras.poll if kind == "poll" else extras.stickers):
+        raise ProcessError(_NEEDED[kind], fix=_FLAGS[kind], exit_code=USAGE)
+    if not text.strip() and not extras.any:
         raise ProcessError("There is nothing to send.", fix="Give --message or --media.", exit_code=USAGE)
-    files = [_file(str(media))] if media else []
+    carried = Carried()
+    files = _files(extras, who, carried)
     channel_id = who.channel(values.get("threadId") or values.get("target"))
-    if who.rest.get_channel(channel_id).get("type") in FORUMS:
-        return _post(text, channel_id, bool(files), who)
-    return _deliver(values, text, channel_id, who, timeout, files=files)
+    request = SendRequest(
+        account=who.account.id, channel_id=channel_id, cause=f"cli.{new_token()[:16]}", step="send",
+        text=text, reply_to=str(values.get("replyTo") or "") or None, reply_scope="all", files=files,
+        poll=extras.poll, sticker_ids=extras.stickers, silent=extras.silent, plain=True,
+    )  # fmt: skip
+    request = _posted(request, extras, who)
+    done = _direct(request, who, carried) if who.store is None else _queued(who.store, request, timeout)
+    return done | _pinned(done, who) if pins else done
 
 
-def poll(values: Json, who: Operator, timeout: float) -> Json:
-    """Send a poll.
-
-    Raises:
-        ProcessError: question or answers are missing.
-    """
-    answers = values.get("pollOption") or []
-    if not values.get("pollQuestion") or not 2 <= len(answers) <= 10:
-        raise ProcessError(
-            "A poll needs a question and 2 to 10 answers.",
-            fix="Give --poll-question and --poll-option for each answer.",
-            exit_code=USAGE,
-        )
-    hours = str(values.get("pollDurationHours") or "24")
-    if not hours.isdigit() or not 1 <= int(hours) <= 768:
-        raise ProcessError(
-            f"--poll-duration-hours {hours!r} is not between 1 and 768.", fix="Give hours.", exit_code=USAGE
-        )
-    made = {
-        "question": {"text": values["pollQuestion"]},
-        "answers": [{"poll_media": {"text": answer}} for answer in answers],
-        "duration": int(hours),
-        "allow_multiselect": bool(values.get("pollMulti")),
-        "layout_type": 1,
-    }
-    return _deliver(values, text_of(values), who.channel(values.get("target")), who, timeout, poll_body=made)
+def _extras(values: Json, who: Operator, gate: str) -> Extras:
+    """What is to be sent besides text, as the message tool reads it."""
+    hours = values.get("pollDurationHours")
+    given = dict(values)
+    if isinstance(hours, str) and hours.isdecimal():
+        given["pollDurationHours"] = int(hours)
+    gates: Mapping[str, bool] = who.account.discord.actions.model_dump(by_alias=True)
+    try:
+        extras = read_extras(given)
+        check_gate(gate, lambda name: gates.get(name, False))
+        check_gates(extras, lambda name: gates.get(name, False))
+    except ToolError as error:
+        raise ProcessError(error.message, fix=error.fix, exit_code=USAGE) from None
+    return extras
 
 
-def react(values: Json, who: Operator) -> Json:
-    """Add the bot's reaction, or take it away.
-
-    Raises:
-        ProcessError: no message or no emoji is named.
-    """
-    message_id = str(values.get("messageId") or "")
-    emoji = str(values.get("emoji") or "").strip().replace("\ufe0f", "").replace("\ufe0e", "")
-    if not message_id.isdigit() or not emoji:
-        raise ProcessError(
-            "A reaction needs a message and an emoji.", fix="Give --message-id and --emoji.", exit_code=USAGE
-        )
-    emoji = emoji.strip("<>").removeprefix("a:").removeprefix(":")
-    channel_id = who.channel(values.get("target"))
-    with explained(who.rest, channel_id):
-        if values.get("remove"):
-            who.rest.delete_own_reaction(channel_id, message_id, emoji)
-            return {"ok": True, "removed": emoji}
-        who.rest.create_reaction(channel_id, message_id, emoji)
-    return {"ok": True, "added": emoji}
+def _files(extras: Extras, who: Operator, carried: Carried) -> tuple[SendFile, ...]:
+    """The files, read now; where a fleet sends them they wait in its store (rule R25)."""
+    most = min(int(who.account.discord.media_max_mb * 1024 * 1024), MAX_BLOB)
+    keep = carried.put if who.store is None else who.store.blobs.put
+    found = []
+    for source in extras.media:
+        try:
+            raw = who.read(source, most=most, whose="channels.discord.mediaMaxMb")
+        except FileRefused as error:
+            raise ProcessError(error.message, fix=error.fix, exit_code=USAGE) from None
+        name = file_name(extras.filename or raw.name, raw.mime)
+        found.append(SendFile(keep(raw.data, BLOB_TTL_S), name, raw.mime))
+    return tuple(found)
 
 
-def _file(name: str) -> File:
-    path = Path(name).expanduser()
-    if not path.is_file():
-        raise ProcessError(
-            f"There is no file {name!r}.", fix="--media takes a file of this machine.", exit_code=USAGE
-        )
-    return File(
-        path.name, path.read_bytes(), mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+def _posted(request: SendRequest, extras: Extras, who: Operator) -> SendRequest:
+    """The request of a post, where the channel holds only those."""
+    channel = who.rest.get_channel(request.channel_id)
+    if not is_forum(channel):
+        return request
+    problem = post_problem(channel, flags=request.flags, poll=extras.poll is not None)
+    if problem:
+        fix = "shoal message thread create --applied-tags <id> makes a post with tags."
+        raise ProcessError(problem, fix=fix, exit_code=USAGE)
+    return msgspec.structs.replace(
+        request,
+        text=request.text if request.text.strip() else untitled(time.time()),
+        guild_id=str(channel.get("guild_id") or "") or None,
+        post=True,
+        archive_minutes=int(channel.get("default_auto_archive_duration") or 0),
     )
 
 
-def _post(text: str, forum_id: str, with_files: bool, who: Operator) -> Json:
-    """A post whose title is the first line (2.6)."""
-    if with_files:
-        raise ProcessError(
-            "A file cannot open a forum post from here.",
-            fix="Make the post first, then send the file to its thread.",
-            exit_code=USAGE,
-        )
-    title = next(line.strip() for line in text.splitlines() if line.strip())
-    values = {"target": f"channel:{forum_id}", "threadName": title[:100], "message": text}
-    gates: dict[str, bool] = who.account.discord.actions.model_dump(by_alias=True)
-    return perform(ACTIONS["thread-create"], values, gates, who.context())
-
-
-def _deliver(
-    values: Json,
-    text: str,
-    channel_id: str,
-    who: Operator,
-    timeout: float,
-    *,
-    files: list[File] | None = None,
-    poll_body: Json | None = None,
-) -> Json:
-    cause = f"cli.{new_token()[:16]}"
-    reply_to = str(values.get("replyTo") or "") or None
-    if who.store is None or files:
-        return _direct(values, text, channel_id, who, cause, reply_to, files or [], poll_body)
-    request = SendRequest(
-        account=who.account.id, channel_id=channel_id, cause=cause, step="send", text=text,
-        reply_to=reply_to, silent=bool(values.get("silent")), poll=poll_body, plain=True,
-    )  # fmt: skip
-    store = who.store
-    store.lanes.push(request.lane, Record(request.identity, KIND, encode(request), account=who.account.id))
-    return _await(store, request, timeout)
-
-
-def _await(store: Store, request: SendRequest, timeout: float) -> Json:
-    """Wait until the record has left its lane; the receipts tell what became of it.
+def _queued(store: Store, request: SendRequest, timeout: float) -> Json:
+    """Push it, and wait until the record has left its lane; the receipts tell what became of it.
 
     Raises:
-        ProcessError: Discord did not take it.
+        ProcessError: Discord did not take it, or nobody knows.
     """
+    store.lanes.push(request.lane, Record(request.identity, KIND, encode(request), account=request.account))
     give_up = time.monotonic() + timeout
     while store.redis.hexists(store.keys.lane_records(request.lane), request.identity):
         if time.monotonic() > give_up:
@@ -166,65 +170,75 @@ def _await(store: Store, request: SendRequest, timeout: float) -> Json:
             return {"ok": True, "queued": True, "note": note, "result": {"channelId": request.channel_id}}
         time.sleep(POLL_S)
     receipts = store.receipts.receipt(request.identity)
-    if not receipts:
-        account, lane, place = request.account, request.lane, request.channel_id
-        why = why_not_sent(store, account, lane, request.identity, place)
+    dead = store.lanes.dead_of(request.lane, request.identity) if not receipts else None
+    if dead is not None and is_unknown(dead.code):
         raise ProcessError(
-            f"The message for channel {place} was not sent. {why}".strip(),
-            fix="" if why else f"See why: shoal channels capabilities --target channel:{place}",
+            f"The message may have been sent to channel {request.channel_id}: Discord's answer was lost.",
+            fix="Look into the channel before you send it again.",
             exit_code=FAILED,
         )
-    ids = [decode_receipt(value).message_id for _, value in sorted(receipts.items())]
-    return {"ok": True, "result": {"messageId": ids[-1], "messageIds": ids, "channelId": request.channel_id}}
-
-
-def _direct(
-    values: Json,
-    text: str,
-    channel_id: str,
-    who: Operator,
-    cause: str,
-    reply_to: str | None,
-    files: list[File],
-    poll_body: Json | None,
-) -> Json:
-    room = DISCORD_LIMIT - len(TOO_LARGE_NOTICE) - 2 if files else DISCORD_LIMIT
-    chunks: list[str | None] = [*chunk_text(text, limit=room)] or [None]
-    flags = int(MessageFlags.SUPPRESS_NOTIFICATIONS) if values.get("silent") else 0
-    ids: list[str] = []
-    warning: Json = {}
-
-    def create(number: int, content: str | None, files: list[File]) -> Json:
-        return who.rest.create_message(
-            channel_id,
-            nonce=derive_nonce(cause, "send", number),
-            content=content,
-            reply_to=reply_to if number == 0 else None,
-            files=files,
-            poll=poll_body if number == len(chunks) - 1 else None,
-            flags=flags,
+    if not receipts:
+        raise ProcessError(
+            f"Discord did not take the message for channel {request.channel_id}; it was not sent.",
+            fix=f"See why: shoal channels capabilities --target channel:{request.channel_id}",
+            exit_code=FAILED,
         )
+    return _sent(request, [decode_receipt(value) for _, value in sorted(receipts.items())])
 
-    more = Permission.ATTACH_FILES if files else Permission(0)
-    for number, chunk in enumerate(chunks):
-        with explained(who.rest, channel_id, more=more):
+
+def _direct(request: SendRequest, who: Operator, carried: Carried) -> Json:
+    """Send it from here, part by part, as delivery does."""
+    settings, rest = DeliverySettings.of(who.account), who.rest
+    plan, parts = plan_of(request, settings), list[PartReceipt]()
+    with naming_missing(rest, request.channel_id):
+        for part in range(len(plan)):
+            if request.post and part == 0:
+                fields = message_fields(request, settings, plan, 0)
+                thread_id = create_post(rest, request.channel_id, post_body(request, plan[0], fields))
+                parts.append(PartReceipt(thread_id, thread_id))
+                continue
+            place = parts[0].channel_id if request.post else request.channel_id
             try:
-                made = create(number, chunk, files if number == 0 else [])
-            except TooLarge:
-                if not files or number:
-                    raise
-                made = create(number, f"{chunk or ''}\n\n{TOO_LARGE_NOTICE}".strip(), [])
-                warning = {"warning": f"The file was left out. {_limit(channel_id, who)}"}
-        ids.append(str(made["id"]))
-    result = {"messageId": ids[-1], "messageIds": ids, "channelId": channel_id}
-    return {"ok": True, "result": result, **warning}
+                made = create_part(request, settings, plan, part, channel=place, rest=rest, blobs=carried)
+            except Rejected as error:
+                raise ProcessError(error.why, exit_code=FAILED) from None
+            parts.append(PartReceipt(made, place))
+    return _sent(request, parts)
 
 
-def _limit(channel_id: str, who: Operator) -> str:
-    """How large a file may be there."""
+def _sent(request: SendRequest, parts: list[PartReceipt]) -> Json:
+    ids, place = [part.message_id for part in parts], parts[-1].channel_id
+    told: Json = {"ok": True, "result": {"messageId": ids[-1], "messageIds": ids, "channelId": place}}
+    if request.poll is not None:
+        told |= {"messageId": ids[-1], "channelId": place}
+    if request.post:
+        told["thread"] = {"id": place, "name": post_title(request.text), "parent_id": request.channel_id}
+    return told
+
+
+def _pins(values: Mapping[str, Any]) -> bool:
+    """Whether the message is to be pinned: ``--pin``, or ``pin`` in ``--delivery``."""
+    wish: Any = False
+    if values.get("delivery"):
+        try:
+            wanted = json.loads(values["delivery"])
+        except ValueError:
+            wanted = None
+        if not isinstance(wanted, dict) or set(wanted) - {"pin"}:
+            raise ProcessError("--delivery takes only pin.", fix='Write {"pin": true}.', exit_code=USAGE)
+        wish = wanted.get("pin")
+        wish = wish.get("enabled", True) if isinstance(wish, dict) else wish
+    return bool(values.get("pin") or wish)
+
+
+def _pinned(done: Json, who: Operator) -> Json:
+    """Pin what was sent; it is out, whatever comes of this."""
+    result = done["result"]
+    if "messageId" not in result:
+        return {"pinned": False, "warning": "It is not pinned: it is not sent yet."}
+    values = {"target": f"channel:{result['channelId']}", "messageId": result["messageIds"][0]}
     try:
-        guild_id = who.rest.get_channel(channel_id).get("guild_id")
-        tier = int(who.rest.get_guild(str(guild_id)).get("premium_tier") or 0) if guild_id else 0
-    except ShoalError:
-        return CONDITIONS["too-large"].fix
-    return f"Discord takes files up to {upload_limit(tier) // MIB} MB there."
+        perform(ACTIONS["pin"], values, {"pins": True}, who.context())
+    except ShoalError as error:
+        return {"pinned": False, "warning": f"It is not pinned: {error.message}"}
+    return {"pinned": True}

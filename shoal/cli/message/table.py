@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 __all__ = ["COMMANDS", "FLAGS", "LISTS", "SWITCHES", "Line", "camel"]
 
-LISTS = frozenset({"channel-ids", "author-ids", "poll-option", "applied-tags"})
-SWITCHES = frozenset({"silent", "remove", "include-archived", "poll-multi"})
+LISTS = frozenset(
+    {"channel-ids", "author-ids", "poll-option", "applied-tags", "media", "sticker-id", "role-ids"}
+)
+SWITCHES = frozenset({"silent", "remove", "include-archived", "poll-multi", "pin"})
 FLAGS = {
     "target": "Where to: channel:<id>, user:<id>, <@id>, #name, Guild/#name. Default: defaultTo.",
     "message": "Text; \\n is a line break.",
-    "media": "A file of this machine to send along.",
+    "media": "URL or file of this machine; for a message it may be repeated.",
     "reply-to": "Id of the message to answer to.",
     "thread-id": "Thread to write into instead of the target.",
     "silent": "Without a notification.",
@@ -35,6 +37,16 @@ FLAGS = {
     "poll-option": "An answer; repeat it, 2 to 10 times.",
     "poll-multi": "More than one answer may be chosen.",
     "poll-duration-hours": "1 to 768. Default: 24.",
+    "pin": "Pin the message once it is sent.",
+    "delivery": 'How it is delivered, as JSON: {"pin": true}.',
+    "sticker-id": "Id of a sticker; may be repeated, at most 3.",
+    "emoji-name": "Name of the emoji: 2 to 32 letters, digits or underscores.",
+    "role-ids": "Role that may use the emoji; may be repeated. Default: everybody.",
+    "sticker-name": "Name of the sticker, 2 to 30 characters.",
+    "sticker-desc": "What it shows, 2 to 100 characters.",
+    "sticker-tags": "Emoji or words that suggest it.",
+    "image": "Cover: URL or file of this machine; png, jpg or gif up to 8 MB.",
+    "author-id": "Only of this author.",
     "user-id": "Id of the user.",
     "role-id": "Id of the role.",
     "event-name": "Name of the event.",
@@ -56,7 +68,8 @@ class Line:
 
     Attributes:
         words: as typed behind ``shoal message``.
-        action: name in the table of actions; ``send``, ``poll`` and ``react`` are the command line's own.
+        action: name in the table of actions; those of :data:`shoal.cli.message.run.SENDS` are
+            the command line's own.
         flags: names in :data:`FLAGS`.
     """
 
@@ -70,13 +83,14 @@ def _line(words: str, action: str, help_: str, flags: str) -> Line:
     return Line(tuple(words.split()), action, help_, tuple(flags.split()))
 
 
-_SEND = "target message media reply-to thread-id silent"
+_SEND = "target message media reply-to thread-id silent pin delivery"
 _GUILD_USER = "guild-id user-id"
 
 COMMANDS = (
     _line("send", "send", "Send a message; to a forum: make a post.", _SEND),
     _line("poll", "poll", "Send a poll.",
-          "target message poll-question poll-option poll-multi poll-duration-hours silent"),
+          "target message poll-question poll-option poll-multi poll-duration-hours reply-to thread-id "
+          "silent pin"),
     _line("edit", "edit", "Change a message of the bot's.", "target message-id message"),
     _line("delete", "delete", "Delete a message.", "target message-id"),
     _line("react", "react", "Add or take away the bot's reaction.", "target message-id emoji remove"),
@@ -87,13 +101,19 @@ COMMANDS = (
     _line("pins", "list-pins", "Pinned messages.", "target"),
     _line("permissions", "permissions", "What the bot may do in a channel.", "target"),
     _line("search", "search", "Search messages of a server.",
-          "guild-id query channel-ids author-ids limit"),
+          "guild-id query channel-id channel-ids author-id author-ids limit"),
     _line("thread create", "thread-create", "Make a thread, or a post in a forum.",
           "target thread-name message message-id auto-archive-min applied-tags"),
     _line("thread list", "thread-list", "Threads of a server or channel.",
           "guild-id channel-id include-archived before limit"),
-    _line("thread reply", "send", "Write into a thread.", _SEND),
+    _line("thread reply", "thread-reply", "Write into a thread: --thread-id or --target.", _SEND),
     _line("emoji list", "emoji-list", "Custom emoji.", "guild-id limit"),
+    _line("emoji upload", "emoji-upload", "Make an emoji of a png, jpg or gif up to 256 KB.",
+          "guild-id emoji-name media role-ids"),
+    _line("sticker send", "sticker", "Send stickers.",
+          "target message sticker-id reply-to thread-id silent"),
+    _line("sticker upload", "sticker-upload", "Make a sticker of a png, apng or lottie json up to 512 KB.",
+          "guild-id sticker-name sticker-desc sticker-tags media"),
     _line("member info", "member-info", "A member.", _GUILD_USER),
     _line("role info", "role-info", "Roles of a server.", "guild-id"),
     _line("role add", "role-add", "Give a role.", _GUILD_USER + " role-id reason"),
@@ -103,7 +123,7 @@ COMMANDS = (
     _line("voice status", "voice-status", "Whether a member is in voice.", _GUILD_USER),
     _line("event list", "event-list", "Scheduled events.", "guild-id"),
     _line("event create", "event-create", "Plan an event.", "guild-id event-name start-time end-time "
-          "desc channel-id location event-type"),
+          "desc channel-id location event-type image"),
     _line("timeout", "timeout", "Time a member out.", _GUILD_USER + " duration-min until reason"),
     _line("kick", "kick", "Kick a member.", _GUILD_USER + " reason"),
     _line("ban", "ban", "Ban a user.", _GUILD_USER + " delete-days reason"),

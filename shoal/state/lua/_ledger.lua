@@ -5,11 +5,20 @@
 --   trail:<account>:<page>  hash  message id → lines "name=value", at most 4 kB; 7 days
 --   count:<account>:<day>   hash  outcome → number, "<outcome>.<reason>" → number for reasons that are one plain
 --                                 word, and what the effect "count" names; at most 400 fields, 90 days
---   chat:<account>          hash  sec, n: drops stored in this second; above 50 they are counted only; 2 s
+--   chat:<account>          hash  sec, n: chatter stored in this second; above 50 it is counted only; 2 s
 
 local LEDGER_OUTCOMES = {
   answered = true, merged = true, steered = true, command = true, control = true, event = true,
   pairing = true, history = true, dropped = true, stopped = true, expired = true, dead = true,
+}
+-- drops of what was not said to the bot; every other drop is stored, however many there are (R27)
+local LEDGER_CHATTER = {
+  ['own-message'] = true, ['bot-author'] = true, ['webhook-author'] = true, ['bot-loop'] = true,
+  ['guild-policy'] = true, ['guild-not-listed'] = true, ['guild-unknown'] = true,
+  ['channel-not-listed'] = true, ['channel-disabled'] = true, ['channel-unknown'] = true,
+  ['sender-not-listed'] = true, ['sender-unknown'] = true, ['member-unknown'] = true,
+  ['mention-required'] = true, ['other-mentioned'] = true, ['empty-message'] = true,
+  ['command-echo'] = true, ['service-message'] = true, ['missed-too-long-ago'] = true,
 }
 local LEDGER_WEEK = 604800000
 local LEDGER_FIELDS = 400
@@ -59,7 +68,7 @@ end
 local function ledger_write(plan)
   if plan.old then return false end
   if plan.why then count_write({ day = plan.day, name = plan.why }) end
-  if plan.outcome == 'dropped' then
+  if plan.outcome == 'dropped' and LEDGER_CHATTER[plan.reason] then
     local second = B.int(math.floor(B.now / 1000))
     local chat = redis.call('HMGET', plan.chat, 'sec', 'n')
     local n = chat[1] == second and (tonumber(chat[2] or '') or 0) or 0

@@ -8,7 +8,8 @@
 --                                      until (flying ends), window (ms), block (shared 429 until),
 --                                      rb.<route> (sub-limit until), q and qr (queue number for the reset qr)
 --   rl:<bot>:log               list    '<slot ms> <class>' of the last 64 grants, newest first
---   rl:<bot>:state             hash    block (global 429 until), pace (next background slot), latch (fingerprint
+--   rl:<bot>:state             hash    block (global 429 until), pace (next background slot), turn (when
+--                                      the next that has to wait for one asks again), latch (fingerprint
 --                                      of a refused token), latched (until), wide (ms added to the
 --                                      window of the global limit by 429s of it), wideat (when)
 --   rl:<bot>:rq:<request id>   string  '<slot ms> <bucket key part>' of a booking, 'done' once settled

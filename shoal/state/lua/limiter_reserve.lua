@@ -7,6 +7,7 @@
 -- include: _limiter
 
 local WINDOW_MS, FLYING_MS, BURST_MS = 1040, 15000, 80
+local EDIT_SHARE, LINE_MS = 0.9, 1000
 local LONGEST_MS = 3600000
 local BREAK_BACKGROUND, BREAK_ALL = 5000, 8000
 
@@ -52,6 +53,8 @@ end
 local function global_slot(c, state, limit)
   local log = redis.call('LRANGE', c.log, 0, 63)
   local slot, urgent = c.now, 0
+  -- what only the newest of counts leaves room for stalls: one that comes late meets those behind it
+  if c.class == 2 then limit = math.max(1, math.floor(limit * EDIT_SHARE)) end
   for i, entry in ipairs(log) do
     local at, class = string.match(entry, '^(%d+) (%d)$')
     at = tonumber(at)
@@ -59,11 +62,21 @@ local function global_slot(c, state, limit)
     if i == limit then slot = math.max(slot, at + state.window) end
     if at > c.now - state.window and tonumber(class) < 2 then urgent = urgent + 1 end
   end
-  if c.class < 2 then return slot, nil, 'global' end
+  if c.class < 2 then return slot, nil, 0, 'global' end
   local pace = tonumber(state.pace or '') or 0
   local paced = math.max(slot, pace - BURST_MS)
   local step = state.window / math.max(1, limit - urgent - 1)
-  return paced, math.max(pace, paced) + step, paced > slot and 'pace' or 'global'
+  return paced, math.max(pace, paced) + step, step, paced > slot and 'pace' or 'global'
+end
+
+-- Background work that has to wait asks again one step after the one before it, so that many do not ask at
+-- once for one slot; a second from now at the latest, since some never come back.
+local function line_up(c, state, slot, step)
+  local turn = math.max(slot, math.min(tonumber(state.turn or '') or 0, c.now + LINE_MS))
+  B.write()
+  redis.call('HSET', c.state, 'turn', B.int(turn + step))
+  redis.call('PEXPIRE', c.state, 3600000)
+  return turn
 end
 
 -- Waiting for a reset: the k-th waiter of a window asks 3 ms after the one before, or a window later, and
@@ -86,8 +99,8 @@ return B.run(function()
     local slot = tonumber(string.match(booked, '^(%d+) ') or '') or c.now
     return { 'booked', B.int(math.max(0, slot - c.now)) }
   end
-  local v = redis.call('HMGET', c.state, 'latch', 'latched', 'block', 'pace', 'wide', 'wideat')
-  local state = { latch = v[1], latched = v[2], block = v[3], pace = v[4] }
+  local v = redis.call('HMGET', c.state, 'latch', 'latched', 'block', 'pace', 'wide', 'wideat', 'turn')
+  local state = { latch = v[1], latched = v[2], block = v[3], pace = v[4], turn = v[7] }
   state.window = WINDOW_MS + L.wide(c, v[5], v[6])
   local refused = guarded(c, token, state)
   if refused then return refused end
@@ -107,9 +120,10 @@ return B.run(function()
     end
   end
 
-  local slot, pace, why = c.now, nil, 'global'
-  if not c.exempt then slot, pace, why = global_slot(c, state, most) end
+  local slot, pace, step, why = c.now, nil, 0, 'global'
+  if not c.exempt then slot, pace, step, why = global_slot(c, state, most) end
   if slot - c.now > horizon then
+    if pace then slot = line_up(c, state, slot, step) end
     return { 'wait', B.int(math.max(5, math.ceil(slot - c.now - horizon / 2))), why }
   end
   slot = math.ceil(slot)

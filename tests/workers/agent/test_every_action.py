@@ -143,6 +143,8 @@ ROWS: tuple[Row, ...] = (
     (("reply",), lambda w: {"message": "yes"}, SENT),
     (("poll",), lambda w: {"pollQuestion": "?", "pollOption": ["a", "b"], "pollDurationHours": 2},
      {**SENT, "messageId": str, "channelId": str}),
+    (("broadcast",), lambda w: {"targets": [w.channel, "channel:" + w.spare], "message": "all"},
+     {"ok": True, "results": [{**SENT, "target": str}]}),
     (("sticker",), lambda w: {"stickerId": ["749054660769218631"]}, SENT),
     (("thread-reply", "threadReply"), lambda w: {"threadId": w.thread, "message": "in it"}, SENT),
     (("react",), lambda w: {"emoji": "✅"}, {"ok": True, "added": "✅"}),

@@ -11,11 +11,12 @@ from shoal.base.errors import StaleGrant
 from shoal.base.ids import new_token
 from shoal.simulator.models import ModelServer
 from shoal.state.effects import Effect
-from shoal.state.records import Grant, Refused
+from shoal.state.records import Failed, Failure, Grant, Refused
 from shoal.state.steps import Commit, Park
 from shoal.state.store import Store
 from tests.workers.agent.support.server import bodies
 from tests.workers.agent.support.turns import (
+    DELIVERY,
     LANE,
     CountingTool,
     crash,
@@ -26,9 +27,11 @@ from tests.workers.agent.support.turns import (
     request,
     settle,
     take,
+    turn,
 )
 from workers.agent.calls import UNKNOWN_OUTCOME
 from workers.agent.context import TurnContext
+from workers.agent.tools.underway import wake_key
 from workers.agent.turn import run_turn
 from workers.delivery.records import SendRequest
 from workers.sessions.records import TurnRequest
@@ -229,3 +232,23 @@ def test_a_send_parks_the_turn_and_its_receipt_gives_the_id(
     drive(store, used)
     tool_message = bodies(server)[-1]["messages"][-1]
     assert '"messageId":"50001"' in tool_message["content"]
+
+
+@pytest.mark.parametrize(
+    ("code", "words"), [("forbidden-50013", "was not sent"), ("send-unknown", "may have been")]
+)
+def test_what_became_of_a_send_that_died_is_told_as_it_is(
+    store: Store, chat_server: Callable[..., ModelServer], code: str, words: str
+) -> None:
+    """Promise 4: of a message nobody knows of, the model is not told that it was not sent."""
+    server = chat_server([{"tool_calls": [SEND]}, {"text": "fin"}])
+    used = deps(store, server)
+    start(store)
+    turn(store, used)
+    fate = None
+    while fate is not Failed.DEAD:
+        grant = take(store, DELIVERY)
+        fate = store.lanes.fail(grant, Failure.HANDLED, code=code, reason="no", delay_ms=0)
+    store.lanes.wake(wake_key(grant.head.identity))
+    drive(store, used)
+    assert words in bodies(server)[-1]["messages"][-1]["content"]

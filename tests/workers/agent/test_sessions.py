@@ -11,6 +11,7 @@ import pytest
 from config.agents import ModelRef
 from shoal.simulator.models import ModelServer
 from shoal.state.effects import SessionPut
+from shoal.state.records import Record
 from shoal.state.steps import Commit
 from shoal.state.store import Store
 from tests.workers.agent.support.server import bodies
@@ -66,6 +67,17 @@ def test_a_bare_new_begins_a_transcript_and_asks_no_model(store: Store, chat_ser
     assert fields(store)["session_id"] == now["session_id"]
     assert len(store.sessions.transcript(old)) == 2  # the old one stays
     assert len(bodies(server)) == 2
+
+
+def test_a_bare_new_names_the_model_that_was_chosen(store: Store, chat_server: Start) -> None:
+    """8.3: what is chosen at admission is in the session's record before the turn begins."""
+    used = deps(store, chat_server([]), profile=profile())
+    key = request().session_key
+    store.lanes.push(LANE, Record("chosen", "turn", b"{}"))
+    store.lanes.commit(take(store, LANE), [SessionPut(key, {"model_override": "local/m2"})])
+    push(store, request("", 1, reset="new", born_ms=DAY))
+    turn(store, used)
+    assert deliver(store)[-1].text == "✅ New session started · model local/m2"
 
 
 def test_new_with_a_message_answers_it_without_memory(store: Store, chat_server: Start) -> None:

@@ -17,6 +17,7 @@ from shoal.state.store import Store
 from tests.workers.components.test_spec import MANUAL
 from workers.components.clicks import ClickAnswer, answer_click
 from workers.components.encode import Origin
+from workers.components.greying import greyed
 from workers.components.interaction import read_interaction
 from workers.components.reader import SpecError
 from workers.components.sending import ComponentSettings, Made, make_components
@@ -32,7 +33,12 @@ ORIGIN = Origin("default.1", "1", "default", CHANNEL, KEY, "ops")
 @pytest.fixture
 def view(tmp_path: Path, store: Store) -> StoreView:
     path = tmp_path / "shoal.json"
-    discord = {"token": "OTAw.abcdef.abc", "guilds": {GUILD: {"users": [ANN, BOB], "requireMention": True}}}
+    discord = {
+        "token": "OTAw.abcdef.abc",
+        "guilds": {GUILD: {"users": [ANN, BOB], "requireMention": True}},
+        "ackReaction": "👀",
+        "ackReactionScope": "all",
+    }
     path.write_text(json.dumps({"channels": {"discord": discord}}))
     store.facts.put_me("default", {"id": BOT, "username": "shoal"})
     return StoreView(settings_of(config.load(path, env={}, state_dir=tmp_path), "default"), store)
@@ -96,10 +102,53 @@ def test_a_click_is_a_turn_in_the_conversation_of_its_message(view: StoreView, s
     assert (turn.text, turn.session_key, turn.agent_id) == ('Clicked "Approve".', KEY, "ops")
     assert (turn.clicked_on, turn.answers_to, turn.author_id) == ("9", "9", ANN)
     assert turn.was_mentioned
+    assert turn.ack == "", "an interaction is no message: Discord has nothing to put a reaction on"
     assert answer.type == 7
     assert answer.data is not None
     greyed = answer.data["components"][0]["components"]
     assert all(one["disabled"] for row in greyed if row["type"] == 1 for one in row["components"])
+
+
+def test_a_reusable_control_beside_what_was_used_up_is_not_greyed_out(view: StoreView, store: Store) -> None:
+    buttons = [
+        {"label": "Once"},
+        {"label": "Often", "reusable": True},
+        {"label": "Docs", "url": "https://x.org"},
+    ]
+    made = remember(store, {"blocks": [{"type": "actions", "buttons": buttons}]})
+    for nth in (1, 2):  # used, and then pressed by somebody who came late
+        answer = click(view, store, made, 0, nth=nth)
+        assert answer.data is not None
+        [row] = answer.data["components"][0]["components"]
+        assert [one.get("disabled", False) for one in row["components"]] == [True, False, False]
+    assert click(view, store, made, 1, nth=3).type == 6
+    store.redis.flushall()  # half an hour later
+    gone = click(view, store, made, 1, nth=4)
+    assert gone.data is not None
+    [row] = gone.data["components"][0]["components"]
+    assert [one.get("disabled", False) for one in row["components"]] == [True, True, False]
+
+
+def test_what_shows_files_of_its_message_names_them_again() -> None:
+    """Discord sends addresses back, and takes only a name for a file block (simulator: 50035)."""
+    address = "https://cdn.discordapp.com/attachments/1/2/a%20b.png?ex=1&is=2&hm=3"
+    stored = {"url": address, "proxy_url": address, "attachment_id": "2"}
+    elsewhere = {"url": "https://x.org/c.png", "proxy_url": "https://p", "loading_state": 2}
+    container = {
+        "type": 17,
+        "components": [
+            {"type": 13, "file": {"url": address, "id": "9"}, "name": "a b.png", "size": 3},
+            {"type": 12, "items": [{"media": stored}, {"media": elsewhere}]},
+            {"type": 9, "components": [], "accessory": {"type": 11, "media": stored}},
+        ],
+    }
+    file, gallery, section = greyed(container)["components"]
+    assert file["file"] == {"url": "attachment://a b.png"}
+    assert [one["media"]["url"] for one in gallery["items"]] == [
+        "attachment://a b.png",
+        "https://x.org/c.png",
+    ]
+    assert section["accessory"]["media"] == {"url": "attachment://a b.png"}
 
 
 def test_of_two_people_the_second_is_told_that_it_has_expired(view: StoreView, store: Store) -> None:

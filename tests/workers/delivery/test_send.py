@@ -135,6 +135,49 @@ def test_past_the_nonce_window_it_looks_first(post: PostOffice, kind: str) -> No
     assert decode_receipt(post.receipts()[0]).found
 
 
+def test_where_an_answer_was_lost_the_nonce_is_not_relied_on_for_long(post: PostOffice) -> None:
+    """Discord keeps to itself for how long it knows a nonce; here it is 20 s (rules, promise 4)."""
+    post.control.configure(nonce_window_s=0.01)
+    post.push(post.request("once only"))
+    post.control.fault("drop_answer", route=CREATE)
+    post.control.fault("refuse", route=CREATE, skip=1, count=None)
+    assert isinstance(post.work(), Fail)
+    post.clock.advance(20)
+    post.control.clear_faults()
+    assert isinstance(post.work(), Commit)
+    assert post.sent() == ["once only"]
+    assert decode_receipt(post.receipts()[0]).found
+
+
+def test_where_the_channel_cannot_be_read_it_is_marked_unknown_and_not_sent_again(post: PostOffice) -> None:
+    """Without Read Message History Discord answers with an empty list, as if nothing were there."""
+    hidden = {"id": post.simulator.bot_id, "type": 1, "allow": "0", "deny": str(1 << 16)}
+    post.control.edit_channel(post.channel, overwrites=[hidden])
+    post.control.configure(nonce_window_s=0.01)
+    post.push(post.request("perhaps"))
+    post.control.fault("drop_answer", route=CREATE)
+    assert isinstance(post.work(), Fail)
+    post.clock.advance(20)
+    unknown = post.work()
+    assert isinstance(unknown, Fail)
+    assert (unknown.failure, unknown.code) == (Failure.HANDLED, "send-unknown")
+    assert "no permission to read" in unknown.reason
+    assert post.sent() == ["perhaps"]
+    assert len(post.creates()) - len([one for one in post.creates() if post.channel not in one["path"]]) == 1
+
+
+def test_it_is_found_behind_everything_that_was_written_since(post: PostOffice) -> None:
+    post.control.configure(nonce_window_s=0.01)
+    post.push(post.request("once only"))
+    post.control.fault("drop_answer", route=CREATE)
+    assert isinstance(post.work(), Fail)
+    for number in range(130):
+        post.control.say(post.channel, f"talk {number}")
+    post.clock.advance(20)
+    assert isinstance(post.work(), Commit)
+    assert post.sent() == ["once only"]
+
+
 def test_a_lost_answer_is_settled_by_what_came_back_to_the_gateway(post: PostOffice) -> None:
     """Design 6: neither a second create nor a look at the channel, however long it took."""
     post.control.configure(nonce_window_s=0.01)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
 from pydantic import SecretStr
 
+from shoal.base.clock import VirtualClock
 from shoal.discord.limiter import Unlimited
 from shoal.discord.pluralkit import PluralKit, Proxied
 from shoal.discord.rest import Rest
 from shoal.discord.retry import RetryPolicy
 from shoal.discord.transport import Transport
+from shoal.state.circuits import MANY, PAUSES_S
 from shoal.state.lookups import Asked
 from shoal.state.store import Store
 from tests.discord.support.rest import Reply, RestServer
-from workers.sessions.enrichment import Enrichment, LookupFailedError
+from workers.sessions.enrichment import SLOW_S, Enrichment, LookupFailedError
 
 MEMBER = Asked("default", "member", "5.101")
 MESSAGE = Asked("default", "message", "77")
@@ -128,6 +131,68 @@ def test_pluralkit_says_when_to_come_again(server: RestServer, enrichment: Enric
     with pytest.raises(LookupFailedError) as caught:
         enrichment.speaker("77")
     assert caught.value.delay_s == pytest.approx(1.2)
+
+
+def ask_each(enrichment: Enrichment, ids: range) -> list[str]:
+    return [last(enrichment).speaker(str(number)) for number in ids]
+
+
+def pause_ends(store: Store) -> None:
+    """What Redis does by itself, later."""
+    assert store.redis.delete(store.keys.circuit("default", "pluralkit")) == 1
+
+
+@pytest.mark.parametrize(
+    ("reply", "why"),
+    [(Reply.of(503, {}), "status 503"), (Reply(fault="reset"), "transport")],
+    ids=["an error", "no answer"],
+)
+def test_a_dead_pluralkit_is_not_asked_for_a_while(
+    store: Store, server: RestServer, enrichment: Enrichment, reply: Reply, why: str
+) -> None:
+    """Nobody waits for it any more, until a trial after the pause is answered."""
+    server.usual = reply
+    said = ask_each(enrichment, range(1, MANY + 3))
+    assert len(server.seen) == MANY
+    assert said[MANY:] == [f"pluralkit · not asked: {why}"] * 2
+    assert kept(store, Asked("default", "pluralkit", str(MANY + 1))) is None
+    assert store.lookups.get(Asked("default", "pluralkit", str(MANY + 1))) == b"null"
+    pause = store.keys.circuit("default", "pluralkit")
+    assert PAUSES_S[0] * 900 < store.redis.pttl(pause) <= PAUSES_S[0] * 1000
+
+    pause_ends(store)
+    ask_each(enrichment, range(10, 12))  # the trial, which fails, and one that is not asked
+    assert len(server.seen) == MANY + 1
+    assert store.redis.pttl(pause) > PAUSES_S[0] * 1000
+
+    pause_ends(store)
+    server.usual = Reply.of(200, PROXIED)
+    assert set(ask_each(enrichment, range(20, 30))) == {"pluralkit · found"}
+    server.usual = reply
+    ask_each(enrichment, range(40, 40 + MANY - 1))
+    assert store.redis.get(pause) is None  # the row had begun anew
+
+
+def test_a_slow_pluralkit_counts_as_a_dead_one(
+    store: Store, server: RestServer, enrichment: Enrichment
+) -> None:
+    clock = VirtualClock()
+
+    def slowly(_seen: object) -> Reply:
+        clock.advance(SLOW_S + 0.1)
+        return Reply.of(200, PROXIED)
+
+    server.handler = slowly
+    slow = replace(enrichment, clock=clock)
+    assert [slow.speaker(str(number)) for number in range(MANY)] == ["pluralkit · found"] * MANY
+    assert slow.speaker("77") == "pluralkit · not asked: slow"
+
+
+def test_an_answer_that_says_no_opens_no_circuit(server: RestServer, enrichment: Enrichment) -> None:
+    for number, status in enumerate((404, 401, 403, 429, 400) * 3):
+        server.usual = Reply.of(status, {})
+        last(enrichment).speaker(str(number))
+    assert len(server.seen) == 15
 
 
 def test_without_pluralkit_nothing_is_asked(store: Store, server: RestServer, enrichment: Enrichment) -> None:

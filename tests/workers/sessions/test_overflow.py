@@ -11,6 +11,7 @@ from shoal.base.ids import snowflake_ms
 from shoal.state.store import Store
 from tests.workers.sessions.helpers import ANN, BOB, CHANNEL, GUILD, NOW, in_guild, message
 from tests.workers.sessions.stored import Admitting
+from workers.sessions.records import decode_turn
 
 LANE = f"session:agent:main:discord:channel:{CHANNEL}"
 
@@ -60,6 +61,35 @@ def test_one_persons_flood_pushes_nobody_else_out(store: Store, tmp_path: Path) 
         admitting.event(message("of ann", ANN, id=str(NOW + 10 + number)))
     waiting = [record.scope.split("|")[1] for record in store.lanes.waiting("session:agent:main:main")]
     assert (waiting.count("701"), waiting.count("700")) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("drop", "left"),
+    [
+        # cap 3: the third guest is the fourth to wait, then the owner and a trusted one come, then a guest
+        ("old", ["guest 3", "owner", "trusted"]),
+        ("summarize", ["guest 3", "owner", "trusted"]),
+        ("new", ["guest 1", "owner", "trusted"]),
+    ],
+)
+def test_nobody_gives_way_to_less_authority(store: Store, tmp_path: Path, drop: str, left: list[str]) -> None:
+    """A stranger's flood pushes out no message of an owner, and keeps none out."""
+    admitting = Admitting(store, tmp_path, {**queue(drop), **TRUSTING})
+    said = [("head", GUEST), *((f"guest {number}", GUEST) for number in (1, 2, 3))]
+    said += [("owner", OWNER), ("trusted", TRUSTED)]
+    for number, (text, author) in enumerate(said):
+        admitting.event(in_guild(text, author, id=str(NOW + number)))
+    waiting = [decode_turn(record.body).text for record in store.lanes.waiting(LANE)]
+    assert [text.removeprefix("@shoal ") for text in waiting] == left
+    gone = {number: admitting.outcome(NOW + number) for number in (2, 3 if drop == "new" else 1)}
+    reason = "queue-full" if drop == "new" else "queue-overflow"
+    assert set(gone.values()) == {("dropped", reason)}
+    for number in range(3):  # the flood goes on
+        admitting.event(in_guild("owner again", OWNER, id=str(NOW + 20 + number)))
+    admitting.event(in_guild("guest", GUEST, id=str(NOW + 30)))
+    assert admitting.outcome(NOW + 30) == ("dropped", "queue-full")
+    ranks = [decode_turn(record.body).authority for record in store.lanes.waiting(LANE)]
+    assert ranks == (["owner", "owner", "owner"])
 
 
 def test_the_cap_of_a_conversation_is_its_own(store: Store, tmp_path: Path) -> None:

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from config.agents import ModelRef
 from shoal.base.aborts import is_abort_word, is_stop_command
 from shoal.state.effects import Outcome, Push, SessionPut
 from tests.workers.sessions.helpers import ANN, BOB, BOT, CHANNEL, GUILD, NOW, View, event, in_guild, message
 from workers.sessions.admission import Admission, admit
+from workers.sessions.chosen_model import ModelNames
 from workers.sessions.queueing import QueueSettings, read_options
 from workers.sessions.records import TurnRequest, decode_turn
 from workers.sessions.state import SessionState
@@ -36,6 +38,7 @@ KEY = f"agent:main:discord:channel:{CHANNEL}"
         ("/status", "status", ""),
         ("/queue collect cap:5", "queue", "collect cap:5"),
         ("/activation always", "activation", "always"),
+        ("/send off", "send", "off"),
         ("/help", "help", ""),
     ],
 )
@@ -167,6 +170,60 @@ def test_activation_is_kept_with_the_conversation() -> None:
     direct = admit(event(message("/activation always")), View(OPEN))
     assert direct.notice is not None
     assert direct.notice.text == "activation-direct"
+
+
+@pytest.mark.parametrize(("mode", "kept"), [("on", "on"), ("OFF", "off"), ("inherit", None)])
+def test_an_owner_says_whether_answers_are_delivered(mode: str, kept: str | None) -> None:
+    """8.3 and 9.1 item 6."""
+    view = View(OPEN, commands={"ownerAllowFrom": [f"discord:{ANN}"]})
+    admission = admit(event(in_guild(f"/send {mode}")), view)
+    assert SessionPut(KEY, {"send": kept}) in admission.effects
+    assert outcome(admission) == ("command", "send")
+    assert admission.notice is not None
+    assert admission.notice.text == f"send-{mode.lower()}"
+    asked = admit(event(in_guild("/send")), View(OPEN, sessions={KEY: SessionState(send="off")}))
+    assert asked.notice is not None
+    assert (asked.notice.text, asked.notice.values) == ("send-usage", {"mode": "off"})
+
+
+def test_nobody_else_silences_the_bot() -> None:
+    admission = admit(event(in_guild("/send off")), View(OPEN))
+    assert admission.notice is not None
+    assert admission.notice.text == "send-owner"
+    assert not [effect for effect in admission.effects if isinstance(effect, SessionPut)]
+
+
+MODELS = ModelNames({"main": {"fast": ModelRef("local", "m2")}}, frozenset({"local", "openrouter"}))
+
+
+@pytest.mark.parametrize(
+    ("said", "model", "text"),
+    [
+        ("/new fast", "local/m2", ""),
+        ("/new Fast tell me a story", "local/m2", "tell me a story"),
+        ("/reset local/m3 hi", "local/m3", "hi"),
+        ("/new OpenRouter/maker/model", "openrouter/maker/model", ""),
+        ("/new default", None, ""),
+    ],
+)
+def test_what_follows_new_may_be_a_model(said: str, model: str | None, text: str) -> None:
+    """8.3: "model / message"."""
+    admission = admit(event(message(said)), View(OPEN, models=MODELS))
+    assert SessionPut("agent:main:main", {"model_override": model}) in admission.effects
+    assert (pushed(admission).reset, pushed(admission).text) == ("new", text)
+
+
+@pytest.mark.parametrize("said", ["faster", "unknown/m1 hi", "a/b test", "default settings", "and/or", ""])
+def test_what_names_no_model_is_the_first_message(said: str) -> None:
+    admission = admit(event(message(f"/new {said}")), View(OPEN, models=MODELS))
+    assert pushed(admission).text == said
+    assert not [effect for effect in admission.effects if isinstance(effect, SessionPut)]
+
+
+def test_a_soft_reset_chooses_no_model() -> None:
+    admission = admit(event(message("/reset soft fast")), View(OPEN, models=MODELS))
+    assert pushed(admission).text == "fast"
+    assert not [effect for effect in admission.effects if isinstance(effect, SessionPut)]
 
 
 def test_queue_settings_of_a_conversation() -> None:

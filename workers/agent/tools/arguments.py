@@ -18,8 +18,8 @@ from workers.delivery.targets import Target, TargetError, parse_target
 __all__ = ["TARGETS", "is_id", "listed", "reply_to_of", "target_of", "text_of"]
 
 WITHOUT_TEXT = (
-    "components", "media", "path", "filePath", "mediaUrl", "mediaUrls", "stickerId", "stickerIds",
-    "pollQuestion", "embeds",
+    "components", "presentation", "media", "path", "filePath", "mediaUrl", "mediaUrls", "stickerId",
+    "stickerIds", "pollQuestion", "embeds",
 )  # fmt: skip
 """Arguments with which a message needs no text."""
 

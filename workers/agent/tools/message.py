@@ -14,42 +14,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shoal.base.logging import get_logger
 from shoal.discord.wire import is_thread
-from shoal.state.effects import Push
-from shoal.state.records import Record
 from workers.actions.base import Action as DiscordAction
 from workers.actions.table import canonical
 from workers.agent.providers.base import ToolSpec
-from workers.agent.sanitize import Cleaned, clean_answer
 from workers.agent.tools.acting import DiscordActions
-from workers.agent.tools.arguments import TARGETS, listed, reply_to_of, target_of, text_of
-from workers.agent.tools.outgoing import (
-    EXTRA_PROPERTIES,
-    LoadFile,
-    check_gate,
-    check_gates,
-    load_files,
-    read_extras,
-)
+from workers.agent.tools.arguments import TARGETS, reply_to_of, target_of
+from workers.agent.tools.broadcast import broadcast, is_broadcast, resume_broadcast
+from workers.agent.tools.crossing import MessageRules
+from workers.agent.tools.outgoing import EXTRA_PROPERTIES, LoadFile, check_gate, read_extras
 from workers.agent.tools.registry import ToolContext, ToolError, ToolResult, Wait
-from workers.agent.tools.underway import Underway, arrived, wait_for, wake_key
-from workers.components.encode import Origin
-from workers.components.reader import SpecError
-from workers.components.sending import ComponentSettings, Made, make_components
-from workers.delivery.posts import is_forum, post_problem
-from workers.delivery.records import (
-    KIND,
-    SendRequest,
-    delivery_lane,
-    encode,
-    send_identity,
-)
+from workers.agent.tools.sends import SendParts, read_send
+from workers.agent.tools.underway import arrived, wait_for
+from workers.components.sending import ComponentSettings
 from workers.sessions.records import TurnRequest
 
 __all__ = ["ACTIONS", "Action", "MessageTool"]
-
-MAX_CHARS = 24_000
 
 COMPONENTS_HELP = (
     "Buttons, menus and forms: {text, reusable, container: {accentColor}, blocks: [{type: text|section|"
@@ -59,7 +39,12 @@ COMPONENTS_HELP = (
     "checkbox|radio|select|role-select|user-select, label, options}. Clicks come back as messages."
 )
 
-log = get_logger(__name__)
+
+PRESENTATION_HELP = (
+    "A card, instead of components: {title, tone: neutral|info|success|warning|danger, blocks: [{type: text, "
+    "text} | {type: context, text} | {type: divider} | {type: buttons, buttons: [{label, value, url, "
+    "style}]} | {type: select, placeholder, options: [{label, value}]}]}. Clicks come back as messages."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +69,7 @@ class MessageTool:
         components: settings of buttons and forms, per account.
         acting: actions besides sending; without it there are none.
         load: reads files to attach; without it none can be.
+        rules: ``tools.message`` of the agent of a turn.
     """
 
     name = "message"
@@ -96,10 +82,10 @@ class MessageTool:
         components: Callable[[str], ComponentSettings] = lambda _account: ComponentSettings(),
         acting: DiscordActions | None = None,
         load: LoadFile | None = None,
+        rules: Callable[[TurnRequest], MessageRules] = lambda _request: MessageRules(),
     ) -> None:
-        self.components = components
         self.acting = acting
-        self.load = load
+        self.parts = SendParts(components, rules, acting, load)
 
     def available(self, request: TurnRequest) -> bool:
         """Everywhere."""
@@ -119,6 +105,7 @@ class MessageTool:
             },
             "replyTo": {"type": "string", "description": "Id of the message to answer to."},
             "components": {"type": "object", "description": COMPONENTS_HELP},
+            "presentation": {"type": "object", "description": PRESENTATION_HELP},
             **EXTRA_PROPERTIES,
         }
         if "react" in listed:
@@ -128,6 +115,12 @@ class MessageTool:
             }
             properties["emoji"] = {"type": "string", "description": "Emoji, or name:id of a custom one."}
             properties["remove"] = {"type": "boolean"}
+        if "broadcast" in listed:
+            properties["targets"] = {
+                "type": "array",
+                "items": {"type": "string"},
+                "description": "Targets of a broadcast.",
+            }
         return ToolSpec(
             self.name,
             f"Act on Discord. Actions:\n{lines}",
@@ -146,11 +139,12 @@ class MessageTool:
             ToolError: unknown action, missing or wrong argument, refused by Discord.
         """
         name = canonical(str(args.get("action") or "send"))
-        action = ACTIONS.get(_ALIASES.get(name, name))
-        if action is not None:
-            check_gate(action.gate, self._allows(context.request))
+        name = _ALIASES.get(name, name)
+        action, open_ = ACTIONS.get(name), self._open(name, context.request)
+        if action is not None and open_:
+            check_gate(action.gate, self.parts.allows(context.request))
             return action.run(self, dict(args), context)
-        done = self.acting.run(name, args, context) if self.acting is not None else None
+        done = self.acting.run(name, args, context) if self.acting is not None and open_ else None
         if done is None:
             known = ", ".join(self._listed(context.request))
             raise ToolError(f"There is no action {args.get('action')!r}; there are: {known}.")
@@ -162,18 +156,25 @@ class MessageTool:
         Raises:
             ToolError: Discord did not take it.
         """
+        if is_broadcast(state):
+            return resume_broadcast(state, context)
         return arrived(state, context, self._rename)
 
     def _listed(self, request: TurnRequest) -> dict[str, str]:
         """What can be done now, with what the model reads about it. Sending is always named (7.2)."""
-        allows = self._allows(request)
+        allows = self.parts.allows(request)
         own = {name: one.help for name, one in ACTIONS.items() if name in ALWAYS or allows(one.gate)}
         more: list[DiscordAction] = self.acting.offered(request) if self.acting is not None else []
-        return own | {action.name: action.help for action in more}
+        found = own | {action.name: action.help for action in more}
+        return {name: help_ for name, help_ in found.items() if self._open(name, request)}
 
-    def _allows(self, request: TurnRequest) -> Callable[[str], bool]:
-        acting = self.acting
-        return lambda gate: acting is None or acting.allows(request.account, gate)
+    def _open(self, name: str, request: TurnRequest) -> bool:
+        """Whether ``tools.message`` leaves an action to the agent."""
+        rules = self.parts.rules(request)
+        if name == "broadcast" and not rules.broadcast:
+            return False
+        allowed = [canonical(one) for one in rules.actions] if rules.actions is not None else None
+        return allowed is None or name in [_ALIASES.get(one, one) for one in allowed]
 
     def _rename(self, channel_id: str, name: str, context: ToolContext) -> dict[str, Any]:
         """What became of ``threadName`` of a send: the message is out, whatever comes of this."""
@@ -188,67 +189,13 @@ class MessageTool:
 
 
 def _send(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> Wait:
-    cleaned = clean_answer(text_of(args))
-    text = cleaned.text
-    extras = read_extras({**args, "media": [*cleaned.media, *listed(args.get("media"))]})
-    check_gates(extras, tool._allows(context.request))
-    if not text and not args.get("components") and not extras.any:
-        _log_nothing(cleaned, context)
-        raise ToolError(
-            "The argument message is empty."
-            if not cleaned.stripped
-            else "Nothing was sent: the message held only metadata of the prompt or text of a tool call."
-        )
-    if len(text) > MAX_CHARS:
-        raise ToolError(f"The message has {len(text)} characters; at most {MAX_CHARS} can be sent.")
-    channel_id = target_of(args, context)
-    made = _components(tool, args, text, channel_id, context)
-    parent = _forum(channel_id, made, extras.poll is not None, context)
-    files = load_files(extras, made, tool.load, context)
-    lane = delivery_lane(context.request.account, channel_id)
-    identity = send_identity(context.cause, context.step)
-    request = SendRequest(
-        account=context.request.account,
-        channel_id=channel_id,
-        cause=context.cause,
-        step=context.step,
-        text=text,
-        guild_id=context.request.guild_id,
-        reply_to=reply_to_of(args) or _tagged(cleaned, context),
-        reply_scope="all",
-        components=made.components if made is not None else (),
-        flags=made.flags if made is not None else 0,
-        embeds=extras.beside(made),
-        files=files,
-        sticker_ids=extras.stickers,
-        poll=extras.poll,
-        silent=extras.silent,
-        suppress_embeds=extras.suppress_embeds,
-        post=parent is not None,
-        archive_minutes=int(parent.get("default_auto_archive_duration") or 0) if parent is not None else 0,
-        wake=(wake_key(identity),),
-    )
-    push = Push(lane, Record(identity, KIND, encode(request)))
-    controls = made.controls if made is not None else None
-    effects = (push,) if controls is None else (controls, push)
-    underway = Underway(
-        lane, identity, channel_id, text, warning=extras.warning(made), components=made is not None,
-        poll=extras.poll is not None, rename=str(args.get("threadName") or "").strip()[:100],
-    )  # fmt: skip
-    return wait_for(underway, *effects)
+    words = read_send(args, tool.parts, context)
+    ready = words.to(target_of(args, context), context.step)
+    return wait_for(ready.underway, *ready.effects)
 
 
-def _forum(channel_id: str, made: Made | None, poll: bool, context: ToolContext) -> Mapping[str, Any] | None:
-    """The channel, if it holds posts only: a send there makes one."""
-    if channel_id == context.request.channel_id:
-        return None  # nobody talks in a forum itself
-    channel = context.store.facts.channel(context.request.account, channel_id)
-    if channel is None or not is_forum(channel):
-        return None
-    problem = post_problem(channel, flags=made.flags if made is not None else 0, poll=poll)
-    if problem:
-        raise ToolError(problem)
-    return channel
+def _broadcast(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> ToolResult | Wait:
+    return broadcast(args, tool.parts, context)
 
 
 def _upload(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> Wait:
@@ -267,37 +214,6 @@ def _stick(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> 
     if not read_extras(args).stickers:
         raise ToolError("At least one sticker id is required.")
     return _send(tool, args, context)
-
-
-def _components(
-    tool: MessageTool, args: Mapping[str, Any], text: str, channel_id: str, context: ToolContext
-) -> Made | None:
-    """Buttons, menus and forms of a send; clicks go back to this conversation."""
-    raw = args.get("components")
-    if not raw:
-        return None
-    request = context.request
-    origin = Origin(
-        context.cause, context.step, request.account, channel_id, request.session_key, request.agent_id
-    )
-    try:
-        return make_components(raw, origin, tool.components(request.account), text=text)
-    except SpecError as error:
-        raise ToolError(error.message) from error
-
-
-def _tagged(cleaned: Cleaned, context: ToolContext) -> str | None:
-    """The message a reply tag in the text names."""
-    return context.request.answers_to if cleaned.reply_to == "current" else cleaned.reply_to or None
-
-
-def _log_nothing(cleaned: Cleaned, context: ToolContext) -> None:
-    log.info(
-        "nothing to send",
-        session=context.request.session_key,
-        message_id=context.request.message_id,
-        reason="stripped" if cleaned.stripped else "no-reply" if cleaned.silent else "empty",
-    )
 
 
 def _reply(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> Wait:
@@ -327,6 +243,8 @@ ACTIONS: dict[str, Action] = {
     "poll": Action("ask people to vote; pollQuestion, pollOption, pollMulti, pollDurationHours, message",
                    "polls", _ask),
     "sticker": Action("send stickers; stickerId, message", "stickers", _stick),
+    "broadcast": Action("send one message to several places; targets, message and what send has",
+                        "messages", _broadcast),
     "reply": Action("answer to a message; message, replyTo (default: the current one)", "messages", _reply),
     "thread-reply": Action("write into a thread; threadId, message, media, replyTo",
                            "threads", _thread_reply),

@@ -141,13 +141,18 @@ def load_files(
     """
     names = made.file_names if made is not None else ()
     if made is not None and made.flags and (extras.media or names):
-        if len(names) != 1 or len(extras.media) != 1:
+        if len(extras.media) > 1 or len(names) > 1:
             raise ToolError(
-                "With components there can be exactly one file: one file block and one media "
-                f"(here: {len(names)} file blocks, {len(extras.media)} media)."
+                "With components there can be one file "
+                f"(here: {len(names)} shown by the components, {len(extras.media)} media)."
             )
-        if extras.filename and extras.filename != names[0]:
-            raise ToolError(f"The file block names {names[0]!r} and filename says {extras.filename!r}.")
+        if not extras.media:
+            raise ToolError(f"The components show attachment://{names[0]}, and there is no media.")
+        if names and extras.filename and extras.filename != names[0]:
+            raise ToolError(
+                f"The file block names {names[0]!r} and filename says {extras.filename!r}: set filename to "
+                f"{names[0]!r}, or leave it out."
+            )
     if not extras.media:
         return ()
     if load is None:

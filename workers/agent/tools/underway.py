@@ -15,13 +15,22 @@ from shoal.base.ids import check_name
 from shoal.state.effects import Effect
 from workers.agent.tools.registry import Sent, ToolContext, ToolError, ToolResult, Wait
 from workers.delivery.records import decode_receipt
-from workers.delivery.refused import why_not_sent
+from workers.delivery.verdicts import is_unknown
 
 __all__ = ["Underway", "arrived", "wait_for", "wake_key"]
 
 POLL_MS = 2_000
 WAIT_ROUNDS = 45
 """Rounds of at most ``POLL_MS`` after which the model is told that the send is still queued."""
+
+
+NOT_SENT = (
+    "Discord did not take the message (no permission, channel gone, or it was refused). It was not sent."
+)
+NOBODY_KNOWS = (
+    "The message may have been sent: Discord's answer was lost, and it cannot be seen whether it is there. "
+    "Do not send it again."
+)
 
 
 class Underway(msgspec.Struct):
@@ -73,7 +82,7 @@ def arrived(state: bytes, context: ToolContext, rename: Rename | None = None) ->
         rename: does what ``threadName`` asks for, once the message is there.
 
     Raises:
-        ToolError: it was not sent.
+        ToolError: it was not sent, or nobody knows.
     """
     send = msgspec.json.decode(state, type=Underway)
     store = context.store
@@ -89,8 +98,8 @@ def arrived(state: bytes, context: ToolContext, rename: Rename | None = None) ->
             sent=(Sent(send.channel_id, send.text),),
         )
     if not receipts:
-        why = why_not_sent(store, context.request.account, send.lane, send.identity, send.channel_id)
-        raise ToolError(f"The message was not sent. {why or 'Discord did not take it.'}")
+        dead = store.lanes.dead_of(send.lane, send.identity)
+        raise ToolError(NOBODY_KNOWS if dead is not None and is_unknown(dead.code) else NOT_SENT)
     ids = tuple(decode_receipt(value).message_id for _, value in sorted(receipts.items()))
     result = {"messageId": ids[-1], "messageIds": list(ids), "channelId": send.channel_id}
     told: dict[str, Any] = {"ok": True, "result": result}

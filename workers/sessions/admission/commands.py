@@ -1,5 +1,5 @@
-"""Text commands that need no model: ``/new``, ``/reset``, ``/activation``, ``/queue``, ``/status``,
-``/whoami``, ``/help`` (``spec/inbound.md`` 3.9, 4.4, 5.11, 8.3).
+"""Text commands that need no model: ``/new``, ``/reset``, ``/activation``, ``/queue``, ``/send``,
+``/status``, ``/whoami``, ``/help`` (``spec/inbound.md`` 3.9, 4.4, 5.11, 8.3).
 
 They are decided here, ahead of what runs or waits in the conversation. Only ``/new`` and
 ``/reset`` go into its lane, behind a stop for all that is older: a transcript is changed by
@@ -44,12 +44,15 @@ def find_command(arrival: Arrival, view: AdmissionView) -> Admission | None:
 
 
 def _reset(arrival: Arrival, command: TextCommand, view: AdmissionView) -> Admission:
-    """``/new [message]``, ``/reset [message]``, ``/reset soft [message]``.
+    """``/new [model] [message]``, ``/reset [model] [message]``, ``/reset soft [message]``.
 
     What ran or waited is stopped: who starts afresh does not wait for yesterday's answer.
     """
     soft = command.name == "reset" and command.args.split(maxsplit=1)[:1] == ["soft"]
-    said = command.args[4:].strip() if soft else command.args
+    conversation = arrival.conversation
+    chosen, said = None, command.args[4:].strip() if soft else command.args
+    if not soft:
+        chosen, said = view.settings.models.split(conversation.agent_id, said)
     message = arrival.message
     text = message_text(replace(message, body=replace(message.body, content=said)))
     if soft and not text:
@@ -57,7 +60,11 @@ def _reset(arrival: Arrival, command: TextCommand, view: AdmissionView) -> Admis
     request = msgspec.structs.replace(
         turn_request(arrival, view, mode="followup"), text=text, reset="soft" if soft else "new"
     )
-    return push_turn(request, stops=not soft)
+    admission = push_turn(request, stops=not soft)
+    if chosen is None:
+        return admission
+    put = SessionPut(conversation.session_key, {"model_override": chosen or None})
+    return replace(admission, effects=(put, *admission.effects))
 
 
 # -- settings of a conversation ----------------------------------------------------------------------
@@ -78,6 +85,20 @@ def _activation(arrival: Arrival, command: TextCommand, view: AdmissionView) -> 
 def _activation_of(arrival: Arrival, view: AdmissionView) -> str:
     own = view.session(arrival.conversation.session_key).activation
     return own or ("mention" if arrival.decision.mention_required else "always")
+
+
+def _send(arrival: Arrival, command: TextCommand, view: AdmissionView) -> Admission:
+    """``/send on|off|inherit``: whether answers are delivered here, whatever ``session.sendPolicy`` says.
+
+    For owners only (``spec/inbound.md`` 8.3): it silences the bot for everybody in the conversation.
+    """
+    key, mode = arrival.conversation.session_key, command.args.lower()
+    if mode not in ("on", "off", "inherit"):
+        return _reply(arrival, view, "send", "send-usage", mode=view.session(key).send or "inherit")
+    if not arrival.decision.owner:
+        return _reply(arrival, view, "send", "send-owner")
+    put = SessionPut(key, {"send": None if mode == "inherit" else mode})
+    return _reply(arrival, view, "send", f"send-{mode}", put)
 
 
 def _queue(arrival: Arrival, command: TextCommand, view: AdmissionView) -> Admission:
@@ -186,6 +207,7 @@ _COMMANDS: dict[str, Callable[[Arrival, TextCommand, AdmissionView], Admission]]
     "reset": _reset,
     "activation": _activation,
     "queue": _queue,
+    "send": _send,
     "status": _status,
     "whoami": _whoami,
     "help": _help,

@@ -7,18 +7,14 @@ Where DMs share a session one person's message ends no other's turn.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import msgspec
 
 from workers.sessions.auto_threads import in_thread
 from workers.sessions.keys import session_lane
-from workers.sessions.records import KIND, Authority, TurnRequest, decode_turn
+from workers.sessions.records import KIND, RANK, TurnRequest, decode_turn
 from workers.sessions.view import AdmissionView
 
 __all__ = ["may_interrupt"]
-
-_RANK: Mapping[Authority, int] = {"guest": 0, "trusted": 1, "owner": 2}
 
 
 def may_interrupt(request: TurnRequest, view: AdmissionView) -> bool:
@@ -37,7 +33,7 @@ def may_interrupt(request: TurnRequest, view: AdmissionView) -> bool:
 def _may_end(newer: TurnRequest, older: TurnRequest) -> bool:
     if newer.author_id == older.author_id:
         return True
-    mine, theirs = _RANK[newer.authority], _RANK[older.authority]
+    mine, theirs = RANK[newer.authority], RANK[older.authority]
     if (newer.account, newer.channel_id) != (older.account, older.channel_id):
         return mine > theirs
     return mine >= theirs and mine > 0  # in one place whoever may command may stop, too

@@ -38,11 +38,11 @@ def start_turn(arrival: Arrival, view: AdmissionView, *, clicked_on: str = "") -
     if not clicked_on and not arrival.conversation.coding:
         auto = auto_thread(arrival.message, arrival.facts, arrival.decision, view.settings)
     depth = view.depth(session_lane(auto.session_key if auto else key))
-    request = msgspec.structs.replace(
-        turn_request(arrival, view, mode=queue.mode, queued=depth > 0),
-        auto_thread=auto,
-        clicked_on=clicked_on,
-    )
+    request = turn_request(arrival, view, mode=queue.mode, queued=depth > 0)
+    if clicked_on:  # a click is no message: there is nothing that could be acknowledged by a reaction
+        request = msgspec.structs.replace(request, clicked_on=clicked_on, ack="")
+    else:
+        request = msgspec.structs.replace(request, auto_thread=auto)
     stops = queue.mode == "interrupt" and depth > 0 and may_interrupt(request, view)
     room: tuple[Effect, ...] = ()
     if depth > queue.cap and not stops:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from shoal.cli.channels.probe import VOICE, intents_of
 from shoal.cli.message.run import Operator
 from shoal.discord.permissions import Permission, missing_names
 from shoal.discord.wire import ChannelType, is_thread
@@ -15,9 +16,6 @@ __all__ = ["of_account", "of_channel", "render"]
 Json = dict[str, Any]
 P = Permission
 _VOICE = (ChannelType.GUILD_VOICE, ChannelType.GUILD_STAGE_VOICE)
-_INTENTS = {"messageContent": (18, 19), "guildMembers": (14, 15), "presence": (12, 13)}
-"""Bits of an application's flags: granted, and granted while the bot is in fewer than 100 servers."""
-
 NEEDS: dict[str, Permission] = {
     "text": P.VIEW_CHANNEL | P.SEND_MESSAGES | P.READ_MESSAGE_HISTORY,
     "threads": P.VIEW_CHANNEL | P.CREATE_PUBLIC_THREADS | P.SEND_MESSAGES_IN_THREADS,
@@ -25,7 +23,6 @@ NEEDS: dict[str, Permission] = {
     "files": P.VIEW_CHANNEL | P.ATTACH_FILES,
     "reactions": P.VIEW_CHANNEL | P.READ_MESSAGE_HISTORY | P.ADD_REACTIONS,
 }
-VOICE = P.VIEW_CHANNEL | P.CONNECT | P.SPEAK | P.SEND_MESSAGES | P.READ_MESSAGE_HISTORY
 
 
 def of_account(who: Operator) -> Json:
@@ -35,15 +32,10 @@ def of_account(who: Operator) -> Json:
         DiscordError, TransportError: from asking.
     """
     me, application = who.rest.get_current_user(), who.rest.get_application()
-    flags = int(application.get("flags") or 0)
-    intents = {
-        name: "enabled" if flags >> full & 1 else "limited" if flags >> limited & 1 else "disabled"
-        for name, (full, limited) in _INTENTS.items()
-    }
     return {
         "account": who.account.id,
         "bot": {"id": me["id"], "username": me.get("username")},
-        "intents": intents,
+        "intents": intents_of(application),
     }
 
 

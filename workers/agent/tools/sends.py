@@ -1,0 +1,199 @@
+"""One send of the message tool, made ready: what is said, with what, and where (``spec/outbound.md`` 7.3).
+
+Nothing is sent here. What comes out is the record for the destination's delivery lane and what is remembered
+of its controls; both are written by the checkpoint that parks the turn. Identities derive from the turn and
+the call, so a send exists once however often it is made ready.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from shoal.base.logging import get_logger
+from shoal.state.effects import Effect, Push
+from shoal.state.records import Record
+from workers.agent.sanitize import Cleaned, clean_answer
+from workers.agent.tools.acting import DiscordActions
+from workers.agent.tools.arguments import listed, reply_to_of, text_of
+from workers.agent.tools.crossing import MessageRules, check_crossing, check_network, marked
+from workers.agent.tools.outgoing import Extras, LoadFile, check_gates, load_files, read_extras
+from workers.agent.tools.registry import ToolContext, ToolError
+from workers.agent.tools.underway import Underway, wake_key
+from workers.components.encode import Origin
+from workers.components.reader import SpecError
+from workers.components.sending import ComponentSettings, Made, make_components, make_presentation
+from workers.delivery.posts import is_forum, post_problem
+from workers.delivery.records import KIND, SendRequest, encode
+from workers.sessions.records import TurnRequest
+
+__all__ = ["Ready", "SendParts", "Words", "read_send"]
+
+MAX_CHARS = 24_000
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SendParts:
+    """What sends are made with.
+
+    Attributes:
+        components: settings of buttons and forms, per account.
+        rules: ``tools.message`` of the agent of a turn.
+        acting: gates of actions; none lets everything pass.
+        load: reads files to attach; without it none can be.
+    """
+
+    components: Callable[[str], ComponentSettings]
+    rules: Callable[[TurnRequest], MessageRules]
+    acting: DiscordActions | None = None
+    load: LoadFile | None = None
+
+    def allows(self, request: TurnRequest) -> Callable[[str], bool]:
+        """Whether a gate of ``channels.discord.actions`` is open."""
+        acting = self.acting
+        return lambda gate: acting is None or acting.allows(request.account, gate)
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A send that only has to be written: its effects, and what a parked turn remembers of it."""
+
+    effects: tuple[Effect, ...]
+    underway: Underway
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The arguments of a send, read and checked; whatever the place."""
+
+    args: Mapping[str, Any]
+    cleaned: Cleaned
+    extras: Extras
+    parts: SendParts
+    context: ToolContext
+
+    def to(self, channel_id: str, step: str) -> Ready:
+        """The send to one place, as ``step`` of the turn.
+
+        Raises:
+            ToolError: it may not go there, or not like this.
+        """
+        request, extras, rules = self.context.request, self.extras, self.parts.rules(self.context.request)
+        check_crossing(channel_id, request, rules)
+        text, made = self._body(channel_id, step)
+        parent = _forum(channel_id, made, extras.poll is not None, self.context)
+        if channel_id != request.channel_id:
+            accent, cards = self.parts.components(request.account).accent_color, parent is None
+            text, made = marked(text, made, extras, request, rules, accent=accent, cards=cards)
+        files = load_files(extras, made, self.parts.load, self.context)
+        if made is not None and files:
+            made = made.showing(files[0].filename)
+        send = SendRequest(
+            account=request.account,
+            channel_id=channel_id,
+            cause=self.context.cause,
+            step=step,
+            text=text,
+            guild_id=request.guild_id,
+            reply_to=reply_to_of(self.args) or _tagged(self.cleaned, self.context),
+            reply_scope="all",
+            components=made.components if made is not None else (),
+            flags=made.flags if made is not None else 0,
+            embeds=extras.beside(made),
+            files=files,
+            sticker_ids=extras.stickers,
+            poll=extras.poll,
+            silent=extras.silent,
+            suppress_embeds=extras.suppress_embeds,
+            post=parent is not None,
+            archive_minutes=int(parent.get("default_auto_archive_duration") or 0) if parent else 0,
+        )
+        rename = str(self.args.get("threadName") or "").strip()[:100]
+        return _ready(send, made, extras, rename)
+
+    def _body(self, channel_id: str, step: str) -> tuple[str, Made | None]:
+        """Text and components; clicks on these go back to the conversation of the turn."""
+        args, text, request = self.args, self.cleaned.text, self.context.request
+        card, raw = args.get("presentation"), args.get("components")
+        if not card and not raw:
+            return text, None
+        if card and raw:
+            raise ToolError("A message has components or a presentation, not both.")
+        origin = Origin(
+            self.context.cause, step, request.account, channel_id, request.session_key, request.agent_id
+        )
+        settings = self.parts.components(request.account)
+        try:
+            if card:
+                made = make_presentation(card, origin, settings, text=text)
+            else:
+                made = make_components(raw, origin, settings, text=text, with_file=bool(self.extras.media))
+        except SpecError as error:
+            raise ToolError(error.message) from error
+        return (text if made.flags else made.text), made
+
+
+def read_send(args: Mapping[str, Any], parts: SendParts, context: ToolContext) -> Words:
+    """Read the arguments of a send.
+
+    Raises:
+        ToolError: nothing to send, too much, a wrong argument, another network, or a gate that is closed.
+    """
+    check_network(args, parts.rules(context.request))
+    cleaned = clean_answer(text_of(args))
+    extras = read_extras({**args, "media": [*cleaned.media, *listed(args.get("media"))]})
+    check_gates(extras, parts.allows(context.request))
+    if not cleaned.text and not (args.get("components") or args.get("presentation") or extras.any):
+        _log_nothing(cleaned, context)
+        raise ToolError(
+            "The argument message is empty."
+            if not cleaned.stripped
+            else "Nothing was sent: the message held only metadata of the prompt or text of a tool call."
+        )
+    if len(cleaned.text) > MAX_CHARS:
+        raise ToolError(f"The message has {len(cleaned.text)} characters; at most {MAX_CHARS} can be sent.")
+    return Words(args, cleaned, extras, parts, context)
+
+
+def _ready(send: SendRequest, made: Made | None, extras: Extras, rename: str) -> Ready:
+    send = msgspec.structs.replace(send, wake=(wake_key(send.identity),))
+    push = Push(send.lane, Record(send.identity, KIND, encode(send)))
+    controls = made.controls if made is not None else None
+    effects: tuple[Effect, ...] = (push,) if controls is None else (controls, push)
+    underway = Underway(
+        send.lane, send.identity, send.channel_id, send.text, warning=extras.warning(made),
+        components=made is not None and bool(made.components), poll=extras.poll is not None, rename=rename,
+    )  # fmt: skip
+    return Ready(effects, underway)
+
+
+def _forum(channel_id: str, made: Made | None, poll: bool, context: ToolContext) -> Mapping[str, Any] | None:
+    """The channel, if it holds posts only: a send there makes one."""
+    if channel_id == context.request.channel_id:
+        return None  # nobody talks in a forum itself
+    channel = context.store.facts.channel(context.request.account, channel_id)
+    if channel is None or not is_forum(channel):
+        return None
+    problem = post_problem(channel, flags=made.flags if made is not None else 0, poll=poll)
+    if problem:
+        raise ToolError(problem)
+    return channel
+
+
+def _tagged(cleaned: Cleaned, context: ToolContext) -> str | None:
+    """The message a reply tag in the text names."""
+    return context.request.answers_to if cleaned.reply_to == "current" else cleaned.reply_to or None
+
+
+def _log_nothing(cleaned: Cleaned, context: ToolContext) -> None:
+    log.info(
+        "nothing to send",
+        session=context.request.session_key,
+        message_id=context.request.message_id,
+        reason="stripped" if cleaned.stripped else "no-reply" if cleaned.silent else "empty",
+    )
