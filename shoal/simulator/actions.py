@@ -12,6 +12,7 @@ from typing import Any
 from shoal.simulator.components_out import finish_components
 from shoal.simulator.errors import ApiError, unknown
 from shoal.simulator.events import Events
+from shoal.simulator.extras_out import poll_out, sticker_items
 from shoal.simulator.mentions import find_mentions, spoken_text
 from shoal.simulator.model import Attachment, Channel, Json, Message
 from shoal.simulator.settings import Settings
@@ -106,6 +107,12 @@ class Actions:
         message.embeds = self._embeds(body.get("embeds") or [])
         message.components = finish_components(body.get("components") or [])
         message.attachments = self.store_files(channel.id, files, body.get("attachments") or [])
+        if body.get("poll"):
+            message.extra["poll"] = poll_out(body["poll"], message.timestamp)
+        if body.get("sticker_ids"):
+            guild = self.world.guild_of(channel)
+            known = guild.stickers if guild is not None else ()
+            message.extra["sticker_items"] = sticker_items(body["sticker_ids"], known)
         for name, value in fields.items():
             setattr(message, name, value)
         if body.get("poll"):
