@@ -71,8 +71,8 @@ docs: $(VENV)/.installed ## write the parts of docs/ that are made from the code
 
 lock: ## resolve the dependencies anew (needs uv)
 	command -v $(UV) >/dev/null || { echo "error: make lock needs uv; see https://docs.astral.sh/uv, or: make lock UV=/path/to/uv" >&2; exit 1; }
-	$(LOCK) --extra anthropic --group build -o requirements.lock
-	$(LOCK) --extra anthropic --group build --group dev -c requirements.lock -o requirements-dev.lock
+	$(LOCK) --extra anthropic --extra audio --group build -o requirements.lock
+	$(LOCK) --extra anthropic --extra audio --group build --group dev -c requirements.lock -o requirements-dev.lock
 
 clean: ## remove what the targets made, the virtual environment included
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
