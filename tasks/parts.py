@@ -38,10 +38,10 @@ from workers.agent.tools.message import MessageTool
 from workers.agent.tools.registry import ToolRegistry
 from workers.agent.tools.skill import SkillTool
 from workers.components.sending import ComponentSettings
+from workers.delivery.deps import DeliveryDeps
 from workers.delivery.persona import PersonaLook
 from workers.delivery.records import SendFile
 from workers.delivery.render import DeliverySettings
-from workers.delivery.send import DeliveryDeps
 from workers.delivery.targets import Target, resolve_channel
 from workers.sessions.records import TurnRequest
 
@@ -82,8 +82,17 @@ def make_turn_deps(runtime: Runtime) -> TurnDeps:
         owner_dm = runtime.delivery_deps.owner_dm
         return silence_hint(runtime.store, request, owner_dm, runtime.loaded.root.messages.language)
 
-    def load(request: TurnRequest, source: str, *, filename: str, check: Callable[[], None]) -> SendFile:
+    def load(
+        request: TurnRequest,
+        source: str,
+        *,
+        filename: str,
+        check: Callable[[], None],
+        voice: bool = False,
+    ) -> SendFile:
         used = outgoing_for(runtime, request, profile(request).workspace)
+        if voice:
+            return used.load_voice(source, check=check)
         return used.load(source, filename=filename, check=check)
 
     acting = discord_actions(runtime, lambda request: profile(request).workspace)

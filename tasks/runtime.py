@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from workers.access.names import Names
     from workers.agent.providers.speech import Ears
     from workers.agent.results import TurnDeps
-    from workers.delivery.send import DeliveryDeps
+    from workers.delivery.deps import DeliveryDeps
     from workers.sessions.view import Settings
 
 __all__ = ["Runtime", "open_runtime"]

@@ -15,13 +15,16 @@ __all__ = [
     "NO_ACCESS",
     "NO_HISTORY",
     "NO_PERMISSION",
+    "UNKNOWN_CHANNEL",
     "UNKNOWN_INTERACTION",
     "UNKNOWN_MESSAGE",
     "UNKNOWN_WEBHOOK",
+    "UPLOAD_GONE",
     "WRONG_WEBHOOK_TOKEN",
     "JsonCode",
 ]
 
+UNKNOWN_CHANNEL = 10003
 UNKNOWN_MESSAGE = 10008
 UNKNOWN_WEBHOOK = 10015
 WRONG_WEBHOOK_TOKEN = 50027
@@ -33,6 +36,8 @@ ALREADY_ACKNOWLEDGED = 40060
 
 NO_ACCESS = 50001
 NO_PERMISSION = 50013
+UPLOAD_GONE = 50146
+"""What was uploaded is used up or too old."""
 NO_HISTORY = 160002
 """A reply to a message that the bot may not read."""
 
@@ -118,6 +123,10 @@ CODES: dict[int, JsonCode] = {
     50083: JsonCode("the thread is archived", "Unarchive the thread first."),
     50109: JsonCode("the body is no JSON", _BUG),
     50146: JsonCode("the uploaded file was not found", "Upload it again.", retryable=False),
+    50159: JsonCode("a voice message carries nothing else", _BUG),
+    50160: JsonCode("a voice message is exactly one recording", _BUG),
+    50161: JsonCode("a voice message needs its length and waveform", _BUG),
+    50162: JsonCode("voice messages cannot be edited", "Send a new message instead."),
     50173: JsonCode("no voice messages here", "Choose another channel, or send the sound as a file."),
     50278: JsonCode("no server in common with this user", "Invite the bot to a server the user is in."),
     60003: JsonCode("two-factor authentication is required",

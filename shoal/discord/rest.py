@@ -108,6 +108,14 @@ class Rest:
             form=form,
         )
 
+    def upload(self, url: str, data: bytes, *, content_type: str, timeout: float = 60.0) -> None:
+        """PUT bytes to an address of :func:`shoal.discord.uploads.upload_slot`, with this object's tries.
+
+        Raises:
+            DiscordError, TransportError: as :meth:`Transport.upload`.
+        """
+        self.transport.upload(url, data, content_type=content_type, timeout=timeout, retry=self._retry)
+
     # -- ourselves ---------------------------------------------------------------------------
 
     def get_current_user(self) -> Json:
@@ -140,6 +148,7 @@ class Rest:
         embeds: Sequence[Mapping[str, Any]] | None = None,
         sticker_ids: Sequence[str] | None = None,
         poll: Mapping[str, Any] | None = None,
+        attachments: Sequence[Mapping[str, Any]] | None = None,
         files: Sequence[File] = (),
         flags: int = 0,
         tts: bool = False,
@@ -153,6 +162,7 @@ class Rest:
                 ``None`` only where a second message would do no harm: it is then not retried when in doubt.
             reply_to: message to answer; if it is gone, the message is sent without the reference.
             allowed_mentions: from :mod:`shoal.discord.mentions`; None = all that the account's policy allows.
+            attachments: files uploaded before (:mod:`shoal.discord.uploads`); ``files`` bring theirs.
             flags: :class:`shoal.discord.wire.MessageFlags`.
         """
         body: Json = {}
@@ -163,6 +173,7 @@ class Rest:
             "embeds": embeds,
             "sticker_ids": sticker_ids,
             "poll": poll,
+            "attachments": attachments,
         }
         body.update({name: _plain(value) for name, value in optional.items() if value is not None})
         if reply_to:

@@ -304,8 +304,19 @@ class Transport:
 
     # -- files -------------------------------------------------------------------------------
 
-    def upload(self, url: str, data: bytes, *, content_type: str, timeout: float = 60.0) -> None:
+    def upload(
+        self,
+        url: str,
+        data: bytes,
+        *,
+        content_type: str,
+        timeout: float = 60.0,
+        retry: RetryPolicy | None = None,
+    ) -> None:
         """PUT bytes to a signed upload address that Discord gave. Idempotent.
+
+        Args:
+            retry: instead of the account's policy.
 
         Raises:
             BadRequest: the address is not Discord's.
@@ -316,9 +327,9 @@ class Transport:
                 "Files are uploaded to Discord's own storage only.", status=0, route="PUT upload"
             )
         prepared = prepare("PUT", url, {"Content-Type": content_type}, data=data)
-        self._file(prepared, "PUT upload", timeout)
+        self._file(prepared, "PUT upload", timeout, retry or self._retry)
 
-    def _file(self, prepared: Prepared, name: str, timeout: float) -> None:
+    def _file(self, prepared: Prepared, name: str, timeout: float, policy: RetryPolicy) -> None:
         """One transfer with retries; the bot's rate limits do not apply to files."""
         tries = _Tries()
         while True:
@@ -328,7 +339,7 @@ class Transport:
                     return
                 raise error_from(raw.status, raw.headers, raw.body, name)
             except (DiscordError, TransportError) as error:
-                wait = self._wait_before_next(error, Safety.IDEMPOTENT, self._retry, tries)
+                wait = self._wait_before_next(error, Safety.IDEMPOTENT, policy, tries)
                 if wait is None:
                     raise
                 self._clock.sleep(wait)

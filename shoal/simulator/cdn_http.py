@@ -142,7 +142,11 @@ class UploadHandler(_Logged):
     """Takes the bytes of a signed upload; the address is the proof, no token is asked."""
 
     def put(self, key: str) -> None:
-        """Keep the body."""
+        """Keep the body; unless a fault strikes."""
+        fault = self.core.faults.take("refuse", "status", route="PUT /cdn/upload")
+        if fault is not None:
+            self._strike("PUT /cdn/upload", fault)
+            return
         upload = self.core.world.uploads.get(unquote(key))
         status = 200 if upload is not None else 404
         if upload is not None:

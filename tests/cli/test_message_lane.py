@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,9 @@ def work_soon(post: PostOffice) -> threading.Timer:
 
     def work() -> None:
         lane = f"delivery:default:{post.channel}"
+        ends = time.monotonic() + 10
+        while not post.store.lanes.depth(lane) and time.monotonic() < ends:
+            time.sleep(0.05)
         while post.store.lanes.depth(lane):
             post.work()
 
@@ -111,3 +115,47 @@ def test_a_message_nobody_knows_of_is_not_called_unsent(post: PostOffice, who: O
         send({"target": post.channel, "message": "x"}, who, 10.0)
     timer.join()
     assert post.sent() == ["x"]
+
+
+def sound(folder: Path) -> str:
+    """A recording of 1.2 seconds, if one can be made here."""
+    pytest.importorskip("av", reason="the extra audio is not installed")
+    from tests.workers.media.support.sounds import recording
+
+    path = folder / "a.mp3"
+    path.write_bytes(recording("mp3", seconds=1.2))
+    return str(path)
+
+
+@pytest.mark.parametrize("fleet", [True, False])
+def test_a_file_goes_as_a_voice_message(post: PostOffice, who: Operator, tmp_path: Path, fleet: bool) -> None:
+    """``--as-voice``, beside a fleet and without one (3.15)."""
+    who = who if fleet else Operator(who.loaded, who.account, who.rest, None)
+    values = {"target": post.channel, "media": sound(tmp_path), "asVoice": True, "silent": True}
+    timer = work_soon(post) if fleet else None
+    done = send(values, who, 20.0)
+    if timer is not None:
+        timer.join()
+    [seen] = post.control.messages(post.channel, author="bot")
+    [file] = seen["attachments"]
+    assert (seen["flags"], file["duration_secs"]) == (12288, pytest.approx(1.2, rel=0.01))
+    assert (done["voiceMessage"], done["result"]["messageId"]) == (True, seen["id"])
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({}, "require a media file reference"),
+        ({"media": "https://e.example/a.mp3"}, "URLs are refused"),
+        ({"media": "/nowhere/a.mp3"}, "no file"),
+        ({"media": __file__}, r"\(step open\)"),
+        ({"media": __file__, "message": "hi"}, "cannot include text content"),
+    ],
+)
+def test_what_is_no_voice_message_is_said_at_once(
+    post: PostOffice, who: Operator, values: dict[str, str], said: str
+) -> None:
+    if "step" in said:
+        pytest.importorskip("av", reason="the extra audio is not installed")
+    with pytest.raises(ProcessError, match=said):
+        send({"target": post.channel, "asVoice": True, **values}, who, 1.0)

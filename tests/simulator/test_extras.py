@@ -44,6 +44,54 @@ def test_signed_upload_of_a_voice_message(simulator: Simulator, rest: Rest) -> N
     assert requests.get(stored["url"], timeout=5).content == b"ogg"
 
 
+def test_a_voice_message_is_one_recording_and_nothing_else(simulator: Simulator, rest: Rest) -> None:
+    """Discord's codes 50159 to 50161 (facts 16.3)."""
+    path = f"/channels/{simulator.channel_id}/messages"
+    good = {"id": 0, "duration_secs": 1.5, "waveform": "AAA="}
+
+    def code(note: dict[str, Any], *files: tuple[str, str], **more: Any) -> int:
+        body = {"flags": 8192, "attachments": [note], **more}
+        parts: list[Any] = [("payload_json", (None, json.dumps(body)))]
+        parts += [
+            (f"files[{n}]", (name, b"x", kind))
+            for n, (name, kind) in enumerate(files or [("v.ogg", "audio/ogg")])
+        ]
+        answer = rest("POST", path, files=parts)
+        return 0 if answer.status_code == 200 else int(answer.json()["code"])
+
+    assert code(good) == 0
+    assert code(good, flags=12288) == 0
+    for more in (
+        {"content": "x"},
+        {"embeds": [{"title": "x"}]},
+        {"sticker_ids": ["123456"]},
+        {
+            "components": [
+                {"type": 1, "components": [{"type": 2, "style": 5, "label": "x", "url": "https://x.example"}]}
+            ]
+        },
+        {"poll": {"question": {"text": "?"}, "answers": [{"poll_media": {"text": "a"}}]}},
+    ):
+        assert code(good, **more) == 50159, more
+    assert code(good, ("v.ogg", "audio/ogg"), ("w.ogg", "audio/ogg")) == 50160
+    assert code(good, ("v.png", "image/png")) == 50160
+    assert code(good, attachments=[good, {"id": 1, "uploaded_filename": "x/y.ogg"}]) == 50160
+    for wrong in ({"duration_secs": 0}, {"waveform": ""}, {"waveform": "?"}, {"waveform": "A" * 348}):
+        assert code({**good, **wrong}) == 50161, wrong
+
+
+def test_voice_messages_need_their_permission(simulator: Simulator, rest: Rest) -> None:
+    role = next(iter(simulator.core.world.guilds[simulator.guild_id].roles.values()))
+    role.permissions &= ~(1 << 46)
+    body = {"flags": 8192, "attachments": [{"id": 0, "duration_secs": 1.5, "waveform": "AAA="}]}
+    parts: list[Any] = [
+        ("payload_json", (None, json.dumps(body))),
+        ("files[0]", ("v.ogg", b"x", "audio/ogg")),
+    ]
+    answer = rest("POST", f"/channels/{simulator.channel_id}/messages", files=parts)
+    assert (answer.status_code, answer.json()["code"]) == (403, 50173)
+
+
 def test_pluralkit(simulator: Simulator) -> None:
     with Wire(simulator) as wire:
         said = simulator.control.say("general", "L: hello")

@@ -5,7 +5,8 @@ Nobody can be asked any more when one cannot be sent, so people read in its plac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 from shoal.base.logging import get_logger
 from workers.agent.context import TurnContext
@@ -19,8 +20,19 @@ __all__ = ["FinalFiles", "final_files", "without_files"]
 
 log = get_logger(__name__)
 
-FinalFiles = Callable[[TurnRequest, str, Sequence[str]], tuple[tuple[SendFile, ...], str, str]]
-"""(request, text, sources) → files, the text with what is said of missing ones, what a transcript says."""
+
+class FinalFiles(Protocol):
+    """Reads the files of an answer."""
+
+    def __call__(
+        self, request: TurnRequest, text: str, sources: Sequence[str], *, voice: bool = False
+    ) -> tuple[tuple[SendFile, ...], str, str]:
+        """The files, the text with what is said of missing ones, and what a transcript says.
+
+        Args:
+            voice: the first file becomes a voice message (``[[audio_as_voice]]``), if it can.
+        """
+        ...
 
 
 def final_files(load: LoadFile, context: TurnContext) -> FinalFiles:
@@ -30,28 +42,37 @@ def final_files(load: LoadFile, context: TurnContext) -> FinalFiles:
         context.progress()
         context.check()
 
+    def one(request: TurnRequest, source: str, voice: bool) -> SendFile:
+        if voice:
+            try:
+                return load(request, source, filename="", check=check, voice=True)
+            except FileRefused as error:  # heard as a file is better than not heard
+                log.warning("no voice message but a file", message_id=request.message_id, error=error)
+        return load(request, source, filename="", check=check)
+
     def read(
-        request: TurnRequest, text: str, sources: Sequence[str]
+        request: TurnRequest, text: str, sources: Sequence[str], *, voice: bool = False
     ) -> tuple[tuple[SendFile, ...], str, str]:
         files: list[SendFile] = []
         skipped: list[str] = []
-        for source in sources:
+        for number, source in enumerate(sources):
             check()
             try:
-                files.append(load(request, source, filename="", check=check))
+                files.append(one(request, source, voice and number == 0))
             except FileRefused as error:
                 log.warning("a file of an answer was not sent", message_id=request.message_id, error=error)
                 skipped.append(_notice(request, source, error.message))
-        sent = [f"[file sent: {file.filename}]" for file in files]
+        sent = ["[voice message sent]" if file.voice else f"[file sent: {file.filename}]" for file in files]
         return tuple(files), _joined(text, skipped), _joined(text, [*sent, *skipped])
 
     return read
 
 
 def without_files(
-    request: TurnRequest, text: str, sources: Sequence[str]
+    request: TurnRequest, text: str, sources: Sequence[str], *, voice: bool = False
 ) -> tuple[tuple[SendFile, ...], str, str]:
     """Where no files can be read."""
+    del voice
     told = _joined(text, [_notice(request, source, "Files cannot be sent here.") for source in sources])
     return (), told, told
 

@@ -151,7 +151,7 @@ class Ending:
         files: tuple[SendFile, ...] = ()
         shown = text
         if last.media:
-            files, text, shown = self.files(self.request, text, last.media)
+            files, text, shown = self.files(self.request, text, last.media, voice=cleaned.voice)
         rest = rest_of(text, state.told)
         nothing = silent or not (rest or files)
         send = None if nothing else self._send(rest, reply_to=reply_to, scope=scope, model=final.model)

@@ -14,9 +14,9 @@ from workers.delivery.progress import nonce_of
 from workers.delivery.records import SendFile, SendRequest
 from workers.delivery.render import DeliverySettings, message_fields, replies, too_large_fields
 from workers.delivery.spread import file_of
-from workers.delivery.verdicts import Rejected, reference_refused
+from workers.delivery.verdicts import BLOB_GONE, Rejected, reference_refused
 
-__all__ = ["Kept", "create_part", "priority_of"]
+__all__ = ["Kept", "create_part", "file_of_blob", "priority_of"]
 
 REQUEST_S = 15.0
 UPLOAD_BYTES_S = 512 * 1024
@@ -52,7 +52,7 @@ def create_part(
     bound = log.bind(account=request.account, channel=channel, cause=request.cause, part=part)
     fields = message_fields(request, settings, plan, part)
     file = file_of(request, plan, part)
-    files = [_file(file, blobs)] if file is not None else []
+    files = [file_of_blob(file, blobs)] if file is not None else []
     reply_to = request.reply_to if replies(request, part) and not request.post else None
     bound.info("Sending reply via REST (proxied)" if settings.proxied else "Sending reply via REST")
 
@@ -86,7 +86,7 @@ def priority_of(request: SendRequest) -> Priority:
     return Priority.BACKGROUND if request.priority == "background" else Priority.INTERACTIVE
 
 
-def _file(item: SendFile, blobs: Kept) -> File:
+def file_of_blob(item: SendFile, blobs: Kept) -> File:
     """A file with its bytes.
 
     Raises:
@@ -94,7 +94,7 @@ def _file(item: SendFile, blobs: Kept) -> File:
     """
     data = blobs.get(item.blob)
     if data is None:
-        raise Rejected("blob-gone", f"The file {item.filename} waited too long and is gone.")
+        raise Rejected(BLOB_GONE, f"The file {item.filename} waited too long and is gone.")
     more = {"description": item.description} if item.description else {}
     kind = item.content_type or "application/octet-stream"
     return File(item.filename, data, content_type=kind, attachment=more)

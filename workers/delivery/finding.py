@@ -17,9 +17,11 @@ from shoal.discord.permissions import Permission
 from shoal.discord.rest import Rest
 from shoal.state.store import Store
 from workers.delivery.missing import permissions_here
-from workers.delivery.progress import CLOCK_SLACK_MS
+from workers.delivery.progress import CLOCK_SLACK_MS, nonce_of
+from workers.delivery.records import SendRequest
+from workers.delivery.spread import file_of
 
-__all__ = ["Sought", "Unknowable", "came_back", "look_for"]
+__all__ = ["Sought", "Unknowable", "came_back", "look_for", "sought_of"]
 
 PAGE = 100
 PAGES = 10
@@ -37,6 +39,7 @@ class Sought:
     Attributes:
         since_ms: when the try began; nothing that is older is taken for it.
         filename: of the file that goes with it, for one without text.
+        waveform: of the voice message: they are all called the same.
         taken: ids of messages that are known to be others.
     """
 
@@ -46,7 +49,31 @@ class Sought:
     content: str
     since_ms: int
     filename: str = ""
+    waveform: str = ""
     taken: frozenset[str] = frozenset()
+
+
+def sought_of(
+    request: SendRequest,
+    plan: list[str],
+    part: int,
+    *,
+    channel_id: str,
+    since_ms: int,
+    taken: Iterable[str],
+) -> Sought:
+    """What a part of a send looks like where it arrived."""
+    file = file_of(request, plan, part)
+    return Sought(
+        request.account,
+        channel_id,
+        nonce_of(request, part),
+        content=plan[part],
+        since_ms=since_ms,
+        filename=file.filename if file is not None else "",
+        waveform=file.voice.waveform if file is not None and file.voice is not None else "",
+        taken=frozenset(taken),
+    )
 
 
 def came_back(sought: Sought, store: Store) -> str | None:
@@ -100,22 +127,21 @@ def _among(messages: Iterable[dict[str, Any]], sought: Sought, bot_id: str | Non
         author = message.get("author")
         ours = isinstance(author, dict) and bot_id is not None and str(author.get("id")) == bot_id
         same = str(message.get("content") or "").strip() == content
-        same = same and (bool(content) or _has_file(message, sought.filename))
+        same = same and (bool(content) or _has_file(message, sought))
         unnamed = not message.get("nonce")
         if ours and same and unnamed and snowflake_ms(message_id) >= sought.since_ms - CLOCK_SLACK_MS:
             found.append(int(message_id))
     return str(min(found)) if found else None
 
 
-def _has_file(message: dict[str, Any], filename: str) -> bool:
-    """Whether it carries a file of that name; Discord writes some characters of names differently."""
+def _has_file(message: dict[str, Any], sought: Sought) -> bool:
+    """Whether it carries that file; Discord writes some characters of names differently."""
     files = message.get("attachments")
-    names = (
-        [str(item.get("filename")) for item in files if isinstance(item, dict)]
-        if isinstance(files, list)
-        else []
-    )
-    return bool(filename) and _plain(filename) in map(_plain, names)
+    for file in files if sought.filename and isinstance(files, list) else ():
+        named = isinstance(file, dict) and _plain(str(file.get("filename"))) == _plain(sought.filename)
+        if named and sought.waveform in ("", file.get("waveform")):
+            return True
+    return False
 
 
 def _plain(name: str) -> str:

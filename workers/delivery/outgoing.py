@@ -18,10 +18,12 @@ from shoal.discord.addresses import UrlRefused
 from shoal.discord.errors import DiscordError, TooLarge
 from shoal.discord.fetch import Limits, Policy
 from shoal.state.blobs import MAX_BLOB, Blobs
-from workers.delivery.records import TURN_ANSWER_MAX_AGE_S, SendFile
+from workers.delivery.records import TURN_ANSWER_MAX_AGE_S, SendFile, Voice
 from workers.media.kinds import EXTENSIONS, HEAD_BYTES, OTHER, kind_of
 from workers.media.paths import PathRefused, Places, open_local
 from workers.media.receive import Download
+from workers.media.recoding import recode
+from workers.media.voice import MIME, NO_ADDRESS, VOICE_NAME, MadeVoice, VoiceError, is_address
 
 __all__ = [
     "FileRefused",
@@ -30,6 +32,7 @@ __all__ = [
     "fetch_file",
     "file_name",
     "is_url",
+    "keep_voice",
     "too_large",
     "upload_limit",
 ]
@@ -106,6 +109,41 @@ class Outgoing:
         """
         raw = self.read(source, check=check)
         return self.keep(raw, filename=filename)
+
+    def load_voice(self, source: str, *, check: Callable[[], None] = lambda: None) -> SendFile:
+        """The recording at a path, made a voice message, as a blob (3.15, decision 36).
+
+        It is read from the disk while it is converted, so it may be larger than what is sent.
+
+        Raises:
+            FileRefused: it is an address, or no voice message can be made of it; names the step.
+        """
+        source = source.strip()
+        if is_address(source):
+            raise FileRefused(NO_ADDRESS, fix="Save it into the workspace first.")
+        try:
+            with open_local(source, self.places, max_bytes=self.max_bytes, account=self.account) as local:
+                made = recode(local.file, check=check)
+        except PathRefused as refusal:
+            if refusal.reason == "too-large":
+                raise too_large(self.max_bytes, "channels.discord.mediaMaxMb") from None
+            raise FileRefused(refusal.message, fix=refusal.fix) from None
+        except VoiceError as error:
+            raise FileRefused(
+                f"No voice message can be made of it (step {error.step}): {error.message}", fix=error.fix
+            ) from None
+        return self.keep_voice(made)
+
+    def keep_voice(self, made: MadeVoice) -> SendFile:
+        """A voice message that was made, as a blob.
+
+        Raises:
+            FileRefused: it is too large for this place.
+        """
+        most, whose = self._limit()
+        if len(made.data) > most:
+            raise too_large(most, whose)
+        return keep_voice(self.blobs, made)
 
     def keep(self, raw: Raw, *, filename: str = "") -> SendFile:
         """A file that was read, as a blob."""
@@ -189,6 +227,12 @@ def fetch_file(
     data = bytes(sink.data)
     name = PurePosixPath(unquote(urlsplit(came.url).path)).name
     return Raw(data, name, kind_of(data[:HEAD_BYTES], came.content_type))
+
+
+def keep_voice(blobs: Blobs, made: MadeVoice) -> SendFile:
+    """A voice message as a blob, for a record."""
+    blob = blobs.put(made.data, BLOB_TTL_S)
+    return SendFile(blob, VOICE_NAME, MIME, voice=Voice(made.seconds, made.waveform))
 
 
 def upload_limit(tier: int) -> int:

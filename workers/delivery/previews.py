@@ -129,7 +129,7 @@ class PreviewApi(Protocol):
 
 
 class PreviewDeps(Protocol):
-    """The parts of :class:`workers.delivery.send.DeliveryDeps` that previews need."""
+    """The parts of :class:`workers.delivery.deps.DeliveryDeps` that previews need."""
 
     @property
     def store(self) -> Store:

@@ -11,6 +11,9 @@ Journal entries, one per checkpoint:
                                    after a look that found nothing)
     {"next": k, "at": ms, "lost": true}   the same, and an answer to it was lost: Discord may have made it
     {"next": k, "at": 0}           a post or a webhook's part (which has no nonce) was surely not made
+    {"uploaded": name}             the bytes of the voice message are at Discord under this name
+    {"plan": […], "next": k, "instead": "file" | "text", …}   part k was to be a voice message, which Discord
+                                   did not take: the parts from k on are others now
     {"rejected": code, "why": …}   Discord refused; nothing more is sent
 
 A part that is "about to be sent" and has no receipt may exist. Within Discord's nonce window
@@ -23,6 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Literal
 
 import msgspec
 
@@ -34,10 +38,14 @@ __all__ = [
     "LOOK_AFTER_MS",
     "NONCE_WINDOW_MS",
     "Entry",
+    "Instead",
     "Progress",
     "nonce_of",
     "read_progress",
 ]
+
+Instead = Literal["", "file", "text"]
+"""What stands in for a voice message: the recording as a file, or its words."""
 
 NONCE_WINDOW_MS = 120_000
 """How long a nonce is relied on where nothing says that the part was sent. Discord says "a few minutes"."""
@@ -58,6 +66,8 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     webhook: str = ""
     fresh: bool = False
     bot: bool = False
+    uploaded: str = ""
+    instead: Instead = ""
     rejected: str = ""
     why: str = ""
 
@@ -72,6 +82,8 @@ class Progress:
         edit: the preview that becomes the answer, or empty.
         webhook: the webhook its parts go through, or empty.
         lost: parts of whose present try an answer was lost.
+        uploaded: what the bytes of the voice message are called at Discord, or empty.
+        instead: what stands in for the voice message; ``why`` says why.
     """
 
     plan: list[str] | None = None
@@ -82,6 +94,8 @@ class Progress:
     webhook: str = ""
     since: dict[int, int] = field(default_factory=dict)
     lost: frozenset[int] = frozenset()
+    uploaded: str = ""
+    instead: Instead = ""
 
 
 def read_progress(journal: Iterable[tuple[int, bytes]]) -> Progress:
@@ -94,12 +108,13 @@ def read_progress(journal: Iterable[tuple[int, bytes]]) -> Progress:
     started: dict[int, int] = {}
     since: dict[int, int] = {}
     lost: set[int] = set()
-    rejected = why = edit = webhook = ""
+    rejected = why = edit = webhook = uploaded = ""
+    instead: Instead = ""
     for _, raw in journal:
         entry = msgspec.json.decode(raw, type=Entry)
         if entry.plan is not None:
             plan, edit, webhook = entry.plan, entry.edit, entry.webhook
-            started[0] = since[0] = entry.at
+            started[entry.next or 0] = since[entry.next or 0] = entry.at
         if entry.fresh:
             edit = ""
         if entry.bot:
@@ -108,9 +123,12 @@ def read_progress(journal: Iterable[tuple[int, bytes]]) -> Progress:
             started[entry.next] = entry.at
             since.setdefault(entry.next, entry.at)
             (lost.add if entry.lost else lost.discard)(entry.next)
+        uploaded = entry.uploaded or uploaded
+        if entry.instead:
+            instead, why = entry.instead, entry.why
         if entry.rejected:
             rejected, why = entry.rejected, entry.why
-    return Progress(plan, started, rejected, why, edit, webhook, since, frozenset(lost))
+    return Progress(plan, started, rejected, why, edit, webhook, since, frozenset(lost), uploaded, instead)
 
 
 def nonce_of(request: SendRequest, part: int) -> str:

@@ -23,6 +23,7 @@ __all__ = [
     "SendFile",
     "SendOutcome",
     "SendRequest",
+    "Voice",
     "decode_receipt",
     "decode_send",
     "delivery_lane",
@@ -47,6 +48,13 @@ class AllowedMentions(msgspec.Struct, frozen=True, omit_defaults=True):
     replied_user: bool = False
 
 
+class Voice(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What Discord shows of a voice message: its length in seconds, its ``waveform`` in base64."""
+
+    seconds: float
+    waveform: str
+
+
 class SendFile(msgspec.Struct, frozen=True, omit_defaults=True):
     """A file to send. Its bytes wait as a blob (rule R25)."""
 
@@ -55,6 +63,8 @@ class SendFile(msgspec.Struct, frozen=True, omit_defaults=True):
     filename: str
     content_type: str = ""
     description: str = ""
+    voice: Voice | None = None
+    """It is a voice message; only the first file of a send can be one (:mod:`workers.delivery.voice`)."""
 
 
 class SendOutcome(msgspec.Struct, frozen=True):
@@ -122,6 +132,8 @@ class SendRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     pause_ms: int = 0
     of_turn: str = ""
     """Session lane of the turn, for a block and for what follows blocks: a stop takes back what waits."""
+    spoken: str = ""
+    """What the voice message says, where it was made of a text: sent where no recording can be."""
     preview: str = ""
     """Cause of the preview this answer may be an edit of; see :mod:`workers.delivery.finalising`."""
     v: int = 1
@@ -146,6 +158,8 @@ class PartReceipt(msgspec.Struct, frozen=True, omit_defaults=True):
     """Found by looking, after a request whose answer was lost."""
     at_ms: int = 0
     """When that was known, Unix ms."""
+    note: str = ""
+    """What is different from what was asked for, for who asked."""
     v: int = 1
 
 

@@ -17,29 +17,26 @@ record dies without another request; what may pass is bounded by ``max_age_s``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import msgspec
 
-from shoal.base.clock import Clock, SystemClock
 from shoal.base.errors import ShoalError
 from shoal.base.logging import get_logger
 from shoal.discord.errors import DiscordError, RateLimited, RateWait
 from shoal.discord.mentions import NO_MENTIONS
-from shoal.discord.rest import Rest
 from shoal.discord.threads import create_post
 from shoal.state.effects import Effect, Receipt
 from shoal.state.personas import Persona
 from shoal.state.records import Failure, Grant
 from shoal.state.steps import Commit, Fail, Step, Yield
-from shoal.state.store import Store
 from workers.delivery.blocks import keep_distance, stopped, taken_back
 from workers.delivery.creating import create_part, priority_of
+from workers.delivery.deps import DeliveryDeps
 from workers.delivery.endings import closing_effects, expired_effects, rejected_effects, story
 from workers.delivery.finalising import preview_to_edit
-from workers.delivery.finding import Sought, Unknowable, came_back, look_for
+from workers.delivery.finding import Unknowable, came_back, look_for, sought_of
 from workers.delivery.pairing import failed_effects, filled
-from workers.delivery.persona import PersonaLook, PersonaWay, may_be_persona
+from workers.delivery.persona import PersonaWay, may_be_persona
 from workers.delivery.posts import post_body, post_title, seen_post, untitled
 from workers.delivery.previews import END, SLOT, end_preview, show_preview
 from workers.delivery.progress import (
@@ -47,43 +44,20 @@ from workers.delivery.progress import (
     NONCE_WINDOW_MS,
     Entry,
     Progress,
-    nonce_of,
     read_progress,
 )
 from workers.delivery.records import PartReceipt, SendRequest, decode_receipt, decode_send, encode
-from workers.delivery.render import DeliverySettings, message_fields, plan_of
+from workers.delivery.render import message_fields, plan_of
 from workers.delivery.spread import file_of
 from workers.delivery.verdicts import NotYet, Rejected, verdict_on
+from workers.delivery.voice import VoiceCalls, VoiceWay
 
-__all__ = ["DeliveryDeps", "deliver"]
+__all__ = ["deliver"]
 
 log = get_logger(__name__)
 
 EDIT_PATIENCE_MS = 10_000
 """For so long the edit of a preview is tried; then the answer is a message of its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryDeps:
-    """What deliveries of one process share.
-
-    Attributes:
-        store: lanes, receipts and blobs.
-        rest: REST calls of an account with ``max_wait`` ≤ 0.05 s and a single try (the lane is the retry).
-        settings: delivery settings of an account.
-        bot_id: our user id on an account, for finding our own messages.
-        owner_dm: DM channel of somebody who owns the bot, if one is known, for what an owner must hear.
-        look: name and picture of an agent, for conversations in which it speaks under its own name.
-        clock: wall clock for ages.
-    """
-
-    store: Store
-    rest: Callable[[str], Rest]
-    settings: Callable[[str], DeliverySettings]
-    bot_id: Callable[[str], str | None]
-    owner_dm: Callable[[str], str | None] = lambda _account: None
-    look: Callable[[str], PersonaLook] = lambda _agent: PersonaLook()
-    clock: Clock = field(default_factory=SystemClock)
 
 
 def deliver(grant: Grant, deps: DeliveryDeps, alive: Callable[[], None]) -> Step:
@@ -123,7 +97,8 @@ class _Delivery:
         alive: Callable[[], None],
     ) -> None:
         self.grant = grant
-        self.request = request
+        self.voice = VoiceWay(progress)
+        self.request = self.voice.instead_of(request)
         self.progress = progress
         self.deps = deps
         self.alive = alive
@@ -135,6 +110,7 @@ class _Delivery:
         self.doubtful = frozenset(part for part, at in self.began.items() if at)
         self.lost = set(progress.lost)
         self.sent: dict[int, PartReceipt] = {}
+        self.at = 0
         self.webhook = progress.webhook
         self.since: dict[int, int] = dict(progress.since)
         self.way = self._way()
@@ -148,22 +124,29 @@ class _Delivery:
         self.sent = {part: decode_receipt(value) for part, value in stored.items()}
         if self._now_ms() - self.grant.head.born > self.request.max_age_s * 1000:
             return self._expired()
-        try:
-            plan = self.progress.plan or self._plan()
-            return plan if isinstance(plan, Commit) else self._parts(plan)
-        except Rejected as rejected:
-            return self._rejected(rejected)
-        except NotYet as wait:
-            return Yield(wait.wait_ms, wait.why)
-        except ShoalError as error:
-            result = verdict_on(error)
-            if isinstance(result, Rejected):
-                return self._rejected(result)
-            if result is None:
-                raise
-            if isinstance(result, Fail):
-                self.log.warning(f"discord final reply failed: {error}", code=result.code)
-            return result
+        plan = self.progress.plan
+        while True:
+            try:
+                if plan is None:
+                    made = self._plan()
+                    if isinstance(made, Commit):
+                        return made
+                    plan = made
+                return self._parts(plan)
+            except NotYet as wait:
+                return Yield(wait.wait_ms, wait.why)
+            except (Rejected, ShoalError) as error:
+                result = error if isinstance(error, Rejected) else verdict_on(error)
+                if result is None:
+                    raise
+                if isinstance(result, Rejected):
+                    plan = self._without_voice(plan, result, error)
+                    if plan is None:
+                        return self._rejected(result)
+                    continue
+                if isinstance(result, Fail):
+                    self.log.warning(f"discord final reply failed: {error}", code=result.code)
+                return result
 
     def _plan(self) -> list[str] | Commit:
         """The contents of all parts and the way they take, journalled; or the end, if there are none.
@@ -193,6 +176,7 @@ class _Delivery:
         missing = [part for part in range(len(plan)) if part not in self.sent]
         for part in missing:
             self.alive()
+            self.at = part
             if self.request.post and part == 0:
                 receipt = self._find_post(plan) or self._post(plan)
             else:
@@ -271,7 +255,8 @@ class _Delivery:
         began = self.began.get(part)
         if began is None or part not in self.doubtful:
             return None
-        sought = self._sought(plan, part, began)
+        taken = [receipt.message_id for receipt in self.sent.values()]
+        sought = sought_of(self.request, plan, part, channel_id=self.channel, since_ms=began, taken=taken)
         found = came_back(sought, self.deps.store)
         if found is not None:
             self.log.info("a part that was sent before came back", part=part, message_id=found)
@@ -291,18 +276,6 @@ class _Delivery:
         self._checkpoint(Entry(next=part, at=self._begin(part)))
         self.alive()
         return None
-
-    def _sought(self, plan: list[str], part: int, began: int) -> Sought:
-        file = file_of(self.request, plan, part)
-        return Sought(
-            self.request.account,
-            self.channel,
-            nonce_of(self.request, part),
-            content=plan[part],
-            since_ms=began,
-            filename=file.filename if file is not None else "",
-            taken=frozenset(receipt.message_id for receipt in self.sent.values()),
-        )
 
     # -- as a persona ----------------------------------------------------------------------------
 
@@ -364,17 +337,38 @@ class _Delivery:
 
     def _create(self, plan: list[str], part: int) -> PartReceipt:
         """Raises what it raises; that an answer was lost is remembered."""
-        blobs, channel = self.deps.store.blobs, self.channel
+        request, settings, channel = self.request, self.settings, self.channel
+        file, kept = file_of(request, plan, part), self.deps.store.blobs
         try:
-            made = create_part(
-                self.request, self.settings, plan, part, channel=channel, rest=self.rest, blobs=blobs
-            )
+            if file is not None and file.voice is not None:
+                fields = message_fields(request, settings, plan, part)
+                how = VoiceCalls(channel, self.rest, kept, self.alive, self._uploaded)
+                made = self.voice.create(request, part, file, fields, how)
+            else:
+                made = create_part(request, settings, plan, part, channel=channel, rest=self.rest, blobs=kept)
         except ShoalError as error:
             if error.ambiguous and part not in self.lost:
                 self.lost.add(part)
                 self._checkpoint(Entry(next=part, at=self.began[part], lost=True))
             raise
-        return PartReceipt(made, channel)
+        return PartReceipt(made, channel, note=self.voice.take_note())
+
+    def _uploaded(self, name: str) -> None:
+        self._checkpoint(Entry(uploaded=name))
+
+    def _without_voice(self, plan: list[str] | None, refused: Rejected, error: Exception) -> list[str] | None:
+        """The parts where Discord surely did not take the voice message; none: it is no matter of that."""
+        file = file_of(self.request, plan, self.at) if plan else None
+        request = self.voice.give_way(self.request, file, refused, error)
+        if plan is None or request is None:
+            return None
+        self.request = request
+        other = plan_of(request, self.settings)
+        if request.post:
+            other[0] = plan[0]
+        begun, instead, why = self._begin(self.at), self.voice.instead, self.voice.note
+        self._checkpoint(Entry(plan=other, next=self.at, at=begun, instead=instead, why=why))
+        return other
 
     # -- endings ---------------------------------------------------------------------------------
 

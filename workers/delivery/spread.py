@@ -2,7 +2,8 @@
 
 One file per message. The first goes with the first text; each further one is a message of its own, after
 all texts. A video never carries text: Discord shows it above its caption, so the text goes first and
-the video follows alone. Computed from the request and its journalled plan, so a resumed send agrees.
+the video follows alone. A voice message carries no text either and comes first (3.15). Computed from the
+request and its journalled plan, so a resumed send agrees.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import msgspec
 
 from workers.delivery.records import SendFile, SendRequest
 
-__all__ = ["file_of", "is_video", "with_files"]
+__all__ = ["file_of", "is_video", "is_voice", "with_files"]
 
 _VIDEO_ENDINGS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm")
 
@@ -21,6 +22,11 @@ def is_video(file: SendFile) -> bool:
     return file.filename.lower().endswith(_VIDEO_ENDINGS) or file.content_type.startswith("video/")
 
 
+def is_voice(request: SendRequest) -> bool:
+    """A send that begins with a voice message."""
+    return bool(request.files) and request.files[0].voice is not None
+
+
 def with_files(request: SendRequest, texts: list[str]) -> list[str]:
     """The contents of all messages: the texts, then an empty one per file that goes alone."""
     if request.post:  # the post is text alone; files come in its thread, the first with the next text
@@ -28,6 +34,8 @@ def with_files(request: SendRequest, texts: list[str]) -> list[str]:
         return [*(texts[:1] or [""]), *with_files(thread, texts[1:])]
     if not request.files:
         return texts
+    if is_voice(request):
+        return ["", *filter(None, texts), *[""] * (len(request.files) - 1)]
     texts = texts or [""]
     return texts + [""] * _alone(request, texts)
 
@@ -39,6 +47,8 @@ def file_of(request: SendRequest, plan: list[str], part: int) -> SendFile | None
     if request.post:
         thread = msgspec.structs.replace(request, post=False)
         return file_of(thread, plan[1:], part - 1) if part else None
+    if is_voice(request) and part == 0:
+        return request.files[0]
     alone = _alone(request, plan)
     first_alone = len(plan) - alone
     if part >= first_alone:
@@ -47,6 +57,8 @@ def file_of(request: SendRequest, plan: list[str], part: int) -> SendFile | None
 
 
 def _alone(request: SendRequest, texts: list[str]) -> int:
-    """How many files are messages of their own."""
+    """How many files are messages of their own, behind the texts."""
+    if is_voice(request):
+        return len(request.files) - 1
     captioned_video = bool(texts[0].strip()) and is_video(request.files[0])
     return len(request.files) if captioned_video else len(request.files) - 1

@@ -21,6 +21,7 @@ from shoal.state.records import Failure
 from shoal.state.steps import Fail, Yield
 
 __all__ = [
+    "BLOB_GONE",
     "LONGEST_PAUSE_MS",
     "NotYet",
     "Rejected",
@@ -31,6 +32,8 @@ __all__ = [
     "verdict_on",
 ]
 
+BLOB_GONE = "blob-gone"
+"""Code of a :class:`Rejected`: the bytes of a file waited too long."""
 TOKEN_PAUSE_MS = 30_000
 LONGEST_PAUSE_MS = 600_000
 """A lane asks again at least so often, whatever an answer said; asking the limiter costs no request."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -23,11 +24,35 @@ if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
     from av.audio.resampler import AudioResampler
 
-__all__ = ["MAX_SECONDS", "MIME", "VOICE_NAME", "MadeVoice", "VoiceError", "make_voice", "waveform"]
+__all__ = [
+    "MAX_SECONDS",
+    "MIME",
+    "NO_ADDRESS",
+    "NO_RECORDING",
+    "NO_TEXT",
+    "VOICE_NAME",
+    "MadeVoice",
+    "VoiceError",
+    "is_address",
+    "make_voice",
+    "missing_extra",
+    "waveform",
+]
+
+NO_RECORDING = (
+    "Voice messages require a media file reference: name a sound file in media (or path, filePath)."
+)
+NO_TEXT = (
+    "Voice messages cannot include text content (Discord limitation). Leave message out, or send the text "
+    "as a message of its own."
+)
+NO_ADDRESS = "Voice messages need a local file path; URLs are refused."
 
 VOICE_NAME = "voice-message.ogg"
 MIME = "audio/ogg"
 RATE = 48_000
+FRAME = 960
+"""Samples in 20 ms, which is what Opus takes."""
 BIT_RATE = 64_000
 MAX_SECONDS = 1_200
 """What is longer is cut there."""
@@ -47,7 +72,7 @@ _GUARDED = {"format_whitelist": ",".join(_FORMATS), "protocol_whitelist": "none"
 
 
 class VoiceError(ShoalError):
-    """No voice message can be made of this. ``step`` is where it ended: ``open``, ``decode``, ``encode``, …"""
+    """No voice message can be made of this; ``step`` is where it ended: ``open``, ``decode``, …"""
 
     code = "voice"
 
@@ -88,20 +113,27 @@ def make_voice(source: BinaryIO) -> MadeVoice:
         if stream is None:
             raise VoiceError("open", "The file holds no sound.")
         as_it_is = _plays_as_it_is(recording, stream)
+        seconds, cut, sound = 0.0, False, _Sound()
         ear, writer = _Ear(), None if as_it_is else _Writer()
         for frame in _frames(recording, stream):
-            if not ear.hear(frame):
+            if cut := seconds + frame.samples / frame.sample_rate > MAX_SECONDS:
                 break
-            if writer is not None:
-                writer.write(frame)
-    if not ear.seconds:
-        raise VoiceError("decode", "The recording holds no sound that can be decoded.")
+            seconds += frame.samples / frame.sample_rate
+            _pass_on(sound.put(frame), ear, writer)
+        _pass_on(sound.put(None), ear, writer)
+    if not seconds:
+        raise VoiceError("decode", "Failed to get audio duration: no sound of it can be decoded.")
     if writer is not None:
         data = writer.close()
     else:
         source.seek(0)
         data = source.read()
-    return MadeVoice(data, round(ear.seconds, 2), waveform(ear.close()), ear.cut)
+    return MadeVoice(data, round(seconds, 2), waveform(ear.close()), cut)
+
+
+def is_address(text: str) -> bool:
+    """Whether this names something that is not on our disk: ``https:``, ``data:``, …"""
+    return re.match(r"(?!file:)[a-z][a-z0-9+.\-]*:", text.strip(), re.IGNORECASE) is not None
 
 
 def missing_extra() -> VoiceError:
@@ -153,16 +185,22 @@ def _frames(recording: Any, stream: Any) -> Iterator[AudioFrame]:
         raise VoiceError("decode", f"The recording is damaged: {broken} of {whole - 1 + broken} parts.")
 
 
-class _Resampled:
-    """One form of sound out of any; what goes in may change its form on the way."""
+def _pass_on(sounds: list[AudioFrame], ear: _Ear, writer: _Writer | None) -> None:
+    for sound in sounds:
+        ear.hear(sound)
+        if writer is not None:
+            writer.write(sound)
 
-    def __init__(self, rate: int) -> None:
-        self._rate = rate
+
+class _Sound:
+    """Mono samples of 16 bits at 48 kHz out of anything; what goes in may change its form on the way."""
+
+    def __init__(self) -> None:
         self._shape: tuple[Any, ...] = ()
         self._resampler: AudioResampler | None = None
 
     def put(self, frame: AudioFrame | None) -> list[AudioFrame]:
-        """Mono samples of 16 bits; ``None`` gives the rest."""
+        """What is ready; ``None`` gives the rest."""
         from av.audio.resampler import AudioResampler
 
         ready: list[AudioFrame] = []
@@ -173,45 +211,37 @@ class _Resampled:
         if frame is None:
             return ready
         if self._resampler is None:
-            self._resampler = AudioResampler(format="s16", layout="mono", rate=self._rate)
+            # with a size of its own it never hands a frame of the source through
+            self._resampler = AudioResampler(format="s16", layout="mono", rate=RATE, frame_size=FRAME)
             self._shape = shape
         frame.pts = None  # gaps and jumps of the source's clock are none of ours
         return ready + self._resampler.resample(frame)
 
 
 class _Ear:
-    """Length and peaks of what comes by; ``cut`` once it was too long."""
+    """Notes how loud each tenth of a second is."""
 
     def __init__(self) -> None:
-        self.seconds = 0.0
-        self.cut = False
+        from av.audio.resampler import AudioResampler
+
         self._peaks: list[int] = []
         self._rest: array[int] = array("h")
-        self._low = _Resampled(PEAK_RATE)
+        self._low = AudioResampler(format="s16", layout="mono", rate=PEAK_RATE)
 
-    def hear(self, frame: AudioFrame) -> bool:
-        """Whether there is still room for it."""
-        length = frame.samples / frame.sample_rate
-        if self.seconds + length > MAX_SECONDS:
-            self.cut = True
-            return False
-        self.seconds += length
-        self._take(self._low.put(frame))
-        return True
-
-    def close(self) -> list[int]:
-        """All peaks."""
-        self._take(self._low.put(None))
-        if len(self._rest) > PEAK_SAMPLES // 2 or not self._peaks:
-            self._peaks.append(_peak(self._rest))
-        return self._peaks
-
-    def _take(self, frames: list[AudioFrame]) -> None:
-        for frame in frames:
+    def hear(self, sound: AudioFrame | None) -> None:
+        """Take it in; ``None`` is the end."""
+        for frame in self._low.resample(sound):
             self._rest.frombytes(bytes(frame.planes[0])[: 2 * frame.samples])
         while len(self._rest) >= PEAK_SAMPLES:
             self._peaks.append(_peak(self._rest[:PEAK_SAMPLES]))
             del self._rest[:PEAK_SAMPLES]
+
+    def close(self) -> list[int]:
+        """All peaks."""
+        self.hear(None)
+        if len(self._rest) > PEAK_SAMPLES // 2 or not self._peaks:
+            self._peaks.append(_peak(self._rest))
+        return self._peaks
 
 
 class _Writer:
@@ -224,10 +254,10 @@ class _Writer:
         self._file = av.open(self._bytes, "w", format="ogg")
         self._stream: Any = self._file.add_stream("libopus", rate=RATE, layout="mono")
         self._stream.bit_rate = BIT_RATE
-        self._sound = _Resampled(RATE)
+        self._stream.options = {"vbr": "constrained"}  # twenty minutes must stay below 10 MiB
         self._at = 0
 
-    def write(self, frame: AudioFrame | None) -> None:
+    def write(self, sound: AudioFrame | None) -> None:
         """Append; ``None`` is the end.
 
         Raises:
@@ -235,13 +265,11 @@ class _Writer:
         """
         import av
 
+        if sound is not None:
+            sound.pts = self._at
+            self._at += sound.samples
         try:
-            for sound in self._sound.put(frame):
-                sound.pts = self._at
-                self._at += sound.samples
-                self._file.mux(self._stream.encode(sound))
-            if frame is None:
-                self._file.mux(self._stream.encode(None))
+            self._file.mux(self._stream.encode(sound))
         except (av.error.FFmpegError, ValueError) as error:
             raise VoiceError("encode", f"The recording cannot be written as Opus: {_why(error)}.") from None
 

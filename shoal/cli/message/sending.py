@@ -16,6 +16,7 @@ from shoal.base.errors import ProcessError, ShoalError
 from shoal.base.exits import FAILED, USAGE
 from shoal.base.ids import new_token
 from shoal.cli.message.run import Operator
+from shoal.cli.message.voice import BLOB_TTL_S, voice_file, voice_problem
 from shoal.discord.threads import create_post
 from shoal.state.blobs import MAX_BLOB
 from shoal.state.records import Record
@@ -28,6 +29,7 @@ from workers.delivery.creating import create_part
 from workers.delivery.missing import naming_missing
 from workers.delivery.outgoing import FileRefused, file_name
 from workers.delivery.posts import is_forum, post_body, post_problem, post_title, untitled
+from workers.delivery.progress import Progress
 from workers.delivery.records import (
     KIND,
     PartReceipt,
@@ -37,14 +39,14 @@ from workers.delivery.records import (
     encode,
 )
 from workers.delivery.render import DeliverySettings, message_fields, plan_of
+from workers.delivery.spread import file_of, is_voice
 from workers.delivery.verdicts import Rejected, is_unknown
+from workers.delivery.voice import VoiceCalls, VoiceWay
 
 __all__ = ["send", "text_of"]
 
 Json = dict[str, Any]
 POLL_S = 0.1
-BLOB_TTL_S = 7 * 3600
-"""Longer than a send may wait in its lane."""
 _NEEDED = {
     "poll": "A poll needs a question and 2 to 10 answers.",
     "sticker": "At least one sticker id is required.",
@@ -92,6 +94,7 @@ def send(
     text = text_of(values)
     if kind != "message" and not (extras.poll if kind == "poll" else extras.stickers):
         raise ProcessError(_NEEDED[kind], fix=_FLAGS[kind], exit_code=USAGE)
+    voice_problem(extras, text)
     if not text.strip() and not extras.any:
         raise ProcessError("There is nothing to send.", fix="Give --message or --media.", exit_code=USAGE)
     carried = Carried()
@@ -125,8 +128,10 @@ def _extras(values: Json, who: Operator, gate: str) -> Extras:
 
 def _files(extras: Extras, who: Operator, carried: Carried) -> tuple[SendFile, ...]:
     """The files, read now; where a fleet sends them they wait in its store (rule R25)."""
-    most = min(int(who.account.discord.media_max_mb * 1024 * 1024), MAX_BLOB)
     keep = carried.put if who.store is None else who.store.blobs.put
+    if extras.voice:
+        return (voice_file(extras.media[0], keep),)
+    most = min(int(who.account.discord.media_max_mb * 1024 * 1024), MAX_BLOB)
     found = []
     for source in extras.media:
         try:
@@ -198,8 +203,14 @@ def _direct(request: SendRequest, who: Operator, carried: Carried) -> Json:
                 parts.append(PartReceipt(thread_id, thread_id))
                 continue
             place = parts[0].channel_id if request.post else request.channel_id
+            file = file_of(request, plan, part)
             try:
-                made = create_part(request, settings, plan, part, channel=place, rest=rest, blobs=carried)
+                if file is not None and file.voice is not None:
+                    fields = message_fields(request, settings, plan, part)
+                    calls = VoiceCalls(place, rest, carried)
+                    made = VoiceWay(Progress()).create(request, part, file, fields, calls)
+                else:
+                    made = create_part(request, settings, plan, part, channel=place, rest=rest, blobs=carried)
             except Rejected as error:
                 raise ProcessError(error.why, exit_code=FAILED) from None
             parts.append(PartReceipt(made, place))
@@ -209,6 +220,11 @@ def _direct(request: SendRequest, who: Operator, carried: Carried) -> Json:
 def _sent(request: SendRequest, parts: list[PartReceipt]) -> Json:
     ids, place = [part.message_id for part in parts], parts[-1].channel_id
     told: Json = {"ok": True, "result": {"messageId": ids[-1], "messageIds": ids, "channelId": place}}
+    notes = " ".join(part.note for part in parts if part.note)
+    if is_voice(request):
+        told["voiceMessage"] = not notes
+    if notes:
+        told["warning"] = notes
     if request.poll is not None:
         told |= {"messageId": ids[-1], "channelId": place}
     if request.post:

@@ -9,11 +9,12 @@ __all__ = ["COMMANDS", "FLAGS", "LISTS", "SWITCHES", "Line", "camel"]
 LISTS = frozenset(
     {"channel-ids", "author-ids", "poll-option", "applied-tags", "media", "sticker-id", "role-ids"}
 )
-SWITCHES = frozenset({"silent", "remove", "include-archived", "poll-multi", "pin"})
+SWITCHES = frozenset({"as-voice", "silent", "remove", "include-archived", "poll-multi", "pin"})
 FLAGS = {
     "target": "Where to: channel:<id>, user:<id>, <@id>, #name, Guild/#name. Default: defaultTo.",
     "message": "Text; \\n is a line break.",
     "media": "URL or file of this machine; for a message it may be repeated.",
+    "as-voice": "Send the sound file of --media as a voice message (needs the extra audio).",
     "reply-to": "Id of the message to answer to.",
     "thread-id": "Thread to write into instead of the target.",
     "silent": "Without a notification.",
@@ -83,7 +84,7 @@ def _line(words: str, action: str, help_: str, flags: str) -> Line:
     return Line(tuple(words.split()), action, help_, tuple(flags.split()))
 
 
-_SEND = "target message media reply-to thread-id silent pin delivery"
+_SEND = "target message media as-voice reply-to thread-id silent pin delivery"
 _GUILD_USER = "guild-id user-id"
 
 COMMANDS = (

@@ -13,13 +13,14 @@ from shoal.simulator.permissions import (
     READ_HISTORY,
     SEND,
     SEND_IN_THREADS,
+    SEND_VOICE_MESSAGES,
     VIEW,
     compute,
     need,
 )
 from shoal.simulator.rest.router import Answer, Call, route
 from shoal.simulator.wire.forms import Field, list_of, obj, snowflake, validate
-from shoal.simulator.wire.messages import check_message, has_substance
+from shoal.simulator.wire.messages import VOICE, check_message, has_substance, uploads_of
 from shoal.simulator.world import iso
 
 __all__ = ["check_sendable", "require"]
@@ -32,6 +33,10 @@ def require(call: Call, channel: Channel, *bits: int) -> None:
     """Check permissions of the calling bot, unless they are switched off."""
     if call.core.settings.permissions:
         need(call.core.world, channel, call.me, *bits)
+
+
+def _may(call: Call, channel: Channel, bit: int) -> bool:
+    return not call.core.settings.permissions or bool(compute(call.core.world, channel, call.me) & bit)
 
 
 def _message(call: Call, *bits: int) -> tuple[Channel, Message]:
@@ -50,12 +55,14 @@ def check_sendable(call: Call, channel: Channel, body: Json) -> None:
     bits = [SEND_IN_THREADS if channel.is_thread else SEND]
     if body.get("embeds"):
         bits.append(EMBED_LINKS)
-    if call.files:
+    if call.files or uploads_of(body):
         bits.append(ATTACH_FILES)
     reference = body.get("message_reference")
     if reference:
         bits.append(READ_HISTORY)
     require(call, channel, *bits)
+    if body.get("flags", 0) & VOICE and not _may(call, channel, SEND_VOICE_MESSAGES):
+        raise ApiError(403, 50173, "Cannot send voice messages in this channel.")
     if channel.is_forum:
         raise ApiError(
             400, 40058, "Cannot message this thread until after the post author has sent an initial message."
@@ -81,6 +88,10 @@ def create(call: Call) -> Answer:
             return Answer(200, call.core.payloads.message(earlier, call.me))
     has_substance(body, len(call.files))
     files = [*call.files, *_uploaded(call, body)]
+    if body["flags"] & VOICE and not files[0][1].startswith("audio/"):
+        raise ApiError(400, 50160, "Voice messages must have a single audio attachment.")
+    for note in uploads_of(body):
+        call.core.world.uploads.pop(note["uploaded_filename"])
     message = call.core.actions.create(channel, call.me, body, files=files)
     return Answer(200, call.core.payloads.message(message, call.me))
 
@@ -88,11 +99,8 @@ def create(call: Call) -> Answer:
 def _uploaded(call: Call, body: Json) -> list[tuple[str, str, bytes]]:
     """Files that were PUT to a signed address before; 50146 for one that was not."""
     found = []
-    for note in body.get("attachments") or []:
-        key = note.get("uploaded_filename")
-        if key is None:
-            continue
-        upload = call.core.world.uploads.pop(key, None)
+    for note in uploads_of(body):
+        upload = call.core.world.uploads.get(note["uploaded_filename"])
         if upload is None or upload.data is None:
             raise ApiError(400, 50146, "Uploaded file not found.")
         found.append((str(note.get("filename") or upload.filename), upload.content_type, upload.data))

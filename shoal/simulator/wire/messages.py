@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,7 +24,7 @@ from shoal.simulator.wire.forms import (
     url,
 )
 
-__all__ = ["V2", "check_message", "has_substance"]
+__all__ = ["V2", "VOICE", "check_message", "has_substance", "uploads_of"]
 
 SUPPRESS_EMBEDS, EPHEMERAL, SUPPRESS_NOTIFICATIONS, VOICE, V2 = 1 << 2, 1 << 6, 1 << 12, 1 << 13, 1 << 15
 EMBED_TOTAL = 6000
@@ -250,13 +251,29 @@ def _file_rules(cleaned: Json, problems: Problems, files: Sequence[str], kept: S
         for key in ("image", "thumbnail"):
             _reference(embed.get(key), problems.at("embeds", index, key), known)
     if cleaned.get("flags", 0) & VOICE:
-        voice = (cleaned.get("attachments") or [{}])[0]
-        if cleaned.get("content") or cleaned.get("embeds") or cleaned.get("components"):
-            raise ApiError(400, 50159, "Voice messages do not support additional content.")
-        if len(files) + ("uploaded_filename" in voice) != 1:
-            raise ApiError(400, 50160, "Voice messages must have a single audio attachment.")
-        if "duration_secs" not in voice or "waveform" not in voice:
-            raise ApiError(400, 50161, "Voice messages must have supporting metadata.")
+        _voice_rules(cleaned, len(files))
+
+
+def _voice_rules(cleaned: Json, files: int) -> None:
+    """One recording with its length and waveform, and nothing else."""
+    if any(cleaned.get(key) for key in ("content", "embeds", "components", "sticker_ids", "poll")):
+        raise ApiError(400, 50159, "Voice messages do not support additional content.")
+    notes = cleaned.get("attachments") or []
+    if files + len(uploads_of(cleaned)) != 1 or len(notes) > 1:
+        raise ApiError(400, 50160, "Voice messages must have a single audio attachment.")
+    voice = notes[0] if notes else {}
+    length, drawn = voice.get("duration_secs"), str(voice.get("waveform") or "")
+    try:
+        heights = len(base64.b64decode(drawn, validate=True))
+    except ValueError:
+        heights = 0
+    if not isinstance(length, int | float) or length <= 0 or not 1 <= heights <= 256:
+        raise ApiError(400, 50161, "Voice messages must have supporting metadata.")
+
+
+def uploads_of(body: Json) -> list[Json]:
+    """The ``attachments`` that were uploaded before, by signed addresses."""
+    return [note for note in body.get("attachments") or [] if note.get("uploaded_filename")]
 
 
 def _references(parts: list[Json], problems: Problems, known: set[str]) -> None:

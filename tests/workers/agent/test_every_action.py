@@ -35,10 +35,11 @@ from workers.agent.tools.acting import DiscordActions
 from workers.agent.tools.message import ACTIONS as SENDS
 from workers.agent.tools.message import MessageTool
 from workers.agent.tools.registry import ToolContext, ToolError, ToolRegistry, ToolResult, Wait
+from workers.delivery.deps import DeliveryDeps
 from workers.delivery.outgoing import Outgoing, Raw
 from workers.delivery.records import SendFile
 from workers.delivery.render import DeliverySettings
-from workers.delivery.send import DeliveryDeps, deliver
+from workers.delivery.send import deliver
 from workers.media.paths import Places
 
 Json = dict[str, Any]
@@ -94,8 +95,11 @@ class World:
             command=self.commands.append, by_owner=True, read=read, message_channel_id=self.channel,
         )  # fmt: skip
 
-    def _load(self, turn: Any, source: str, *, filename: str, check: Callable[[], None]) -> SendFile:
+    def _load(
+        self, turn: Any, source: str, *, filename: str, check: Callable[[], None], voice: bool = False
+    ) -> SendFile:
         del turn
+        assert not voice
         return self.desk.load(source, filename=filename, check=check)
 
     def call(self, tool: str, action: str, **arguments: Any) -> Json:

@@ -53,8 +53,12 @@ def used(store: Store, tmp_path: Path) -> Callable[[ModelServer], TurnDeps]:
     )
     (work / "big.bin").write_bytes(bytes(2048))
 
-    def load(turn: TurnRequest, source: str, *, filename: str, check: Callable[[], None]) -> SendFile:
+    def load(
+        turn: TurnRequest, source: str, *, filename: str, check: Callable[[], None], voice: bool = False
+    ) -> SendFile:
         del turn
+        if voice:
+            return outgoing.load_voice(source, check=check)
         return outgoing.load(source, filename=filename, check=check)
 
     def make(server: ModelServer) -> TurnDeps:
@@ -116,7 +120,6 @@ def test_several_files_and_no_text(store: Store, chat_server: Start, used: Any) 
         ({"pollQuestion": "?", "pollOption": ["a", "b"], "pollDurationHours": 0}, "from 1 to 768"),
         ({"pollQuestion": "?", "pollOption": ["a", "b"], "durationSeconds": 5}, "use pollDurationHours"),
         ({"embeds": "x"}, "list of objects"),
-        ({"media": "a.png", "asVoice": True}, "not built yet"),
         (
             {
                 "media": ["a.png", "b.png"],

@@ -30,8 +30,9 @@ from workers.agent.shown import ShownSettings
 from workers.agent.streaming import StreamSettings
 from workers.agent.tools.registry import ToolContext, ToolResult
 from workers.agent.turn import run_turn
+from workers.delivery.deps import DeliveryDeps
 from workers.delivery.render import DeliverySettings
-from workers.delivery.send import DeliveryDeps, deliver
+from workers.delivery.send import deliver
 from workers.sessions.records import TurnRequest
 
 Start = Callable[..., ModelServer]

@@ -20,9 +20,10 @@ from shoal.state.records import Failed as Fate
 from shoal.state.records import Grant, Record
 from shoal.state.steps import Commit, Step, Yield
 from shoal.state.store import Store
+from workers.delivery.deps import DeliveryDeps
 from workers.delivery.records import KIND, SendRequest, encode
 from workers.delivery.render import DeliverySettings
-from workers.delivery.send import DeliveryDeps, deliver
+from workers.delivery.send import deliver
 
 CREATE = "POST /channels/{channel_id}/messages"
 

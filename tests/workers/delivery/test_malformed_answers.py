@@ -25,9 +25,10 @@ from shoal.state.records import Grant, Record
 from shoal.state.steps import Commit, Fail, Yield
 from shoal.state.store import Store
 from tests.discord.support.nonsense import RawServer, Request, answers, ok, profile
+from workers.delivery.deps import DeliveryDeps
 from workers.delivery.records import KIND, SendRequest, decode_receipt, encode
 from workers.delivery.render import DeliverySettings
-from workers.delivery.send import DeliveryDeps, deliver
+from workers.delivery.send import deliver
 from workers.delivery.verdicts import LONGEST_PAUSE_MS
 
 CHANNEL = "5"

@@ -19,7 +19,7 @@ __all__ = ["TARGETS", "is_id", "listed", "reply_to_of", "target_of", "text_of"]
 
 WITHOUT_TEXT = (
     "components", "presentation", "media", "path", "filePath", "mediaUrl", "mediaUrls", "stickerId",
-    "stickerIds", "pollQuestion", "embeds",
+    "stickerIds", "pollQuestion", "embeds", "asVoice",
 )  # fmt: skip
 """Arguments with which a message needs no text."""
 

@@ -237,7 +237,7 @@ ALWAYS = ("send", "reply")
 """Named to the model even where the gate of messages is closed; then they say so (7.2)."""
 
 ACTIONS: dict[str, Action] = {
-    "send": Action("send a message; message, target, replyTo, media, embeds, threadName (renames the thread)",
+    "send": Action("send a message; message, target, replyTo, media, asVoice, embeds, threadName (new name)",
                    "messages", _send),
     "upload-file": Action("send a file; media, message, filename, replyTo", "messages", _upload),
     "poll": Action("ask people to vote; pollQuestion, pollOption, pollMulti, pollDurationHours, message",

@@ -14,9 +14,19 @@ from workers.agent.tools.registry import ToolContext, ToolError
 from workers.components.sending import Made
 from workers.delivery.outgoing import FileRefused
 from workers.delivery.records import SendFile
+from workers.media.voice import NO_RECORDING, NO_TEXT
 from workers.sessions.records import TurnRequest
 
-__all__ = ["EXTRA_PROPERTIES", "Extras", "LoadFile", "check_gate", "check_gates", "load_files", "read_extras"]
+__all__ = [
+    "EXTRA_PROPERTIES",
+    "Extras",
+    "LoadFile",
+    "check_gate",
+    "check_gates",
+    "check_voice",
+    "load_files",
+    "read_extras",
+]
 
 MAX_FILES = 10
 MAX_STICKERS = 3
@@ -34,6 +44,10 @@ EXTRA_PROPERTIES: dict[str, object] = {
         "description": "File to attach: URL or path in the workspace; several as a list.",
     },
     "filename": {"type": "string", "description": "Name of the attached file."},
+    "asVoice": {
+        "type": "boolean",
+        "description": "Send media, a sound file in the workspace, as a voice message; without text.",
+    },
     "stickerId": {"type": "array", "items": {"type": "string"}, "description": "1-3 sticker ids."},
     "pollQuestion": {"type": "string"},
     "pollOption": {"type": "array", "items": {"type": "string"}, "description": "2-10 answers."},
@@ -49,9 +63,15 @@ class LoadFile(Protocol):
     """Reads a file for a conversation; raises :class:`FileRefused`."""
 
     def __call__(
-        self, request: TurnRequest, source: str, *, filename: str, check: Callable[[], None]
+        self,
+        request: TurnRequest,
+        source: str,
+        *,
+        filename: str,
+        check: Callable[[], None],
+        voice: bool = False,
     ) -> SendFile:
-        """The file, its bytes in a blob."""
+        """The file, its bytes in a blob. ``voice``: a voice message made of it."""
         ...
 
 
@@ -66,11 +86,17 @@ class Extras:
     embeds: tuple[dict[str, Any], ...] = ()
     silent: bool = False
     suppress_embeds: bool | None = None
+    voice: bool = False
 
     @property
     def any(self) -> bool:
         """There is something to see besides text."""
-        return bool(self.media or self.poll or self.stickers or self.embeds)
+        return bool(self.media or self.more)
+
+    @property
+    def more(self) -> bool:
+        """There is something besides text and files."""
+        return bool(self.poll or self.stickers or self.embeds)
 
     def beside(self, made: Made | None) -> tuple[dict[str, Any], ...]:
         """The embeds that can stand beside these components (decision 33)."""
@@ -87,8 +113,6 @@ def read_extras(args: Mapping[str, Any]) -> Extras:
     Raises:
         ToolError: one of them is wrong.
     """
-    if args.get("asVoice"):
-        raise ToolError("Voice messages are not built yet. Leave asVoice out: the recording goes as a file.")
     suppress = args.get("suppressEmbeds")
     return Extras(
         media=_media(args),
@@ -98,7 +122,28 @@ def read_extras(args: Mapping[str, Any]) -> Extras:
         embeds=_embeds(args),
         silent=bool(args.get("silent")),
         suppress_embeds=None if suppress is None else bool(suppress),
+        voice=bool(args.get("asVoice")),
     )
+
+
+def check_voice(extras: Extras, text: str, *, components: bool) -> None:
+    """A voice message is a recording and nothing else (``spec/outbound.md`` 3.15).
+
+    Raises:
+        ToolError: there is none, or something beside it.
+    """
+    if not extras.voice:
+        return
+    if not extras.media:
+        raise ToolError(NO_RECORDING)
+    if len(extras.media) > 1:
+        raise ToolError(f"A voice message is one recording; here are {len(extras.media)} files.")
+    if text:
+        raise ToolError(NO_TEXT)
+    if components:
+        raise ToolError("Voice messages cannot have components (Discord limitation).")
+    if extras.more:
+        raise ToolError("Voice messages cannot have embeds, polls or stickers (Discord limitation).")
 
 
 _DISABLED = {
@@ -167,7 +212,8 @@ def load_files(
             context.turn.check()
 
         try:
-            found.append(load(context.request, source, filename=filename, check=check))
+            voice = extras.voice and number == 0
+            found.append(load(context.request, source, filename=filename, check=check, voice=voice))
         except FileRefused as error:
             raise ToolError(f"media {_short(source)}: {error.message} {error.fix}".strip()) from error
     return tuple(found)

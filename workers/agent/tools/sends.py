@@ -8,7 +8,7 @@ the call, so a send exists once however often it is made ready.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -20,7 +20,7 @@ from workers.agent.sanitize import Cleaned, clean_answer
 from workers.agent.tools.acting import DiscordActions
 from workers.agent.tools.arguments import listed, reply_to_of, text_of
 from workers.agent.tools.crossing import MessageRules, check_crossing, check_network, marked
-from workers.agent.tools.outgoing import Extras, LoadFile, check_gates, load_files, read_extras
+from workers.agent.tools.outgoing import Extras, LoadFile, check_gates, check_voice, load_files, read_extras
 from workers.agent.tools.registry import ToolContext, ToolError
 from workers.agent.tools.underway import Underway, wake_key
 from workers.components.encode import Origin
@@ -148,7 +148,11 @@ def read_send(args: Mapping[str, Any], parts: SendParts, context: ToolContext) -
     cleaned = clean_answer(text_of(args))
     extras = read_extras({**args, "media": [*cleaned.media, *listed(args.get("media"))]})
     check_gates(extras, parts.allows(context.request))
-    if not cleaned.text and not (args.get("components") or args.get("presentation") or extras.any):
+    controls = bool(args.get("components") or args.get("presentation"))
+    check_voice(extras, cleaned.text, components=controls)
+    if cleaned.voice and extras.media and not controls and not extras.more:
+        extras = replace(extras, voice=True)  # as in an answer: the text follows the recording
+    if not cleaned.text and not (controls or extras.any):
         _log_nothing(cleaned, context)
         raise ToolError(
             "The argument message is empty."
@@ -168,6 +172,7 @@ def _ready(send: SendRequest, made: Made | None, extras: Extras, rename: str) ->
     underway = Underway(
         send.lane, send.identity, send.channel_id, send.text, warning=extras.warning(made),
         components=made is not None and bool(made.components), poll=extras.poll is not None, rename=rename,
+        voice=extras.voice,
     )  # fmt: skip
     return Ready(effects, underway)
 

@@ -42,6 +42,7 @@ class Underway(msgspec.Struct):
         warning: what the model is told besides, once it is through.
         components, poll: what it carries, for the result.
         rename: what the thread is called from then on (``threadName``).
+        voice: it begins with a voice message.
     """
 
     lane: str
@@ -53,6 +54,7 @@ class Underway(msgspec.Struct):
     components: bool = False
     poll: bool = False
     rename: str = ""
+    voice: bool = False
 
 
 Rename = Callable[[str, str, ToolContext], dict[str, Any]]
@@ -100,15 +102,19 @@ def arrived(state: bytes, context: ToolContext, rename: Rename | None = None) ->
     if not receipts:
         dead = store.lanes.dead_of(send.lane, send.identity)
         raise ToolError(NOBODY_KNOWS if dead is not None and is_unknown(dead.code) else NOT_SENT)
-    ids = tuple(decode_receipt(value).message_id for _, value in sorted(receipts.items()))
+    parts = [decode_receipt(value) for _, value in sorted(receipts.items())]
+    ids = tuple(part.message_id for part in parts)
     result = {"messageId": ids[-1], "messageIds": list(ids), "channelId": send.channel_id}
+    notes = [part.note for part in parts if part.note]
     told: dict[str, Any] = {"ok": True, "result": result}
     if send.poll:
         told |= {"messageId": ids[-1], "channelId": send.channel_id}
     if send.components:
         told["components"] = True
-    if send.warning:
-        told["warning"] = send.warning
+    if send.voice:
+        told["voiceMessage"] = not notes  # the notes of a send are about its voice message
+    if notes or send.warning:
+        told["warning"] = " ".join(filter(None, [*notes, send.warning]))
     if send.rename and rename is not None:
         told["threadRename"] = rename(send.channel_id, send.rename, context)
     return ToolResult(
