@@ -66,10 +66,7 @@ def make_turn_deps(runtime: Runtime) -> TurnDeps:
         return in_background(runtime.rest(account), max_wait=0.0)
 
     def components(account: str) -> ComponentSettings:
-        discord = runtime.loaded.account(account).discord
-        wanted = discord.ui.components.accent_color
-        accent = int(wanted.lstrip("#"), 16) if wanted else None
-        return ComponentSettings(discord.agent_components.enabled, discord.agent_components.ttl_ms, accent)
+        return ComponentSettings.of(runtime.loaded.account(account).discord)
 
     def rules(request: TurnRequest) -> MessageRules:
         return MessageRules.of(runtime.loaded.agent(request.agent_id).tools.message)

@@ -53,7 +53,7 @@ def message(shoal: Shoal, discord: Simulator) -> Operator:
 
 
 def test_each_command_runs_an_action_that_exists() -> None:
-    assert {line.action for line in COMMANDS} <= {*ACTIONS, *SENDS}
+    assert {line.action for line in COMMANDS} <= {*ACTIONS, *SENDS, "broadcast"}
     assert {flag for line in COMMANDS for flag in line.flags} == set(FLAGS)
 
 
@@ -110,3 +110,22 @@ def test_what_is_wrong_is_said(message: Operator, discord: Simulator) -> None:
     code, said = message.fails("kick", "--guild-id", discord.guild_id, "--user-id", discord.bot_id)
     assert (code, "Discord moderation actions are disabled" in said) == (1, True)
     assert "channels.discord.actions.moderation" in said
+
+
+@pytest.mark.slow
+def test_a_card_and_a_broadcast_as_typed(message: Operator, discord: Simulator) -> None:
+    one, two = (str(discord.control.add_channel(discord.guild_id, name)["id"]) for name in ("b-one", "b-two"))
+    card = '{"title": "News", "tone": "success", "blocks": [{"type": "text", "text": "All is well."}]}'
+    said = message.says("broadcast", "--targets", "#b-one", "--targets", two, "--presentation", card)
+    assert [line.split(":")[0] for line in said.splitlines()] == ["#b-one", two]
+    for channel in (one, two):
+        (seen,) = discord.control.messages(channel)
+        assert seen["components"][0]["accent_color"] == 0x57F287
+    done = message.shoal.run(
+        "message", "broadcast", "--targets", f"{one},#nowhere", "--message", "x", "--json", env=message.env
+    )
+    assert done.returncode == 1
+    assert [line["ok"] for line in json.loads(done.stdout)["results"]] == [True, False]
+    assert "1 of 2 targets failed" in done.stderr
+    dry = message.json("broadcast", "--targets", one, "--message", "x", "--dry-run")
+    assert dry["results"][0]["dryRun"] is True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from pathlib import Path
@@ -10,9 +11,12 @@ import pytest
 
 from config import load
 from shoal.base.errors import ProcessError
+from shoal.cli.message.broadcast import broadcast, failure_of, lines_of
 from shoal.cli.message.run import Operator
 from shoal.cli.message.sending import send
 from tests.workers.delivery.conftest import PostOffice, discord, post
+from workers.components.custom_ids import group_of, parse_control
+from workers.components.entries import ControlEntry, decode_entry
 
 __all__ = ["discord", "post"]
 
@@ -159,3 +163,103 @@ def test_what_is_no_voice_message_is_said_at_once(
         pytest.importorskip("av", reason="the extra audio is not installed")
     with pytest.raises(ProcessError, match=said):
         send({"target": post.channel, "asVoice": True, **values}, who, 1.0)
+
+
+CARD = {
+    "title": "Deploy",
+    "blocks": [{"type": "buttons", "buttons": [{"label": "Ship", "value": "ship it"}]}],
+}
+
+
+def test_a_card_goes_with_its_buttons_which_are_remembered_first(post: PostOffice, who: Operator) -> None:
+    """Clicks on it are the channel's agent's."""
+    store = post.store
+    channel = post.rest.get_channel(post.channel)
+    store.facts.put_channel("default", channel, post.simulator.guild_id)
+    timer = work_soon(post)
+    send({"target": post.channel, "message": "lead", "presentation": json.dumps(CARD)}, who, 10.0)
+    timer.join()
+    [seen] = post.control.messages(post.channel, author="bot")
+    lead, title, row = seen["components"][0]["components"]
+    assert (lead["content"], title["content"]) == ("lead", "### Deploy")
+    control = parse_control(row["components"][0]["custom_id"])
+    assert control is not None
+    raw = store.controls.look("default", str(group_of(control.component)), control.component)
+    assert raw is not None
+    entry = decode_entry(raw)
+    assert isinstance(entry, ControlEntry)
+    assert (entry.label, entry.callback) == ("Ship", "ship it")
+    assert (entry.session_key, entry.agent_id) == (f"agent:main:discord:channel:{post.channel}", "main")
+
+
+def test_a_card_without_a_fleet_may_have_links_only(post: PostOffice, who: Operator) -> None:
+    alone = Operator(who.loaded, who.account, who.rest, None)
+    with pytest.raises(ProcessError, match="Nobody would answer"):
+        send({"target": post.channel, "presentation": json.dumps(CARD)}, alone, 1.0)
+    links = {"blocks": [{"type": "buttons", "buttons": [{"label": "Log", "url": "https://example.org"}]}]}
+    send({"target": post.channel, "presentation": json.dumps(links)}, alone, 1.0)
+    [seen] = post.control.messages(post.channel, author="bot")
+    assert seen["components"][0]["components"][0]["components"][0]["label"] == "Log"
+    with pytest.raises(ProcessError, match=r"presentation.blocks\[0\].type must be one of"):
+        send({"target": post.channel, "presentation": '{"blocks": [{"type": "x"}]}'}, alone, 1.0)
+
+
+def test_a_card_too_large_is_sent_as_text_and_one_for_a_forum_refused(
+    post: PostOffice, who: Operator
+) -> None:
+    timer = work_soon(post)
+    long = {"blocks": [{"type": "text", "text": "x" * 2500}]}
+    sent = send({"target": post.channel, "presentation": json.dumps(long)}, who, 10.0)["result"]
+    timer.join()
+    assert (len(sent["messageIds"]), "".join(post.sent())) == (2, "x" * 2500)
+    forum = str(post.control.add_channel(post.simulator.guild_id, "cards", type=15)["id"])
+    with pytest.raises(ProcessError, match="not supported in forum"):
+        send({"target": forum, "presentation": '{"title": "x"}'}, who, 1.0)
+
+
+def test_a_card_shows_its_file(post: PostOffice, who: Operator, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("hello")
+    timer = work_soon(post)
+    values = {"target": post.channel, "media": [str(tmp_path / "a.txt")], "presentation": '{"title": "T"}'}
+    send(values, who, 10.0)
+    timer.join()
+    [seen] = post.control.messages(post.channel, author="bot")
+    assert [one["filename"] for one in seen["attachments"]] == ["a.txt"]
+    assert [part["type"] for part in seen["components"][0]["components"]] == [10, 13]
+
+
+# -- broadcast --------------------------------------------------------------------------------------
+
+
+def test_each_target_is_sent_and_told_on_its_own(post: PostOffice, who: Operator) -> None:
+    other = str(post.control.add_channel(post.simulator.guild_id, "other-place")["id"])
+    timer = work_soon(post)
+    result = broadcast(
+        {"targets": [post.channel, "channel:1,#nowhere-at-all", post.channel], "message": "hi"}, who, 5.0
+    )
+    timer.join()
+    assert [(one["target"], one["ok"]) for one in result["results"]] == [
+        (post.channel, True), ("channel:1", False), ("#nowhere-at-all", False),
+    ]  # fmt: skip
+    assert result["ok"] is False
+    assert post.sent() == ["hi"]
+    first, second, third = lines_of(result)
+    assert first.startswith(f"{post.channel}: sent message ")
+    assert second.startswith("channel:1: failed: ")
+    assert "was not found" in third
+    failure = failure_of(result)
+    assert failure is not None
+    assert ("2 of 3 targets failed" in failure.message, failure.exit_code) == (True, 1)
+    alone = Operator(who.loaded, who.account, who.rest, None)
+    good = broadcast({"targets": [f"{post.channel} {other}"], "message": "to both"}, alone, 5.0)
+    assert (good["ok"], failure_of(good)) == (True, None)
+
+
+def test_broadcast_obeys_its_switch(post: PostOffice, tmp_path: Path, who: Operator) -> None:
+    (tmp_path / "shoal.json").write_text("{tools: {message: {broadcast: {enabled: false}}}}")
+    loaded = load(tmp_path / "shoal.json", state_dir=tmp_path)
+    off = Operator(loaded, who.account, post.rest, None)
+    with pytest.raises(ProcessError, match="switched off"):
+        broadcast({"targets": [post.channel], "message": "x"}, off, 1.0)
+    with pytest.raises(ProcessError, match="needs targets"):
+        broadcast({"targets": [" , "], "message": "x"}, who, 1.0)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from config.schema.discord import DiscordConfig
 from shoal.discord.wire import MessageFlags
 from shoal.state.effects import Control, Controls
 from workers.components.custom_ids import reserved_ids
@@ -21,6 +22,7 @@ from workers.components.parse import parse_spec
 from workers.components.presentation import parse_presentation
 from workers.components.reader import SpecError
 from workers.components.spec import ATTACHMENT, Spec, TextBlock
+from workers.delivery.records import KeptControl, KeptControls
 
 __all__ = ["ComponentSettings", "Made", "make_components", "make_presentation"]
 
@@ -36,6 +38,13 @@ class ComponentSettings:
     enabled: bool = True
     life_ms: int = 1_800_000
     accent_color: int | None = None
+
+    @classmethod
+    def of(cls, discord: DiscordConfig) -> ComponentSettings:
+        """Compile the settings of an account."""
+        wanted = discord.ui.components.accent_color
+        accent = int(wanted.lstrip("#"), 16) if wanted else None
+        return cls(discord.agent_components.enabled, discord.agent_components.ttl_ms, accent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +63,14 @@ class Made:
     controls: Controls | None = None
     file_names: tuple[str, ...] = ()
     text: str = ""
+
+    @property
+    def kept(self) -> KeptControls | None:
+        """The controls, for a send that nobody's turn makes."""
+        if self.controls is None:
+            return None
+        kept = tuple(KeptControl(one.id, one.body, one.reusable) for one in self.controls.controls)
+        return KeptControls(self.controls.group, self.controls.life_ms, kept)
 
     def showing(self, name: str) -> Made:
         """The same with a file, where no block shows it yet: it is the last thing in the container."""

@@ -1,15 +1,24 @@
-"""What goes with the end of a send, however it ended: wakes, outcomes, the story, blobs."""
+"""What goes with the beginning and the end of a send, however it ended: wakes, outcomes, the story, blobs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from shoal.state.effects import Effect, Expire, Note, Outcome, Wake
+from shoal.state.effects import Control, Controls, Effect, Expire, Note, Outcome, Wake
 from shoal.state.records import Record
 from workers.delivery.pairing import sent_effects
 from workers.delivery.records import PartReceipt, SendRequest
 
-__all__ = ["closing_effects", "expired_effects", "rejected_effects", "story"]
+__all__ = ["closing_effects", "expired_effects", "opening_effects", "rejected_effects", "story"]
+
+
+def opening_effects(request: SendRequest) -> list[Effect]:
+    """What is remembered before the first part goes out, so that no click is too early."""
+    kept = request.controls
+    if kept is None:
+        return []
+    controls = [Control(one.id, one.body, one.reusable) for one in kept.controls]
+    return [Controls(request.account, kept.group, kept.life_ms, controls)]
 
 
 def closing_effects(

@@ -19,6 +19,8 @@ from shoal.base.ids import check_name
 __all__ = [
     "KIND",
     "AllowedMentions",
+    "KeptControl",
+    "KeptControls",
     "PartReceipt",
     "SendFile",
     "SendOutcome",
@@ -76,6 +78,22 @@ class SendOutcome(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
+class KeptControl(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A button, menu or form to remember, as in :class:`shoal.state.effects.Control`."""
+
+    id: str
+    body: bytes
+    reusable: bool = False
+
+
+class KeptControls(msgspec.Struct, frozen=True):
+    """What can be pressed on the message; see :class:`shoal.state.effects.Controls`."""
+
+    group: str
+    life_ms: int
+    controls: tuple[KeptControl, ...]
+
+
 class SendRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """One answer to one channel (``spec/outbound.md`` 3, rules R20, R25).
 
@@ -103,6 +121,8 @@ class SendRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """None: the account's policy."""
     components: tuple[dict[str, Any], ...] = ()
     """Raw components, on the last part; with ``IS_COMPONENTS_V2`` in ``flags`` there is no text."""
+    controls: KeptControls | None = None
+    """Of the components, where nobody has remembered them before the push: done before anything is sent."""
     embeds: tuple[dict[str, Any], ...] = ()
     """On the first part; left out with components v2."""
     files: tuple[SendFile, ...] = ()

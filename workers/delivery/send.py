@@ -32,7 +32,13 @@ from shoal.state.steps import Commit, Fail, Step, Yield
 from workers.delivery.blocks import keep_distance, stopped, taken_back
 from workers.delivery.creating import create_part, priority_of
 from workers.delivery.deps import DeliveryDeps
-from workers.delivery.endings import closing_effects, expired_effects, rejected_effects, story
+from workers.delivery.endings import (
+    closing_effects,
+    expired_effects,
+    opening_effects,
+    rejected_effects,
+    story,
+)
 from workers.delivery.finalising import preview_to_edit
 from workers.delivery.finding import Unknowable, came_back, look_for, sought_of
 from workers.delivery.pairing import failed_effects, filled
@@ -169,7 +175,8 @@ class _Delivery:
         hook = self.way.webhook(born_ms=self.grant.head.born) if self.way is not None else None
         self.webhook = hook.id if hook is not None else ""
         self.edit = "" if self.webhook else preview_to_edit(request, plan, self.deps.store)
-        self._checkpoint(Entry(plan=plan, at=self._begin(0), edit=self.edit, webhook=self.webhook))
+        entry = Entry(plan=plan, at=self._begin(0), edit=self.edit, webhook=self.webhook)
+        self._checkpoint(entry, *opening_effects(request))
         return plan
 
     def _parts(self, plan: list[str]) -> Step:

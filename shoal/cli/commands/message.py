@@ -23,7 +23,7 @@ GROUPS = {
     "voice": "Voice states.",
     "event": "Scheduled events.",
 }
-SENDING = ("send", "poll", "sticker", "thread-reply")
+SENDING = ("send", "broadcast", "poll", "sticker", "thread-reply")
 """Actions whose sends a fleet may have to come to first."""
 _COMMON: dict[str, tuple[Any, Any]] = {
     "channel": (Annotated[str, typer.Option("--channel", help="discord is the only one.")], "discord"),

@@ -162,6 +162,12 @@ def run_line(
         except Shown as shown:
             result = {"ok": True, "dryRun": True, "request": shown.request}
     print(json.dumps(result, ensure_ascii=False) if as_json else _human(line, result))
+    if line.action == "broadcast":
+        from shoal.cli.message.broadcast import failure_of
+
+        failure = failure_of(result)
+        if failure is not None:
+            raise failure
 
 
 SENDS = {
@@ -185,6 +191,10 @@ def act(line: Line, values: Json, who: Operator, timeout: float) -> Json:
     """
     from shoal.cli.message import sending
 
+    if line.action == "broadcast":
+        from shoal.cli.message.broadcast import broadcast
+
+        return broadcast(values, who, timeout)
     if line.action in SENDS:
         kind, gate = SENDS[line.action]
         return sending.send(values, who, timeout, kind=kind, gate=gate)
@@ -200,6 +210,10 @@ def _human(line: Line, result: Json) -> str:
     """One line, with the ids of what was made; lists in JSON below it."""
     if result.get("dryRun"):
         return "Not sent: " + json.dumps(result["request"], ensure_ascii=False)
+    if line.action == "broadcast":
+        from shoal.cli.message.broadcast import lines_of
+
+        return "\n".join(lines_of(result))
     rest = {name: value for name, value in result.items() if name != "ok"}
     inner, thread = rest.get("result"), rest.get("thread")
     if isinstance(thread, dict):

@@ -15,6 +15,7 @@ import msgspec
 from shoal.base.errors import ProcessError, ShoalError
 from shoal.base.exits import FAILED, USAGE
 from shoal.base.ids import new_token
+from shoal.cli.message.cards import with_card
 from shoal.cli.message.run import Operator
 from shoal.cli.message.voice import BLOB_TTL_S, voice_file, voice_problem
 from shoal.discord.threads import create_post
@@ -94,9 +95,11 @@ def send(
     text = text_of(values)
     if kind != "message" and not (extras.poll if kind == "poll" else extras.stickers):
         raise ProcessError(_NEEDED[kind], fix=_FLAGS[kind], exit_code=USAGE)
-    voice_problem(extras, text)
-    if not text.strip() and not extras.any:
-        raise ProcessError("There is nothing to send.", fix="Give --message or --media.", exit_code=USAGE)
+    voice_problem(extras, text, card=bool(values.get("presentation")))
+    if not text.strip() and not extras.any and not values.get("presentation"):
+        raise ProcessError(
+            "There is nothing to send.", fix="Give --message, --media or --presentation.", exit_code=USAGE
+        )
     carried = Carried()
     files = _files(extras, who, carried)
     channel_id = who.channel(values.get("threadId") or values.get("target"))
@@ -105,7 +108,10 @@ def send(
         text=text, reply_to=str(values.get("replyTo") or "") or None, reply_scope="all", files=files,
         poll=extras.poll, sticker_ids=extras.stickers, silent=extras.silent, plain=True,
     )  # fmt: skip
-    request = _posted(request, extras, who)
+    channel = who.rest.get_channel(channel_id)
+    if values.get("presentation"):
+        request = with_card(request, values["presentation"], channel, who)
+    request = _posted(request, extras, channel)
     done = _direct(request, who, carried) if who.store is None else _queued(who.store, request, timeout)
     return done | _pinned(done, who) if pins else done
 
@@ -143,9 +149,8 @@ def _files(extras: Extras, who: Operator, carried: Carried) -> tuple[SendFile, .
     return tuple(found)
 
 
-def _posted(request: SendRequest, extras: Extras, who: Operator) -> SendRequest:
+def _posted(request: SendRequest, extras: Extras, channel: Json) -> SendRequest:
     """The request of a post, where the channel holds only those."""
-    channel = who.rest.get_channel(request.channel_id)
     if not is_forum(channel):
         return request
     problem = post_problem(channel, flags=request.flags, poll=extras.poll is not None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 __all__ = ["COMMANDS", "FLAGS", "LISTS", "SWITCHES", "Line", "camel"]
 
 LISTS = frozenset(
-    {"channel-ids", "author-ids", "poll-option", "applied-tags", "media", "sticker-id", "role-ids"}
+    {"targets", "channel-ids", "author-ids", "poll-option", "applied-tags", "media", "sticker-id", "role-ids"}
 )
 SWITCHES = frozenset({"as-voice", "silent", "remove", "include-archived", "poll-multi", "pin"})
 FLAGS = {
@@ -15,6 +15,8 @@ FLAGS = {
     "message": "Text; \\n is a line break.",
     "media": "URL or file of this machine; for a message it may be repeated.",
     "as-voice": "Send the sound file of --media as a voice message (needs the extra audio).",
+    "presentation": "A card as JSON: {title, tone, blocks}; blocks: text, context, divider, buttons, select.",
+    "targets": "A target; repeat it for each, or put commas between them.",
     "reply-to": "Id of the message to answer to.",
     "thread-id": "Thread to write into instead of the target.",
     "silent": "Without a notification.",
@@ -84,11 +86,13 @@ def _line(words: str, action: str, help_: str, flags: str) -> Line:
     return Line(tuple(words.split()), action, help_, tuple(flags.split()))
 
 
-_SEND = "target message media as-voice reply-to thread-id silent pin delivery"
+_SEND = "target message media as-voice presentation reply-to thread-id silent pin delivery"
 _GUILD_USER = "guild-id user-id"
 
 COMMANDS = (
     _line("send", "send", "Send a message; to a forum: make a post.", _SEND),
+    _line("broadcast", "broadcast", "Send one message to several places; each is told on its own.",
+          "targets message media presentation silent"),
     _line("poll", "poll", "Send a poll.",
           "target message poll-question poll-option poll-multi poll-duration-hours reply-to thread-id "
           "silent pin"),

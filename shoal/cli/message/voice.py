@@ -19,14 +19,14 @@ BLOB_TTL_S = 7 * 3600
 """Longer than a send may wait in its lane."""
 
 
-def voice_problem(extras: Extras, text: str) -> None:
+def voice_problem(extras: Extras, text: str, *, card: bool) -> None:
     """Nothing, if this can be sent.
 
     Raises:
         ProcessError: a voice message was asked for, and it has no recording, or something beside it.
     """
     try:
-        check_voice(extras, text.strip(), components=False)
+        check_voice(extras, text.strip(), components=card)
     except ToolError as error:
         raise ProcessError(error.message, fix="Give --media and no --message.", exit_code=USAGE) from None
 

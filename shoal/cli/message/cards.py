@@ -1,0 +1,66 @@
+"""``--presentation``: a card of an operator's (``spec/outbound.md`` 5.1); its agent is told of clicks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from shoal.base.errors import ProcessError
+from shoal.base.exits import USAGE
+from shoal.cli.message.dry import Showing
+from shoal.cli.message.run import Operator
+from workers.components.encode import Origin
+from workers.components.reader import SpecError
+from workers.components.sending import ComponentSettings, make_presentation
+from workers.delivery.records import SendRequest
+from workers.sessions.place import conversation_of_channel
+from workers.sessions.view import StoreView, settings_of
+
+__all__ = ["with_card"]
+
+
+def with_card(request: SendRequest, raw: Any, channel: dict[str, Any], who: Operator) -> SendRequest:
+    """The send with a card, or with its words where Discord cannot show it.
+
+    Args:
+        channel: where it goes, as Discord has it.
+
+    Raises:
+        ProcessError: it is no card, does not go with the rest, or has buttons that nobody would answer.
+    """
+    if request.poll or request.sticker_ids or len(request.files) > 1:
+        raise ProcessError(
+            "A card goes with a text and one file at most.", fix="Send the rest apart.", exit_code=USAGE
+        )
+    session, agent = _conversation(channel, who)
+    origin = Origin(request.cause, request.step, request.account, request.channel_id, session, agent)
+    try:
+        made = make_presentation(
+            raw, origin, ComponentSettings.of(who.account.discord), text=request.text.strip()
+        )
+    except SpecError as error:
+        raise ProcessError(error.message, fix="See --presentation in docs/cli.md.", exit_code=USAGE) from None
+    if not made.flags:
+        return msgspec.structs.replace(request, text=made.text)
+    if made.controls is not None and not session and not isinstance(who.rest, Showing):
+        raise ProcessError(
+            "Nobody would answer these buttons and menus: no fleet is running here, or it does not know the "
+            "conversation.",
+            fix="Start the fleet (shoal up), or leave only links in the card.",
+            exit_code=USAGE,
+        )
+    made = made.showing(request.files[0].filename if request.files else "")
+    return msgspec.structs.replace(
+        request, components=made.components, flags=request.flags | made.flags, controls=made.kept
+    )
+
+
+def _conversation(channel: dict[str, Any], who: Operator) -> tuple[str, str]:
+    """Session key and agent of the channel; empty where no fleet knows it."""
+    if who.store is None:
+        return "", ""
+    view = StoreView(settings_of(who.loaded, who.account.id), who.store)
+    guild_id = str(channel.get("guild_id") or "") or None
+    found = conversation_of_channel(str(channel["id"]), guild_id, view)
+    return (found.session_key, found.agent_id) if found is not None else ("", "")
