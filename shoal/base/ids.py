@@ -10,18 +10,27 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+from typing import NewType
 
 from shoal.base.errors import InvalidName
 
 __all__ = [
     "NAME_PATTERN",
+    "MessageId",
+    "ThreadId",
     "check_name",
     "derive_nonce",
     "fold_id",
     "new_token",
     "snowflake_at",
     "snowflake_ms",
+    "starter_of",
 ]
+
+MessageId = NewType("MessageId", str)
+"""Id of a message."""
+ThreadId = NewType("ThreadId", str)
+"""Id of a thread. Some share it with a message (:func:`starter_of`); otherwise the two are not mixed."""
 
 DISCORD_EPOCH_MS = 1_420_070_400_000
 """First millisecond of 2015, the zero of Discord's snowflakes."""
@@ -55,6 +64,11 @@ def fold_id(text: str, blank: str) -> str:
         blank: what stands for an id of which nothing is left.
     """
     return re.sub(r"[^a-z0-9_-]+", "-", text.strip().lower()).strip("-")[:64] or blank
+
+
+def starter_of(thread: ThreadId) -> MessageId:
+    """The message a thread was made of, or the first of a forum post: it has the thread's id."""
+    return MessageId(thread)
 
 
 def derive_nonce(cause: str, step: str | int, part: int) -> str:

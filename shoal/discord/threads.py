@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from shoal.base.ids import MessageId, ThreadId
 from shoal.discord.errors import DiscordError, ServerError
 from shoal.discord.limiter import Priority
 from shoal.discord.rest import Rest
@@ -19,7 +20,7 @@ ALREADY_A_THREAD = 160004
 
 
 def thread_on_message(
-    rest: Rest, channel_id: str, message_id: str, *, name: str, archive_minutes: int = 60
+    rest: Rest, channel_id: str, message_id: MessageId, *, name: str, archive_minutes: int = 60
 ) -> bool:
     """Make the thread of a message, whose id is the message's. True if it is new.
 
@@ -48,7 +49,7 @@ def thread_on_message(
 
 def create_post(
     rest: Rest, channel_id: str, body: Mapping[str, Any], *, priority: Priority = Priority.INTERACTIVE
-) -> str:
+) -> ThreadId:
     """Make a post in a forum or media channel; the id of its thread, which is that of its first message.
 
     There is no nonce for it: a second request makes a second post.
@@ -61,7 +62,7 @@ def create_post(
     thread_id = data.get("id") if isinstance(data, dict) else None
     if not isinstance(thread_id, str) or not re.fullmatch(r"[0-9]{1,20}", thread_id):
         raise ServerError("The answer holds no thread.", status=200, route="POST threads", ambiguous=True)
-    return thread_id
+    return ThreadId(thread_id)
 
 
 def rename_channel(rest: Rest, channel_id: str, name: str) -> None:

@@ -105,6 +105,8 @@ def test_what_is_wrong_is_said(message: Operator, discord: Simulator) -> None:
     assert "recipient is required" in message.fails("send", "--message", "x")[1]
     code, said = message.fails("send", "--target", "#nowhere", "--message", "x")
     assert (code, "'#nowhere' was not found: no guild and no channel is called so" in said) == (1, True)
+    code, said = message.fails("send", "--target", "123456789", "--message", "x")
+    assert (code, 'a user is "user:123456789"' in said) == (1, True), "a bare number was taken for a channel"
     assert "serves discord only" in message.fails("send", "--channel", "irc", "--message", "x")[1]
     assert "question and 2 to 10 answers" in message.fails("poll", "--target", "channel:1")[1]
     code, said = message.fails("kick", "--guild-id", discord.guild_id, "--user-id", discord.bot_id)

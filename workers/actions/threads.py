@@ -6,12 +6,12 @@ import contextlib
 from collections.abc import Sequence
 
 from shoal.base.errors import ShoalError
-from shoal.base.ids import derive_nonce
+from shoal.base.ids import MessageId, ThreadId, derive_nonce
 from shoal.discord.errors import NotFound
 from shoal.discord.mentions import NO_MENTIONS
 from shoal.discord.routes import Route
 from shoal.discord.wire import ChannelType, is_thread
-from workers.actions.base import Action, ActionContext, ActionError, Args, Json, ask
+from workers.actions.base import ARCHIVE_MINUTES, Action, ActionContext, ActionError, Args, Json, ask
 from workers.actions.making import first_made, make, my_id
 from workers.actions.reach import REFUSED, may_know, writable
 from workers.delivery.chunks import chunk_text
@@ -38,18 +38,21 @@ def _create(args: Args, context: ActionContext) -> Json:
     if minutes is not None:
         body["auto_archive_duration"] = minutes
     known = context.facts.channel(context.account, channel_id) or context.rest.get_channel(channel_id)
+    usual = known.get("default_auto_archive_duration")
+    if minutes is None and usual in ARCHIVE_MINUTES:  # Discord leaves it to its clients to take this over
+        body["auto_archive_duration"] = usual
     if known.get("type") in FORUMS:
         return _post(channel_id, known, body, text or name, args, context)
     if args.raw("messageId") is not None:
-        thread = _of_message(channel_id, args.id("messageId"), body, context)
+        thread = _of_message(channel_id, MessageId(args.id("messageId")), body, context)
     else:
         body["type"] = args.number("type", least=10, most=12, default=int(ChannelType.PUBLIC_THREAD))
         thread = _made(channel_id, body, context)
     chunks = chunk_text(text, max_lines=ALL_LINES)
-    return {"thread": thread, **_say(str(thread["id"]), chunks, context)}
+    return {"thread": thread, **_say(ThreadId(str(thread["id"])), chunks, context)}
 
 
-def _of_message(channel_id: str, message_id: str, body: Json, context: ActionContext) -> Json:
+def _of_message(channel_id: str, message_id: MessageId, body: Json, context: ActionContext) -> Json:
     """The thread of a message, whose id is the message's: what an earlier try made is found by that."""
 
     def create() -> Json:
@@ -94,10 +97,10 @@ def _post(channel_id: str, forum: Json, body: Json, text: str, args: Args, conte
     first, *rest = chunk_text(text, max_lines=ALL_LINES) or [str(body["name"])]
     body["message"] = {"content": first, "allowed_mentions": NO_MENTIONS}
     thread = _made(channel_id, body, context)
-    return {"thread": thread, **_say(str(thread["id"]), rest, context)}
+    return {"thread": thread, **_say(ThreadId(str(thread["id"])), rest, context)}
 
 
-def _say(thread_id: str, chunks: Sequence[str], context: ActionContext) -> Json:
+def _say(thread_id: ThreadId, chunks: Sequence[str], context: ActionContext) -> Json:
     """Write into a new thread. If that fails the thread stays, and the result says what is missing (2.7)."""
     sent = _said(thread_id, chunks, context) if context.again else []
     for number, chunk in enumerate(chunks):
@@ -124,7 +127,7 @@ def _say(thread_id: str, chunks: Sequence[str], context: ActionContext) -> Json:
     return {"initialMessageDelivery": {"delivered": len(sent), "total": len(chunks), "messageIds": sent}}
 
 
-def _said(thread_id: str, chunks: Sequence[str], context: ActionContext) -> list[str]:
+def _said(thread_id: ThreadId, chunks: Sequence[str], context: ActionContext) -> list[str]:
     """Which of the messages an interrupted try has written already, in their order."""
     me, found = my_id(context), []
     left = list(chunks)

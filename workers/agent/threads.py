@@ -16,6 +16,7 @@ import msgspec
 
 from shoal.base.clock import Clock, SystemClock
 from shoal.base.errors import ShoalError
+from shoal.base.ids import MessageId, starter_of
 from shoal.base.logging import get_logger
 from shoal.discord.errors import DiscordError, NotFound, RateLimited, RateWait
 from shoal.discord.rest import Rest
@@ -88,7 +89,7 @@ class DiscordThreads:
         where = request.message_channel_id
         try:
             thread_on_message(
-                rest, where, auto.thread_id, name=auto.name, archive_minutes=auto.archive_minutes
+                rest, where, starter_of(auto.thread_id), name=auto.name, archive_minutes=auto.archive_minutes
             )
         except (RateWait, RateLimited) as error:
             if (error.retry_after or 0.0) > LONGEST_WAIT_S:
@@ -97,10 +98,10 @@ class DiscordThreads:
         except DiscordError as error:
             if error.retryable:
                 raise
-            if not self._exists(rest, where, auto.thread_id):
+            if not self._exists(rest, where, starter_of(auto.thread_id)):
                 raise ThreadRefused(f"No thread can be made: {error}") from error
 
-    def _exists(self, rest: Rest, channel_id: str, message_id: str) -> bool:
+    def _exists(self, rest: Rest, channel_id: str, message_id: MessageId) -> bool:
         """Whether somebody else has made it: another bot may do what we may not."""
         try:
             return isinstance(rest.get_message(channel_id, message_id).get("thread"), dict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from shoal.base.ids import MessageId
 from shoal.base.logging import get_logger
 from shoal.discord.errors import DiscordError, TooLarge
 from shoal.discord.limiter import Priority
@@ -42,7 +43,7 @@ def create_part(
     channel: str,
     rest: Rest,
     blobs: Kept,
-) -> str:
+) -> MessageId:
     """Create one part in ``channel`` under its nonce; the message's id.
 
     Raises:
@@ -78,7 +79,7 @@ def create_part(
         else:
             raise
     bound.info("Reply sent successfully (200 OK)", message_id=str(message["id"]))
-    return str(message["id"])
+    return MessageId(str(message["id"]))
 
 
 def priority_of(request: SendRequest) -> Priority:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from shoal.base.ids import snowflake_at, snowflake_ms
+from shoal.base.ids import MessageId, snowflake_at, snowflake_ms
 from shoal.discord.permissions import Permission
 from shoal.discord.rest import Rest
 from shoal.state.store import Store
@@ -76,13 +76,13 @@ def sought_of(
     )
 
 
-def came_back(sought: Sought, store: Store) -> str | None:
+def came_back(sought: Sought, store: Store) -> MessageId | None:
     """Its id, as the gateway saw it in this channel."""
     echo = store.receipts.echoed(sought.account, sought.nonce)
-    return echo[1] if echo is not None and echo[0] == sought.channel_id else None
+    return MessageId(echo[1]) if echo is not None and echo[0] == sought.channel_id else None
 
 
-def look_for(sought: Sought, rest: Rest, bot_id: str | None) -> str | None:
+def look_for(sought: Sought, rest: Rest, bot_id: str | None) -> MessageId | None:
     """Its id, among what was written in the channel since the try began; ``None``: it is not there.
 
     Args:
@@ -114,7 +114,7 @@ def _readable(rest: Rest, channel_id: str) -> bool:
     return have is None or Permission.READ_MESSAGE_HISTORY in have
 
 
-def _among(messages: Iterable[dict[str, Any]], sought: Sought, bot_id: str | None) -> str | None:
+def _among(messages: Iterable[dict[str, Any]], sought: Sought, bot_id: str | None) -> MessageId | None:
     """By nonce where Discord shows it, else by author and text (where there is none, by its file's name)."""
     content = sought.content.strip()
     found: list[int] = []
@@ -123,7 +123,7 @@ def _among(messages: Iterable[dict[str, Any]], sought: Sought, bot_id: str | Non
         if not re.fullmatch(r"[0-9]{1,20}", message_id) or message_id in sought.taken:
             continue
         if str(message.get("nonce") or "") == sought.nonce:
-            return message_id
+            return MessageId(message_id)
         author = message.get("author")
         ours = isinstance(author, dict) and bot_id is not None and str(author.get("id")) == bot_id
         same = str(message.get("content") or "").strip() == content
@@ -131,7 +131,7 @@ def _among(messages: Iterable[dict[str, Any]], sought: Sought, bot_id: str | Non
         unnamed = not message.get("nonce")
         if ours and same and unnamed and snowflake_ms(message_id) >= sought.since_ms - CLOCK_SLACK_MS:
             found.append(int(message_id))
-    return str(min(found)) if found else None
+    return MessageId(str(min(found))) if found else None
 
 
 def _has_file(message: dict[str, Any], sought: Sought) -> bool:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shoal.base.errors import ShoalError
-from shoal.base.ids import snowflake_ms
+from shoal.base.ids import MessageId, snowflake_ms
 from shoal.base.logging import get_logger
 from shoal.discord.codes import UNKNOWN_WEBHOOK, WRONG_WEBHOOK_TOKEN
 from shoal.discord.errors import Forbidden, NotFound, RateLimited, RateWait, Unauthorized
@@ -146,7 +146,7 @@ class PersonaWay:
             priority=priority,
             timeout=DEADLINE_MS / 1000,
         )
-        message_id = str(made["id"])
+        message_id = MessageId(str(made["id"]))
         self._store.personas.say(
             request.account, request.channel_id, message_id, self._name(part), now_ms=self._now_ms()
         )
@@ -166,7 +166,7 @@ class PersonaWay:
         said = self._store.personas.said(request.account, request.channel_id)
         mine = next((found for found, name in said.items() if name == self._name(part)), None)
         if mine is not None:
-            return PartReceipt(mine, request.channel_id, found=True)
+            return PartReceipt(MessageId(mine), request.channel_id, found=True)
         try:
             messages = self._rest.get_messages(request.channel_id, limit=LOOK_BACK)
         except (Forbidden, NotFound):
@@ -181,7 +181,7 @@ class PersonaWay:
             and found not in taken and found not in said and snowflake_ms(found) >= earliest
         ]  # fmt: skip
         if ours:
-            return PartReceipt(str(min(ours)), request.channel_id, found=True)
+            return PartReceipt(MessageId(str(min(ours))), request.channel_id, found=True)
         whole = bool(ids) and (
             len(messages) < LOOK_BACK or min(snowflake_ms(found) for found in ids) < earliest
         )

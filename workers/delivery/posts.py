@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from shoal.base.ids import snowflake_ms
+from shoal.base.ids import ThreadId, snowflake_ms
 from workers.delivery.progress import CLOCK_SLACK_MS
 from workers.delivery.records import SendRequest
 from workers.delivery.verdicts import NotYet, Rejected
@@ -63,18 +63,18 @@ def post_body(request: SendRequest, text: str, fields: Mapping[str, Any]) -> dic
 
 def find_post(
     channels: Iterable[Mapping[str, Any]], *, parent_id: str, title: str, bot_id: str | None, since_ms: int
-) -> str | None:
+) -> ThreadId | None:
     """Our post of that title among a server's channels, not older than the try; none if it was not seen."""
     for channel in channels:
         ours = str(channel.get("parent_id")) == parent_id and str(channel.get("owner_id")) == bot_id
         if not ours or channel.get("name") != title:
             continue
         if snowflake_ms(str(channel["id"])) >= since_ms - CLOCK_SLACK_MS:
-            return str(channel["id"])
+            return ThreadId(str(channel["id"]))
     return None
 
 
-def seen_post(channels: Iterable[Mapping[str, Any]], *, since_ms: int, now_ms: int, **about: Any) -> str:
+def seen_post(channels: Iterable[Mapping[str, Any]], *, since_ms: int, now_ms: int, **about: Any) -> ThreadId:
     """The post that an earlier try may have made, as the gateway saw it; ``about`` as :func:`find_post`.
 
     Raises:

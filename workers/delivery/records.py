@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from shoal.base.ids import check_name
+from shoal.base.ids import MessageId, check_name
 
 __all__ = [
     "KIND",
@@ -172,7 +172,7 @@ class SendRequest(msgspec.Struct, frozen=True, omit_defaults=True):
 class PartReceipt(msgspec.Struct, frozen=True, omit_defaults=True):
     """Proof that one part exists on Discord: the value of a receipt."""
 
-    message_id: str
+    message_id: MessageId
     channel_id: str
     found: bool = False
     """Found by looking, after a request whose answer was lost."""

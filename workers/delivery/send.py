@@ -21,6 +21,7 @@ from collections.abc import Callable
 import msgspec
 
 from shoal.base.errors import ShoalError
+from shoal.base.ids import MessageId, starter_of
 from shoal.base.logging import get_logger
 from shoal.discord.errors import DiscordError, RateLimited, RateWait
 from shoal.discord.mentions import NO_MENTIONS
@@ -216,7 +217,7 @@ class _Delivery:
             since_ms=self.began[0],
             now_ms=self._now_ms(),
         )
-        return PartReceipt(found, found, found=True)
+        return PartReceipt(starter_of(found), found, found=True)
 
     def _post(self, plan: list[str]) -> PartReceipt:
         """Make the post. What surely did not happen is marked so, or the next try would not dare."""
@@ -232,7 +233,7 @@ class _Delivery:
                 self._checkpoint(Entry(next=0))
             raise
         self.log.info("Reply sent successfully (200 OK)", part=0, message_id=made)
-        return PartReceipt(made, made)
+        return PartReceipt(starter_of(made), made)
 
     def _edited(self, plan: list[str]) -> PartReceipt | None:
         """The preview becomes the answer; ``None``: it cannot, which is journalled. May be done twice."""
@@ -252,7 +253,7 @@ class _Delivery:
             self.alive()
             return None
         self.log.info("Reply sent successfully (200 OK)", part=0, message_id=self.edit)
-        return PartReceipt(self.edit, self.request.channel_id)
+        return PartReceipt(MessageId(self.edit), self.request.channel_id)
 
     def _find(self, plan: list[str], part: int) -> PartReceipt | None:
         """A part that may exist: did it come back to the gateway? Past the nonce window: is it there?

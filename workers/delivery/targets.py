@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol
 
 from shoal.base.errors import ShoalError
+from shoal.discord.users import user_ids
 from shoal.state.facts import Facts
+from workers.access.lookup import Directory, find_entry
 
-__all__ = ["DmOpener", "Target", "TargetError", "parse_target", "resolve_channel"]
+__all__ = ["DmOpener", "Target", "TargetError", "named_target", "parse_target", "resolve_channel"]
 
 _MENTION = re.compile(r"<@!?(\d{1,20})>")
 _CHANNEL = re.compile(r"<#(\d{1,20})>")
@@ -74,7 +76,7 @@ def parse_target(
             f"{given} is no user id.", fix="Discord DMs require a user id: use user:<id> or a <@id> mention."
         )
     if given.isascii() and given.isdigit():
-        if given in {_bare(entry) for entry in allow_from}:
+        if given in user_ids(allow_from):
             return Target("user", given)
         if default is not None:
             return Target(default, given)
@@ -92,13 +94,33 @@ def _id(text: str, given: str) -> str:
     return found
 
 
-def _bare(entry: str) -> str:
-    text = str(entry).strip().lower()
-    if mention := _MENTION.fullmatch(text):
-        return mention.group(1)
-    for prefix in ("discord:", "user:"):
-        text = text.removeprefix(prefix)
-    return text
+def named_target(text: str, directory: Directory) -> Target:
+    """What a name means (2.3): the channel that is called so, else the one member.
+
+    Args:
+        text: ``#name``, ``Guild/#name``, ``channel:<name>`` for channels; ``@name``, ``user:<name>``,
+            ``discord:<name>`` for people; anything else is looked for as both.
+
+    Raises:
+        TargetError: nothing is called so, or several are; says which.
+        ShoalError: Discord could not be asked.
+    """
+    given = text.strip()
+    prefixed = _NAMED.fullmatch(given)
+    kind, name = (prefixed.group(1).lower(), prefixed.group(2).strip()) if prefixed else ("", given)
+    if not prefixed and given.lower().startswith("discord:"):
+        kind, name = "user", given[8:].strip()
+    people = kind == "user" or name.startswith("@")
+    found = find_entry(f"@{name.removeprefix('@')}" if people else name, directory)
+    if not found.id and not people and kind != "channel" and not name.startswith("#") and "/" not in name:
+        person = find_entry(f"@{name}", directory)
+        found = person if person.id else found
+    if found.kind == "user" and kind != "channel":
+        return Target("user", found.id)
+    if found.kind in ("channel", "thread"):
+        return Target("channel", found.id)
+    note = f"a {found.kind} is called so" if found.id else found.note
+    raise TargetError(f"{given!r} was not found: {note}.", fix='Use "channel:<id>" or "user:<id>".')
 
 
 class DmOpener(Protocol):

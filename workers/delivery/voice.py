@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from shoal.base.errors import ShoalError
+from shoal.base.ids import MessageId
 from shoal.base.logging import get_logger
 from shoal.discord.codes import NO_ACCESS, UNKNOWN_CHANNEL, UPLOAD_GONE
 from shoal.discord.errors import DiscordError, DMBlocked, NotFound, TooLarge
@@ -122,7 +123,7 @@ class VoiceWay:
         file: SendFile,
         fields: Mapping[str, Any],
         calls: VoiceCalls,
-    ) -> str:
+    ) -> MessageId:
         """Create the voice message under the part's nonce; its id.
 
         Raises:
@@ -133,7 +134,7 @@ class VoiceWay:
         nonce = nonce_of(request, part)
         made = voice.create(nonce=nonce, reply_to=reply_to, fields=voice_fields(request, fields))
         log.info("Reply sent successfully (200 OK)", part=part, message_id=str(made["id"]))
-        return str(made["id"])
+        return MessageId(str(made["id"]))
 
     def give_way(
         self, request: SendRequest, file: SendFile | None, refused: Rejected, error: Exception

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import msgspec
 
+from shoal.base.ids import ThreadId
 from shoal.discord.wire import ChannelType
 from workers.access.bots import is_machine
 from workers.access.decision import Decision
@@ -57,7 +58,7 @@ def auto_thread(
     )
     found = conversation_at(place, settings, message.author.id, frozenset(message.roles or ()))
     return AutoThread(
-        thread_id=message.id,
+        thread_id=ThreadId(message.id),
         agent_id=found.agent_id,
         session_key=found.session_key,
         name=name,

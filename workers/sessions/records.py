@@ -17,6 +17,7 @@ from typing import Literal
 
 import msgspec
 
+from shoal.base.ids import ThreadId
 from workers.access.decision import MentionedBy
 
 __all__ = [
@@ -122,7 +123,7 @@ class AutoThread(msgspec.Struct, frozen=True, omit_defaults=True):
     the request in the thread.
     """
 
-    thread_id: str
+    thread_id: ThreadId
     agent_id: str
     session_key: str
     name: str

@@ -23,15 +23,15 @@ from shoal.cli.message.telling import Telling
 from shoal.cli.store import opened
 from shoal.discord.connect import open_transport
 from shoal.discord.directory import RestDirectory
+from shoal.discord.errors import NotFound
 from shoal.discord.limiter import Limiter, LimiterLike, Unlimited
 from shoal.discord.rest import Rest
 from shoal.state.facts import Facts
 from shoal.state.store import Store
-from workers.access.lookup import find_entry
 from workers.actions.base import ActionContext
 from workers.actions.perform import perform
 from workers.actions.table import ACTIONS
-from workers.delivery.targets import TargetError, parse_target, resolve_channel
+from workers.delivery.targets import TargetError, named_target, parse_target, resolve_channel
 
 __all__ = ["SENDS", "Operator", "act", "check_channel", "operator", "run_line"]
 
@@ -59,14 +59,9 @@ class Operator:
         try:
             found = parse_target(given, default="channel", allow_from=allowed)
         except TargetError:
-            entry = find_entry(given, RestDirectory(self.rest)) if given else None
-            if entry is not None and not entry.id:
-                raise TargetError(
-                    f"{given!r} was not found: {entry.note}.", fix='Or use "channel:<id>" or "user:<id>".'
-                ) from None
-            if entry is None or entry.kind == "guild":
+            if not given:
                 raise
-            found = parse_target(f"{'user' if entry.kind == 'user' else 'channel'}:{entry.id}")
+            found = named_target(given, RestDirectory(self.rest))
         if self.store is not None:
             return resolve_channel(found, account=self.account.id, facts=self.store.facts, rest=self.rest)
         return found.id if found.kind == "channel" else str(self.rest.create_dm(found.id)["id"])
@@ -157,10 +152,17 @@ def run_line(
             who = replace(who, rest=Telling(who.rest.transport))
         if dry_run:
             who = replace(who, rest=Showing(who.rest.transport), store=None)
+        target = str(values.get("target") or "").strip()
         try:
             result = act(line, values, who, timeout)
         except Shown as shown:
             result = {"ok": True, "dryRun": True, "request": shown.request}
+        except NotFound as error:
+            if error.json_code != UNKNOWN_CHANNEL or not target.isdecimal():
+                raise
+            message = f"There is no channel {target}, or the bot cannot see it."
+            hint = f'A bare number is a channel; a user is "user:{target}".'
+            raise ProcessError(message, fix=hint) from None
     print(json.dumps(result, ensure_ascii=False) if as_json else _human(line, result))
     if line.action == "broadcast":
         from shoal.cli.message.broadcast import failure_of
@@ -170,6 +172,8 @@ def run_line(
             raise failure
 
 
+UNKNOWN_CHANNEL = 10003
+"""Discord's code."""
 SENDS = {
     "send": ("message", "messages"),
     "poll": ("poll", "polls"),

@@ -14,7 +14,7 @@ import msgspec
 
 from shoal.base.errors import ProcessError, ShoalError
 from shoal.base.exits import FAILED, USAGE
-from shoal.base.ids import new_token
+from shoal.base.ids import new_token, starter_of
 from shoal.cli.message.cards import with_card
 from shoal.cli.message.run import Operator
 from shoal.cli.message.voice import BLOB_TTL_S, voice_file, voice_problem
@@ -205,7 +205,7 @@ def _direct(request: SendRequest, who: Operator, carried: Carried) -> Json:
             if request.post and part == 0:
                 fields = message_fields(request, settings, plan, 0)
                 thread_id = create_post(rest, request.channel_id, post_body(request, plan[0], fields))
-                parts.append(PartReceipt(thread_id, thread_id))
+                parts.append(PartReceipt(starter_of(thread_id), thread_id))
                 continue
             place = parts[0].channel_id if request.post else request.channel_id
             file = file_of(request, plan, part)

@@ -25,6 +25,17 @@ def test_a_thread_gets_its_first_messages(doer: Doer) -> None:
         doer.do("thread-create", target=doer.channel, threadName="x", autoArchiveMin=90)
 
 
+@pytest.mark.parametrize("kind", [0, 15])
+def test_threads_are_archived_as_their_channel_has_it(doer: Doer, kind: int) -> None:
+    """Discord leaves that to its clients (2.6, 2.7)."""
+    place = str(doer.control.add_channel(doer.guild, "slow", type=kind)["id"])
+    channel = {"id": place, "type": kind, "guild_id": doer.guild, "default_auto_archive_duration": 10080}
+    doer.context.facts.put_channel("default", channel)
+    usual = doer.do("thread-create", target=place, threadName="a")["thread"]
+    own = doer.do("thread-create", target=place, threadName="b", autoArchiveMin=60)["thread"]
+    assert [one["thread_metadata"]["auto_archive_duration"] for one in (usual, own)] == [10080, 60]
+
+
 def test_a_thread_of_a_message_has_its_id(doer: Doer) -> None:
     message = doer.say("let us talk")
     assert (

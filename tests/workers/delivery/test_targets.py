@@ -6,11 +6,12 @@ from typing import Literal
 
 import pytest
 
+from shoal.discord.directory import RestDirectory
 from shoal.state.store import Store
 from tests.workers.delivery.conftest import PostOffice
 from workers.delivery.notices import notice_push
 from workers.delivery.records import decode_send
-from workers.delivery.targets import Target, TargetError, parse_target, resolve_channel
+from workers.delivery.targets import Target, TargetError, named_target, parse_target, resolve_channel
 from workers.sessions.admission import Notice
 
 
@@ -51,11 +52,46 @@ def test_what_is_no_target_says_how_to_write_one(text: str) -> None:
         ("channel", ["5"], "user"),
         ("channel", ["<@5>"], "user"),
         ("channel", ["discord:user:5"], "user"),
+        ("channel", ["Discord:5"], "user"),
         ("channel", ["*", "ann"], "channel"),
     ],
 )
 def test_bare_ids(default: Literal["user", "channel"], allow_from: list[str], kind: str) -> None:
     assert parse_target("5", default=default, allow_from=allow_from).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("#help", "channel"), ("help", "channel"), ("Help", "channel"), ("channel:help", "channel"),
+        ("{guild}/#help", "channel"), ("@annika", "user"), ("annika", "user"), ("user:annika", "user"),
+        ("discord:annika", "user"), ("{guild}/help", "channel"),
+    ],
+)  # fmt: skip
+def test_names(post: PostOffice, text: str, kind: str) -> None:
+    """A channel of that name goes before a person; each can be asked for alone (2.3)."""
+    wanted = named(post)
+    found = named_target(text.format(guild=wanted["guild"]), RestDirectory(post.rest))
+    assert found == Target(kind, wanted[kind])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", ["#annika", "channel:annika", "@help", "user:help", "nobody", "{guild}"])
+def test_a_name_of_another_kind_is_refused(post: PostOffice, text: str) -> None:
+    with pytest.raises(TargetError, match="was not found"):
+        named_target(text.format(guild=named(post)["guild"]), RestDirectory(post.rest))
+
+
+def named(post: PostOffice) -> dict[str, str]:
+    """A server with a channel ``help`` and a member ``annika``, made once for all tests here."""
+    if not NAMED:
+        user = str(post.control.add_user("annika")["id"])
+        made = str(post.control.add_guild("Harbour", members=[post.simulator.bot_id, user])["id"])
+        channel = str(post.control.add_channel(made, "help")["id"])
+        NAMED.update(user=user, guild="Harbour", channel=channel)
+    return NAMED
+
+
+NAMED: dict[str, str] = {}
 
 
 def test_a_dm_is_opened_once_and_is_one_place(post: PostOffice, store: Store) -> None:
