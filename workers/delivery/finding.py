@@ -41,6 +41,7 @@ class Sought:
         filename: of the file that goes with it, for one without text.
         waveform: of the voice message: they are all called the same.
         taken: ids of messages that are known to be others.
+        webhook: id of the webhook that said it, where it was not the bot.
     """
 
     account: str
@@ -51,6 +52,7 @@ class Sought:
     filename: str = ""
     waveform: str = ""
     taken: frozenset[str] = frozenset()
+    webhook: str = ""
 
 
 def sought_of(
@@ -122,10 +124,11 @@ def _among(messages: Iterable[dict[str, Any]], sought: Sought, bot_id: str | Non
         message_id = str(message.get("id") or "")
         if not re.fullmatch(r"[0-9]{1,20}", message_id) or message_id in sought.taken:
             continue
-        if str(message.get("nonce") or "") == sought.nonce:
+        if sought.nonce and str(message.get("nonce") or "") == sought.nonce:
             return MessageId(message_id)
         author = message.get("author")
-        ours = isinstance(author, dict) and bot_id is not None and str(author.get("id")) == bot_id
+        us = sought.webhook or bot_id  # a webhook's author has the id of the webhook
+        ours = isinstance(author, dict) and us is not None and str(author.get("id")) == us
         same = str(message.get("content") or "").strip() == content
         same = same and (bool(content) or _has_file(message, sought))
         unnamed = not message.get("nonce")

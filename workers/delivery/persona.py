@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shoal.base.errors import ShoalError
-from shoal.base.ids import MessageId, snowflake_ms
+from shoal.base.ids import MessageId
 from shoal.base.logging import get_logger
 from shoal.discord.codes import UNKNOWN_WEBHOOK, WRONG_WEBHOOK_TOKEN
 from shoal.discord.errors import Forbidden, NotFound, RateLimited, RateWait, Unauthorized
@@ -28,7 +28,7 @@ from shoal.discord.rest import Rest
 from shoal.discord.webhooks import WebhookCalls
 from shoal.state.personas import Persona, Webhook
 from shoal.state.store import Store
-from workers.delivery.progress import CLOCK_SLACK_MS
+from workers.delivery.finding import Sought, Unknowable, look_for
 from workers.delivery.records import PartReceipt, SendRequest
 from workers.delivery.verdicts import NotYet, Rejected, is_about_discord
 from workers.delivery.webhooks import webhook_of
@@ -39,7 +39,6 @@ DEADLINE_MS = 15_000
 """For so long a part is tried through the webhook; then the bot says it."""
 SETTLE_MS = 5_000
 """A request that was lost may arrive for so long; a look before that proves nothing."""
-LOOK_BACK = 50
 MAX_NAME = 80
 
 _FORBIDDEN = re.compile(r"discord|clyde", re.IGNORECASE)
@@ -91,7 +90,6 @@ class PersonaWay:
         request: SendRequest,
         persona: Persona,
         look: PersonaLook,
-        *,
         store: Store,
         rest: Rest,
         bot_id: str | None,
@@ -104,6 +102,32 @@ class PersonaWay:
         self._rest = rest
         self._bot_id = bot_id
         self._now_ms = now_ms
+
+    @classmethod
+    def of(
+        cls,
+        request: SendRequest,
+        webhook_id: str,
+        fresh: bool,
+        store: Store,
+        rest: Rest,
+        look: Callable[[str], PersonaLook],
+        bot_id: str | None,
+        now_ms: Callable[[], int],
+    ) -> PersonaWay | None:
+        """The way of a send, where it has one.
+
+        Args:
+            webhook_id: the webhook it began with, if it has begun.
+            fresh: it has not begun: whether an agent is bound to the conversation is asked now.
+        """
+        if not webhook_id and not (fresh and may_be_persona(request)):
+            return None
+        bound = store.personas.bound(request.account, request.channel_id)
+        if bound is None and not webhook_id:
+            return None
+        persona = bound or Persona(request.channel_id, "")  # unbound meanwhile
+        return cls(request, persona, look(persona.agent_id), store, rest, bot_id, now_ms)
 
     def webhook(self, *, born_ms: int) -> Webhook | None:
         """The webhook to use, found or made; none: the bot speaks.
@@ -167,26 +191,16 @@ class PersonaWay:
         mine = next((found for found, name in said.items() if name == self._name(part)), None)
         if mine is not None:
             return PartReceipt(MessageId(mine), request.channel_id, found=True)
-        try:
-            messages = self._rest.get_messages(request.channel_id, limit=LOOK_BACK)
-        except (Forbidden, NotFound):
-            messages = []
-        ids = {str(one.get("id")): one for one in messages if str(one.get("id") or "").isdecimal()}
-        earliest = since_ms - CLOCK_SLACK_MS
-        ours = [
-            int(found)
-            for found, message in ids.items()
-            if str(message.get("webhook_id") or "") == webhook_id
-            and str(message.get("content") or "").strip() == content.strip()
-            and found not in taken and found not in said and snowflake_ms(found) >= earliest
-        ]  # fmt: skip
-        if ours:
-            return PartReceipt(MessageId(str(min(ours))), request.channel_id, found=True)
-        whole = bool(ids) and (
-            len(messages) < LOOK_BACK or min(snowflake_ms(found) for found in ids) < earliest
+        others = taken | said.keys()
+        sought = Sought(
+            request.account, request.channel_id, "", content, since_ms, taken=others, webhook=webhook_id
         )
-        if not whole:  # an empty answer is also what Discord gives to who may not read
-            raise Rejected("persona-unknown", "The message may have been sent; it is not sent a second time.")
+        try:
+            found = look_for(sought, self._rest, None)
+        except (Unknowable, Forbidden, NotFound) as why:
+            raise Rejected("persona-unknown", f"It may have been sent, and is not sent again. {why}") from why
+        if found is not None:
+            return PartReceipt(found, request.channel_id, found=True)
         wait_ms = since_ms + SETTLE_MS - self._now_ms()
         if wait_ms > 0:
             raise NotYet(wait_ms, "waiting: did it arrive?")

@@ -27,7 +27,6 @@ from shoal.discord.errors import DiscordError, RateLimited, RateWait
 from shoal.discord.mentions import NO_MENTIONS
 from shoal.discord.threads import create_post
 from shoal.state.effects import Effect, Receipt
-from shoal.state.personas import Persona
 from shoal.state.records import Failure, Grant
 from shoal.state.steps import Commit, Fail, Step, Yield
 from workers.delivery.blocks import keep_distance, stopped, taken_back
@@ -43,7 +42,7 @@ from workers.delivery.endings import (
 from workers.delivery.finalising import preview_to_edit
 from workers.delivery.finding import Unknowable, came_back, look_for, sought_of
 from workers.delivery.pairing import failed_effects, filled
-from workers.delivery.persona import PersonaWay, may_be_persona
+from workers.delivery.persona import PersonaWay
 from workers.delivery.posts import post_body, post_title, seen_post, untitled
 from workers.delivery.previews import END, SLOT, end_preview, show_preview
 from workers.delivery.progress import (
@@ -120,7 +119,11 @@ class _Delivery:
         self.at = 0
         self.webhook = progress.webhook
         self.since: dict[int, int] = dict(progress.since)
-        self.way = self._way()
+        fresh = progress.plan is None
+        bot_id = deps.bot_id(request.account) if fresh or self.webhook else None
+        self.way = PersonaWay.of(
+            request, self.webhook, fresh, deps.store, self.rest, deps.look, bot_id, self._now_ms
+        )
         self.log = log.bind(account=request.account, channel=request.channel_id, cause=request.cause)
 
     def run(self) -> Step:
@@ -286,21 +289,6 @@ class _Delivery:
         return None
 
     # -- as a persona ----------------------------------------------------------------------------
-
-    def _way(self) -> PersonaWay | None:
-        """The way through a webhook, where an agent is bound to the conversation."""
-        request, deps = self.request, self.deps
-        if not self.webhook and (self.progress.plan is not None or not may_be_persona(request)):
-            return None
-        bound = deps.store.personas.bound(request.account, request.channel_id)
-        if bound is None and not self.webhook:
-            return None
-        persona = bound or Persona(request.channel_id, "")  # unbound meanwhile
-        bot_id = deps.bot_id(request.account)
-        look = deps.look(persona.agent_id)
-        return PersonaWay(
-            request, persona, look, store=deps.store, rest=self.rest, bot_id=bot_id, now_ms=self._now_ms
-        )
 
     def _as_persona(self, plan: list[str], part: int) -> PartReceipt | None:
         """One part through the webhook; none: the bot has to say it."""
