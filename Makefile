@@ -61,7 +61,8 @@ bench: $(VENV)/.installed-dev ## measure the fleet against other ways of doing t
 
 chaos: $(VENV)/.installed-dev ## hurt a busy fleet for up to 15 minutes and judge its logs: SEED, LOG, MINUTES, MESSAGES, … (docs/chaos.md)
 	$(BIN)/python -m bench.chaos $(if $(SEED),--seed $(SEED)) $(if $(LOG),--log $(LOG)) $(if $(MINUTES),--minutes $(MINUTES)) \
-		$(if $(MESSAGES),--messages $(MESSAGES)) $(if $(CHANNELS),--channels $(CHANNELS)) $(if $(EVERY),--every $(EVERY)) $(if $(MODE),--mode $(MODE))
+		$(if $(MESSAGES),--messages $(MESSAGES)) $(if $(CHANNELS),--channels $(CHANNELS)) $(if $(EVERY),--every $(EVERY)) $(if $(MODE),--mode $(MODE)) \
+		$(if $(ANSWERS),--answers $(ANSWERS)) $(if $(BEYOND),--beyond $(BEYOND))
 
 judge: $(VENV)/.installed-dev ## judge the logs of a chaos run again: LOG
 	$(BIN)/python -m bench.chaos.checker $(LOG)

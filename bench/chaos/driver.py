@@ -31,6 +31,8 @@ PER_CHANNEL = 4
 SLOW_SHARE = 0.03
 REFUSED_SHARE = 0.003
 """Answers that Discord refuses for good: what becomes of them must be a dead letter."""
+FORGET_S = 25.0
+"""What no answer refers to is waited for so long: it joined another message's turn, or ended with one."""
 OUTCOMES_S = 60.0
 """So long after the last answer the last outcomes are waited for."""
 NONCE_WINDOW_S = 20.0
@@ -39,6 +41,16 @@ SCRIPT = [
     {"match": r"slow.*?\b(m-\d{6})\b", "text": "answer to {1} after thinking", "delay": 1.5},
     {"match": r"\b(m-\d{6})\b", "text": "answer to {1}", "delay": 0.05, "chunk_delay": 0.01},
 ]
+
+JOINING = [
+    {
+        "match": r"\b(m-\d{6})\b",
+        "tool_calls": [{"name": "memory_search", "arguments": {"query": "{1}"}}],
+        "delay": 0.3,
+    },
+    {"match": r"\b(m-\d{6})\b", "after_tool": ".", "text": "answer to {1}", "delay": 0.3},
+]
+"""For modes in which a running turn is told of what came: each has a boundary in its middle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +129,8 @@ class Driver:
             fleet.configure = self._populate
             stack.callback(fleet.stop)
             fleet.start()
-            fleet.models.script(rules(self.town.forum) if options.rich else SCRIPT)
+            plain = SCRIPT if options.mode == "followup" else JOINING
+            fleet.models.script(rules(self.town.forum) if options.rich else plain)
             self._workspace = fleet.state_dir / "workspace"
             self._workspace.mkdir(parents=True, exist_ok=True)
             (self._workspace / "note.txt").write_text("a note")
@@ -263,7 +276,7 @@ class Driver:
         if self.options.mode == "followup":
             return
         for waiting in self.waiting.values():
-            while waiting and time.monotonic() - waiting[0][1] > 10:
+            while waiting and time.monotonic() - waiting[0][1] > FORGET_S:
                 waiting.popleft()
 
     def _ask_for_outcomes(self, fleet: FleetUnderTest) -> None:

@@ -26,6 +26,7 @@ from bench.openapi import the_judge
 __all__ = ["Click", "Create", "Facts", "Injury", "Made", "ModelCall", "Outcome", "Said", "Sent", "read"]
 
 CREATE = "POST /channels/{channel_id}/messages"
+DELETE = "DELETE /channels/{channel_id}/messages/{message_id}"
 ASKED = re.compile(r"please answer (m-\d{6})")
 FAILED_TOOL = ("Interrupted: ", '"queued":true', " failed", "did not take", "may have been")
 """Words of tool results that say that something was not done, or perhaps not."""
@@ -163,6 +164,7 @@ class Facts:
     seen: list[Seen] = field(default_factory=list)
     threads: list[Thread] = field(default_factory=list)
     sent: list[Sent] = field(default_factory=list)
+    deleted: set[str] = field(default_factory=set)
     struck: set[int] = field(default_factory=set)
     """Numbers of the faults that struck."""
     requests: int = 0
@@ -244,6 +246,8 @@ def _simulator(facts: Facts, line: dict[str, Any]) -> None:
     facts.requests += 1
     facts.limited += line["status"] == 429
     if line["route"] != CREATE:
+        if line["route"] == DELETE and line["status"] in (204, 404):
+            facts.deleted.add(line["path"].rpartition("/")[2])
         if not line["route"].startswith("GET ") and not line["route"].endswith("/typing"):
             facts.sent.append(_sent(line))
         return

@@ -108,6 +108,8 @@ class View:
 
     def _join(self) -> None:
         for made in self.facts.made.values():
+            if made.id in self.facts.deleted:
+                continue  # a preview that was taken away
             said = self._answered(made)
             if said is None:
                 self.strange.append(made)

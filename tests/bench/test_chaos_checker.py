@@ -431,6 +431,17 @@ def test_a_second_injury_takes_over_the_waiting(tmp_path: Path) -> None:
     assert broken(logs.judge(tmp_path)) == set()
 
 
+def test_a_preview_that_was_taken_away_is_no_answer(tmp_path: Path) -> None:
+    logs = Logs()
+    line = logs.create("200", "1034", "1030", "m-000003", "d3", START + 1.7)
+    line["body"]["nonce"] = "preview"
+    assert broken(logs.judge(tmp_path)) == {"twice"}
+    path = "/api/v10/channels/200/messages/1034"
+    route = "DELETE /channels/{channel_id}/messages/{message_id}"
+    logs.simulator.append({**line, "route": route, "path": path, "status": 204, "answer": None})
+    assert broken(logs.judge(tmp_path)) == set()
+
+
 def test_a_log_broken_in_the_middle_is_no_evidence(tmp_path: Path) -> None:
     logs = Logs()
     logs.write(tmp_path)

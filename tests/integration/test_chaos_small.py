@@ -33,3 +33,29 @@ def test_nothing_is_lost_doubled_or_reordered_under_kills(tmp_path: Path) -> Non
     assert not [check for check in verdict.checks if check.exact and check.broken], verdict.render()
     assert [injury for injury in facts.injuries if injury.what == "kill"]
     assert len(facts.said) >= 50
+
+
+@pytest.mark.timeout(300)
+def test_rich_answers_are_there_once_and_nothing_is_left_behind(tmp_path: Path) -> None:
+    """Design 1, promises 1, 2 and 4: every kind of answer, buttons pressed twice, answers lost beyond repair."""
+    options = Options(
+        tmp_path / "run",
+        seed=21,
+        channels=14,
+        messages=110,
+        minutes=0.5,
+        calm=0.3,
+        window=30,
+        every_s=3.5,
+        rich=True,
+        beyond=1,
+        small=True,
+        turns=1,
+    )
+    run(options)
+    facts = read(options.folder)
+    verdict = judge(facts)
+    assert not [check for check in verdict.checks if check.exact and check.broken], verdict.render()
+    assert len({said.form for said in facts.said}) >= 12
+    assert facts.clicks
+    assert verdict.check("unknowns").note.endswith("2 beyond repair, 2 marked")
