@@ -21,6 +21,8 @@ from bench.chaos.seen import seen_lines
 from bench.chaos.talking import Pressers, Speaker, Tail
 from bench.chaos.town import Town, build, config
 from bench.fleet import FleetUnderTest
+from shoal.state.personas import Persona
+from shoal.state.store import Store
 
 __all__ = ["Options", "run"]
 
@@ -131,6 +133,7 @@ class Driver:
             fleet.start()
             plain = SCRIPT if options.mode == "followup" else JOINING
             fleet.models.script(rules(self.town.forum) if options.rich else plain)
+            self._name(broker.url)
             self._workspace = fleet.state_dir / "workspace"
             self._workspace.mkdir(parents=True, exist_ok=True)
             (self._workspace / "note.txt").write_text("a note")
@@ -155,6 +158,14 @@ class Driver:
         self.note("town", threaded=sorted(town.threaded), streaming=town.streaming, forum=town.forum)
         self.waiting = {channel: deque() for channel in town.everywhere}
         return config(town, options.mode)
+
+    def _name(self, redis_url: str) -> None:
+        """Let the agent have a name of its own where it is to have one; there is no command for that yet."""
+        if not self.town.named:
+            return
+        with contextlib.closing(Store.open(redis_url, client_name="chaos")) as store:
+            for channel in self.town.named:
+                store.personas.bind("default", channel, Persona(channel, "main", label="chaos"))
 
     # -- talking -------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ Discord forgets nonces after 20 s in such a run. Of each kind there are as many 
 | blind | answer and echo, then nothing gets through for 30 s, and the bot may not read the channel | marked |
 | sighted | the same, but the channel can be read | found, once |
 | post | answer and echo of a post in a forum, which has no nonce | marked |
+| named | as blind, in a message under the agent's own name, through a webhook, which has no nonce | marked |
 | told | the answer of a post; the gateway sees it come back | found, once |
 
 The faults strike before the injuries begin, so that no other fault takes their place.
@@ -27,6 +28,7 @@ SHUT_S = 30.0
 """Longer than the nonce window."""
 PATIENCE_S = 30.0
 POST = "POST /channels/{channel_id}/threads"
+EXECUTE = "POST /webhooks/{webhook_id}/{webhook_token}"
 
 Ask = Callable[[str, str, Callable[[str], tuple[int, ...]]], None]
 
@@ -52,6 +54,7 @@ class Losses:
         for number in range(count):
             self._ask(self._town.blind[number], "alone", self._blind)
             self._ask(self._town.sighted[number], "alone", self._sighted)
+            self._ask(self._town.named[number], "alone", self._named)
             self._ask(plain[number % len(plain)], "post", self._post)
             self._ask(plain[-1 - number % len(plain)], "post", self._told)
 
@@ -75,18 +78,21 @@ class Losses:
     def _blind(self, tag: str) -> tuple[int, ...]:
         return self._lost(tag)
 
+    def _named(self, tag: str) -> tuple[int, ...]:
+        return self._lost(tag, EXECUTE)
+
     def _sighted(self, tag: str) -> tuple[int, ...]:
         self._lost(tag)
         return ()
 
-    def _lost(self, tag: str) -> tuple[int, ...]:
+    def _lost(self, tag: str, route: str = CREATE) -> tuple[int, ...]:
         words = f"{tag}#b"
         both = (
-            self._speaker.fault("drop_answer", route=CREATE, contains=words),
+            self._speaker.fault("drop_answer", route=route, contains=words),
             self._speaker.fault("gateway_drop_event", event="MESSAGE_CREATE", contains=words),
         )
         self._struck += both
-        self._shut.append(self._speaker.fault("refuse", route=CREATE, contains=words, skip=1, count=None))
+        self._shut.append(self._speaker.fault("refuse", route=route, contains=words, skip=1, count=None))
         return both
 
     def _post(self, tag: str) -> tuple[int, ...]:

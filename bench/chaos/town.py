@@ -12,6 +12,7 @@ from bench.fleet import FleetUnderTest
 __all__ = ["Town", "build", "config"]
 
 READ_HISTORY = 1 << 16
+MANAGE_WEBHOOKS = 1 << 29
 FORUM = 15
 STREAMING = ("partial", "progress", "block")
 THREADED_SHARE, MENTIONED_SHARE = 0.15, 0.1
@@ -26,6 +27,7 @@ class Town:
             ``mentioned`` the bot must be named, and acknowledges what it hears.
         blind: where the bot cannot read what was written; nobody talks there but to lose an answer.
         sighted: the same, and the bot can read.
+        named: blind, and the agent speaks there under a name of its own.
     """
 
     people: list[str]
@@ -36,6 +38,7 @@ class Town:
     mentioned: set[str] = field(default_factory=set)
     blind: list[str] = field(default_factory=list)
     sighted: list[str] = field(default_factory=list)
+    named: list[str] = field(default_factory=list)
     forum: str = ""
     streaming: str = ""
 
@@ -47,7 +50,7 @@ class Town:
     @property
     def everywhere(self) -> list[str]:
         """All channels with messages, threads excepted."""
-        return [*self.channels, *self.blind, *self.sighted]
+        return [*self.channels, *self.blind, *self.sighted, *self.named]
 
 
 def build(
@@ -71,10 +74,12 @@ def build(
     if rich:
         town.streaming = STREAMING[seed % len(STREAMING)]
         town.forum = str(fleet.control.add_channel(guild, "posts", type=FORUM)["id"])
-    hidden = [{"id": town.bot, "type": 1, "allow": "0", "deny": str(READ_HISTORY)}]
+    hidden = [{"id": town.bot, "type": 1, "allow": str(MANAGE_WEBHOOKS), "deny": str(READ_HISTORY)}]
     for number in range(beyond):
         blind = fleet.control.add_channel(guild, f"blind-{number}", overwrites=hidden)
         town.blind.append(str(blind["id"]))
+        named = fleet.control.add_channel(guild, f"named-{number}", overwrites=hidden)
+        town.named.append(str(named["id"]))
         town.sighted.append(str(fleet.control.add_channel(guild, f"sighted-{number}")["id"]))
     return town
 

@@ -37,7 +37,7 @@ def test_nothing_is_lost_doubled_or_reordered_under_kills(tmp_path: Path) -> Non
 
 @pytest.mark.timeout(300)
 def test_rich_answers_are_there_once_and_nothing_is_left_behind(tmp_path: Path) -> None:
-    """Design 1, promises 1, 2 and 4: every kind of answer, buttons pressed twice, answers lost beyond repair."""
+    """Design 1, promises 1, 2 and 4: all kinds of answers, buttons pressed twice, answers lost for good."""
     options = Options(
         tmp_path / "run",
         seed=21,
@@ -58,4 +58,4 @@ def test_rich_answers_are_there_once_and_nothing_is_left_behind(tmp_path: Path) 
     assert not [check for check in verdict.checks if check.exact and check.broken], verdict.render()
     assert len({said.form for said in facts.said}) >= 12
     assert facts.clicks
-    assert verdict.check("unknowns").note.endswith("2 beyond repair, 2 marked")
+    assert verdict.check("unknowns").note.endswith("3 beyond repair, 3 marked")
