@@ -116,6 +116,11 @@ class AccountState:
     reason: str = ""
     fix: str = ""
 
+    @property
+    def trouble(self) -> str:
+        """Why it cannot run and what to do, as sentences; empty where it can."""
+        return f"{self.reason.rstrip('.')}. {self.fix}".rstrip() if self.reason else ""
+
 
 def normalise_id(text: str) -> str:
     """Account ids: lower case, other characters become ``-``, at most 64; blank is ``default``."""

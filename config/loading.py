@@ -131,6 +131,9 @@ def _environment(
     return find_paths(variables, path=path, state_dir=paths.state_dir), variables
 
 
+_SET_IT = "set it (the file .env in the state dir will do), or write $$"
+
+
 def _substituted(document: Document, env: Mapping[str, str], state: _State) -> Json:
     """The data with variables filled in; sections without effect stay as they are."""
     missing: dict[KeyPath, list[str]] = {}
@@ -147,7 +150,7 @@ def _substituted(document: Document, env: Mapping[str, str], state: _State) -> J
                     f"the environment variable {name} is not set",
                     found=f"${{{name}}}",
                     hint="; ".join(
-                        part for part in (f"set it, or write $${{{name}}} for the text itself", where) if part
+                        part for part in (f"{_SET_IT}{{{name}}} for the text itself", where) if part
                     ),
                 )
             )

@@ -357,6 +357,15 @@ def test_a_missing_kind_of_worker(look: Examine, server: Store) -> None:
     assert "back, gateway, turns" in finding.found
 
 
+def test_a_token_that_only_the_running_fleet_has(look: Examine, server: Store) -> None:
+    """Started with the token in its own environment: this terminal has none, and nothing is broken."""
+    server.processes.announce("gateway", "h", 1, info={"account": "default"})
+    found = look({})
+    assert "account-missing" not in found
+    assert found["account-token-elsewhere"].severity == "warn"
+    assert ".env" in found["account-token-elsewhere"].fix
+
+
 def test_a_process_that_gave_up(look: Examine, tmp_path: Path) -> None:
     from shoal.cli.fleet.layout import Layout
 

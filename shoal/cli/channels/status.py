@@ -96,10 +96,10 @@ def failed(report: Json) -> bool:
 def render_list(accounts: list[Json], *, everything: bool) -> str:
     """For people. Without ``everything`` only accounts that can run are shown."""
     shown = [one for one in accounts if everything or one["canRun"]]
-    lines = [f"- {_name(one)}: {', '.join(_words(one))}{_why(one)}" for one in shown]
+    lines = [f"- {_name(one)}: {'. '.join([', '.join(_words(one)), *_why(one)])}" for one in shown]
     if not shown:
         lines = ["No Discord account can run."]
-        lines += [f"  {one['accountId']}: {one['reason']} {one['fix']}".rstrip() for one in accounts]
+        lines += [f"  {one['accountId']}: {' '.join(_why(one))}".rstrip(": ") for one in accounts]
     hidden = len(accounts) - len(shown)
     if hidden and shown:
         lines.append(f"{hidden} more cannot run; --all shows why.")
@@ -118,7 +118,7 @@ def render(report: Json) -> str:
         if account["running"]:
             words.append("connected" if account["connected"] else "not connected")
         words += _verdicts(account)
-        lines.append(f"- {_name(account)}: {', '.join(words)}{_why(account)}")
+        lines.append(f"- {_name(account)}: {'. '.join([', '.join(words), *_why(account)])}")
         lines += [f"    {line}" for line in _details(account)]
     if len(lines) == (0 if report["gatewayReachable"] else 1):
         lines.append("No Discord account is configured.")
@@ -139,8 +139,10 @@ def _words(account: Json) -> list[str]:
     return words
 
 
-def _why(account: Json) -> str:
-    return f". {account['reason']} {account['fix']}".rstrip() if account["reason"] else ""
+def _why(account: Json) -> list[str]:
+    """Why it cannot run and what to do, as one text; empty where it can."""
+    reason = account["reason"].rstrip(".")
+    return [f"{reason}. {account['fix']}".rstrip()] if reason else []
 
 
 def _verdicts(account: Json) -> list[str]:

@@ -51,7 +51,7 @@ def validate(config: ConfigPath = None, state_dir: StateDir = None, as_json: AsJ
         print(f"warning: {warning}", file=sys.stderr)
     print(f"{where or 'No config file; defaults apply'}: valid.")
     for state in loaded.account_states:
-        word = "can run" if state.id in loaded.account_ids() else f"{state.reason}. {state.fix}".strip()
+        word = "can run" if state.id in loaded.account_ids() else state.trouble
         print(f"  account {state.id}: {word}")
 
 

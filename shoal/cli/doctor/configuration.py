@@ -89,13 +89,33 @@ def _disk(patient: Patient) -> Iterator[Finding]:
         )
 
 
+def _served(patient: Patient) -> set[str]:
+    """Accounts with a living gateway."""
+    if patient.store is None:
+        return set()
+    living = patient.store.processes.living()
+    return {str(one.info.get("account")) for one in living if one.kind == "gateway"}
+
+
 def _accounts(patient: Patient) -> Iterator[Finding]:
     loaded = patient.loaded
     if loaded is None:
         return
     running = set(loaded.account_ids())
+    served = _served(patient)
     for state in loaded.account_states:
         if state.id in running or state.state == "disabled":
+            continue
+        if state.state == "missing" and state.id in served:
+            yield Finding(
+                "account-token-elsewhere",
+                "warn",
+                f"The gateway of account {state.id} runs, but this terminal has no token for it: what "
+                "Discord knows of it was not looked at.",
+                f"Write DISCORD_BOT_TOKEN=… into {patient.paths.state_dir / '.env'}, where every process and "
+                "every command finds it.",
+                f"account {state.id}",
+            )
             continue
         yield Finding(
             f"account-{state.state}",
