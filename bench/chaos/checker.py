@@ -78,6 +78,7 @@ def _twice(view: View, check: Check) -> None:
 
 def _one_outcome(view: View, check: Check) -> None:
     """One line, one word of those that can be; absorbed messages name an answered one."""
+    newest = {said.channel: said.id for said in view.facts.said}
     listed: dict[str, int] = defaultdict(int)
     counts: dict[str, int] = defaultdict(int)
     for told in view.facts.outcomes:
@@ -89,7 +90,9 @@ def _one_outcome(view: View, check: Check) -> None:
         if listed[said.id] != 1 or len(found) > 1:
             check.broken.append(f"{said.tag} {said.id}: {listed[said.id]} lines, outcomes {found}")
         for outcome, reason in found:
-            fine = outcome in FINAL or (outcome == "stopped" and view.facts.run.get("mode") == "interrupt")
+            # only a newer message interrupts
+            interrupts = view.facts.run.get("mode") == "interrupt" and said.id != newest[said.channel]
+            fine = outcome in FINAL or (outcome == "stopped" and interrupts)
             if not fine and not (outcome == "dead" and said.id in view.refused | view.unknown):
                 check.broken.append(f"{said.tag} {said.id}: {outcome} ({reason})")
             if outcome in ("merged", "steered") and not _absorbed(view, reason):

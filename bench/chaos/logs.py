@@ -190,7 +190,9 @@ def read(folder: Path) -> Facts:
         _simulator(facts, line)
         if discord is not None and line["kind"] == "request":
             facts.wrong.extend(f"request {line['n']}: {problem}" for problem in discord.problems(line))
-    _models(facts, _lines(folder / "models.jsonl"))
+    # a turn that was stopped leaves no answer behind which the next one would begin; and nothing joins any
+    alone = facts.run.get("mode") == "interrupt"
+    _models(facts, _lines(folder / "models.jsonl"), alone=alone)
     for line in _lines(folder / "outcomes.jsonl"):
         facts.outcomes.append(_outcome(line))
     facts.dead.extend(_lines(folder / "dead.jsonl"))
@@ -319,7 +321,7 @@ def _made(facts: Facts, message: dict[str, Any]) -> None:
     )
 
 
-def _models(facts: Facts, lines: Iterator[dict[str, Any]]) -> None:
+def _models(facts: Facts, lines: Iterator[dict[str, Any]], *, alone: bool) -> None:
     starts: dict[int, dict[str, Any]] = {}
     ends: dict[int, str] = {}
     for line in lines:
@@ -331,7 +333,7 @@ def _models(facts: Facts, lines: Iterator[dict[str, Any]]) -> None:
                 "time": line["time"],
                 "tag": tags[-1] if tags else "",
                 "stamp": line["stamp"],
-                "asked": _of_this_turn(messages),
+                "asked": tuple(tags[-1:]) if alone else _of_this_turn(messages),
                 "failed": _tool_failed(messages),
             }
         elif line["kind"] == "end":

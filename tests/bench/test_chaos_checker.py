@@ -431,6 +431,17 @@ def test_a_second_injury_takes_over_the_waiting(tmp_path: Path) -> None:
     assert broken(logs.judge(tmp_path)) == set()
 
 
+def test_a_newer_message_interrupts_and_nothing_else_does(tmp_path: Path) -> None:
+    logs = Logs()
+    logs.driver[0]["mode"] = "interrupt"
+    logs.forget_answer(3)
+    logs.outcomes[3] |= {"outcome": "stopped", "reason": "stopped"}
+    assert broken(logs.judge(tmp_path)) == set()
+    logs.forget_answer(11)
+    logs.outcomes[11] |= {"outcome": "stopped", "reason": "stopped"}
+    assert broken(logs.judge(tmp_path)) == {"outcome"}
+
+
 def test_a_preview_that_was_taken_away_is_no_answer(tmp_path: Path) -> None:
     logs = Logs()
     line = logs.create("200", "1034", "1030", "m-000003", "d3", START + 1.7)

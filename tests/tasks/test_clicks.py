@@ -124,7 +124,7 @@ def test_a_refusal_that_is_too_late_is_noted_and_whispers_nothing(clicks: Clicks
     interaction, said = clicks.press(STAY, refusal(404, 10062))
     assert said == "denied · sender-not-listed · too late to answer (10062)"
     assert len(clicks.sent()) == 1
-    assert clicks.front.outcome(interaction) == ("dropped", "sender-not-listed")
+    assert clicks.front.outcome(interaction) == ("dropped", "click-sender-not-listed")
     assert clicks.front.turns() == []
     assert clicks.press(GO, Reply(204))[1] == "clicked", "a refusal uses nothing up"
 
