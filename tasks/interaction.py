@@ -68,7 +68,8 @@ def _clicked(runtime: Runtime, event: InboundEvent) -> Step | None:
     if interaction is None or interaction.type not in (COMPONENT, FORM):
         return None
     view = StoreView(runtime.admission_settings(event.account), runtime.store)
-    answer = answer_click(event, interaction, view, runtime.store.controls)
+    enabled = runtime.loaded.account(event.account).discord.agent_components.enabled
+    answer = answer_click(event, interaction, view, runtime.store.controls, enabled=enabled)
     if answer is None:
         return None
     trouble = ""

@@ -170,3 +170,14 @@ def test_an_answer_is_not_sent_again_by_who_carries_on(clicks: Clicks) -> None:
     assert (interaction, said) == ("1500000000000001001", "clicked")
     assert clicks.sent() == []
     assert len(clicks.front.turns()) == 1
+
+
+def test_a_form_that_discord_does_not_take_is_told_to_the_one_who_pressed(clicks: Clicks) -> None:
+    """``spec/outbound.md`` 5.5, item 6."""
+    interaction, said = clicks.press(FORM, refusal(400, 50035), Reply.of(204, None))
+    assert said == "form shown · the form could not be opened (50035)"
+    [form, told] = clicks.sent()
+    assert (form[2]["type"], told[2]["type"]) == (9, 4)
+    assert told[2]["data"]["content"] == "Could not open this form. Request a new form and try again."
+    assert told[2]["data"]["flags"] == 64
+    assert clicks.noted(interaction) == ["the form could not be opened (50035)"]

@@ -26,16 +26,24 @@ from workers.components.encode import modal_data
 from workers.components.entries import ControlEntry, FormEntry, decode_entry
 from workers.components.greying import greyed
 from workers.components.interaction import FORM, Interaction
-from workers.components.told import told_of_control, told_of_form
+from workers.components.legacy import note_legacy, read_legacy
+from workers.components.refusals import denied_text, kind_word
+from workers.components.told import speaks, told_of_control, told_of_form
 from workers.delivery.texts import Language, say
 from workers.sessions.admission.arrival import Arrival, arrive
+from workers.sessions.admission.commands import find_command
+from workers.sessions.admission.pairing import find_knock
 from workers.sessions.admission.reasons import AdmissionReason
 from workers.sessions.admission.results import Admission
+from workers.sessions.admission.stop import find_stop
 from workers.sessions.admission.turns import start_turn
 from workers.sessions.view import AdmissionView
 from workers.sessions.wire import Snapshot, User, WireMessage
 
 __all__ = ["ClickAnswer", "answer_click"]
+
+OURS = ("occomp:", "ocmodal:", "agent:", "agentsel:")
+"""Ids that begin so are nobody else's, even those that cannot be read."""
 
 Json = dict[str, Any]
 
@@ -59,18 +67,32 @@ class ClickAnswer:
 
 
 def answer_click(
-    event: InboundEvent, interaction: Interaction, view: AdmissionView, controls: ControlRegistry
+    event: InboundEvent,
+    interaction: Interaction,
+    view: AdmissionView,
+    controls: ControlRegistry,
+    *,
+    enabled: bool = True,
 ) -> ClickAnswer | None:
     """Decide about a click or a form that was handed in; ``None`` if its id is none of ours.
 
     Calling it again for the same interaction gives the same.
+
+    Args:
+        enabled: ``agentComponents.enabled``; else what is on messages of before is no longer valid.
     """
+    language: Language = "zh" if interaction.locale.startswith("zh") else "en"
+    old = read_legacy(interaction.custom_id)
     control = parse_control(interaction.custom_id)
+    if old is None and control is None and not interaction.custom_id.startswith(OURS):
+        return None
     wanted = (control.component or control.form) if control is not None else ""
     group = group_of(wanted)
-    if group is None:
-        return None
-    language: Language = "zh" if interaction.locale.startswith("zh") else "en"
+    if not enabled or (old is None and group is None):
+        return _invalid(event, interaction, language)
+    if old is not None:
+        return _old(event, interaction, old, view, language)
+    assert group is not None
     raw = controls.look(event.account, group, wanted)
     entry = _entry(raw)
     lasting = controls.reusable(event.account, group)
@@ -79,7 +101,7 @@ def answer_click(
     arrival = _arrival(event, interaction, entry, view)
     refused = _refusal(arrival, entry, view)
     if refused:
-        return _denied(event, interaction, language, refused)
+        return _denied(arrival, interaction, kind_word(entry), refused, view, language)
     if isinstance(entry, ControlEntry) and entry.kind == "form-trigger":
         form = _entry(controls.look(event.account, group, entry.form))
         if not isinstance(form, FormEntry):
@@ -109,8 +131,14 @@ def _arrival(
         if isinstance(entry, FormEntry)
         else told_of_control(entry, interaction)
     )
-    bot = view.bot_id
-    message = WireMessage(
+    arrival = arrive(event, _message(interaction, text, view), view)
+    conversation = replace(arrival.conversation, session_key=entry.session_key, agent_id=entry.agent_id)
+    return replace(arrival, conversation=conversation)
+
+
+def _message(interaction: Interaction, text: str, view: AdmissionView) -> WireMessage:
+    """A click as if the person had written ``text`` and named the bot."""
+    return WireMessage(
         id=interaction.id,
         channel_id=interaction.channel_id,
         author=interaction.user,
@@ -118,11 +146,8 @@ def _arrival(
         guild_id=interaction.guild_id,
         nick=interaction.nick,
         roles=interaction.roles,
-        mentions=(User(bot),) if bot else (),
+        mentions=(User(view.bot_id),) if view.bot_id else (),
     )
-    arrival = arrive(event, message, view)
-    conversation = replace(arrival.conversation, session_key=entry.session_key, agent_id=entry.agent_id)
-    return replace(arrival, conversation=conversation)
 
 
 def _refusal(arrival: Arrival, entry: ControlEntry | FormEntry, view: AdmissionView) -> str:
@@ -143,7 +168,7 @@ def _taken(
     view: AdmissionView,
     lasting: frozenset[str],
 ) -> ClickAnswer:
-    admission = start_turn(arrival, view, clicked_on=interaction.message_id)
+    admission = _admission(arrival, interaction, entry, view)
     if entry.reusable or not interaction.components:
         return ClickAnswer(InteractionCallback.DEFERRED_UPDATE_MESSAGE, None, "clicked", admission=admission)
     data = {"components": [greyed(component, lasting) for component in interaction.components]}
@@ -164,14 +189,51 @@ def _expired(
     return ClickAnswer(InteractionCallback.UPDATE_MESSAGE, data, "expired", whisper=text, admission=told)
 
 
-def _denied(event: InboundEvent, interaction: Interaction, language: Language, reason: str) -> ClickAnswer:
+def _admission(
+    arrival: Arrival, interaction: Interaction, entry: ControlEntry | FormEntry, view: AdmissionView
+) -> Admission:
+    """A turn; or, where the control speaks for the person, the command it says with his authority."""
+    said = (find_stop(arrival, view) or find_command(arrival, view)) if speaks(entry) else None
+    return said or start_turn(arrival, view, clicked_on=interaction.message_id)
+
+
+def _old(
+    event: InboundEvent, interaction: Interaction, old: str, view: AdmissionView, language: Language
+) -> ClickAnswer:
+    """A control of messages made before there was a registry: the next turn hears of it, no turn starts."""
+    arrival = arrive(event, _message(interaction, old, view), view)
+    if not arrival.decision.allowed:
+        word = "select menu" if interaction.values else "button"
+        return _denied(arrival, interaction, word, arrival.decision.reason, view, language)
+    admission = note_legacy(arrival, interaction, old)
+    kind = InteractionCallback.CHANNEL_MESSAGE_WITH_SOURCE
+    return ClickAnswer(kind, _ephemeral("✓"), admission.summary, admission=admission)
+
+
+def _invalid(event: InboundEvent, interaction: Interaction, language: Language) -> ClickAnswer:
+    """An id nobody here makes any more, or controls are switched off."""
+    reason = AdmissionReason.COMPONENT_INVALID
+    told = Admission((Outcome(event.account, interaction.id, "dropped", reason),), f"dropped · {reason}")
+    kind = InteractionCallback.CHANNEL_MESSAGE_WITH_SOURCE
+    return ClickAnswer(kind, _ephemeral(say("component-invalid", language)), "invalid", admission=told)
+
+
+def _denied(
+    arrival: Arrival,
+    interaction: Interaction,
+    word: str,
+    reason: str,
+    view: AdmissionView,
+    language: Language,
+) -> ClickAnswer:
+    """Only he sees it; a stranger in private gets his pairing code as by a message."""
     # a reason of its own: a press is never mere chatter, whose drops are not all stored
-    outcome = Outcome(event.account, interaction.id, "dropped", f"click-{reason}")
+    outcome = Outcome(arrival.event.account, interaction.id, "dropped", f"click-{reason}")
     return ClickAnswer(
         InteractionCallback.CHANNEL_MESSAGE_WITH_SOURCE,
-        _ephemeral(say("component-denied", language)),
+        _ephemeral(denied_text(word, reason, language)),
         f"denied · {reason}",
-        admission=Admission((outcome,), f"dropped · {reason}"),
+        admission=find_knock(arrival, view) or Admission((outcome,), f"dropped · {reason}"),
     )
 
 

@@ -58,13 +58,20 @@ def respond(rest: Rest, interaction: Interaction, answer: ClickAnswer) -> str:
 
 
 def _acknowledge(calls: InteractionCalls, interaction: Interaction, answer: ClickAnswer) -> str:
-    """Send the answer, without its update where Discord finds fault with that; empty if that was not so."""
+    """Send the answer, without its update or form where Discord finds fault with that; empty if not."""
     try:
         _send(calls, interaction, answer.type, answer.data)
     except DiscordError as error:
-        update = answer.type == InteractionCallback.UPDATE_MESSAGE
-        if not update or error.status != 400 or error.json_code == ALREADY_ACKNOWLEDGED:
+        update, form = InteractionCallback.UPDATE_MESSAGE, InteractionCallback.MODAL
+        finds_fault = error.status == 400 and error.json_code != ALREADY_ACKNOWLEDGED
+        if not finds_fault or answer.type not in (update, form):
             raise
+        if answer.type == form:
+            log.error("a form could not be opened", interaction=interaction.id, error=error)
+            text = say("form-not-opened", "zh" if interaction.locale.startswith("zh") else "en")
+            told = {"content": text, "flags": int(MessageFlags.EPHEMERAL)}
+            _send(calls, interaction, InteractionCallback.CHANNEL_MESSAGE_WITH_SOURCE, told)
+            return f"the form could not be opened ({error.json_code or error.status})"
         log.warning("a message could not be greyed out", interaction=interaction.id, error=error)
         _send(calls, interaction, InteractionCallback.DEFERRED_UPDATE_MESSAGE, None)
         return f"acknowledged without changing the message ({error.json_code or error.status})"

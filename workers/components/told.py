@@ -4,6 +4,9 @@ Clicked "Approve".
 Selected Option A, Option B from "Pick an option".
 Form "Details" submitted.
 - Requester: Ann
+
+``callbackData`` stands for a button's click as if it had been typed (and may be a command) unless its kind is
+``callback``; everywhere else the event is told, with the data in a line of its own.
 """
 
 from __future__ import annotations
@@ -13,15 +16,30 @@ from collections.abc import Sequence
 from workers.components.entries import ControlEntry, FieldEntry, FormEntry
 from workers.components.interaction import Interaction
 
-__all__ = ["told_of_control", "told_of_form"]
+__all__ = ["speaks", "told_of_control", "told_of_form"]
 
 VALUE_CHARS = 4_000
 
 
+def speaks(entry: ControlEntry | FormEntry) -> bool:
+    """Whether its callback text is what the person says by using it; then it may be a command."""
+    if isinstance(entry, FormEntry) or not entry.callback:
+        return False
+    return entry.callback_kind == "command" or (entry.kind == "button" and not entry.callback_kind)
+
+
 def told_of_control(entry: ControlEntry, interaction: Interaction) -> str:
     """The text of a button or select."""
-    if entry.callback:
+    if speaks(entry):
         return entry.callback
+    return _with_data(_happened(entry, interaction), entry.callback)
+
+
+def _with_data(text: str, callback: str) -> str:
+    return f"{text}\n[callback: {callback}]" if callback else text
+
+
+def _happened(entry: ControlEntry, interaction: Interaction) -> str:
     if entry.kind != "select":
         return f'Clicked "{entry.label}".'
     if not interaction.values:
@@ -35,13 +53,13 @@ def told_of_control(entry: ControlEntry, interaction: Interaction) -> str:
 
 def told_of_form(entry: FormEntry, interaction: Interaction) -> str:
     """The text of a form: one line for each field that was answered."""
-    head = entry.callback or f'Form "{entry.title}" submitted.'
     lines = []
     for field in entry.fields:
         values = [value for value in interaction.fields.get(field.id, ()) if value.strip()]
         if values:
             lines.append(f"- {field.label}: {', '.join(_shown(field, values, interaction))}")
-    return "\n".join([head, *(lines or ["- (no values)"])])
+    told = "\n".join([f'Form "{entry.title}" submitted.', *(lines or ["- (no values)"])])
+    return _with_data(told, entry.callback)
 
 
 def _shown(field: FieldEntry, values: Sequence[str], interaction: Interaction) -> list[str]:

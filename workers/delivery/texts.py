@@ -101,8 +101,20 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "处理超时，请再按一次。",
     ),
     "component-denied": (
-        "You are not authorized to use this.",
-        "您无权使用此组件。",
+        "You are not authorized to use this {what}.",
+        "您无权使用此{what}。",
+    ),
+    "component-invalid": (
+        "This component is no longer valid.",
+        "此组件不再可用。",
+    ),
+    "dm-interactions-disabled": (
+        "DM interactions are disabled.",
+        "私信交互已停用。",
+    ),
+    "form-not-opened": (
+        "Could not open this form. Request a new form and try again.",
+        "无法打开此表单。请重新获取表单后再试。",
     ),
     "interaction-expired": (
         "This is no longer active.",

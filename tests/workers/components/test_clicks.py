@@ -22,6 +22,7 @@ from workers.components.interaction import read_interaction
 from workers.components.reader import SpecError
 from workers.components.sending import ComponentSettings, Made, make_components
 from workers.sessions.records import TurnRequest, decode_turn
+from workers.sessions.system_events import pending_events
 from workers.sessions.view import StoreView, settings_of
 
 ANN, BOB, BOT, GUILD, CHANNEL = "111111", "222222", "900000", "555555", "777777"
@@ -64,7 +65,8 @@ def custom_ids(components: Any) -> list[str]:
 
 def click(view: StoreView, store: Store, made: Made, number: int, **fields: Any) -> ClickAnswer:
     ids = custom_ids(made.components)
-    user = fields.pop("user", ANN)
+    enabled = fields.pop("enabled", True)
+    user = fields.pop("user", ANN) if isinstance(fields.get("user", ANN), str) else ANN
     data: dict[str, Any] = {
         "id": str(snowflake_at(store.now_ms()) + int(fields.pop("nth", 1))),
         "type": 3,
@@ -81,7 +83,7 @@ def click(view: StoreView, store: Store, made: Made, number: int, **fields: Any)
     interaction = read_interaction(event.data)
     assert interaction is not None
     assert "secret" not in repr(interaction)
-    answer = answer_click(event, interaction, view, store.controls)
+    answer = answer_click(event, interaction, view, store.controls, enabled=enabled)
     assert answer is not None
     return answer
 
@@ -218,7 +220,7 @@ def test_callback_text_stands_for_the_click(view: StoreView, store: Store) -> No
 
 def test_other_ids_are_left_to_others(view: StoreView, store: Store) -> None:
     raw = {"id": "1", "type": 3, "token": "t", "channel_id": "2", "user": {"id": ANN, "username": "ann"}}
-    for custom_id in ("execapproval:id=1", "occomp:cid=btn_nothex-1", ""):
+    for custom_id in ("execapproval:id=1", ""):
         body = json.dumps({**raw, "data": {"custom_id": custom_id}}).encode()
         event = InboundEvent("default", 0, "INTERACTION_CREATE", 0, msgspec.Raw(body))
         interaction = read_interaction(event.data)
@@ -237,3 +239,194 @@ def test_raw_components_pass_but_never_with_ids_of_the_system() -> None:
         make_components([bad], ORIGIN, ComponentSettings())
     with pytest.raises(SpecError, match="switched off"):
         make_components(MANUAL, ORIGIN, ComponentSettings(enabled=False))
+
+
+# -- line by line (``spec/outbound.md`` 5.5) ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "custom_id", ["occomp:cid=btn_nothex-1", "occomp:", "ocmodal:cid=x", "agent:other=1"]
+)
+def test_an_id_that_cannot_be_read_is_no_longer_valid(view: StoreView, store: Store, custom_id: str) -> None:
+    """Item 1."""
+    answer = click(view, store, remember(store, OPEN), 0, data={"custom_id": custom_id})
+    assert answer.data == {"content": "This component is no longer valid.", "flags": 64}
+    [ended] = answer.admission.effects
+    assert isinstance(ended, Outcome)
+    assert (ended.outcome, ended.reason) == ("dropped", "component-invalid")
+
+
+def test_controls_that_are_switched_off_answer_to_nobody(view: StoreView, store: Store) -> None:
+    """Item 12: ``agentComponents.enabled`` gates those of before, too; nothing is used up."""
+    made = remember(store, OPEN)
+    off = click(view, store, made, 0, enabled=False)
+    assert off.data is not None
+    assert off.data["content"] == "This component is no longer valid."
+    assert click(view, store, made, 0, nth=2).summary == "clicked"
+
+
+KINDS = [
+    *[({"type": kind}, f"{kind} select") for kind in ("user", "role", "mentionable", "channel")],
+    ({"options": [{"label": "A"}]}, "select menu"),
+]
+
+
+@pytest.mark.parametrize(("select", "word"), KINDS)
+def test_a_denial_names_what_was_pressed(
+    view: StoreView, store: Store, select: dict[str, Any], word: str
+) -> None:
+    """Items 3 and 4."""
+    spec = {"blocks": [{"type": "actions", "select": {**select, "allowedUsers": [BOB]}}]}
+    denied = click(view, store, remember(store, spec), 0)
+    assert denied.data is not None
+    assert denied.data["content"] == f"You are not authorized to use this {word}."
+
+
+def test_a_denied_form_and_button_are_named_too(view: StoreView, store: Store) -> None:
+    form = {"title": "T", "fields": [{"label": "L"}], "allowedUsers": [BOB]}
+    made = remember(store, {"modal": form})
+    pressed = click(view, store, made, 0)
+    assert pressed.data is not None
+    assert pressed.data["content"] == "You are not authorized to use this button."
+    assert click(view, store, made, 0, nth=2, locale="zh-TW").data == {
+        "content": "您无权使用此按钮。",
+        "flags": 64,
+    }
+    opened = click(view, store, made, 0, user=BOB, nth=3)
+    assert opened.data is not None
+    handed_in = click(view, store, made, 0, type=5, data={"custom_id": opened.data["custom_id"]}, nth=4)
+    assert handed_in.data is not None
+    assert handed_in.data["content"] == "You are not authorized to use this form."
+
+
+def in_private(**fields: Any) -> dict[str, Any]:
+    return {"guild_id": None, "member": None, "user": {"id": "333333", "username": "eve"}, **fields}
+
+
+def test_a_stranger_in_private_gets_his_code(view: StoreView, store: Store) -> None:
+    """Item 3: as by a message."""
+    answer = click(view, store, remember(store, OPEN), 0, **in_private())
+    assert answer.type == 4
+    assert answer.admission.knock is not None
+    assert answer.admission.knock.sender == "333333"
+
+
+def test_where_private_messages_are_off_that_is_said(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "off.json"
+    path.write_text(
+        json.dumps({"channels": {"discord": {"token": "OTAw.abcdef.abc", "dmPolicy": "disabled"}}})
+    )
+    off = StoreView(settings_of(config.load(path, env={}, state_dir=tmp_path), "default"), store)
+    answer = click(off, store, remember(store, OPEN), 0, **in_private())
+    assert answer.data == {"content": "DM interactions are disabled.", "flags": 64}
+
+
+def button(**fields: Any) -> dict[str, Any]:
+    return {"blocks": [{"type": "actions", "buttons": [{"label": "Go", **fields}]}]}
+
+
+def menu(**fields: Any) -> dict[str, Any]:
+    options = [{"label": "Option A", "value": "a"}]
+    return {"blocks": [{"type": "actions", "select": {"placeholder": "Pick", "options": options, **fields}}]}
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        (button(callbackData="deploy 42"), "deploy 42"),
+        (button(callbackData="deploy 42", callbackDataKind="command"), "deploy 42"),
+        (
+            button(callbackData="deploy:42", callbackDataKind="callback"),
+            'Clicked "Go".\n[callback: deploy:42]',
+        ),
+        (menu(callbackData="deploy:42"), 'Selected Option A from "Pick".\n[callback: deploy:42]'),
+        (menu(callbackData="go on", callbackDataKind="command"), "go on"),
+    ],
+)
+def test_kinds_of_callback_data(view: StoreView, store: Store, spec: dict[str, Any], said: str) -> None:
+    """Items 8 and 9."""
+    made = remember(store, spec)
+    data = {"custom_id": custom_ids(made.components)[0], "values": ["a"]}
+    assert turn_of(click(view, store, made, 0, data=data)).text == said
+
+
+def test_callback_data_of_a_form_follows_its_answers(view: StoreView, store: Store) -> None:
+    form = {"title": "T", "fields": [{"label": "L"}], "callbackData": "ticket:1"}
+    made = remember(store, {"modal": form})
+    opened = click(view, store, made, 0)
+    assert opened.data is not None
+    handed_in = click(view, store, made, 0, type=5, data={"custom_id": opened.data["custom_id"]}, nth=2)
+    assert turn_of(handed_in).text == 'Form "T" submitted.\n- (no values)\n[callback: ticket:1]'
+
+
+@pytest.mark.parametrize(
+    ("data", "outcome"),
+    [("/status", ("command", "status")), ("/new", None), ("/stop", ("control", "stop"))],
+)
+def test_callback_data_may_be_a_command_with_the_authority_of_who_clicks(
+    view: StoreView, store: Store, data: str, outcome: tuple[str, str] | None
+) -> None:
+    """Item 9: in the conversation of the message, not in one that is new here."""
+    answer = click(view, store, remember(store, button(callbackData=data)), 0)
+    ended = [effect for effect in answer.admission.effects if isinstance(effect, Outcome)]
+    assert [(one.outcome, one.reason) for one in ended] == ([outcome] if outcome else [])
+    if outcome is None:
+        request = turn_of(answer)
+        assert (request.reset, request.session_key) == ("new", KEY)
+    if data == "/stop":
+        assert answer.admission.stop is not None
+        assert answer.admission.stop.lane == f"session:{KEY}"
+
+
+def test_callback_data_of_the_other_kind_is_no_command(view: StoreView, store: Store) -> None:
+    made = remember(store, button(callbackData="/new", callbackDataKind="callback"))
+    request = turn_of(click(view, store, made, 0))
+    assert (request.text, request.reset) == ('Clicked "Go".\n[callback: /new]', "")
+
+
+@pytest.mark.parametrize(
+    ("custom_id", "values", "line"),
+    [
+        ("agent:componentId=approve%201", None, f"[Discord component: approve 1 clicked by u{ANN} ({ANN})]"),
+        (
+            "agentsel:componentId=pick",
+            ["a", "b"],
+            f"[Discord select menu: pick interacted by u{ANN} ({ANN}) (selected: a, b)]",
+        ),
+    ],
+)
+def test_old_controls_tell_the_next_turn(
+    view: StoreView, store: Store, custom_id: str, values: list[str] | None, line: str
+) -> None:
+    """Item 11: no turn starts."""
+    data = {"custom_id": custom_id, **({"values": values} if values else {})}
+    answer = click(view, store, remember(store, OPEN), 0, data=data)
+    assert answer.data == {"content": "✓", "flags": 64}
+    store.lanes.push("session:s", Record("r" + new_token(), "turn", b"{}"))
+    grant = store.lanes.acquire("session:s", new_token())
+    assert isinstance(grant, Grant)
+    store.lanes.commit(grant, answer.admission.effects, take_next=False)
+    [event] = pending_events(store.sessions, f"agent:main:discord:channel:{CHANNEL}")
+    assert (event.text, event.trusted) == (line, False)
+    stranger = click(view, store, remember(store, OPEN), 0, data=data, user="333333", nth=2)
+    assert stranger.summary == "denied · sender-not-listed"
+
+
+def test_the_life_and_colour_of_an_account(tmp_path: Path) -> None:
+    """Decision 33; ``agentComponents.ttlMs``, ``ui.components.accentColor``, per account."""
+    discord = {
+        "ui": {"components": {"accentColor": "#112233"}},
+        "agentComponents": {"ttlMs": 60_000},
+        "accounts": {"a": {"token": "OTAw.abcdef.abc"}, "b": {
+            "token": "OTAx.abcdef.abc", "ui": {"components": {"accentColor": "445566"}},
+            "agentComponents": {"enabled": False}}},
+    }  # fmt: skip
+    path = tmp_path / "two.json"
+    path.write_text(json.dumps({"channels": {"discord": discord}}))
+    loaded = config.load(path, env={}, state_dir=tmp_path)
+    one, two = (ComponentSettings.of(loaded.account(name).discord) for name in "ab")
+    assert (one.enabled, one.life_ms, one.accent_color) == (True, 60_000, 0x112233)
+    assert (two.enabled, two.life_ms, two.accent_color) == (False, 60_000, 0x445566)
+    made = make_components(OPEN, ORIGIN, one)
+    assert made.controls is not None
+    assert (made.controls.life_ms, made.components[0]["accent_color"]) == (60_000, 0x112233)

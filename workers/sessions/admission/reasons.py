@@ -26,6 +26,8 @@ class AdmissionReason(StrEnum):
     """Its conversation has a name that no key may have."""
     COMPONENT_EXPIRED = "component-expired"
     """A click on a control that was used up, or is too old."""
+    COMPONENT_INVALID = "component-invalid"
+    """A click on a control whose id cannot be read, or while controls are switched off."""
 
 
 class Ignored(StrEnum):
