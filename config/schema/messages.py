@@ -79,7 +79,7 @@ class MessagesConfig(Section):
 
     LATER: ClassVar[frozenset[str]] = names("tts learnedMentions")
 
-    KEPT: ClassVar[frozenset[str]] = frozenset({"messagePrefix", "suppressToolErrors", "usageTemplate"})
+    KEPT: ClassVar[frozenset[str]] = frozenset({"messagePrefix", "usageTemplate"})
 
     response_prefix: str | None = None
     group_chat: GroupChat = GroupChat()
@@ -89,6 +89,7 @@ class MessagesConfig(Section):
     ack_reaction: str | None = None
     ack_reaction_scope: Literal["group-mentions", "group-all", "direct", "all", "off", "none"] | None = None
     remove_ack_after_reply: bool = False
+    suppress_tool_errors: bool = False
     status_reactions: StatusReactions = StatusReactions()
     tts: Tts = Tts()
     learned_mentions: bool = False

@@ -15,7 +15,7 @@ import msgspec
 from shoal.base.redact import redactor
 from workers.agent.sanitize import clean_answer, held_back
 
-__all__ = ["LABELS", "draft_text", "label_of", "partial_text", "tool_line", "whole_blocks"]
+__all__ = ["LABELS", "draft_text", "label_of", "partial_text", "tool_line", "tool_title", "whole_blocks"]
 
 LABELS = (
     "Thinking...", "Working...", "Pondering...", "Digging...", "Sorting...", "Checking...", "Reading...",
@@ -68,12 +68,17 @@ def tool_line(name: str, arguments: str, *, raw: bool) -> str:
         arguments: JSON as the model wrote it.
         raw: show commands; else their label only.
     """
-    emoji, title = _TOOLS.get(name, ("🔧", name.replace("_", " ").replace("-", " ").title()))
+    title = tool_title(name)
     detail = "" if name in _COMMANDS and not raw else _detail(arguments)
     if detail and name.endswith("search"):
         detail = f'for "{detail}"'
-    line = f"{emoji} {title}: {detail}" if detail else f"{emoji} {title}"
+    line = f"{title}: {detail}" if detail else title
     return line.replace("`", "") if line.count("`") % 2 else line
+
+
+def tool_title(name: str) -> str:
+    """What people call a tool: ``🛠️ Bash``."""
+    return " ".join(_TOOLS.get(name, ("🔧", name.replace("_", " ").replace("-", " ").title())))
 
 
 def draft_text(label: str, lines: Sequence[str], *, max_lines: int, max_line_chars: int) -> str:

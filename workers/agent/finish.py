@@ -27,6 +27,7 @@ from shoal.state.records import Grant, Record
 from shoal.state.steps import Commit
 from workers.agent.blocks import BlockRules, rest_of
 from workers.agent.closing import Closing
+from workers.agent.drafts import tool_title
 from workers.agent.entries import Answered
 from workers.agent.final_files import FinalFiles, without_files
 from workers.agent.journal import Journal
@@ -116,6 +117,13 @@ class Ending:
         return None if private else settings
 
     @property
+    def keeps_draft(self) -> bool:
+        """A draft stays beside the word of an error: it says what the turn was doing (4.5)."""
+        settings = self.stream_settings
+        told = self.seen.state == "error" and bool(self.seen.send)
+        return told and settings is not None and settings.mode == "progress"
+
+    @property
     def block_rules(self) -> BlockRules | None:
         """How finished blocks of an answer are sent before its end; ``None``: they are not (4.6)."""
         automatic = self.mode == "automatic" and self.may_send
@@ -144,8 +152,12 @@ class Ending:
             silence=self.profile.shown.silence or silence_policy(None, silence_kind(self.request)),
             talked=[*self._sent_here(), *state.told_before],
             may_send=self.may_send,
+            tool_failed=bool(state.tool_failed) and self.profile.shown.tool_errors,
         )
-        text = say(last.filler, language_of(self.request.text)) if last.filler else last.text
+        text = last.text
+        if last.filler:
+            named = {"tool": tool_title(state.tool_failed)} if last.filler == "tool-failed" else {}
+            text = say(last.filler, language_of(self.request.text), **named)
         silent = str(last.unshown or "")
         reply_to, scope = self._reply_to(cleaned.reply_to)
         files: tuple[SendFile, ...] = ()

@@ -58,6 +58,7 @@ class State:
         refused_in_row: refusals since the last answer.
         sent: visible messages tools made.
         results: (name, arguments, result) of every finished call, for loop detection.
+        tool_failed: name of the tool of the last finished call, if it failed.
         steered: identities the model has read.
         merged: of these, the ones that were there from the start.
         opened: what was found about the thread of the turn.
@@ -85,6 +86,7 @@ class State:
     usage: Usage = field(default_factory=Usage)
     sent: list[SentRecord] = field(default_factory=list)
     results: list[tuple[str, str, str]] = field(default_factory=list)
+    tool_failed: str = ""
     tools: list[str] = field(default_factory=list)
     steered: list[str] = field(default_factory=list)
     merged: list[str] = field(default_factory=list)
@@ -172,6 +174,7 @@ class State:
         if call is not None:
             self.pending.remove(call)
             self.results.append((call.name, call.arguments, entry.text))
+            self.tool_failed = call.name if entry.error else ""
         self.started, self.waiting = "", None
         self.sent.extend(entry.sent)
         self.messages.append(Message("tool", text=entry.text, call_id=entry.call_id, error=entry.error))

@@ -122,7 +122,11 @@ class TurnLoop:
         if not isinstance(step, Commit):
             return step
         before, after = ended_preview(
-            self.grant.head.identity, self.request, self.journal, self._ending.seen.send
+            self.grant.head.identity,
+            self.request,
+            self.journal,
+            self._ending.seen.send,
+            keep=self._ending.keeps_draft,
         )
         return replace(step, effects=[*before, *step.effects, *after])
 

@@ -42,6 +42,7 @@ class ShownSettings:
         remove_ack: ``messages.removeAckAfterReply``.
         silence: what a silent answer becomes here; ``None`` is what is usual for the conversation.
         send_policy: ``session.sendPolicy``.
+        tool_errors: a failed tool is told where nothing else is (``messages.suppressToolErrors``).
         stream: previews; ``None`` shows none.
         blocks: finished blocks are sent while an answer grows; ``None``: they are not.
     """
@@ -52,6 +53,7 @@ class ShownSettings:
     remove_ack: bool = False
     silence: SilencePolicy | None = None
     send_policy: SendPolicy | None = None
+    tool_errors: bool = True
     stream: StreamSettings | None = None
     blocks: BlockRules | None = None
 
@@ -67,6 +69,7 @@ def shown_settings(loaded: Loaded, agent: AgentSettings, request: TurnRequest) -
         remove_ack=messages.remove_ack_after_reply,
         silence=silence_policy(loaded.root, silence_kind(request)),
         send_policy=session.send_policy,
+        tool_errors=not messages.suppress_tool_errors,
         stream=stream_settings(loaded, request.account),
         blocks=block_rules(loaded, agent, request.account),
     )

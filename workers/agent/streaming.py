@@ -136,7 +136,7 @@ class Stream:
     def asking(self) -> None:
         """The model is about to be asked: what it says next is a message of its own."""
         with self._lock:
-            self._take_in()
+            self._take_in(whole=True)
             if self._set.mode == "block" and self._seen.text and not self._over:
                 self._flush()
                 self._next()
@@ -216,13 +216,13 @@ class Stream:
             self._seen.first_work = time.monotonic()
         self._seen.works += 1
 
-    def _take_in(self) -> None:
-        """What was said since is part of the text now."""
-        if self._seen.read == len(self._seen.said):
+    def _take_in(self, *, whole: bool = False) -> None:
+        """What was said since is part of the text now; ``whole``: nothing more comes to it."""
+        if self._seen.read == len(self._seen.said) and not whole:
             return
         self._seen.read = len(self._seen.said)
         fresh = partial_text(self._seen.said)
-        if self._set.mode == "block":
+        if self._set.mode == "block" and not whole:
             fresh = self._blocks(fresh)
         if fresh and not self._seen.text.startswith(fresh):  # a shorter beginning would flicker
             self._seen.text = fresh
@@ -356,14 +356,15 @@ class Stream:
 
 
 def ended_preview(
-    cause: str, request: TurnRequest, journal: Journal, answer: str
+    cause: str, request: TurnRequest, journal: Journal, answer: str, *, keep: bool = False
 ) -> tuple[list[Effect], list[Effect]]:
     """What goes before and after the other effects of a turn's commit: nothing if it showed no preview.
 
     Args:
         answer: identity of its final send, or empty.
+        keep: what is shown stays.
     """
     if not journal.state.previewed:
         return [], []
-    end = PreviewEnd(request.account, request.channel_id, cause, answer)
+    end = PreviewEnd(request.account, request.channel_id, cause, answer, keep)
     return [closed(end, journal.step + 1)], [end_push(end)]

@@ -22,6 +22,9 @@ from workers.sessions.records import TurnRequest
 
 __all__ = ["Final", "ReplyMode", "Unshown", "failure_is_told", "final_of", "reply_mode"]
 
+REPEATED_CHARS = 30
+"""A text this long that stands in what was sent is a repetition; a shorter one may be chance."""
+
 log = get_logger(__name__)
 
 ReplyMode = Literal["automatic", "message_tool_only"]
@@ -92,13 +95,13 @@ class Final:
         text: what is sent.
         media: what is sent along.
         unshown: why nothing is sent.
-        filler: text of our catalogue that is sent instead: ``silent`` or ``empty``.
+        filler: text of our catalogue that is sent instead: ``silent``, ``empty`` or ``tool-failed``.
     """
 
     text: str = ""
     media: tuple[Any, ...] = ()
     unshown: Unshown | None = None
-    filler: Literal["", "silent", "empty"] = ""
+    filler: Literal["", "silent", "empty", "tool-failed"] = ""
 
 
 def final_of(
@@ -109,6 +112,7 @@ def final_of(
     talked: Sequence[str] = (),
     media: Sequence[Any] = (),
     may_send: bool = True,
+    tool_failed: bool = False,
 ) -> Final:
     """Decide about the last words of a turn.
 
@@ -116,18 +120,32 @@ def final_of(
         talked: what the agent sent into this conversation with the message tool.
         media: files that belong to the answer; they are shown although its text is silent.
         may_send: false where ``sendPolicy`` or ``/send off`` suppress delivery.
+        tool_failed: the last thing the turn did was a tool that failed, which people are to be told.
     """
     text = strip_heartbeat(cleaned.text)
     if not text and not media:
         nothing = _nothing(cleaned, mode, silence, talked)
+        if tool_failed and not talked and mode == "automatic" and _is_empty(nothing):
+            nothing = Final(filler="tool-failed")
         return Final(unshown=Unshown.SEND_DENIED) if nothing.filler and not may_send else nothing
     if not may_send:
         return Final(unshown=Unshown.SEND_DENIED)
     if mode == "message_tool_only":
         return Final(unshown=Unshown.PRIVATE_FINAL)
-    if not media and normalised(text) in {normalised(sent) for sent in talked}:
+    if not media and _was_said(text, talked):
         return Final(unshown=Unshown.DUPLICATE)
     return Final(text, tuple(media))
+
+
+def _is_empty(final: Final) -> bool:
+    """The model gave no answer, where saying nothing would have been one."""
+    return final.filler == "empty" or final.unshown is Unshown.EMPTY
+
+
+def _was_said(text: str, talked: Sequence[str]) -> bool:
+    """Whether the agent has said just this already; longer texts also in parts, or as a part of more."""
+    said, parts = normalised(text), [normalised(sent) for sent in talked]
+    return said in parts or (len(said) >= REPEATED_CHARS and said in " ".join(parts))
 
 
 def _nothing(cleaned: Cleaned, mode: ReplyMode, silence: SilencePolicy, talked: Sequence[str]) -> Final:

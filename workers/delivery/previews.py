@@ -93,12 +93,18 @@ class PreviewUpdate(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class PreviewEnd(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The turn is over. ``answer``: identity of its final send, which may have become of a preview."""
+    """The turn is over.
+
+    Attributes:
+        answer: identity of its final send, which may have become of a preview; empty: there is none.
+        keep: nothing is taken away.
+    """
 
     account: str
     channel_id: str
     cause: str
     answer: str = ""
+    keep: bool = False
     v: int = 1
 
 
@@ -207,12 +213,16 @@ def show_preview(grant: Grant, deps: PreviewDeps, alive: Callable[[], None]) -> 
 def end_preview(grant: Grant, deps: PreviewDeps, alive: Callable[[], None]) -> Step:
     """Take away what a turn has shown besides its answer. May be done twice.
 
+    Where an answer did not arrive, what people have seen of it is all there is: it stays (4.5).
+
     Raises:
         StaleGrant, StoreUnavailable: as :func:`show_preview`.
     """
     end = msgspec.json.decode(grant.head.body, type=PreviewEnd)
     made, _ = previews_of(deps.store, end.cause)
     answer = deps.store.receipts.receipt(end.answer) if end.answer else {}
+    if end.keep or (end.answer and not answer):
+        return Commit((), "previews stay: an error" if end.keep else "previews stay: no answer arrived")
     kept = {msgspec.json.decode(value).get("message_id") for value in answer.values()}
     age_ms = deps.store.now_ms() - grant.head.born
     taken = 0

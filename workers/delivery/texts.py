@@ -74,6 +74,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "My model gave an empty answer. Please try again.",
         "模型返回了空回答，请重试。",
     ),
+    "tool-failed": (
+        "⚠️ {tool} failed, and my model had nothing more to say.",
+        "⚠️ {tool} 失败了，模型也没有再给出回答。",
+    ),
     "file-skipped": (
         "[Attachment {name} skipped: {reason}]",
         "[附件 {name} 未发送：{reason}]",

@@ -105,7 +105,8 @@ class Stage:
         return deps(self.store, server, *tools, profile=profile)
 
     def take(self) -> Grant:
-        grant = self.store.lanes.acquire(self.lane, new_token())
+        # nobody renews here, and the machine may be busy
+        grant = self.store.lanes.acquire(self.lane, new_token(), ttl_ms=60_000)
         assert isinstance(grant, Grant), grant
         return grant
 
@@ -113,7 +114,7 @@ class Stage:
         """Until the turn is over and its lane has sent everything."""
         ends = time.monotonic() + 30
         while time.monotonic() < ends:
-            grant = self.store.lanes.acquire(self.lane, new_token())
+            grant = self.store.lanes.acquire(self.lane, new_token(), ttl_ms=60_000)
             if isinstance(grant, Refused):
                 time.sleep(0.02)
                 continue
@@ -266,6 +267,52 @@ def test_blocks_are_shown_whole(make_stage: Make, chat_server: Start) -> None:
 
 
 @pytest.mark.waits
+def test_in_mode_block_each_message_of_the_model_has_a_preview_and_all_of_its_text(
+    make_stage: Make, chat_server: Start
+) -> None:
+    """4.4: what makes no whole block is shown when its message ends; a new message is a new preview."""
+    stage = make_stage(mode="block", block_min=400, block_max=800)
+    stage.ask()
+    said = "I am going to look that up for you now, please wait."
+    tool = SlowTool(lambda: None if tool.runs == 1 else stage.until(said))
+    server = chat_server([{"text": said, **CALL}, CALL, {"text": "It is a fish."}])
+    stage.drive(stage.deps(server, tool))
+    assert tool.runs == 2
+    assert stage.shown() == ["It is a fish."]
+
+
+@pytest.mark.parametrize("mode", ["progress", "partial"])
+def test_the_word_of_an_error_is_sent_afresh(make_stage: Make, chat_server: Start, mode: str) -> None:
+    """4.5: a progress draft stays beside it for diagnosis, the half of an answer goes."""
+    stage = make_stage(mode=mode)
+    stage.ask(chat_type="direct", guild_id=None)
+    tool = SlowTool(lambda: stage.until("Count"))
+    broken = {"error": {"status": 400, "message": "no such thing"}}
+    stage.drive(stage.deps(chat_server([CALL, broken, broken]), tool))
+    *drafts, told = stage.shown()
+    assert "Count" not in told
+    assert [("Count" in draft) for draft in drafts] == ([True] if mode == "progress" else [])
+
+
+class BrokenTool(SlowTool):
+    """A tool that fails."""
+
+    def run(self, args: Mapping[str, object], context: ToolContext) -> ToolResult:
+        super().run(args, context)
+        return ToolResult("no luck", error=True)
+
+
+@pytest.mark.parametrize(("said", "shown"), [("", True), ("It did not work.", False), ("NO_REPLY", False)])
+def test_a_failed_tool_is_told_only_where_nothing_else_is(
+    make_stage: Make, chat_server: Start, said: str, shown: bool
+) -> None:
+    """4.5, ``spec/outbound.md`` 9.2: the warning is held back, and sent if nothing else was delivered."""
+    stage = make_stage(work_s=60.0)
+    stage.ask()
+    stage.drive(stage.deps(chat_server([CALL, {"text": said}]), BrokenTool()))
+    assert any("🔧 Count failed" in text for text in stage.shown()) == shown
+
+
 @pytest.mark.parametrize("mode", ["progress", "partial"])
 def test_a_turn_whose_worker_dies_goes_on_with_its_preview(
     make_stage: Make, chat_server: Start, mode: str

@@ -140,6 +140,11 @@ def test_who_has_spoken_by_the_tool_may_be_silent() -> None:
     assert final("NO_REPLY", silence=MAY_NOT, talked=["By hand."]) == Final(unshown=Unshown.NO_REPLY)
     assert final("", silence=MAY_NOT, talked=["By hand."]) == Final(unshown=Unshown.NO_REPLY)
     assert final("by  HAND.", talked=["By hand."]) == Final(unshown=Unshown.DUPLICATE)
+    long = "The first half of what there is to say.\n\nThe second half of it."
+    parts = ["The first half of what there is to say.", "The second half of it."]
+    assert final(long, talked=parts) == Final(unshown=Unshown.DUPLICATE)
+    assert final(parts[0], talked=[long]) == Final(unshown=Unshown.DUPLICATE)
+    assert final("it.", talked=[long]) == Final("it.")
     assert final("Something else.", talked=["By hand."]).text == "Something else."
 
 

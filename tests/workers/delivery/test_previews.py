@@ -173,6 +173,25 @@ def test_a_refused_preview_does_not_touch_the_answer(post: PostOffice, turn: Tur
     assert post.sent() == ["The answer."]
 
 
+def test_a_preview_stays_where_its_answer_did_not_arrive(post: PostOffice, turn: Turn) -> None:
+    """4.5, row 18: a preview goes only once its answer is there."""
+    turn.show("The preview")
+    post.work()
+    post.control.fault("status", route=CREATE, status=403)
+    turn.end("The <@123456789012345678> answer.")
+    drain(post)
+    assert post.sent() == ["The preview"]
+
+
+def test_a_draft_may_stay_beside_the_word_of_an_error(post: PostOffice, turn: Turn) -> None:
+    turn.show("Working...")
+    post.work()
+    end = PreviewEnd("default", post.channel, post.cause, keep=True)
+    post.store.lanes.commit(turn.grant, [closed(end, turn.step + 1), end_push(end)], take_next=False)
+    drain(post)
+    assert post.sent() == ["Working..."]
+
+
 def test_a_refused_reference_is_left_out(post: PostOffice, turn: Turn) -> None:
     gone = {"message_reference": {"_errors": [{"code": "REPLIES_UNKNOWN_MESSAGE"}]}}
     body = {"code": 50035, "message": "no", "errors": gone}
