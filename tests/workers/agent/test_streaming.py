@@ -105,8 +105,7 @@ class Stage:
         return deps(self.store, server, *tools, profile=profile)
 
     def take(self) -> Grant:
-        # nobody renews here, and the machine may be busy
-        grant = self.store.lanes.acquire(self.lane, new_token(), ttl_ms=60_000)
+        grant = self.store.lanes.acquire(self.lane, new_token())
         assert isinstance(grant, Grant), grant
         return grant
 
@@ -114,6 +113,7 @@ class Stage:
         """Until the turn is over and its lane has sent everything."""
         ends = time.monotonic() + 30
         while time.monotonic() < ends:
+            # nobody renews here, and the machine may be busy
             grant = self.store.lanes.acquire(self.lane, new_token(), ttl_ms=60_000)
             if isinstance(grant, Refused):
                 time.sleep(0.02)
