@@ -12,6 +12,9 @@ from pydantic import SecretStr
 from shoal.discord.limiter import Unlimited
 from shoal.discord.retry import RetryPolicy
 from shoal.discord.transport import Transport
+from shoal.state.keys import family_of
+from shoal.state.store import Store
+from tests.discord.support.limiting import Bench
 from tests.discord.support.net import AUTHORITY
 from tests.discord.support.proxies import ProxyServer
 from tests.discord.support.rest import RestServer
@@ -68,3 +71,12 @@ def make_transport(stack: ExitStack) -> Callable[..., Transport]:
         return transport
 
     return make
+
+
+@pytest.fixture
+def bench(store: Store) -> Iterator[Bench]:
+    """A limiter on an empty store; it may leave declared keys only."""
+    yield Bench(store)
+    keys = [key.decode() for key in store.redis.scan_iter("*")]
+    undeclared = [key for key in keys if family_of(key) is None]
+    assert undeclared == []
