@@ -101,6 +101,14 @@ def test_it_can_be_switched_off(place: Store) -> None:
     assert turn.send(message="x").channel_id == HERE
 
 
+def test_a_thread_elsewhere_is_another_place_too(place: Store) -> None:
+    turn = Turn(place, rules(crossContext={"allowWithinProvider": False}))
+    with pytest.raises(ToolError, match="allowWithinProvider"):
+        turn.call(action="thread-create", threadName="x", target=THERE)
+    with pytest.raises(ToolError, match="no action"):  # here it could be made, if this tool had actions
+        turn.call(action="thread-create", threadName="x", target=HERE)
+
+
 def test_only_these_actions_where_that_is_written(place: Store) -> None:
     """``tools.message.actions.allow``, by any of an action's names."""
     turn = Turn(place, rules(actions={"allow": ["sendMessage", "upload-file"]}))
@@ -250,6 +258,8 @@ def test_a_file_with_mere_words_needs_no_container(place: Store) -> None:
             },
             "set filename to 'a'",
         ),
+        ({"components": {"blocks": [ROW]}, "pollQuestion": "?", "pollOption": ["a", "b"]}, "neither a poll"),
+        ({"presentation": {"title": "x"}, "stickerId": ["1"]}, "neither a poll nor stickers"),
         (
             {"components": {"blocks": [{"type": "text", "text": "x" * 3000}]}, "message": "y" * 1001},
             "4001 characters",

@@ -21,6 +21,7 @@ from shoal.state.personas import Persona, Webhook
 from shoal.state.records import Failed as Fate
 from shoal.state.steps import Commit, Fail, Yield
 from tests.workers.delivery.conftest import PostOffice
+from tests.workers.delivery.test_previews import Turn
 from tests.workers.delivery.test_send import Crash, crash_at, die
 from workers.delivery.persona import PersonaLook, may_be_persona, username
 from workers.delivery.records import SendFile, SendRequest, decode_receipt
@@ -297,6 +298,18 @@ def test_media_go_by_the_bot(thread: PostOffice) -> None:
     blob = thread.store.blobs.put(b"x" * 10, 60)
     thread.send("see", files=(SendFile(blob, "f.txt", "text/plain"),))
     assert said(thread) == [("shoal", "see")]
+
+
+def test_a_preview_is_the_bots_and_goes_behind_the_answer(thread: PostOffice) -> None:
+    """An edit cannot change who speaks: the answer is a message of its own."""
+    turn = Turn(thread)
+    turn.show("Working...")
+    thread.work()
+    assert said(thread) == [("shoal", "Working...")]
+    turn.end("done")
+    while thread.store.lanes.depth(thread.request().lane):
+        thread.work()
+    assert said(thread) == [("Ada", "done")]
 
 
 def test_nobody_is_bound_and_no_webhook_is_asked_for(post: PostOffice) -> None:

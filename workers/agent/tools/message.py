@@ -21,7 +21,7 @@ from workers.agent.providers.base import ToolSpec
 from workers.agent.tools.acting import DiscordActions
 from workers.agent.tools.arguments import TARGETS, reply_to_of, target_of
 from workers.agent.tools.broadcast import broadcast, is_broadcast, resume_broadcast
-from workers.agent.tools.crossing import MessageRules
+from workers.agent.tools.crossing import MessageRules, check_crossing
 from workers.agent.tools.outgoing import EXTRA_PROPERTIES, LoadFile, check_gate, read_extras
 from workers.agent.tools.registry import ToolContext, ToolError, ToolResult, Wait
 from workers.agent.tools.sends import SendParts, read_send
@@ -34,7 +34,8 @@ __all__ = ["ACTIONS", "Action", "MessageTool"]
 COMPONENTS_HELP = (
     "Buttons, menus and forms: {text, reusable, container: {accentColor}, blocks: [{type: text|section|"
     "separator|actions|media-gallery|file, …}], modal: {title, fields}}. An actions block has buttons "
-    "[{label, style: primary|secondary|success|danger|link, url, allowedUsers}] or one select {type: string|"
+    "[{label, style: primary|secondary|success|danger|link, url, allowedUsers, callbackData: what a click "
+    "says instead}] or one select {type: string|"
     "user|role|mentionable|channel, placeholder, options: [{label, value}]}. Form fields: {type: text|"
     "checkbox|radio|select|role-select|user-select, label, options}. Clicks come back as messages."
 )
@@ -144,6 +145,9 @@ class MessageTool:
         if action is not None and open_:
             check_gate(action.gate, self.parts.allows(context.request))
             return action.run(self, dict(args), context)
+        rules = self.parts.rules(context.request)
+        if name == "thread-create" and not rules.within and any(args.get(word) for word in TARGETS):
+            check_crossing(target_of(args, context), context.request, rules)
         done = self.acting.run(name, args, context) if self.acting is not None and open_ else None
         if done is None:
             known = ", ".join(self._listed(context.request))

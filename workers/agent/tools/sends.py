@@ -86,6 +86,10 @@ class Words:
         request, extras, rules = self.context.request, self.extras, self.parts.rules(self.context.request)
         check_crossing(channel_id, request, rules)
         text, made = self._body(channel_id, step)
+        if made is not None and made.flags and (extras.poll is not None or extras.stickers):
+            raise ToolError(
+                "A message with components can have neither a poll nor stickers. Send them apart."
+            )
         parent = _forum(channel_id, made, extras.poll is not None, self.context)
         if channel_id != request.channel_id:
             accent, cards = self.parts.components(request.account).accent_color, parent is None
