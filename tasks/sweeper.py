@@ -13,7 +13,7 @@ from shoal.base.errors import ShoalError
 from shoal.base.logging import get_logger
 from shoal.base.threads import Surviving, start_thread
 from shoal.state.store import Store
-from tasks.deaths import tell_of_the_dead
+from tasks.deaths import NOBODY, Owner, tell_of_the_dead
 from tasks.stopping import Stopping
 from tasks.stuck import StuckWatch
 
@@ -36,17 +36,20 @@ class Sweeper:
         stopping: Stopping,
         states: Sequence[str] = (),
         stuck: StuckWatch | None = None,
+        owner: Owner = NOBODY,
     ) -> None:
         """See the class.
 
         Args:
             states: emojis by which turns show their state; see :mod:`tasks.deaths`.
             stuck: looks for sessions that stand still, in between.
+            owner: who hears of deliveries that died.
         """
         self._store = store
         self._states = states
         self._stopping = stopping
         self._stuck = stuck
+        self._owner = owner
 
     def start(self) -> None:
         """Begin sweeping until the process stops."""
@@ -64,7 +67,7 @@ class Sweeper:
         """Everything that is due; seconds until the next round."""
         try:
             self.sweep_once()
-            tell_of_the_dead(self._store, self._states)
+            tell_of_the_dead(self._store, self._states, self._owner)
             if self._stuck is not None:
                 self._stuck.look_if_due()
             return max(SHORTEST_PAUSE_S, self._store.lanes.next_due_in(int(SWEEP_EVERY_S * 1000)) / 1000)

@@ -1,4 +1,4 @@
-"""Writes the reference pages of ``docs/`` from the code: commands, config keys, Redis key families.
+"""Writes the reference pages of ``docs/`` from the code: commands, config, Redis keys, errors of Discord.
 
 ``python -m shoal.cli.reference docs`` writes them; a test compares them with what would be written.
 """
@@ -12,14 +12,46 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["cli_page", "config_page", "main", "pages", "state_page"]
+__all__ = ["cli_page", "config_page", "errors_page", "main", "pages", "state_page"]
 
 _NOTE = "<!-- Made by `make docs`; changes here are lost. -->\n"
 
 
 def pages() -> dict[str, str]:
     """File name → text of every page that is made."""
-    return {"cli.md": cli_page(), "configuration.md": config_page(), "state.md": state_page()}
+    return {
+        "cli.md": cli_page(),
+        "configuration.md": config_page(),
+        "discord-errors.md": errors_page(),
+        "state.md": state_page(),
+    }
+
+
+# -- errors of Discord -------------------------------------------------------------------------------
+
+
+def errors_page() -> str:
+    """Every code of Discord's that Shoal has a sentence for, and what goes wrong without one."""
+    from shoal.discord.codes import CODES, CONDITIONS
+
+    lines = [
+        _NOTE,
+        "# What Discord refuses, and what to do",
+        "",
+        "Tool results, `shoal message`, `shoal explain`, `shoal status`, the owner's notices and the log say "
+        "these sentences, with what is known besides: the permissions that are missing, the field that is "
+        "wrong (`embeds[0].title`), how long to wait. What is done about them: "
+        "[trouble-shooting](troubleshooting.md#errors-of-discord).",
+        "",
+        "| without a code | what to do |",
+        "|---|---|",
+        *(f"| {row.meaning} | {row.fix} |" for row in CONDITIONS.values()),
+        "",
+        "| code | what it means | what to do |",
+        "|---|---|---|",
+        *(f"| {code} | {row.meaning} | {row.fix} |" for code, row in CODES.items() if code),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 # -- commands ----------------------------------------------------------------------------------------

@@ -10,11 +10,13 @@ from shoal.cli.tokens import latched
 
 if TYPE_CHECKING:
     from config import Loaded
+    from shoal.state.records import DeadRecord
     from shoal.state.store import Store
 
 __all__ = ["collect", "render"]
 
 DEAD_SHOWN = 10
+DEAD_LINES = 3
 OLD_MS = 60_000
 
 
@@ -68,9 +70,26 @@ def collect(loaded: Loaded, store: Store) -> dict[str, Any]:
             for lane in lanes
         ],
         "pairing": waiting(store, [state.id for state in loaded.account_states]),
-        "dead": {"count": len(dead), "newest": [f"{one.lane}: {one.code}" for one in dead[:DEAD_SHOWN]]},
+        "dead": {"count": len(dead), "newest": [_death(one) for one in dead[:DEAD_SHOWN]]},
+        "refused": _refused(loaded, store),
         "warnings": [*(str(issue) for issue in loaded.warnings), *redis.warnings, *_unseen(loaded, store)],
     }
+
+
+def _death(dead: DeadRecord) -> str:
+    return f"{dead.lane}: {dead.code}: {dead.reason}" if dead.reason else f"{dead.lane}: {dead.code}"
+
+
+def _refused(loaded: Loaded, store: Store) -> list[dict[str, Any]]:
+    """Channels in which Discord lets the bot write nothing."""
+    from workers.delivery.refused import refusals
+
+    now = store.now_ms()
+    return [
+        {"account": state.id, "channel": channel, "code": one.code, "why": one.why, "ms_ago": now - one.at_ms}
+        for state in loaded.account_states
+        for channel, one in sorted(refusals(store, state.id).items())
+    ]
 
 
 def _unseen(loaded: Loaded, store: Store) -> list[str]:
@@ -128,5 +147,9 @@ def render(report: dict[str, Any]) -> str:
     lines.extend(waiting_words(report["pairing"]))
     dead = report["dead"]
     lines.append(f"Dead       {dead['count']}" + (" (see `shoal dead list`)" if dead["count"] else ""))
+    lines.extend(f"  {one}" for one in dead["newest"][:DEAD_LINES])
+    for one in report["refused"]:
+        where = f"{one['account']}, channel {one['channel']}, {one['ms_ago'] // 60_000} min ago"
+        lines.append(f"Refused    {where}: {one['why']}")
     lines.extend(f"Warning    {warning}" for warning in report["warnings"])
     return "\n".join(lines)

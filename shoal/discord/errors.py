@@ -29,7 +29,7 @@ import orjson
 
 from shoal.base.errors import ShoalError
 from shoal.base.redact import redactor
-from shoal.discord.codes import CODES, NO_ACCESS, NO_PERMISSION, JsonCode
+from shoal.discord.codes import CODES, CONDITIONS, NO_ACCESS, NO_PERMISSION, JsonCode
 
 __all__ = [
     "BadRequest",
@@ -129,7 +129,7 @@ class TokenLatched(Unauthorized):
             status=401,
             route=route,
             retry_after=retry_after,
-            fix=_RESET_FIX,
+            fix=CONDITIONS["unauthorized"].fix,
         )
 
 
@@ -140,16 +140,27 @@ class Forbidden(DiscordError):
 
 
 class MissingPermissions(Forbidden):
-    """50013 or 50001. ``missing`` holds the names of the permissions, where somebody worked them out."""
+    """50013 or 50001. What lacks is there where somebody worked it out.
+
+    Attributes:
+        missing: names of the permissions.
+        timed_out: the bot is in time-out until then (ISO 8601), or empty.
+    """
 
     code = "discord-missing-permissions"
     missing: tuple[str, ...] = ()
+    timed_out: str = ""
 
-    def with_missing(self, missing: Iterable[str], *, channel_id: str = "") -> MissingPermissions:
-        """The same error saying which permissions are missing in which channel (spec: outbound 1.7)."""
-        self.missing = tuple(missing)
+    def with_missing(
+        self, missing: Iterable[str], *, channel_id: str = "", timed_out: str = ""
+    ) -> MissingPermissions:
+        """The same error saying what is missing in which channel (spec: outbound 1.7)."""
+        self.missing, self.timed_out = tuple(missing), timed_out
         place = f" in channel {channel_id}" if channel_id else ""
-        if self.missing:
+        if timed_out:
+            what = f"discord missing permissions{place}: the bot is in time-out until {timed_out}"
+            self.fix = "A moderator of the server can end the time-out; else wait."
+        elif self.missing:
             what = f"discord missing permissions{place}: {', '.join(self.missing)}"
         else:
             what = f"discord missing permissions{place}; the permissions themselves look complete"
@@ -167,6 +178,11 @@ class NotFound(DiscordError):
     """404: it is gone, or the bot cannot see it. Not asked again."""
 
     code = "discord-not-found"
+
+    def with_guess(self, given: str) -> NotFound:
+        """The same error where ``given``, a bare number, was taken for a channel (outbound 11 row 22)."""
+        self.fix = f'A bare number is a channel; a user is "user:{given}". {self.fix}'.strip()
+        return self
 
 
 class RateLimited(DiscordError):
@@ -198,22 +214,6 @@ class CloudflareBlocked(DiscordError):
     """HTML from the network in front of Discord: address blocked (1015) or User-Agent refused (40333)."""
 
     code = "discord-cloudflare"
-
-
-_REDIRECT_FIX = "Redirects are not followed; look at SHOAL_DISCORD_API_URL and the proxy."
-_RESET_FIX = (
-    "Make a new token in the Developer Portal (Bot → Reset Token), put it into channels.discord.token "
-    "or DISCORD_BOT_TOKEN, and restart."
-)
-_PERMISSION_FIX = (
-    "Give the bot's role that permission; look at overrides of the channel or thread, an archived thread, "
-    "whether the message replied to is visible, and the position of the bot's role."
-)
-_BLOCKED_FIX = (
-    "Wait; then look for what sends so many refused requests (401, 403, 429) from this address, "
-    "or use another proxy or address."
-)
-_PROXY_HTML_FIX = "Something in between answers instead of Discord: look at the proxy, or a captive portal."
 
 
 def field_errors(errors: Any, path: str = "") -> tuple[tuple[str, str, str], ...]:
@@ -327,26 +327,21 @@ def _classify(status: int, code: int, known: JsonCode | None) -> tuple[type[Disc
     if code == 50027:
         return NotFound, fix, False, False
     if status == 401:
-        return Unauthorized, _RESET_FIX, False, False
+        return Unauthorized, fix or CONDITIONS["unauthorized"].fix, False, False
     if code in (NO_PERMISSION, NO_ACCESS):
-        return MissingPermissions, _PERMISSION_FIX, False, False
+        return MissingPermissions, fix, False, False
     if code in (50007, 50278):
         return DMBlocked, fix, False, False
     if status == 413 or code in (40005, 50045):
-        return TooLarge, fix or "Send a smaller file, or a link to it.", False, False
+        return TooLarge, fix or CONDITIONS["too-large"].fix, False, False
     if status == 408 or status >= 500:
-        return ServerError, fix or "Nothing to do: it is tried again; see discordstatus.com.", True, True
+        return ServerError, fix or CONDITIONS["server-error"].fix, True, True
     if status == 403:
         return Forbidden, fix, retryable, False
     if status == 404:
-        return NotFound, fix, retryable, False
+        return NotFound, fix or CONDITIONS["not-found"].fix, retryable, False
     if 300 <= status < 400:
-        return (
-            BadRequest,
-            _REDIRECT_FIX,
-            False,
-            False,
-        )
+        return BadRequest, CONDITIONS["redirect"].fix, False, False
     return BadRequest, fix, retryable, False
 
 
@@ -370,7 +365,7 @@ def _rate_limited(
         detail=detail,
         retry_after=seconds,
         retryable=True,
-        fix=known.fix if known else "",
+        fix=(known or CONDITIONS["rate-limited"]).fix,
     )
     error.scope = scope if scope in ("user", "shared", "global") else "user"
     return error
@@ -379,12 +374,8 @@ def _rate_limited(
 def _cloudflare(status: int, body: bytes, route: str, wait: float | None) -> CloudflareBlocked:
     detail = plain_text(body)
     banned = b"1015" in body or status == 429
-    if b"40333" in body:
-        text, fix = "the User-Agent was refused (40333)", "Update Shoal; nothing may change its User-Agent."
-    elif banned:
-        text, fix = "rate limited by Discord upstream: this address is blocked for a while", _BLOCKED_FIX
-    else:
-        text, fix = "a web page came back instead of JSON", _PROXY_HTML_FIX
+    what = "user-agent" if b"40333" in body else "address-banned" if banned else "web-page"
+    text, fix = CONDITIONS[what].meaning, CONDITIONS[what].fix
     return CloudflareBlocked(
         f"{route} failed ({status}): {text}" + (f": {detail}." if detail else "."),
         status=status,

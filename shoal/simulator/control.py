@@ -137,6 +137,10 @@ class Control:
         """Put a user into a voice channel as REST shows it, or out of it (no event is sent)."""
         return self._one("PATCH", f"/guilds/{guild}/voice/{user}", channel=channel)
 
+    def edit_user(self, user: str, *, dms: bool) -> Json:
+        """Open or close somebody's direct messages (closed: the bot gets 50007)."""
+        return self._one("PATCH", f"/users/{user}", dms=dms)
+
     def open_dm(self, user: str | None = None, bot: str | None = None) -> Json:
         """The direct-message channel of a user and a bot, made on first use."""
         return self._one("POST", "/dms", user=user, bot=bot)

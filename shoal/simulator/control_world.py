@@ -205,6 +205,13 @@ def _set_voice(ask: Ask) -> Json:
     return {"user_id": user_id, "channel_id": guild.voice.get(user_id)}
 
 
+@on("PATCH", "users/*")
+def _edit_user(ask: Ask) -> Json:
+    user = ask.core.world.find_user(ask.words[0])
+    user.dms = bool(ask.body.get("dms", user.dms))
+    return {"id": user.id, "dms": user.dms}
+
+
 @on("POST", "dms")
 def _open_dm(ask: Ask) -> Json:
     bot = ask.core.world.find_user(ask.body.get("bot"), bot=True).id

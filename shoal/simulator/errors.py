@@ -6,7 +6,16 @@ from typing import Any, ClassVar
 
 from shoal.base.errors import ShoalError
 
-__all__ = ["ApiError", "ControlError", "SimulatorError", "forbidden", "invalid_form", "unknown"]
+__all__ = [
+    "TEXTS",
+    "ApiError",
+    "ControlError",
+    "SimulatorError",
+    "error_by_code",
+    "forbidden",
+    "invalid_form",
+    "unknown",
+]
 
 
 class SimulatorError(ShoalError):
@@ -41,6 +50,83 @@ class ApiError(Exception):
         if self.errors:
             body["errors"] = self.errors
         return body
+
+
+TEXTS: dict[int, tuple[int, str]] = {
+    10002: (404, "Unknown Application"),
+    10003: (404, "Unknown Channel"),
+    10004: (404, "Unknown Guild"),
+    10007: (404, "Unknown Member"),
+    10008: (404, "Unknown Message"),
+    10011: (404, "Unknown Role"),
+    10013: (404, "Unknown User"),
+    10014: (404, "Unknown Emoji"),
+    10015: (404, "Unknown Webhook"),
+    10062: (404, "Unknown interaction"),
+    20009: (400, "Explicit content cannot be sent to the desired recipient(s)"),
+    20016: (429, "This action cannot be performed due to slowmode rate limit"),
+    20022: (429, "This message cannot be edited due to announcement rate limits"),
+    20028: (429, "The channel you are writing has hit the write rate limit"),
+    20029: (429, "The write action you are performing on the server has hit the write rate limit"),
+    30003: (400, "Maximum number of pins reached for the channel (250)"),
+    30005: (400, "Maximum number of guild roles reached (250)"),
+    30007: (400, "Maximum number of webhooks reached (15)"),
+    30008: (400, "Maximum number of emojis reached"),
+    30010: (400, "Maximum number of reactions reached (20)"),
+    30013: (400, "Maximum number of guild channels reached (500)"),
+    30015: (400, "Maximum number of attachments in a message reached (10)"),
+    30018: (400, "Maximum number of animated emojis reached"),
+    30033: (400, "Maximum number of thread participants has been reached (1000)"),
+    30038: (400, "Maximum number of uncompleted guild scheduled events reached (100)"),
+    30039: (400, "Maximum number of stickers reached"),
+    30046: (429, "Maximum number of edits to messages older than 1 hour reached. Try again later"),
+    30047: (400, "Maximum number of pinned threads in a forum channel has been reached"),
+    30058: (400, "Maximum number of webhooks per guild reached (1000)"),
+    40001: (401, "Unauthorized. Provide a valid token and try again"),
+    40003: (429, "You are opening direct messages too fast"),
+    40004: (403, "Send messages has been temporarily disabled"),
+    40005: (413, "Request entity too large. Try sending something smaller in size"),
+    40058: (400, "Cannot message this thread until after the post author has sent an initial message."),
+    40060: (400, "Interaction has already been acknowledged."),
+    40067: (400, "A tag is required to create a forum post in this channel"),
+    50001: (403, "Missing Access"),
+    50003: (400, "Cannot execute action on a DM channel"),
+    50005: (403, "Cannot edit a message authored by another user"),
+    50006: (400, "Cannot send an empty message"),
+    50007: (403, "Cannot send messages to this user"),
+    50008: (400, "Cannot send messages in a non-text channel"),
+    50009: (403, "Channel verification level is too high for you to gain access"),
+    50013: (403, "Missing Permissions"),
+    50024: (400, "Cannot execute action on this channel type"),
+    50027: (401, "Invalid Webhook Token"),
+    50045: (400, "File uploaded exceeds the maximum size"),
+    50046: (400, "Invalid file uploaded"),
+    50081: (400, "Invalid sticker sent"),
+    50083: (400, "Thread is archived"),
+    50146: (400, "Uploaded file not found."),
+    50278: (403, "Cannot send messages to this user due to having no mutual guilds"),
+    130000: (503, "API resource is currently overloaded. Try again a little later"),
+    160002: (400, "Cannot reply without permission to read message history"),
+    160004: (400, "A thread has already been created for this message"),
+    160005: (400, "This thread is locked"),
+    160006: (400, "Maximum number of active threads reached"),
+    200000: (400, "Message was blocked by automatic moderation"),
+    200001: (400, "Title was blocked by automatic moderation"),
+    240000: (400, "Message blocked by harmful links filter"),
+    400001: (400, "Access to file uploads has been limited for this guild"),
+    520003: (400, "Cannot edit a poll message"),
+}
+"""Errors by their codes: HTTP status and Discord's own words, for those somebody wants to see on purpose."""
+
+
+def error_by_code(code: int) -> ApiError:
+    """The error Discord gives with this code.
+
+    Raises:
+        KeyError: its words are not known here.
+    """
+    status, message = TEXTS[code]
+    return ApiError(status, code, message)
 
 
 _UNKNOWN = {

@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from shoal.simulator.errors import ControlError, SimulatorError
+from shoal.simulator.errors import TEXTS, ControlError, SimulatorError
 
 __all__ = ["KINDS", "Fault", "Faults"]
 
@@ -27,6 +27,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "cut_answer": {},  # the request is done, half of the answer is sent, then the connection is cut
     "status": {"status": 503, "body": None, "html": False},  # nothing is done, this is answered
     "status_after": {"status": 502, "body": None, "html": True},  # done, then this is answered
+    "error": {"code": 0},  # nothing is done, the error of this code is answered, in Discord's own words
     "rate_limit": {"retry_after": 0.5, "scope": "user"},  # nothing is done, 429
     "delay": {"seconds": 1.0},  # waits, then does it
     "delay_answer": {"seconds": 1.0},  # does it, then waits
@@ -129,6 +130,8 @@ class Faults:
                 status=400,
                 fix=f"Known: {', '.join((*own, *_PLACES, *_LIMITS))}.",
             )
+        if kind == "error" and spec.get("code") not in TEXTS:
+            raise ControlError(f"The words of error {spec.get('code')!r} are not known.", status=400)
         fault = Fault(
             next(self._ids),
             kind,

@@ -49,6 +49,8 @@ class User:
     avatar: str | None = None
     public_flags: int = 0
     locale: str = "en-US"
+    dms: bool = True
+    """Takes direct messages; else 50007."""
 
 
 @dataclass(slots=True)

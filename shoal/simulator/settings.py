@@ -51,6 +51,8 @@ class Settings:
     """How long PluralKit thinks before it answers."""
     pluralkit_status: int = 0
     """Status of every PluralKit answer instead of the right one; 0 answers as it should."""
+    file_limit: int = 10 * 1024 * 1024
+    """Bytes one file may have (40005 beyond): 10 MiB without boosts."""
     permissions: bool = True
     """Check permissions (50001, 50013); off lets everything pass."""
 

@@ -24,7 +24,7 @@ Fact = dict[str, Any]
 class Facts:
     """Hashes ``facts:<account>:<kind>`` of id → JSON.
 
-    Kinds: guild, channel, roles, me, dm, direct, member, misc.
+    Kinds: guild, channel, roles, me, dm, direct, member, refused, misc.
     """
 
     def __init__(self, store: Store) -> None:

@@ -67,7 +67,7 @@ def test_a_refused_message_is_an_error(post: PostOffice, who: Operator) -> None:
         "status", route="POST /channels/{channel_id}/messages", status=403, body=refused, count=50
     )
     timer = work_soon(post)
-    with pytest.raises(ProcessError, match="did not take the message"):
+    with pytest.raises(ProcessError, match="was not sent"):
         send({"target": post.channel, "message": "x"}, who, 10.0)
     timer.join()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from shoal.cli.doctor.examine import CHECKS
+from shoal.discord.codes import CODES
 from tests.cli.helpers import Shoal
 
 DOCS = Path(__file__).parents[2] / "docs" / "troubleshooting.md"
@@ -35,6 +36,7 @@ JANUARY = (
     "Private messages do not work",
 )
 """The seven of the manual of January 2026."""
+OURS = "Errors of Discord"
 
 
 def sections() -> dict[str, str]:
@@ -43,7 +45,16 @@ def sections() -> dict[str, str]:
 
 
 def test_each_heading_of_the_manuals_has_its_section_in_their_order() -> None:
-    assert tuple(sections()) == (*MAY, *JANUARY)
+    assert tuple(sections()) == (*MAY, *JANUARY, OURS)
+
+
+def test_the_section_about_errors_names_the_codes_and_checks_that_exist() -> None:
+    text = sections()[OURS]
+    codes = {int(code) for code in re.findall(r"\b(\d{5,6})\b", text)}
+    assert {10003, 20028, 40005, 50001, 50007, 50013, 50035, 50083, 160005} <= codes <= set(CODES)
+    named = re.search(r"^Checks?: (.+)\.$", text, flags=re.MULTILINE)
+    assert named
+    assert set(re.findall(r"`([a-z-]+)`", named[1])) <= {check.id for check in CHECKS}
 
 
 @pytest.mark.parametrize("heading", [*MAY, *JANUARY])

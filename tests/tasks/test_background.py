@@ -88,7 +88,7 @@ def test_a_record_that_breaks_the_sweep_does_not_end_it(
 ) -> None:
     broke, again = threading.Event(), threading.Event()
 
-    def tell(_store: Store, _states: object) -> int:
+    def tell(_store: Store, *_whom: object) -> int:
         if not broke.is_set():
             broke.set()
             raise ValueError("a record nobody thought of")

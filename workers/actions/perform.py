@@ -16,7 +16,7 @@ from shoal.discord.permissions import Permission, base_permissions, permissions_
 from shoal.discord.wire import is_thread
 from workers.actions.base import PLACES, Action, ActionContext, ActionError, Args, Json
 from workers.actions.reach import in_channels
-from workers.delivery.missing import naming_missing
+from workers.delivery.missing import explained
 
 __all__ = ["perform"]
 
@@ -55,7 +55,9 @@ def perform(
         if wanted is not None:
             context.demand(wanted)
     named = args.channel(context) if context.channel_id or args.raw(*PLACES) is not None else ""
-    with naming_missing(context.rest, named):
+    guild_id = str(args.raw("guildId", "serverId") or context.guild_id or "")
+    given = str(args.raw(*PLACES) or "")
+    with explained(context.rest, named, guild_id=guild_id, given=given):
         return {"ok": True, **action.run(args, context)}
 
 

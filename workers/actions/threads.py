@@ -115,7 +115,7 @@ def _say(thread_id: ThreadId, chunks: Sequence[str], context: ActionContext) -> 
             return {
                 "partial": True,
                 "warning": f"The thread was made; {len(sent)} of {len(chunks)} messages are in it.",
-                "initialMessageError": error.message,
+                "initialMessageError": str(error),
                 "initialMessageDelivery": {
                     "delivered": len(sent), "total": len(chunks), "messageIds": sent,
                     "failedMayBeDelivered": error.ambiguous,

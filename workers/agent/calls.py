@@ -141,7 +141,7 @@ class Calls:
             raise
         except ShoalError as error:
             log.warning("tool failed", tool=tool.name, code=error.code, error=error)
-            return _error(f"{tool.name} failed: {error.message}")
+            return _error(f"{tool.name} failed: {error}")
         except Exception as error:  # a bug in a tool must not end the turn; the log has the trace
             log.exception("tool broke", tool=tool.name)
             return _error(f"{tool.name} failed with an internal error ({type(error).__name__}).")

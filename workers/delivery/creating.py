@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from shoal.base.ids import MessageId
@@ -43,8 +43,12 @@ def create_part(
     channel: str,
     rest: Rest,
     blobs: Kept,
+    left_out: Callable[[str], None] = lambda _name: None,
 ) -> MessageId:
     """Create one part in ``channel`` under its nonce; the message's id.
+
+    Args:
+        left_out: called with the name of a file that was too large for Discord; its text goes alone.
 
     Raises:
         Rejected: its file is gone.
@@ -75,6 +79,7 @@ def create_part(
             message = call(None, files, fields)
         elif files and isinstance(error, TooLarge):
             bound.warning("a file was too large for Discord", file=files[0].filename)
+            left_out(files[0].filename)
             message = call(reply_to, [], too_large_fields(request, fields))
         else:
             raise

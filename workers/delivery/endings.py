@@ -9,7 +9,14 @@ from shoal.state.records import Record
 from workers.delivery.pairing import sent_effects
 from workers.delivery.records import PartReceipt, SendRequest
 
-__all__ = ["closing_effects", "expired_effects", "opening_effects", "rejected_effects", "story"]
+__all__ = [
+    "closing_effects",
+    "expired_effects",
+    "opening_effects",
+    "refused_effects",
+    "rejected_effects",
+    "story",
+]
 
 
 def opening_effects(request: SendRequest) -> list[Effect]:
@@ -39,28 +46,40 @@ def closing_effects(
 
 def expired_effects(request: SendRequest, head: Record) -> list[Effect]:
     """It was too old to be of use, which is the outcome of every message it was for."""
-    effects = _wakes(request)
-    for note in request.outcomes:
-        effects.append(Outcome(request.account, note.message_id, "expired", "delivery-too-old"))
-    if head.account and head.message_id:
-        effects.append(Outcome(head.account, head.message_id, "expired", "delivery-too-old"))
+    effects = _all_end(request, head, "expired", "delivery-too-old")
     return [*effects, *story(head, f"expired {request.identity}"), *_blobs(request)]
 
 
-def rejected_effects(request: SendRequest, head: Record, code: str) -> list[Effect]:
+def refused_effects(request: SendRequest, head: Record, code: str, why: str) -> list[Effect]:
+    """Nothing can be written there (:mod:`workers.delivery.refused`), which all it was for ends with."""
+    effects = _all_end(request, head, "dropped", code)
+    return [*effects, *story(head, f"refused {request.identity} {code}", why), *_blobs(request)]
+
+
+def rejected_effects(request: SendRequest, head: Record, code: str, why: str) -> list[Effect]:
     """Discord refused. Nothing more: the record dies, and the outcome is that of its death."""
-    return [*_wakes(request), *story(head, f"rejected {request.identity} {code}")]
+    return [*_wakes(request), *story(head, f"rejected {request.identity} {code}", why)]
+
+
+def _all_end(request: SendRequest, head: Record, outcome: str, reason: str) -> list[Effect]:
+    """Every message the send was for has this outcome."""
+    effects = _wakes(request)
+    effects += [Outcome(request.account, note.message_id, outcome, reason) for note in request.outcomes]
+    if head.account and head.message_id:
+        effects.append(Outcome(head.account, head.message_id, outcome, reason))
+    return effects
 
 
 def _wakes(request: SendRequest) -> list[Effect]:
     return [Wake(key) for key in request.wake]
 
 
-def story(head: Record, line: str) -> list[Effect]:
-    """A line in the story of the message that the record came of, if it came of one."""
+def story(head: Record, line: str, why: str = "") -> list[Effect]:
+    """A line in the story of the message that the record came of, if it came of one; and what went wrong."""
     if not (head.account and head.message_id):
         return []
-    return [Note(head.account, head.message_id, "delivery", line)]
+    notes: list[Effect] = [Note(head.account, head.message_id, "delivery", line)]
+    return [*notes, Note(head.account, head.message_id, "failure", why)] if why else notes
 
 
 def _blobs(request: SendRequest) -> list[Effect]:

@@ -35,6 +35,7 @@ from shoal.state.store import Store
 from workers.delivery.finding import Sought, Unknowable, came_back, look_for
 from workers.delivery.progress import NONCE_WINDOW_MS
 from workers.delivery.records import delivery_lane
+from workers.delivery.refused import standing
 from workers.delivery.verdicts import is_about_discord, rate_yield, reference_refused
 
 __all__ = [
@@ -290,6 +291,9 @@ class _Shown:
             if found is None:
                 return Commit(self.effects, "preview skipped: too old")
             return self._made(found)
+        refusal, stands = standing(self.deps.store, update.account, update.channel_id)
+        if refusal is not None and stands:
+            return Commit(self.effects, "preview skipped: refused here")
         message = self._post(update.reply_to)
         self._made(str(message["id"]))
         if str(message.get("content") or "").strip() != update.text.strip():

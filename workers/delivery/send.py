@@ -23,7 +23,7 @@ import msgspec
 from shoal.base.errors import ShoalError
 from shoal.base.ids import MessageId, starter_of
 from shoal.base.logging import get_logger
-from shoal.discord.errors import DiscordError, RateLimited, RateWait
+from shoal.discord.errors import DiscordError, MissingPermissions, RateLimited, RateWait
 from shoal.discord.mentions import NO_MENTIONS
 from shoal.discord.threads import create_post
 from shoal.state.effects import Effect, Receipt
@@ -36,11 +36,13 @@ from workers.delivery.endings import (
     closing_effects,
     expired_effects,
     opening_effects,
+    refused_effects,
     rejected_effects,
     story,
 )
 from workers.delivery.finalising import preview_to_edit
 from workers.delivery.finding import Unknowable, came_back, look_for, sought_of
+from workers.delivery.missing import name_missing, permissions_for
 from workers.delivery.pairing import failed_effects, filled
 from workers.delivery.persona import PersonaWay
 from workers.delivery.posts import post_body, post_title, seen_post, untitled
@@ -53,6 +55,7 @@ from workers.delivery.progress import (
     read_progress,
 )
 from workers.delivery.records import PartReceipt, SendRequest, decode_receipt, decode_send, encode
+from workers.delivery.refused import Refusal, forget, remember, standing
 from workers.delivery.render import message_fields, plan_of
 from workers.delivery.spread import file_of
 from workers.delivery.verdicts import NotYet, Rejected, verdict_on
@@ -124,6 +127,7 @@ class _Delivery:
         self.way = PersonaWay.of(
             request, self.webhook, fresh, deps.store, self.rest, deps.look, bot_id, self._now_ms
         )
+        self.refusal: Refusal | None = None
         self.log = log.bind(account=request.account, channel=request.channel_id, cause=request.cause)
 
     def run(self) -> Step:
@@ -146,17 +150,30 @@ class _Delivery:
             except NotYet as wait:
                 return Yield(wait.wait_ms, wait.why)
             except (Rejected, ShoalError) as error:
+                self._understand(error)
                 result = error if isinstance(error, Rejected) else verdict_on(error)
                 if result is None:
                     raise
                 if isinstance(result, Rejected):
                     plan = self._without_voice(plan, result, error)
                     if plan is None:
+                        self._remember(error, result.code)
                         return self._rejected(result)
                     continue
                 if isinstance(result, Fail):
                     self.log.warning(f"discord final reply failed: {error}", code=result.code)
                 return result
+
+    def _understand(self, error: Exception) -> None:
+        """Have a missing permission named: whoever can give it reads of it."""
+        if isinstance(error, MissingPermissions):
+            self.alive()
+            name_missing(error, self.rest, self.channel, more=permissions_for(self.request))
+
+    def _remember(self, error: Exception, code: str) -> None:
+        """Keep what is no message's fault. Strangers are tried each time: they were told what to change."""
+        if isinstance(error, ShoalError) and not self.request.pairing:
+            remember(self.deps.store, self.request.account, self.channel, error, code)
 
     def _plan(self) -> list[str] | Commit:
         """The contents of all parts and the way they take, journalled; or the end, if there are none.
@@ -167,6 +184,9 @@ class _Delivery:
         if taken_back(self.request, self.grant.head, self.deps.store):
             effects = closing_effects(stopped(self.request), self.grant.head, "stopped", self.sent)
             return Commit(effects, "not sent: the turn was stopped")
+        self.refusal, stands = standing(self.deps.store, self.request.account, self.request.channel_id)
+        if self.refusal is not None and stands and not self.request.pairing:
+            return self._refused(self.refusal)
         keep_distance(self.request, self.deps.store, self._now_ms())
         request = filled(self.request, self.deps.store) if self.request.pairing else self.request
         if request is None:
@@ -369,6 +389,8 @@ class _Delivery:
     # -- endings ---------------------------------------------------------------------------------
 
     def _closing(self, word: str) -> list[Effect]:
+        if word == "sent" and self.refusal is not None:
+            forget(self.deps.store, self.request.account, self.request.channel_id)
         return closing_effects(self.request, self.grant.head, word, self.sent)
 
     def _failed_pairing(self, code: str) -> list[Effect]:
@@ -383,6 +405,12 @@ class _Delivery:
             effects += self._failed_pairing("too-old")
         return Commit(effects, "expired")
 
+    def _refused(self, refusal: Refusal) -> Commit:
+        """What Discord refused a moment ago it would refuse again: no request, no further dead record."""
+        request = self.request
+        self.log.warning(f"discord final reply failed: {refusal.why}", code=refusal.code, known=True)
+        return Commit(refused_effects(request, self.grant.head, refusal.code, refusal.why), "refused here")
+
     def _rejected(self, rejected: Rejected) -> Commit | Fail:
         """Remember the refusal, tell who waits, and let the record die without another request."""
         self.log.error(f"discord final reply failed: {rejected.why}", code=rejected.code)
@@ -390,7 +418,7 @@ class _Delivery:
             # strangers must not be able to fill the list of the dead; the request itself tells of it
             closing = self._closing(f"rejected {rejected.code}")
             return Commit([*closing, *self._failed_pairing(rejected.code)], "pairing reply rejected")
-        effects = rejected_effects(self.request, self.grant.head, rejected.code)
+        effects = rejected_effects(self.request, self.grant.head, rejected.code, rejected.why)
         self._checkpoint(Entry(rejected=rejected.code, why=rejected.why[:400]), *effects)
         return Fail(Failure.HANDLED, rejected.code, rejected.why, delay_ms=0)
 

@@ -50,6 +50,15 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "Something went wrong while I was answering. Please try again; if it stays, tell whoever runs me.",
         "回答时出了点问题。请重试；如果仍然失败，请告诉管理员。",
     ),
+    "undelivered": (
+        "I had an answer, but Discord did not take it. Whoever runs me can see why with `shoal status`.",
+        "我已有回答，但 Discord 没有接受。管理员可用 `shoal status` 查看原因。",
+    ),
+    "owner-undelivered": (
+        "⚙️ Something I had to say in {place} was not delivered. {why}\nI say this once a day for each "
+        "channel and reason; `shoal status` shows the rest.",
+        "⚙️ 我在 {place} 的一条消息未能送达。{why}\n每个频道、每种原因每天只提示一次；其余见 `shoal status`。",
+    ),
     "overdue": (
         "I ran out of time on this and stopped.",
         "任务超时，我已停止。",

@@ -98,6 +98,7 @@ def _story_json(wanted: str, found: list[Explanation]) -> str:
             "account": story.account,
             "outcome": str(story.outcome) if story.outcome else None,
             "reason": story.reason,
+            **({"failure": meant} if (meant := _meaning(story)) else {}),
             "at_ms": story.at_ms,
             "notes": [{"name": name, "value": value} for name, value in story.notes],
         }
@@ -118,10 +119,22 @@ def _story_text(wanted: str, found: list[Explanation]) -> str:
     for story in found:
         end = str(story.outcome) if story.outcome else "still on its way"
         reason = f" ({story.reason})" if story.reason else ""
+        meant = _meaning(story)
         moment = f" at {when(story.at_ms)}" if story.at_ms else ""
         lines.append(f"{wanted}: {end}{reason}{moment}, account {story.account}")
         lines.extend(f"  {name}: {value}" for name, value in story.notes)
+        lines.extend([f"  failure: {meant}"] if meant else [])
     return "\n".join(lines)
+
+
+def _meaning(story: Explanation) -> str:
+    """What a reason of Discord's means, where the story does not say it already."""
+    from shoal.discord.codes import failure_for
+
+    known = failure_for(story.reason)
+    if known is None or any(name == "failure" for name, _ in story.notes):
+        return ""
+    return f"{known.meaning}. {known.fix}".strip()
 
 
 def when(at_ms: int) -> str:

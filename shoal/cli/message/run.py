@@ -12,7 +12,7 @@ from typing import Any
 
 from config import Account, Loaded, load
 from config.accounts import normalise_id
-from shoal.base.errors import ProcessError, StoreUnavailable
+from shoal.base.errors import ProcessError, ShoalError, StoreUnavailable
 from shoal.base.exits import USAGE
 from shoal.base.logging import setup_logging
 from shoal.cli.egress import guard_egress
@@ -23,7 +23,7 @@ from shoal.cli.message.telling import Telling
 from shoal.cli.store import opened
 from shoal.discord.connect import open_transport
 from shoal.discord.directory import RestDirectory
-from shoal.discord.errors import NotFound
+from shoal.discord.errors import DiscordError, MissingPermissions
 from shoal.discord.limiter import Limiter, LimiterLike, Unlimited
 from shoal.discord.rest import Rest
 from shoal.state.facts import Facts
@@ -31,6 +31,7 @@ from shoal.state.store import Store
 from workers.actions.base import ActionContext
 from workers.actions.perform import perform
 from workers.actions.table import ACTIONS
+from workers.delivery.missing import explained
 from workers.delivery.targets import TargetError, named_target, parse_target, resolve_channel
 
 __all__ = ["SENDS", "Operator", "act", "check_channel", "operator", "run_line"]
@@ -141,7 +142,8 @@ def run_line(
     """Do it and print the result.
 
     Raises:
-        ShoalError: it was not done; the command ends with its line and exit code.
+        ShoalError: it was not done; the command ends with its line and exit code (and, with ``as_json``,
+            an object that says ``"ok": false``).
     """
     check_channel(channel)
     setup_logging("message", level="INFO" if verbose else "WARNING")
@@ -152,17 +154,16 @@ def run_line(
             who = replace(who, rest=Telling(who.rest.transport))
         if dry_run:
             who = replace(who, rest=Showing(who.rest.transport), store=None)
-        target = str(values.get("target") or "").strip()
+        given = str(values.get("target") or values.get("threadId") or "")
         try:
-            result = act(line, values, who, timeout)
+            with explained(who.rest, "", given=given):
+                result = act(line, values, who, timeout)
         except Shown as shown:
             result = {"ok": True, "dryRun": True, "request": shown.request}
-        except NotFound as error:
-            if error.json_code != UNKNOWN_CHANNEL or not target.isdecimal():
-                raise
-            message = f"There is no channel {target}, or the bot cannot see it."
-            hint = f'A bare number is a channel; a user is "user:{target}".'
-            raise ProcessError(message, fix=hint) from None
+        except ShoalError as error:
+            if as_json:
+                print(json.dumps({"ok": False, "error": _failure(error)}, ensure_ascii=False))
+            raise
     print(json.dumps(result, ensure_ascii=False) if as_json else _human(line, result))
     if line.action == "broadcast":
         from shoal.cli.message.broadcast import failure_of
@@ -172,8 +173,17 @@ def run_line(
             raise failure
 
 
-UNKNOWN_CHANNEL = 10003
-"""Discord's code."""
+def _failure(error: ShoalError) -> Json:
+    """What went wrong, for programs; the line for people goes to stderr all the same."""
+    told: Json = {"code": error.code, "message": error.message, "fix": error.fix}
+    if isinstance(error, DiscordError):
+        told |= {"status": error.status, "discordCode": error.json_code}
+        told["fields"] = [{"path": path, "code": code, "message": text} for path, code, text in error.fields]
+    if isinstance(error, MissingPermissions):
+        told["missing"] = list(error.missing)
+    return told
+
+
 SENDS = {
     "send": ("message", "messages"),
     "poll": ("poll", "polls"),

@@ -18,6 +18,7 @@ from shoal.base.ids import new_token, starter_of
 from shoal.cli.message.cards import with_card
 from shoal.cli.message.run import Operator
 from shoal.cli.message.voice import BLOB_TTL_S, voice_file, voice_problem
+from shoal.discord.codes import CONDITIONS
 from shoal.discord.threads import create_post
 from shoal.state.blobs import MAX_BLOB
 from shoal.state.records import Record
@@ -27,8 +28,8 @@ from workers.actions.table import ACTIONS
 from workers.agent.tools.outgoing import Extras, check_gate, check_gates, read_extras
 from workers.agent.tools.registry import ToolError
 from workers.delivery.creating import create_part
-from workers.delivery.missing import naming_missing
-from workers.delivery.outgoing import FileRefused, file_name
+from workers.delivery.missing import explained, permissions_for
+from workers.delivery.outgoing import MIB, FileRefused, file_name, upload_limit
 from workers.delivery.posts import is_forum, post_body, post_problem, post_title, untitled
 from workers.delivery.progress import Progress
 from workers.delivery.records import (
@@ -39,6 +40,7 @@ from workers.delivery.records import (
     decode_receipt,
     encode,
 )
+from workers.delivery.refused import why_not_sent
 from workers.delivery.render import DeliverySettings, message_fields, plan_of
 from workers.delivery.spread import file_of, is_voice
 from workers.delivery.verdicts import Rejected, is_unknown
@@ -188,9 +190,11 @@ def _queued(store: Store, request: SendRequest, timeout: float) -> Json:
             exit_code=FAILED,
         )
     if not receipts:
+        account, lane, place = request.account, request.lane, request.channel_id
+        why = why_not_sent(store, account, lane, request.identity, place)
         raise ProcessError(
-            f"Discord did not take the message for channel {request.channel_id}; it was not sent.",
-            fix=f"See why: shoal channels capabilities --target channel:{request.channel_id}",
+            f"The message for channel {place} was not sent. {why}".strip(),
+            fix="" if why else f"See why: shoal channels capabilities --target channel:{place}",
             exit_code=FAILED,
         )
     return _sent(request, [decode_receipt(value) for _, value in sorted(receipts.items())])
@@ -200,7 +204,8 @@ def _direct(request: SendRequest, who: Operator, carried: Carried) -> Json:
     """Send it from here, part by part, as delivery does."""
     settings, rest = DeliverySettings.of(who.account), who.rest
     plan, parts = plan_of(request, settings), list[PartReceipt]()
-    with naming_missing(rest, request.channel_id):
+    too_large: list[str] = []
+    with explained(rest, request.channel_id, more=permissions_for(request)):
         for part in range(len(plan)):
             if request.post and part == 0:
                 fields = message_fields(request, settings, plan, 0)
@@ -215,11 +220,27 @@ def _direct(request: SendRequest, who: Operator, carried: Carried) -> Json:
                     calls = VoiceCalls(place, rest, carried)
                     made = VoiceWay(Progress()).create(request, part, file, fields, calls)
                 else:
-                    made = create_part(request, settings, plan, part, channel=place, rest=rest, blobs=carried)
+                    made = create_part(
+                        request, settings, plan, part, channel=place, rest=rest, blobs=carried,
+                        left_out=too_large.append,
+                    )  # fmt: skip
             except Rejected as error:
                 raise ProcessError(error.why, exit_code=FAILED) from None
             parts.append(PartReceipt(made, place))
-    return _sent(request, parts)
+    done = _sent(request, parts)
+    if too_large:
+        done["warning"] = f"{', '.join(too_large)} was left out. {_limit(request.channel_id, who)}"
+    return done
+
+
+def _limit(channel_id: str, who: Operator) -> str:
+    """How large a file may be there."""
+    try:
+        guild_id = who.rest.get_channel(channel_id).get("guild_id")
+        tier = int(who.rest.get_guild(str(guild_id)).get("premium_tier") or 0) if guild_id else 0
+    except ShoalError:
+        return CONDITIONS["too-large"].fix
+    return f"Discord takes files up to {upload_limit(tier) // MIB} MB there."
 
 
 def _sent(request: SendRequest, parts: list[PartReceipt]) -> Json:

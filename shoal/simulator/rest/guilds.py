@@ -16,7 +16,7 @@ from shoal.simulator.permissions import (
     can_see,
     compute,
 )
-from shoal.simulator.rest.messages import require
+from shoal.simulator.rest.messages import check_sizes, require
 from shoal.simulator.rest.router import Answer, Call, route
 from shoal.simulator.wire.channels import CHANNEL, MEMBER, NEW_CHANNEL, OVERWRITE, ROLE, THREAD
 from shoal.simulator.wire.forms import validate
@@ -322,6 +322,7 @@ def create_thread(call: Call) -> Answer:
     names = [name for name, _, _ in call.files]
     first = check_message(body.get("message") or {}, "create", files=names)
     has_substance(first, len(call.files))
+    check_sizes(call)
     thread = call.core.actions.start_thread(channel, call.me, body)
     message = call.core.actions.create(thread, call.me, first, files=call.files, message_id=thread.id)
     payload = call.core.payloads.thread(thread, call.me)

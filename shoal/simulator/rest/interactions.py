@@ -7,6 +7,7 @@ import time
 from shoal.simulator.errors import invalid_form, unknown
 from shoal.simulator.interactions import COMPONENT, MODAL
 from shoal.simulator.model import Interaction, Json, Message, Webhook
+from shoal.simulator.rest.messages import check_sizes
 from shoal.simulator.rest.router import Answer, Call, route
 from shoal.simulator.rest.webhooks import by_token, speak
 from shoal.simulator.wire.interactions import check_callback
@@ -25,6 +26,7 @@ def _files(call: Call) -> list[str]:
 def callback(call: Call) -> Answer:
     """The first answer, once, within three seconds."""
     core = call.core
+    check_sizes(call)
     body = check_callback(call.body or {})
     kind, data = body["type"], body["data"]
     interaction = core.interactions.find(call.params["interaction_id"], call.params["interaction_token"])
@@ -132,6 +134,7 @@ def execute(call: Call) -> Answer:
     owner = _owner(call)
     core = call.core
     if isinstance(owner, Interaction):
+        check_sizes(call)
         body = check_message(call.body or {}, "interaction", files=_files(call))
         has_substance(body, len(call.files))
         original = core.world.messages[owner.channel_id].get(owner.original_id or "")

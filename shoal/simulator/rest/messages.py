@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shoal.simulator.errors import ApiError, forbidden, invalid_form, unknown
+from shoal.simulator.errors import ApiError, error_by_code, forbidden, invalid_form, unknown
 from shoal.simulator.model import Channel, Json, Message
 from shoal.simulator.permissions import (
     ADD_REACTIONS,
@@ -23,9 +23,12 @@ from shoal.simulator.wire.forms import Field, list_of, obj, snowflake, validate
 from shoal.simulator.wire.messages import VOICE, check_message, has_substance, uploads_of
 from shoal.simulator.world import iso
 
-__all__ = ["check_sendable", "require"]
+__all__ = ["check_sendable", "check_sizes", "require"]
 
 UNDELETABLE = frozenset({1, 2, 3, 4, 5, 21})
+SAID = frozenset({0, 19, 20, 23})
+"""Types of messages that can be answered."""
+MAX_PINS = 250
 FORTNIGHT_MS = 14 * 86_400_000
 
 
@@ -63,17 +66,38 @@ def check_sendable(call: Call, channel: Channel, body: Json) -> None:
     require(call, channel, *bits)
     if body.get("flags", 0) & VOICE and not _may(call, channel, SEND_VOICE_MESSAGES):
         raise ApiError(403, 50173, "Cannot send voice messages in this channel.")
+    check_sizes(call)
+    if channel.type == 1 and any(not call.core.world.users[one].dms for one in channel.recipients):
+        raise forbidden(50007)
     if channel.is_forum:
         raise ApiError(
             400, 40058, "Cannot message this thread until after the post author has sent an initial message."
         )
     if channel.is_thread and channel.locked:
         raise ApiError(400, 160005, "This thread is locked")
-    if reference and reference.get("fail_if_not_exists", True):
-        source = str(reference.get("channel_id") or channel.id)
-        if str(reference["message_id"]) not in call.core.world.messages.get(source, {}):
-            problem = {"code": "REPLIES_UNKNOWN_MESSAGE", "message": "Unknown message"}
-            raise invalid_form({"message_reference": {"_errors": [problem]}})
+    if reference:
+        _check_reference(call, channel, reference)
+
+
+def check_sizes(call: Call) -> None:
+    """No file may be larger than the place takes."""
+    if any(len(data) > call.core.settings.file_limit for _, _, data in call.files):
+        raise error_by_code(40005)
+
+
+def _check_reference(call: Call, channel: Channel, reference: Json) -> None:
+    """What is answered to is there, and somebody said it."""
+    source = str(reference.get("channel_id") or channel.id)
+    target = call.core.world.messages.get(source, {}).get(str(reference["message_id"]))
+    if target is None and reference.get("fail_if_not_exists", True):
+        problem = {"code": "REPLIES_UNKNOWN_MESSAGE", "message": "Unknown message"}
+        raise invalid_form({"message_reference": {"_errors": [problem]}})
+    if target is not None and reference.get("type") != 1 and target.type not in SAID:
+        problem = {
+            "code": "REPLIES_CANNOT_REPLY_TO_SYSTEM_MESSAGE",
+            "message": "Cannot reply to a system message",
+        }
+        raise invalid_form({"message_reference": {"_errors": [problem]}})
 
 
 @route("POST", "/channels/{channel_id}/messages")
@@ -149,6 +173,9 @@ def edit(call: Call) -> Answer:
         raise ApiError(400, 50083, "Thread is archived")
     if message.flags & 1 << 13:
         raise ApiError(400, 50162, "Voice messages cannot be edited.")
+    if "poll" in message.extra:
+        raise error_by_code(520003)
+    check_sizes(call)
     names = [name for name, _, _ in call.files]
     body = check_message(
         call.body or {},
@@ -321,6 +348,9 @@ def unpin(call: Call) -> Answer:
 
 def _pin(call: Call, pinned: bool) -> Answer:
     channel, message = _message(call, PIN_MESSAGES)
+    others = sum(1 for one in call.core.world.messages[channel.id].values() if one.pinned)
+    if pinned and not message.pinned and others >= MAX_PINS:
+        raise error_by_code(30003)
     message.pinned = pinned
     if pinned:
         channel.last_pin_timestamp = iso()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mimetypes
 import secrets
 
-from shoal.simulator.errors import ApiError
+from shoal.simulator.errors import error_by_code
 from shoal.simulator.model import Json, Upload
 from shoal.simulator.permissions import ATTACH_FILES
 from shoal.simulator.rest.messages import require
@@ -13,8 +13,6 @@ from shoal.simulator.rest.router import Answer, Call, route
 from shoal.simulator.wire.forms import Field, anything, integer, list_of, obj, text, validate
 
 __all__: list[str] = []
-
-MAX_FILE = 10 * 1024 * 1024
 
 _BODY = obj(
     {
@@ -43,8 +41,8 @@ def prepare(call: Call) -> Answer:
     require(call, channel, ATTACH_FILES)
     answers: list[Json] = []
     for file in validate(_BODY, call.fields())["files"]:
-        if file["file_size"] > MAX_FILE:
-            raise ApiError(400, 40005, "Request entity too large")
+        if file["file_size"] > call.core.settings.file_limit:
+            raise error_by_code(40005)
         key = f"{secrets.token_hex(8)}/{file['filename']}"
         kind = mimetypes.guess_type(file["filename"])[0] or "application/octet-stream"
         call.core.world.uploads[key] = Upload(channel.id, file["filename"], kind)

@@ -12,7 +12,7 @@ from tornado.httputil import HTTPServerRequest
 from tornado.web import Application as WebApplication
 from tornado.web import RequestHandler
 
-from shoal.simulator.errors import ApiError
+from shoal.simulator.errors import ApiError, error_by_code
 from shoal.simulator.faults import Fault
 from shoal.simulator.ratelimits import limited_answer
 from shoal.simulator.rest.router import Answer, Call, Route, major, match
@@ -171,13 +171,15 @@ class RestHandler(RequestHandler):
         if slow is not None:
             self._note_fault(slow)
             await asyncio.sleep(float(slow.fields["seconds"]))
-        fault = faults.take("refuse", "status", "rate_limit", **facts)
+        fault = faults.take("refuse", "status", "error", "rate_limit", **facts)
         if fault is None:
             return None
         self._note_fault(fault)
         if fault.kind == "refuse":
             self._record(0, None, "refused")
             cut(self.request)
+        elif fault.kind == "error":
+            self._answer_error(error_by_code(int(fault.fields["code"])))
         elif fault.kind == "rate_limit":
             body, headers = limited_answer(float(fault.fields["retry_after"]), str(fault.fields["scope"]))
             self._answer(429, body, headers)
@@ -227,6 +229,15 @@ class RestHandler(RequestHandler):
         self._answer(
             status, given if given is not None else {"message": f"{status}: Error", "code": 0}, {}, done=done
         )
+
+    def _answer_error(self, error: ApiError) -> None:
+        """One of Discord's errors; those of limits say how long to wait, as every 429 does."""
+        body = error.body()
+        if error.status != 429:
+            self._answer(error.status, body, {}, done=False)
+            return
+        limit, headers = limited_answer(0.2, "shared")
+        self._answer(429, {**limit, **body}, headers, done=False)
 
     def _refuse_at_the_edge(self, seconds: float) -> None:
         """The ban for too many invalid requests: HTML, no ``Via``, no rate-limit headers."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from shoal.simulator.errors import ApiError, invalid_form, unknown
 from shoal.simulator.model import Channel, Json, Webhook
 from shoal.simulator.permissions import MANAGE_WEBHOOKS, compute
-from shoal.simulator.rest.messages import require
+from shoal.simulator.rest.messages import check_sizes, require
 from shoal.simulator.rest.router import Answer, Call, route
 from shoal.simulator.wire.forms import Field, obj, text, validate
 from shoal.simulator.wire.messages import check_message, has_substance
@@ -57,6 +57,7 @@ def speak(call: Call, webhook: Webhook) -> Answer:
     _check_name(body.get("username"), "username")
     _components(call, webhook, body)
     has_substance(body, len(call.files))
+    check_sizes(call)
     channel = _place(call, webhook, body)
     avatar = body.get("avatar_url")
     message = call.core.actions.create(

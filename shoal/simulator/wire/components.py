@@ -74,7 +74,7 @@ _SHAPES: dict[int, Check] = {
             "label": Field(text(0, 80)),
             "emoji": Field(_EMOJI),
             "custom_id": Field(text(1, 100)),
-            "url": Field(url(("http", "https", "discord"))),
+            "url": Field(url(("http", "https", "discord"), 512)),
             "sku_id": Field(snowflake),
             "disabled": Field(boolean),
         }

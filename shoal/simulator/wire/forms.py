@@ -174,8 +174,8 @@ def number(value: Any, problems: Problems) -> Any:
     return value
 
 
-def url(schemes: Sequence[str] = ("http", "https")) -> Check:
-    """An address with one of ``schemes``."""
+def url(schemes: Sequence[str] = ("http", "https"), most: int = 2048) -> Check:
+    """An address with one of ``schemes``, of at most ``most`` characters."""
 
     def check(value: Any, problems: Problems) -> Any:
         if not isinstance(value, str) or "://" not in value:
@@ -183,8 +183,8 @@ def url(schemes: Sequence[str] = ("http", "https")) -> Check:
         elif value.split("://", 1)[0].lower() not in schemes:
             shown = ", ".join(repr(scheme) for scheme in schemes)
             problems.add("URL_TYPE_INVALID_SCHEME", f"Scheme must be one of ({shown}).")
-        elif len(value) > 2048:
-            problems.add("BASE_TYPE_MAX_LENGTH", "Must be 2048 or fewer in length.")
+        elif len(value) > most:
+            problems.add("BASE_TYPE_MAX_LENGTH", f"Must be {most} or fewer in length.")
         return value
 
     return check

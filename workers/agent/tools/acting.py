@@ -61,5 +61,5 @@ class DiscordActions:
         except StateError:
             raise
         except (ActionError, DiscordError, TransportError) as error:
-            raise ToolError(f"{error.message} {error.fix}".strip() if error.fix else error.message) from error
+            raise ToolError(str(error)) from error
         return ToolResult(msgspec.json.encode(done).decode())

@@ -15,6 +15,7 @@ from shoal.base.ids import check_name
 from shoal.state.effects import Effect
 from workers.agent.tools.registry import Sent, ToolContext, ToolError, ToolResult, Wait
 from workers.delivery.records import decode_receipt
+from workers.delivery.refused import why_not_sent
 from workers.delivery.verdicts import is_unknown
 
 __all__ = ["Underway", "arrived", "wait_for", "wake_key"]
@@ -24,9 +25,7 @@ WAIT_ROUNDS = 45
 """Rounds of at most ``POLL_MS`` after which the model is told that the send is still queued."""
 
 
-NOT_SENT = (
-    "Discord did not take the message (no permission, channel gone, or it was refused). It was not sent."
-)
+NOT_SENT = "Discord did not take the message. It was not sent."
 NOBODY_KNOWS = (
     "The message may have been sent: Discord's answer was lost, and it cannot be seen whether it is there. "
     "Do not send it again."
@@ -101,7 +100,10 @@ def arrived(state: bytes, context: ToolContext, rename: Rename | None = None) ->
         )
     if not receipts:
         dead = store.lanes.dead_of(send.lane, send.identity)
-        raise ToolError(NOBODY_KNOWS if dead is not None and is_unknown(dead.code) else NOT_SENT)
+        if dead is not None and is_unknown(dead.code):
+            raise ToolError(NOBODY_KNOWS)
+        why = why_not_sent(store, context.request.account, send.lane, send.identity, send.channel_id)
+        raise ToolError(f"{NOT_SENT} {why}".strip())
     parts = [decode_receipt(value) for _, value in sorted(receipts.items())]
     ids = tuple(part.message_id for part in parts)
     result = {"messageId": ids[-1], "messageIds": list(ids), "channelId": send.channel_id}
