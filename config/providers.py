@@ -75,46 +75,9 @@ def _provider(
 ) -> ProviderConfig:
     path: KeyPath = ("models", "providers", name)
     stem = name.upper().replace("-", "_").replace(".", "_")
-    problem = ""
-    key: SecretStr | None = None
-    try:
-        key = secrets.plain(written.api_key)
-        if key is None and written.api_key is None:
-            key = secrets.plain(SecretStr(env.get(f"{stem}_API_KEY", "")))
-    except SecretUnavailable as error:
-        problem = error.message
-        result.warnings.append(ConfigIssue(show_path((*path, "apiKey")), error.message, hint=error.fix))
-    headers: dict[str, SecretStr] = {}
-    for header, value in {**written.headers, **written.request.headers}.items():
-        try:
-            text = secrets.plain(value)
-        except SecretUnavailable as error:
-            problem = problem or error.message
-            result.warnings.append(
-                ConfigIssue(show_path((*path, "headers", header)), error.message, hint=error.fix)
-            )
-            continue
-        if text is not None:
-            headers[header] = text
-    base_url = written.base_url
-    if base_url is None and name in BUILT_IN:
-        base_url = env.get(f"{stem}_BASE_URL", "").strip() or None
-    if base_url is None and name not in BUILT_IN:
-        result.issues.append(
-            ConfigIssue(
-                show_path(path),
-                "a provider that is not built in needs baseUrl",
-                allowed='like "https://host/v1"',
-            )
-        )
-    elif base_url is not None and not base_url.startswith(("http://", "https://")):
-        result.issues.append(
-            ConfigIssue(
-                show_path((*path, "baseUrl")),
-                "this is no http or https URL",
-                allowed='like "https://host/v1"',
-            )
-        )
+    key, no_key = _key(written, path, env.get(f"{stem}_API_KEY", ""), secrets, result)
+    headers, no_header = _headers(written, path, secrets, result)
+    base_url = _base_url(name, written, path, env.get(f"{stem}_BASE_URL", ""), result)
     api = written.api or next((model.api for model in written.models if model.api), None)
     return ProviderConfig(
         id=name,
@@ -126,8 +89,59 @@ def _provider(
         models=tuple(model.id for model in written.models),
         inputs={model.id: tuple(model.input) for model in written.models if model.input is not None},
         proxy=_proxy(written, root, path, result),
-        problem=problem,
+        problem=no_key or no_header,
     )
+
+
+def _key(
+    written: ModelProvider, path: KeyPath, of_environment: str, secrets: Secrets, result: Providers
+) -> tuple[SecretStr | None, str]:
+    """The key, and why there is none although one was meant."""
+    try:
+        key = secrets.plain(written.api_key)
+        if key is None and written.api_key is None:
+            key = secrets.plain(SecretStr(of_environment))
+    except SecretUnavailable as error:
+        result.warnings.append(ConfigIssue(show_path((*path, "apiKey")), error.message, hint=error.fix))
+        return None, error.message
+    return key, ""
+
+
+def _headers(
+    written: ModelProvider, path: KeyPath, secrets: Secrets, result: Providers
+) -> tuple[dict[str, SecretStr], str]:
+    """The headers that can be had, and why the first of the others cannot."""
+    headers: dict[str, SecretStr] = {}
+    problem = ""
+    for header, value in {**written.headers, **written.request.headers}.items():
+        try:
+            text = secrets.plain(value)
+        except SecretUnavailable as error:
+            problem = problem or error.message
+            place = show_path((*path, "headers", header))
+            result.warnings.append(ConfigIssue(place, error.message, hint=error.fix))
+            continue
+        if text is not None:
+            headers[header] = text
+    return headers, problem
+
+
+def _base_url(
+    name: str, written: ModelProvider, path: KeyPath, of_environment: str, result: Providers
+) -> str | None:
+    """The address as written, else of the environment for a built-in provider; ``None`` is its own."""
+    base_url = written.base_url
+    if base_url is None and name in BUILT_IN:
+        base_url = of_environment.strip() or None
+    problem: tuple[KeyPath, str] | None = None
+    if base_url is None and name not in BUILT_IN:
+        problem = path, "a provider that is not built in needs baseUrl"
+    elif base_url is not None and not base_url.startswith(("http://", "https://")):
+        problem = (*path, "baseUrl"), "this is no http or https URL"
+    if problem is not None:
+        place, what = problem
+        result.issues.append(ConfigIssue(show_path(place), what, allowed='like "https://host/v1"'))
+    return base_url
 
 
 def _proxy(written: ModelProvider, root: Root, path: KeyPath, result: Providers) -> Proxy | None:
