@@ -33,6 +33,7 @@ _CHANNEL = (
 )
 _ROLE = ("id", "name", "permissions", "position", "color", "hoist", "managed", "mentionable", "tags", "flags")
 _MEMBER = ("nick", "roles", "joined_at", "communication_disabled_until", "pending", "flags", "permissions")
+_ACTIVITY = ("name", "type", "state", "details", "url")
 _USER = ("id", "username", "global_name", "discriminator", "avatar", "bot", "flags", "public_flags", "locale")
 
 FACT_EVENTS = frozenset(
@@ -42,6 +43,7 @@ FACT_EVENTS = frozenset(
         *("CHANNEL_CREATE", "CHANNEL_UPDATE", "CHANNEL_DELETE"),
         *("GUILD_ROLE_CREATE", "GUILD_ROLE_UPDATE", "GUILD_ROLE_DELETE"),
         *("THREAD_CREATE", "THREAD_UPDATE", "THREAD_DELETE", "THREAD_LIST_SYNC"),
+        "PRESENCE_UPDATE",
     }
 )
 """Dispatches that change facts; some of them are kept in a lane as well."""
@@ -74,6 +76,9 @@ def _apply(facts: Facts, account: str, event: str, body: dict[str, Any], me: str
             if me is not None and str(_map(body.get("user")).get("id")) == me:
                 facts.put(account, "member", str(body["guild_id"]), _pick(body, _MEMBER))
         case "GUILD_CREATE" | "GUILD_UPDATE":
+            if event == "GUILD_CREATE" and body.get("presences"):
+                here = dict(_presence(one) for one in _maps(body["presences"]))
+                facts.put_presences(account, str(body["id"]), here, whole=True)
             known = facts.guild(account, str(body["id"])) if event == "GUILD_UPDATE" else None
             _guild(facts, account, body, me, known or {})
         case "GUILD_DELETE":
@@ -88,8 +93,19 @@ def _apply(facts: Facts, account: str, event: str, body: dict[str, Any], me: str
             facts.put_role(account, str(body["guild_id"]), _pick(body["role"], _ROLE))
         case "GUILD_ROLE_DELETE":
             facts.remove_role(account, str(body["guild_id"]), str(body["role_id"]))
+        case "PRESENCE_UPDATE":
+            facts.put_presences(account, str(body["guild_id"]), dict([_presence(body)]))
         case "THREAD_LIST_SYNC":
             _threads(facts, account, body)
+
+
+def _presence(body: Json) -> tuple[str, Json | None]:
+    """Whose presence it is, and what is shown of it; nothing of who is offline."""
+    user_id, status = str(_map(body.get("user"))["id"]), body.get("status")
+    if status in (None, "offline"):
+        return user_id, None
+    activities = [_pick(one, _ACTIVITY) for one in _maps(body.get("activities"))]
+    return user_id, {"status": status, "activities": activities}
 
 
 def guild_of(data: msgspec.Raw) -> tuple[str, bool]:

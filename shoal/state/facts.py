@@ -24,7 +24,8 @@ Fact = dict[str, Any]
 class Facts:
     """Hashes ``facts:<account>:<kind>`` of id → JSON.
 
-    Kinds: guild, channel, roles, me, dm, direct, member, refused, misc.
+    Kinds: guild, channel, roles, me, dm, direct, member, refused,
+    presence.<guild>, misc.
     """
 
     def __init__(self, store: Store) -> None:
@@ -99,10 +100,36 @@ class Facts:
         pipeline = self._store.redis.pipeline(transaction=True)
         pipeline.hdel(self._store.keys.facts(account, "guild"), guild_id)
         pipeline.hdel(self._store.keys.facts(account, "roles"), guild_id)
+        pipeline.delete(self._store.keys.facts(account, f"presence.{guild_id}"))
         if known:
             pipeline.hdel(self._store.keys.facts(account, "channel"), *known)
         pipeline.delete(members)
         pipeline.execute()
+
+    # -- presences ---------------------------------------------------------------------------------
+
+    def put_presences(
+        self, account: str, guild_id: str, presences: Mapping[str, Any], *, whole: bool = False
+    ) -> None:
+        """Store what members of a guild show, by user id; ``None`` forgets it (offline).
+
+        Args:
+            whole: nobody else is online.
+        """
+        key = self._store.keys.facts(account, f"presence.{check_name(guild_id)}")
+        pipeline = self._store.redis.pipeline(transaction=True)
+        if whole:
+            pipeline.delete(key)
+        for user_id, presence in presences.items():
+            if presence is None:
+                pipeline.hdel(key, user_id)
+            else:
+                pipeline.hset(key, check_name(user_id), _json(presence))
+        pipeline.execute()
+
+    def presence(self, account: str, guild_id: str, user_id: str) -> Fact | None:
+        """What a member shows; nothing without the presence intent, or while he is offline."""
+        return self.get(account, f"presence.{guild_id}", user_id)
 
     # -- channels and threads --------------------------------------------------------------------
 

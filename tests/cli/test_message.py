@@ -44,7 +44,9 @@ class Operator:
     def json(self, *args: str) -> dict[str, Any]:
         """What programs get."""
         loaded: dict[str, Any] = json.loads(self.says(*args, "--json"))
-        return loaded
+        assert (loaded["channel"], loaded["dryRun"]) == ("discord", "--dry-run" in args)
+        payload: dict[str, Any] = loaded["payload"]
+        return payload
 
 
 @pytest.fixture
@@ -127,7 +129,7 @@ def test_a_card_and_a_broadcast_as_typed(message: Operator, discord: Simulator) 
         "message", "broadcast", "--targets", f"{one},#nowhere", "--message", "x", "--json", env=message.env
     )
     assert done.returncode == 1
-    assert [line["ok"] for line in json.loads(done.stdout)["results"]] == [True, False]
+    assert [line["ok"] for line in json.loads(done.stdout)["payload"]["results"]] == [True, False]
     assert "1 of 2 targets failed" in done.stderr
     dry = message.json("broadcast", "--targets", one, "--message", "x", "--dry-run")
     assert dry["results"][0]["dryRun"] is True

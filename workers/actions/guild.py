@@ -19,7 +19,10 @@ MOST_MINUTES = 28 * 24 * 60
 
 
 def _member_info(args: Args, context: ActionContext) -> Json:
-    return {"member": context.rest.get_guild_member(args.guild(context), args.user("userId", "user"))}
+    """A member, and what he shows if the gateway is told of presences."""
+    guild_id, user_id = args.guild(context), args.user("userId", "user")
+    found: Json = {"member": context.rest.get_guild_member(guild_id, user_id)}
+    return found | (context.facts.presence(context.account, guild_id, user_id) or {})
 
 
 def _role_info(args: Args, context: ActionContext) -> Json:

@@ -164,7 +164,7 @@ def run_line(
             if as_json:
                 print(json.dumps({"ok": False, "error": _failure(error)}, ensure_ascii=False))
             raise
-    print(json.dumps(result, ensure_ascii=False) if as_json else _human(line, result))
+    print(_machine(line, result, dry_run) if as_json else _human(line, result))
     if line.action == "broadcast":
         from shoal.cli.message.broadcast import failure_of
 
@@ -218,6 +218,12 @@ def act(line: Line, values: Json, who: Operator, timeout: float) -> Json:
         values["target"] = f"channel:{who.channel(values.get('target'))}"
     gates: dict[str, bool] = who.account.discord.actions.model_dump(by_alias=True)
     return perform(ACTIONS[line.action], values, gates, who.context())
+
+
+def _machine(line: Line, result: Json, dry_run: bool) -> str:
+    """For programs: what was asked for, and the action's result as ``payload``."""
+    told = {"action": line.action, "channel": "discord", "dryRun": dry_run, "payload": result}
+    return json.dumps(told, ensure_ascii=False)
 
 
 def _human(line: Line, result: Json) -> str:

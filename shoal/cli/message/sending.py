@@ -120,13 +120,9 @@ def send(
 
 def _extras(values: Json, who: Operator, gate: str) -> Extras:
     """What is to be sent besides text, as the message tool reads it."""
-    hours = values.get("pollDurationHours")
-    given = dict(values)
-    if isinstance(hours, str) and hours.isdecimal():
-        given["pollDurationHours"] = int(hours)
     gates: Mapping[str, bool] = who.account.discord.actions.model_dump(by_alias=True)
     try:
-        extras = read_extras(given)
+        extras = read_extras(values)
         check_gate(gate, lambda name: gates.get(name, False))
         check_gates(extras, lambda name: gates.get(name, False))
     except ToolError as error:

@@ -19,6 +19,9 @@ def test_members_and_roles(doer: Doer) -> None:
     ann = doer.member("ann")
     member = doer.do("memberInfo", guildId=doer.guild, userId=f"<@{ann}>")["member"]
     assert member["user"]["id"] == ann
+    doer.context.facts.put_presences("default", doer.guild, {ann: {"status": "idle", "activities": []}})
+    seen = doer.do("member-info", guildId=doer.guild, userId=ann)
+    assert (seen["status"], seen["activities"]) == ("idle", []), "as the gateway was told"
     roles = doer.do("roleInfo", guildId=doer.guild)["roles"]
     assert {"ann", "bots"} <= {role["name"] for role in roles}
     role = next(role["id"] for role in roles if role["name"] == "bots")

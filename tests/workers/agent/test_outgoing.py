@@ -21,6 +21,7 @@ from workers.agent.results import TurnDeps
 from workers.agent.sanitize import clean_answer
 from workers.agent.tools.acting import DiscordActions
 from workers.agent.tools.message import MessageTool
+from workers.agent.tools.outgoing import read_extras
 from workers.agent.tools.registry import ToolContext, ToolError, ToolRegistry
 from workers.delivery.outgoing import Outgoing
 from workers.delivery.records import SendFile, SendRequest
@@ -146,6 +147,15 @@ def test_a_file_block_names_the_file(store: Store, chat_server: Start, used: Any
 def fields(send: SendRequest) -> dict[str, Any]:
     settings = DeliverySettings()
     return message_fields(send, settings, plan_of(send, settings), 0)
+
+
+def test_words_of_models_mean_what_they_say() -> None:
+    """Numbers and booleans come as text as well; "false" is not true."""
+    args = {"pollQuestion": "?", "pollOption": ["a", "b"], "pollMulti": "false", "pollDurationHours": "2"}
+    extras = read_extras({**args, "silent": "false", "suppressEmbeds": "true"})
+    assert extras.poll is not None
+    assert (extras.poll["allow_multiselect"], extras.poll["duration"]) == (False, 2)
+    assert (extras.silent, extras.suppress_embeds) == (False, True)
 
 
 def test_a_poll(store: Store, chat_server: Start, used: Any, fits: Any) -> None:

@@ -107,6 +107,11 @@ class Extras:
         return EMBEDS_LEFT_OUT if self.embeds and not self.beside(made) else ""
 
 
+def flag(value: Any) -> bool:
+    """A boolean; models write it as a word, too."""
+    return value.strip().lower() in ("1", "true", "yes", "on") if isinstance(value, str) else bool(value)
+
+
 def read_extras(args: Mapping[str, Any]) -> Extras:
     """The arguments besides text, target and components.
 
@@ -120,9 +125,9 @@ def read_extras(args: Mapping[str, Any]) -> Extras:
         poll=_poll(args),
         stickers=_stickers(args),
         embeds=_embeds(args),
-        silent=bool(args.get("silent")),
-        suppress_embeds=None if suppress is None else bool(suppress),
-        voice=bool(args.get("asVoice")),
+        silent=flag(args.get("silent")),
+        suppress_embeds=None if suppress is None else flag(suppress),
+        voice=flag(args.get("asVoice")),
     )
 
 
@@ -273,6 +278,8 @@ def _poll(args: Mapping[str, Any]) -> dict[str, Any] | None:
     options = [str(item).strip() for item in (raw if isinstance(raw, list) else [raw or ""])]
     _check_poll(question, options)
     hours = args.get("pollDurationHours")
+    if isinstance(hours, str) and hours.strip().isdecimal():
+        hours = int(hours)
     if hours is not None and (isinstance(hours, bool) or not isinstance(hours, int | float)):
         raise ToolError(f"pollDurationHours must be a number from 1 to {MAX_HOURS}.")
     duration = 24 if hours is None else int(hours)
@@ -282,7 +289,7 @@ def _poll(args: Mapping[str, Any]) -> dict[str, Any] | None:
         "question": {"text": question},
         "answers": [{"poll_media": {"text": option}} for option in options],
         "duration": duration,
-        "allow_multiselect": bool(args.get("pollMulti")),
+        "allow_multiselect": flag(args.get("pollMulti")),
         "layout_type": 1,
     }
 
