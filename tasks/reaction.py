@@ -1,7 +1,7 @@
-"""``reaction.work``: what has to be asked or done about the reactions of one message, in their order.
+"""``reaction.work``: what has to be asked or done about one message, in its order.
 
-Two kinds of records: a reaction of a person of which the event did not say enough, and the end of our own
-reactions when a turn is over.
+Three kinds of records: a reaction of a person of which the event did not say enough, the end of our own
+reactions when a turn is over, and the end of the controls of a message of ours.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from shoal.state.steps import Commit, Fail, Step
 from tasks.runtime import Runtime
 from tasks.transports import in_background
 from workers.agent.context import TurnContext
+from workers.components.expiring import KIND as EXPIRY
+from workers.components.expiring import expire
 from workers.delivery.settling import KIND as SETTLE
 from workers.delivery.settling import settle
 from workers.delivery.verdicts import rate_yield
@@ -45,6 +47,8 @@ def react_lane(runtime: Runtime, lane: str) -> str:
     def handle(grant: Grant, _context: TurnContext) -> Step:
         if grant.head.kind == SETTLE:
             return settle(grant, runtime.store, rest)
+        if grant.head.kind == EXPIRY:
+            return expire(grant, runtime.store, rest)
         event = decode_event(grant.head.body)
         return _looked_up(runtime, event, rest(event.account))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 import pytest
@@ -21,7 +21,7 @@ from workers.agent.tools.message import MessageTool
 from workers.agent.tools.registry import ToolContext, ToolError, ToolResult, Wait
 from workers.components.encode import DEFAULT_ACCENT
 from workers.components.sending import ComponentSettings
-from workers.delivery.records import SendFile, SendRequest, decode_send
+from workers.delivery.records import KIND, SendFile, SendRequest, decode_send
 from workers.sessions.records import TurnRequest
 
 Start = Callable[..., ModelServer]
@@ -72,9 +72,13 @@ class Turn:
         return pushed(done.effects)
 
 
+def _is_send(effect: Effect) -> TypeGuard[Push]:
+    return isinstance(effect, Push) and effect.record.kind == KIND
+
+
 def pushed(effects: Any) -> list[SendRequest]:
     found: list[Effect] = list(effects)
-    return [decode_send(effect.record.body) for effect in found if isinstance(effect, Push)]
+    return [decode_send(effect.record.body) for effect in found if _is_send(effect)]
 
 
 # -- whether ----------------------------------------------------------------------------------------
@@ -200,9 +204,11 @@ def test_a_presentation_is_sent_with_its_controls(place: Store) -> None:
     card = {"title": "T", "blocks": [{"type": "buttons", "buttons": [{"label": "Go", "value": "go"}]}]}
     done = Turn(place, rules()).call(message="lead", presentation=card)
     assert isinstance(done, Wait)
-    controls, push = done.effects
+    controls, push, expiry = done.effects
     assert len(controls.controls) == 1  # type: ignore[union-attr]
-    [send] = pushed([push])
+    [send] = pushed([push, expiry])
+    assert isinstance(expiry, Push)
+    assert expiry.delay_ms > controls.life_ms  # type: ignore[union-attr]
     assert [one["type"] for one in send.components[0]["components"]] == [10, 10, 1]
     with pytest.raises(ToolError, match="not both"):
         Turn(place, rules()).call(presentation=card, components={"text": "x"})

@@ -37,7 +37,7 @@ from workers.agent.tools.message import MessageTool
 from workers.agent.tools.registry import ToolContext, ToolError, ToolRegistry, ToolResult, Wait
 from workers.delivery.deps import DeliveryDeps
 from workers.delivery.outgoing import Outgoing, Raw
-from workers.delivery.records import SendFile
+from workers.delivery.records import KIND, SendFile
 from workers.delivery.render import DeliverySettings
 from workers.delivery.send import deliver
 from workers.media.paths import Places
@@ -118,7 +118,7 @@ class World:
 
     def _deliver(self, wait: Wait) -> None:
         for effect in wait.effects:
-            if not isinstance(effect, Push):
+            if not isinstance(effect, Push) or effect.record.kind != KIND:
                 continue
             self.store.lanes.push(effect.lane, effect.record)
             grant = self.store.lanes.acquire(effect.lane, new_token())

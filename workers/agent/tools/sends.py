@@ -24,6 +24,7 @@ from workers.agent.tools.outgoing import Extras, LoadFile, check_gates, check_vo
 from workers.agent.tools.registry import ToolContext, ToolError
 from workers.agent.tools.underway import Underway, wake_key
 from workers.components.encode import Origin
+from workers.components.expiring import expiry_push
 from workers.components.reader import SpecError
 from workers.components.sending import ComponentSettings, Made, make_components, make_presentation
 from workers.delivery.posts import is_forum, post_problem
@@ -172,7 +173,9 @@ def _ready(send: SendRequest, made: Made | None, extras: Extras, rename: str) ->
     send = msgspec.structs.replace(send, wake=(wake_key(send.identity),))
     push = Push(send.lane, Record(send.identity, KIND, encode(send)))
     controls = made.controls if made is not None else None
-    effects: tuple[Effect, ...] = (push,) if controls is None else (controls, push)
+    effects: tuple[Effect, ...] = (push,)
+    if controls is not None:
+        effects = (controls, push, expiry_push(controls, send.identity))
     underway = Underway(
         send.lane, send.identity, send.channel_id, send.text, warning=extras.warning(made),
         components=made is not None and bool(made.components), poll=extras.poll is not None, rename=rename,
