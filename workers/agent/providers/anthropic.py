@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from shoal.base.stamp import stamp_headers
@@ -21,12 +20,10 @@ from workers.agent.providers.base import (
     Watch,
 )
 from workers.agent.providers.failures import from_sdk
+from workers.agent.providers.sdk import SdkProvider
 
 if TYPE_CHECKING:
     from anthropic import Anthropic
-    from pydantic import SecretStr
-
-    from shoal.base.proxy import Proxy
 
 __all__ = ["AnthropicProvider"]
 
@@ -34,29 +31,10 @@ DEFAULT_MAX_TOKENS = 8192
 _STOPS = {"end_turn": "end", "stop_sequence": "end", "tool_use": "tools", "max_tokens": "length"}
 
 
-class AnthropicProvider:
-    """One endpoint that speaks Anthropic's messages API; arguments as ``OpenAIProvider``."""
+class AnthropicProvider(SdkProvider["Anthropic"]):
+    """One endpoint that speaks Anthropic's messages API."""
 
-    def __init__(
-        self,
-        id: str,
-        *,
-        base_url: str | None = None,
-        api_key: SecretStr | None = None,
-        headers: Mapping[str, str] | None = None,
-        proxy: Proxy | None = None,
-        idle_s: float = 120.0,
-        ca_file: str | None = None,
-    ) -> None:
-        self.id = id
-        self._base_url = base_url or "https://api.anthropic.com"
-        self._api_key = api_key
-        self._headers = dict(headers or {})
-        self._proxy = proxy
-        self._idle_s = idle_s
-        self._ca_file = ca_file
-        self._lock = threading.Lock()
-        self._client: Anthropic | None = None
+    own_url = "https://api.anthropic.com"
 
     def stream(self, request: ModelRequest, watch: Watch) -> Iterator[Event]:
         """Run one call; see :class:`workers.agent.providers.base.Provider`."""
@@ -72,21 +50,6 @@ class AnthropicProvider:
             except (AnthropicError, httpx2.HTTPError, httpx2.StreamError) as error:
                 watch()  # the SDK wraps what the watch raised inside it: raise it again, bare
                 raise from_sdk(error, provider=self.id, model=request.model) from error
-
-    def prepare(self) -> None:
-        """Load the SDK and make the client, so that the first call need not.
-
-        Raises:
-            ProviderMissingError: the SDK is not installed.
-        """
-        self._sdk("")
-
-    def close(self) -> None:
-        """Give up pooled connections."""
-        with self._lock:
-            client, self._client = self._client, None
-        if client is not None:
-            client.close()
 
     def _stream(self, client: Anthropic, request: ModelRequest, watch: Watch) -> Iterator[Event]:
         body: dict[str, Any] = {
@@ -109,33 +72,20 @@ class AnthropicProvider:
                 watch()
                 yield from reading.take(event)
         if not reading.stop:
-            from workers.agent.providers.openai import raise_cut
-
-            raise_cut(self.id, request.model)
+            self._cut(request.model)
         yield Done(_STOPS.get(reading.stop, "refused" if reading.stop == "refusal" else "other"))
 
-    def _sdk(self, model: str) -> Anthropic:
-        with self._lock:
-            if self._client is None:
-                try:
-                    from anthropic import Anthropic
-                except ImportError as error:
-                    raise ProviderMissingError(
-                        "The Anthropic SDK is not installed.",
-                        provider=self.id,
-                        model=model,
-                        fix="Install it with: pip install 'shoal[anthropic]'",
-                    ) from error
-                from workers.agent.providers.http import model_http_client
-
-                self._client = Anthropic(
-                    api_key=self._api_key.get_secret_value() if self._api_key else "none",
-                    base_url=self._base_url,
-                    default_headers=self._headers or None,
-                    max_retries=0,
-                    http_client=model_http_client(self._proxy, idle_s=self._idle_s, ca_file=self._ca_file),
-                )
-            return self._client
+    def _load(self, model: str) -> Callable[..., Anthropic]:
+        try:
+            from anthropic import Anthropic
+        except ImportError as error:
+            raise ProviderMissingError(
+                "The Anthropic SDK is not installed.",
+                provider=self.id,
+                model=model,
+                fix="Install it with: pip install 'shoal[anthropic]'",
+            ) from error
+        return Anthropic
 
 
 class _Reading:

@@ -1,13 +1,9 @@
-"""OpenAI-compatible chat completions, by the official SDK, at any base URL.
-
-The SDK is imported at the first call. Its retries are off: what to do after an error is
-decided in one place, ``workers.agent.models``.
-"""
+"""OpenAI-compatible chat completions, by the official SDK, at any base URL."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from shoal.base.ids import new_token
@@ -24,49 +20,20 @@ from workers.agent.providers.base import (
     Watch,
 )
 from workers.agent.providers.failures import from_sdk
+from workers.agent.providers.sdk import SdkProvider
 
 if TYPE_CHECKING:
     from openai import OpenAI, Stream
-    from pydantic import SecretStr
-
-    from shoal.base.proxy import Proxy
 
 __all__ = ["OpenAIProvider"]
 
 _STOPS = {"stop": "end", "tool_calls": "tools", "function_call": "tools", "length": "length"}
 
 
-class OpenAIProvider:
-    """One endpoint that speaks chat completions. Thread-safe; one connection pool.
+class OpenAIProvider(SdkProvider["OpenAI"]):
+    """One endpoint that speaks chat completions."""
 
-    Args:
-        id: provider id of the config, for errors and cooldowns.
-        base_url: none means OpenAI itself.
-        api_key: none sends a placeholder, which local servers accept.
-        proxy: the only way out, or none.
-        idle_s: longest silence while an answer is awaited.
-    """
-
-    def __init__(
-        self,
-        id: str,
-        *,
-        base_url: str | None = None,
-        api_key: SecretStr | None = None,
-        headers: Mapping[str, str] | None = None,
-        proxy: Proxy | None = None,
-        idle_s: float = 120.0,
-        ca_file: str | None = None,
-    ) -> None:
-        self.id = id
-        self._base_url = base_url or "https://api.openai.com/v1"
-        self._api_key = api_key
-        self._headers = dict(headers or {})
-        self._proxy = proxy
-        self._idle_s = idle_s
-        self._ca_file = ca_file
-        self._lock = threading.Lock()
-        self._client: OpenAI | None = None
+    own_url = "https://api.openai.com/v1"
 
     def stream(self, request: ModelRequest, watch: Watch) -> Iterator[Event]:
         """Run one call; see :class:`workers.agent.providers.base.Provider`."""
@@ -81,13 +48,6 @@ class OpenAIProvider:
             except (OpenAIError, httpx2.HTTPError, httpx2.StreamError) as error:
                 watch()  # the SDK wraps what the watch raised inside it: raise it again, bare
                 raise from_sdk(error, provider=self.id, model=request.model) from error
-
-    def close(self) -> None:
-        """Give up pooled connections."""
-        with self._lock:
-            client, self._client = self._client, None
-        if client is not None:
-            client.close()
 
     def _stream(self, request: ModelRequest, watch: Watch) -> Iterator[Event]:
         body: dict[str, Any] = {
@@ -130,7 +90,7 @@ class OpenAIProvider:
                     if choice.get("finish_reason"):
                         stop = choice["finish_reason"]
         if not stop:
-            raise_cut(self.id, request.model)
+            self._cut(request.model)
         yield from calls.finished()
         yield Done(_STOPS.get(stop, "refused" if stop == "content_filter" else "other"))
 
@@ -147,39 +107,11 @@ class OpenAIProvider:
             stream_cls=Stream[object],
         )
 
-    def prepare(self) -> None:
-        """Load the SDK and make the client, so that the first call need not."""
-        from workers.agent.providers import http  # noqa: F401
+    def _load(self, model: str) -> Callable[..., OpenAI]:
+        del model  # this SDK is always installed
+        from openai import OpenAI
 
-        self._sdk()
-
-    def _sdk(self) -> OpenAI:
-        with self._lock:
-            if self._client is None:
-                from openai import OpenAI
-
-                key = self._api_key.get_secret_value() if self._api_key else "none"
-                from workers.agent.providers.http import model_http_client
-
-                self._client = OpenAI(
-                    api_key=key,
-                    base_url=self._base_url,
-                    organization="",
-                    project="",
-                    default_headers=self._headers or None,
-                    max_retries=0,
-                    http_client=model_http_client(self._proxy, idle_s=self._idle_s, ca_file=self._ca_file),
-                )
-            return self._client
-
-
-def raise_cut(provider: str, model: str) -> None:
-    """The stream ended without saying that it is complete: half an answer is no answer."""
-    from workers.agent.providers.base import ModelTimeoutError
-
-    raise ModelTimeoutError(
-        f"{provider}/{model}: the answer broke off in the middle.", provider=provider, model=model
-    )
+        return partial(OpenAI, organization="", project="")
 
 
 class _CallParts:
