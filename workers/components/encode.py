@@ -265,10 +265,9 @@ def _add_trigger(inner: list[Json], form: Form, maker: _Maker) -> None:
         "label": form.trigger_label,
         "custom_id": control_id(ControlId(entry.id, form_id)),
     }
-    last = inner[-1] if inner else {}
-    row = last.get("components", [])
-    if last.get("type") == 1 and len(row) < 5 and all(control["type"] == 2 for control in row):
-        row.append(trigger)
+    rows = [part["components"] for part in inner if part["type"] == 1]
+    if rows and len(rows[-1]) < 5 and all(control["type"] == 2 for control in rows[-1]):
+        rows[-1].append(trigger)
     else:
         inner.append({"type": 1, "components": [trigger]})
 

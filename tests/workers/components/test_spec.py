@@ -193,6 +193,23 @@ def test_the_trigger_joins_a_row_of_buttons_that_has_room() -> None:
     assert rows(5) == [5, 1]
 
 
+def test_the_row_that_the_trigger_joins_is_the_last_wherever_it_stands() -> None:
+    """``spec/outbound.md`` 5.1: the last action row, if it has buttons and room."""
+    row, menu = (
+        {"type": "actions", "buttons": [{"label": "a"}]},
+        {"type": "actions", "select": {"type": "user"}},
+    )
+    form, words = {"title": "T", "fields": [{"label": "L"}]}, {"type": "text", "text": "below"}
+    shapes = {
+        (10, 1, 10): ([words, row, words], {1: 2}),
+        (1, 1, 10, 1): ([row, menu, words], {0: 1, 1: 1, 3: 1}),
+    }
+    for kinds, (blocks, counts) in shapes.items():
+        inner = encoded({"blocks": blocks, "modal": form}).components[0]["components"]
+        assert tuple(part["type"] for part in inner) == kinds
+        assert {place: len(inner[place]["components"]) for place in counts} == counts
+
+
 def test_colours_and_leading_text() -> None:
     assert encoded({"text": "x"}).components[0]["accent_color"] == DEFAULT_ACCENT
     assert (
