@@ -45,6 +45,10 @@ __all__ = ["ClickAnswer", "answer_click"]
 OURS = ("occomp:", "ocmodal:", "agent:", "agentsel:")
 """Ids that begin so are nobody else's, even those that cannot be read."""
 
+BY_CLICK = frozenset({"new", "reset", "activation", "queue", "status", "whoami", "help"})
+"""Commands that a control may say for the one who uses it. An agent wrote what stands on it, so what grants
+anything, or speaks for the bot's owner, is never among them (rule R16)."""
+
 Json = dict[str, Any]
 
 
@@ -193,7 +197,10 @@ def _admission(
     arrival: Arrival, interaction: Interaction, entry: ControlEntry | FormEntry, view: AdmissionView
 ) -> Admission:
     """A turn; or, where the control speaks for the person, the command it says with his authority."""
-    said = (find_stop(arrival, view) or find_command(arrival, view)) if speaks(entry) else None
+    said = None
+    if speaks(entry):
+        known = arrival.command is not None and arrival.command.name in BY_CLICK
+        said = find_stop(arrival, view) or (find_command(arrival, view) if known else None)
     return said or start_turn(arrival, view, clicked_on=interaction.message_id)
 
 

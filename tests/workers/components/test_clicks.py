@@ -378,6 +378,15 @@ def test_callback_data_may_be_a_command_with_the_authority_of_who_clicks(
         assert answer.admission.stop.lane == f"session:{KEY}"
 
 
+@pytest.mark.parametrize("data", ["/send off", "/approve a1 allow-once", "/config set x 1"])
+def test_what_speaks_for_an_owner_is_never_said_by_a_control(
+    view: StoreView, store: Store, data: str
+) -> None:
+    """Rule R16: an agent writes what stands on a button, and somebody else presses it."""
+    request = turn_of(click(view, store, remember(store, button(label="Nice!", callbackData=data)), 0))
+    assert (request.text, request.reset) == (data, "")
+
+
 def test_callback_data_of_the_other_kind_is_no_command(view: StoreView, store: Store) -> None:
     made = remember(store, button(callbackData="/new", callbackDataKind="callback"))
     request = turn_of(click(view, store, made, 0))
