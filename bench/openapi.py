@@ -104,7 +104,10 @@ class Judge:
         self._schemas: Json = {**spec["components"]["schemas"]}
         self._schemas.update({name: replacement for name, (replacement, _) in GAPS.items()})
         self.paths: Json = {**spec["paths"], **{path: item for path, (item, _) in LACKING.items()}}
-        self._words = [(path.strip("/").split("/"), path) for path in self.paths]
+        self._by_length: dict[int, list[tuple[list[str], str]]] = {}
+        for path in self.paths:
+            words = path.strip("/").split("/")
+            self._by_length.setdefault(len(words), []).append((words, path))
         self._made: dict[tuple[str, str], _Operation] = {}
 
     def problems(self, line: Mapping[str, Any]) -> list[str]:
@@ -130,8 +133,8 @@ class Judge:
     def _find(self, method: str, path: str) -> tuple[_Operation | None, dict[str, str]]:
         words = path.strip("/").split("/")
         best: tuple[tuple[bool, ...], str, dict[str, str]] | None = None
-        for names, template in self._words:
-            if len(names) != len(words) or method not in self.paths[template]:
+        for names, template in self._by_length.get(len(words), ()):
+            if method not in self.paths[template]:
                 continue
             pairs = list(zip(names, words, strict=True))
             literal = tuple(not name.startswith("{") for name in names)

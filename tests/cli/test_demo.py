@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.openapi import the_judge
 from tests.cli.helpers import SHOAL, Shoal, bare_env
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -133,6 +134,11 @@ def look_around(shoal: Shoal, state_dir: Path) -> None:
         if event.get("event") == "MESSAGE_CREATE" and event["data"]["content"] == "good morning"
     ]
     assert said
+    discord = the_judge()
+    assert discord is not None
+    asked = [event for event in events if event["kind"] == "request"]
+    assert asked
+    assert [problem for line in asked for problem in discord.problems(line)] == []
     done = shoal.run("explain", "--json", said[0], *place)
     story = json.loads(done.stdout)
     assert (done.returncode, story["known"], story["outcome"]) == (0, True, "answered")
