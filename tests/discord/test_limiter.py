@@ -168,6 +168,28 @@ def test_interactive_requests_pass_a_saturating_background(bench: Bench) -> None
         assert late - early >= 1.0
 
 
+def test_edits_leave_a_tenth_of_the_limit(bench: Bench) -> None:
+    """Their many small stalls would meet those behind them; people's requests find the rest."""
+    booked = 0
+    for _ in range(1040):
+        bench.clock.advance(0.001)
+        booked += bench.now(edit(booked), E) is not None
+    assert 35 <= booked <= 45
+    assert all(bench.now(send(1000 + number)) for number in range(50 - booked))
+
+
+def test_what_waits_for_a_slot_asks_one_after_the_other(bench: Bench) -> None:
+    """A hundred previews that wait each get their turn, instead of asking at once for one slot."""
+    number = 0
+    while bench.now(edit(number), E):
+        number += 1
+    waits = [bench.wait(edit(1000 + each), E).retry_after for each in range(30)]
+    assert all(later is not None and earlier is not None and later > earlier
+               for earlier, later in itertools.pairwise(waits))  # fmt: skip
+    later = [bench.wait(edit(2000 + each), E).retry_after or 0 for each in range(100)]
+    assert max(later) < 1.1, "some never come back: a second is the most"
+
+
 def test_callbacks_are_outside_the_global_limit(bench: Bench) -> None:
     for channel in range(50):
         assert bench.now(send(channel))
