@@ -68,6 +68,10 @@ DEFAULT_MAX_WAIT_S = 60.0
 MAX_WAIT_S = 3600.0
 """No answer stops anything for longer; one that says up to a day is asked again after an hour."""
 
+LATE_S = 0.1
+"""Background work that missed its moment by so much gives it back, once, and books another."""
+NEVER_SENT = -1
+
 _log = get_logger(__name__)
 
 
@@ -200,8 +204,10 @@ class Limiter:
         patience = DEFAULT_MAX_WAIT_S if max_wait is None else max_wait
         request_id = secrets.token_hex(8)
         started = self._clock.monotonic()
+        again = priority >= Priority.EDIT
         while True:
-            left = patience - (self._clock.monotonic() - started)
+            asked = self._clock.monotonic()
+            left = patience - (asked - started)
             kind, wait, reason = self._ask(scope, route, priority, request_id, left)
             if kind == "latched":
                 raise TokenLatched(str(route), wait)
@@ -209,7 +215,13 @@ class Limiter:
                 raise RateWait(wait, reason=reason, route=str(route))
             self._clock.sleep(wait)
             if kind == "booked":
-                return Booking(request_id, wait)
+                booking = Booking(request_id, wait)
+                late = self._clock.monotonic() - asked - wait
+                if late < LATE_S or not again:
+                    return booking
+                # the process stood still: sent now, it would meet what is booked for this moment
+                self.settle(scope, route, priority, booking, Answer(NEVER_SENT, {}))
+                request_id, again = secrets.token_hex(8), False
 
     def _ask(
         self, scope: Scope, route: Route, priority: Priority, request_id: str, left: float

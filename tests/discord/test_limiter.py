@@ -173,7 +173,7 @@ def test_edits_leave_a_tenth_of_the_limit(bench: Bench) -> None:
     booked = 0
     for _ in range(1040):
         bench.clock.advance(0.001)
-        booked += bench.now(edit(booked), E) is not None
+        booked += bench.now(edit(booked), Priority.EDIT) is not None
     assert 35 <= booked <= 45
     assert all(bench.now(send(1000 + number)) for number in range(50 - booked))
 
@@ -181,13 +181,29 @@ def test_edits_leave_a_tenth_of_the_limit(bench: Bench) -> None:
 def test_what_waits_for_a_slot_asks_one_after_the_other(bench: Bench) -> None:
     """A hundred previews that wait each get their turn, instead of asking at once for one slot."""
     number = 0
-    while bench.now(edit(number), E):
+    while bench.now(edit(number), Priority.EDIT):
         number += 1
-    waits = [bench.wait(edit(1000 + each), E).retry_after for each in range(30)]
-    assert all(later is not None and earlier is not None and later > earlier
-               for earlier, later in itertools.pairwise(waits))  # fmt: skip
-    later = [bench.wait(edit(2000 + each), E).retry_after or 0 for each in range(100)]
+    waits = [bench.wait(edit(1000 + each), Priority.EDIT).retry_after for each in range(30)]
+    assert waits == sorted(set(waits), key=lambda wait: wait or 0.0)
+    later = [bench.wait(edit(2000 + each), Priority.EDIT).retry_after or 0 for each in range(100)]
     assert max(later) < 1.1, "some never come back: a second is the most"
+
+
+@pytest.mark.parametrize(("priority", "slots"), [(Priority.EDIT, 2), (NOW, 1)])
+def test_an_edit_that_missed_its_moment_books_another(store: Store, priority: Priority, slots: int) -> None:
+    """A process that stood still would send what it has booked all at once; people do not wait for that."""
+
+    class Stalling(VirtualClock):
+        stalls = 1
+
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds + 0.3 * self.stalls)
+            self.stalls = 0
+
+    limiter = Limiter(store, clock=Stalling(), virtual=True)
+    limiter.acquire(SCOPE, edit(1), priority)
+    [log] = store.redis.keys("*rl:*:log")
+    assert store.redis.llen(log) == slots
 
 
 def test_callbacks_are_outside_the_global_limit(bench: Bench) -> None:
