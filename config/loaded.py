@@ -17,6 +17,7 @@ from config.schema.discord import DiscordConfig
 from config.schema.root import Root
 from config.schema.secrets import SecretRef
 from config.secrets import Secrets
+from config.speech import Speech
 from shoal.base.errors import ConfigError, ConfigIssue
 from shoal.base.process import host_name
 
@@ -52,6 +53,7 @@ class Loaded:
         warnings: what loads but should be looked at.
         legacy: old shapes that were read as their present form.
         discord_settings: effective settings of every configured account, whether it can run or not.
+        speech: how each agent speaks, by its id.
         unserved: root sections and keys that load without effect, as paths.
         env: the environment with the ``.env`` files and ``env`` of the file under it.
     """
@@ -72,6 +74,7 @@ class Loaded:
     default_agent_id: str
     discord_settings: Mapping[str, DiscordConfig] = field(default_factory=dict)
     audio: AudioSettings = field(default_factory=AudioSettings)
+    speech: Mapping[str, Speech] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
     unserved: tuple[str, ...] = ()
     secrets: Secrets | None = field(default=None, repr=False)
@@ -124,6 +127,10 @@ class Loaded:
         except KeyError:
             known = ", ".join(sorted(self.agents))
             raise ConfigError(f"There is no agent {wanted!r}; configured: {known}.") from None
+
+    def speech_of(self, agent_id: str) -> Speech:
+        """How an agent speaks; without speakers where it does not."""
+        return self.speech.get(agent_id) or Speech()
 
     def model_provider(self, provider_id: str) -> ProviderConfig:
         """How to reach a model provider.

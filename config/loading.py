@@ -31,6 +31,7 @@ from config.resolve import resolve_accounts
 from config.schema.root import QUIET, UNSERVED, Channels, Root
 from config.schema.walk import models_at
 from config.secrets import Secrets, SecretUnavailable
+from config.speech import resolve_speech
 from shoal.base.errors import ConfigError, ConfigIssue
 from shoal.base.redact import redactor
 
@@ -310,6 +311,7 @@ def _assemble(
         root, modern.data, state_dir=paths.state_dir, folder=folder, providers=providers.providers
     )
     audio = resolve_audio(root, providers.providers, env, secrets)
+    speech, unspoken = resolve_speech(agents.agents, providers.providers, env, secrets)
     redis = _redis(root, env, secrets, folder, state)
     for part in (accounts, providers, agents):
         for issue in part.issues:
@@ -320,7 +322,7 @@ def _assemble(
             state.warnings += part.warnings
     if state.issues:
         return None
-    state.warnings += [*audio.warnings, *cross_checks(root, accounts.settings)]
+    state.warnings += [*audio.warnings, *unspoken, *cross_checks(root, accounts.settings)]
     return Loaded(
         root=root,
         paths=paths,
@@ -335,6 +337,7 @@ def _assemble(
         agents=agents.agents,
         providers=providers.providers,
         audio=audio,
+        speech=speech,
         default_account_id=accounts.default_id,
         default_agent_id=agents.default_id,
         discord_settings=accounts.settings,

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
+from config.speech import Speech
 from shoal.base.errors import ShoalError
 from shoal.base.logging import get_logger
 from shoal.discord.rest import Rest
@@ -29,6 +31,7 @@ from workers.agent.profile import AgentProfile
 from workers.agent.profiles import profile_of
 from workers.agent.providers.guide import GuideProvider
 from workers.agent.providers.pool import ProviderPool
+from workers.agent.providers.voices import Recorded
 from workers.agent.results import TurnDeps
 from workers.agent.shown import shown_settings, typing_mode
 from workers.agent.threads import DiscordThreads
@@ -37,6 +40,7 @@ from workers.agent.tools.memory import MemoryGet, MemorySearch
 from workers.agent.tools.message import MessageTool
 from workers.agent.tools.registry import ToolRegistry
 from workers.agent.tools.skill import SkillTool
+from workers.agent.tools.speech import TtsTool
 from workers.components.sending import ComponentSettings
 from workers.delivery.deps import DeliveryDeps
 from workers.delivery.persona import PersonaLook
@@ -92,6 +96,12 @@ def make_turn_deps(runtime: Runtime) -> TurnDeps:
             return used.load_voice(source, check=check)
         return used.load(source, filename=filename, check=check)
 
+    def speech(request: TurnRequest) -> Speech:
+        return runtime.loaded.speech_of(request.agent_id)
+
+    def speak(account: str, *args: Any, **more: Any) -> Recorded:
+        return runtime.voices(account)(*args, **more)
+
     acting = discord_actions(runtime, lambda request: profile(request).workspace)
     return TurnDeps(
         store=runtime.store,
@@ -107,6 +117,7 @@ def make_turn_deps(runtime: Runtime) -> TurnDeps:
                 MemorySearch(profile, runtime.loaded.state_dir),
                 MemoryGet(profile, runtime.loaded.state_dir),
                 SkillTool(profile),
+                TtsTool(speech, speak, lambda request, gate: acting.allows(request.account, gate)),
             ]
         ),
         profile=profile,

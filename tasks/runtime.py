@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from tasks.transports import Transports
     from workers.access.names import Names
     from workers.agent.providers.speech import Ears
+    from workers.agent.providers.voices import Voices
     from workers.agent.results import TurnDeps
     from workers.delivery.deps import DeliveryDeps
     from workers.sessions.view import Settings
@@ -77,6 +78,7 @@ class Runtime:
     clock: Clock = field(default_factory=SystemClock)
     _settings: dict[str, tuple[float, Names, Settings]] = field(default_factory=dict)
     _ears: dict[str, Ears] = field(default_factory=dict)
+    _voices: dict[str, Voices] = field(default_factory=dict)
     _told: set[str] = field(default_factory=set)
 
     @property
@@ -125,6 +127,21 @@ class Runtime:
             made = Ears(listeners, proxy=account.proxy, ca_file=account.proxy_ca_file)
             ears = self._ears.setdefault(account_id, made)
         return ears
+
+    def voices(self, account_id: str) -> Voices:
+        """Speaks texts for one account.
+
+        Raises:
+            ConfigError: there is no such account that can run.
+        """
+        voices = self._voices.get(account_id)
+        if voices is None:
+            from workers.agent.providers.voices import Voices
+
+            account = self.loaded.account(account_id)
+            made = Voices(proxy=account.proxy, ca_file=account.proxy_ca_file)
+            voices = self._voices.setdefault(account_id, made)
+        return voices
 
     def admission_settings(self, account_id: str) -> Settings:
         """What admission needs of the config, compiled once per account and whenever its names mean

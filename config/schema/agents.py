@@ -257,8 +257,6 @@ class AgentDefaults(AgentCommon):
 class AgentEntry(AgentCommon):
     """One agent."""
 
-    LATER: ClassVar[frozenset[str]] = AgentCommon.LATER | names("tts")
-
     id: Text
     default: bool = False
     name: str | None = None

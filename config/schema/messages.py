@@ -77,7 +77,7 @@ class StatusReactions(Section):
 class MessagesConfig(Section):
     """``messages``. ``language`` is for our own texts where Discord tells no locale."""
 
-    LATER: ClassVar[frozenset[str]] = names("tts learnedMentions")
+    LATER: ClassVar[frozenset[str]] = names("learnedMentions")
 
     KEPT: ClassVar[frozenset[str]] = frozenset({"messagePrefix", "usageTemplate"})
 

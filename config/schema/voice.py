@@ -13,7 +13,8 @@ __all__ = ["AutoJoin", "Tts", "TtsProvider", "Voice"]
 
 
 class TtsProvider(Open):
-    """Settings of one speech provider; what is not named here is passed to it as it is."""
+    """Settings of one speech provider. What is not named here goes to it in its own spelling
+    (``responseFormat`` as ``response_format``). ``voice_id`` and ``model_id`` are ElevenLabs' names."""
 
     api_key: SecretInput | None = None
     base_url: str | None = None
@@ -28,6 +29,10 @@ class TtsProvider(Open):
 
 class TtsOverrides(Section):
     """What a model may change about its own speech."""
+
+    LATER: ClassVar[frozenset[str]] = names(
+        "allowText allowProvider allowModelId allowVoiceSettings allowNormalization allowSeed"
+    )
 
     enabled: bool | None = None
     allow_text: bool | None = None
@@ -46,6 +51,7 @@ class Tts(Section):
     """
 
     KEPT: ClassVar[frozenset[str]] = frozenset({"persona", "personas"})
+    LATER: ClassVar[frozenset[str]] = names("auto mode summaryModel prefsPath")
 
     auto: Literal["off", "always", "inbound", "tagged"] | None = None
     enabled: bool | None = None

@@ -22,6 +22,8 @@ A script is a list of rules, tried in order; the first that fits and is not used
 ``usage``        ``[prompt tokens, completion tokens]``
 ``transcript``   what is heard in a recording: such a rule answers ``/v1/audio/transcriptions`` and nothing
                  else; ``match`` is then searched in the file's name
+``speech``       true: the rule answers texts that are to be spoken (``/v1/audio/speech`` and the like) and
+                 nothing else; ``match`` is searched in the text, ``error``, ``hang`` and ``delay`` count
 
 A rule with neither ``match`` nor ``after_tool`` is a step: steps are used up one after the other. When
 nothing fits, the model answers ``You said: {last}``, and hears ``Words of <file name>.``
@@ -57,6 +59,7 @@ KEYS = frozenset(
         "finish",
         "usage",
         "transcript",
+        "speech",
     ]
 )
 
@@ -159,6 +162,18 @@ class Script:
             return self._reply({**spec, "text": [str(spec["transcript"])]}, Asked(model, name, ()))
         return self._reply({"text": [f"Words of {name}."]}, Asked(model, name, ()))
 
+    def speak(self, model: str, text: str) -> Reply:
+        """What goes wrong with a text that is to be spoken; uses its rule up. Nothing, without a rule."""
+        for rule in self.rules:
+            spec = rule.spec
+            fits = "speech" in spec and spec.get("model", model) == model
+            if rule.left == 0 or not fits or not re.search(str(spec.get("match", "")), text):
+                continue
+            if rule.left is not None:
+                rule.left -= 1
+            return self._reply(spec, Asked(model, text, ()))
+        return self._reply({}, Asked(model, text, ()))
+
     def _reply(self, spec: Mapping[str, Any], asked: Asked) -> Reply:
         text = spec.get("text", ())
         chunks = _pieces(text) if isinstance(text, str) else [str(part) for part in text]
@@ -210,7 +225,7 @@ def _tool_group(spec: Mapping[str, Any], asked: Asked) -> str:
 
 
 def _fits(spec: Mapping[str, Any], asked: Asked) -> bool:
-    if "transcript" in spec or ("model" in spec and spec["model"] != asked.model):
+    if "transcript" in spec or "speech" in spec or ("model" in spec and spec["model"] != asked.model):
         return False
     if "match" in spec and not re.search(str(spec["match"]), asked.last_user, re.DOTALL):
         return False

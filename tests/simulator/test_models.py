@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import threading
 import time
+import wave
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import pytest
 import requests
 
 from shoal.simulator.errors import SimulatorError
+from shoal.simulator.model_speech import recorded, spoken
 from shoal.simulator.models import ModelServer
 
 TOOLS: list[Any] = [
@@ -264,3 +267,42 @@ def test_keys_scripts_and_their_mistakes(tmp_path: Path) -> None:
     for bad in ([{"colour": 1}], [{"match": "("}]):
         with pytest.raises(SimulatorError):
             ModelServer(script=bad)
+
+
+def test_a_text_is_spoken_in_real_recordings() -> None:
+    """What is heard follows from the text; formats are those of OpenAI."""
+    with ModelServer(
+        script=[{"speech": True, "match": "bad", "error": {"status": 503}}], api_key="k"
+    ) as models:
+        url, headers = f"{models.base_url}/audio/speech", {"Authorization": "Bearer k"}
+
+        def ask(text: str, form: str) -> requests.Response:
+            body = {"model": "tts", "voice": "v", "input": text, "response_format": form}
+            return requests.post(url, json=body, headers=headers, timeout=10)
+
+        made = ask("good morning", "wav")
+        assert (made.status_code, made.headers["Content-Type"]) == (200, "audio/wav")
+        with wave.open(io.BytesIO(made.content)) as sound:
+            assert sound.readframes(sound.getnframes()) == spoken("good morning").tobytes()
+        assert ask("good morning", "pcm").content == spoken("good morning").tobytes()
+        assert ask("good morning", "wma").status_code == 400
+        assert ask("", "wav").status_code == 400
+        assert ask("bad", "wav").status_code == 503
+        assert requests.post(url, json={}, timeout=10).status_code == 401
+        eleven = f"{models.base_url}/text-to-speech/anna?output_format=wav_24000"
+        assert requests.post(eleven, json={"text": "hi"}, headers={"xi-api-key": "k"}, timeout=10).ok
+        deepgram = f"{models.base_url}/speak?model=aura&encoding=wav"
+        assert requests.post(
+            deepgram, json={"text": "hi"}, headers={"Authorization": "Token k"}, timeout=10
+        ).ok
+
+
+@pytest.mark.parametrize(
+    ("form", "head"), [("opus", b"OggS"), ("mp3", b""), ("flac", b"fLaC"), ("aac", b"\xff")]
+)
+def test_speech_in_packed_formats(form: str, head: bytes) -> None:
+    pytest.importorskip("av", reason="the extra audio is not installed")
+    kind, data = recorded("good morning", form)
+    assert kind.startswith("audio/")
+    assert data.startswith(head)
+    assert len(data) > 500

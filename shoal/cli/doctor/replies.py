@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from config.schema.voice import Tts
 from shoal.base.findings import Finding
 from shoal.cli.doctor.check import Check, Patient
 
@@ -174,6 +175,37 @@ def _voice(patient: Patient) -> Iterator[Finding]:
             )
 
 
+def _speech(patient: Patient) -> Iterator[Finding]:
+    """Who speaks for agents, and whether recordings can become voice messages here."""
+    from workers.media.recoding import has_extra
+
+    loaded = patient.loaded
+    if loaded is None:
+        return
+    wanted = [
+        agent for agent in loaded.agents.values() if agent.tts != Tts() and agent.tts.enabled is not False
+    ]
+    mute = [agent.id for agent in wanted if not loaded.speech_of(agent.id).speakers]
+    if mute:
+        yield Finding(
+            "speech-nobody",
+            "warn",
+            f"messages.tts is written, but nobody can speak for {', '.join(mute)}: no provider is usable, so "
+            "these agents have no tts tool.",
+            "See the warnings of `shoal config validate`: mostly the key is missing (OPENAI_API_KEY, "
+            "ELEVENLABS_API_KEY, DEEPGRAM_API_KEY, or apiKey of the provider).",
+            "messages.tts",
+        )
+    if not has_extra():
+        yield Finding(
+            "audio-extra",
+            "warn" if wanted else "info",
+            "The extra `audio` (PyAV) is not installed: no recording can become a voice message; they are "
+            "sent as files.",
+            "Install it where workers run: pip install 'shoal[audio]'. No ffmpeg is needed.",
+        )
+
+
 CHECKS = (
     Check(
         "replies",
@@ -206,5 +238,6 @@ CHECKS = (
         ("Gateway metadata lookup timeout warnings", "Gateway READY timeout restarts"),
         _gateway,
     ),
+    Check("speech", "who speaks for agents, and voice messages", (), _speech),
     Check("voice", "voice settings", ("Voice STT drops with DecryptionFailed",), _voice),
 )

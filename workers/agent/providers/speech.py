@@ -7,7 +7,6 @@ provider's proxy, else the account's.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from shoal.base.logging import get_logger
 from shoal.base.proxy import Proxy
 from shoal.base.stamp import stamp_headers
 from shoal.state.media import Heard
-from workers.agent.providers.pool import goes_direct
+from workers.agent.providers.services import RETRY_STATUS, ServiceClients
 
 if TYPE_CHECKING:
     import httpx2
@@ -30,7 +29,6 @@ MIN_BYTES = 200
 """Less is no speech."""
 MAX_ANSWER = 1_000_000
 TRIES = 2
-_RETRY_STATUS = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
 
 log = get_logger(__name__)
 
@@ -57,10 +55,7 @@ class Ears:
 
     def __init__(self, listeners: Sequence[Listener], *, proxy: Proxy | None, ca_file: str | None) -> None:
         self._listeners = tuple(listeners)
-        self._proxy = proxy
-        self._ca_file = ca_file
-        self._lock = threading.Lock()
-        self._clients: dict[int, httpx2.Client] = {}
+        self._clients = ServiceClients(proxy=proxy, ca_file=ca_file)
 
     def __call__(self, path: Path, mime: str, *, check: Callable[[], None]) -> Heard:
         """The words in a file, or why there are none.
@@ -72,11 +67,11 @@ class Ears:
         if size < MIN_BYTES:
             return Heard(error="too-short")
         word = "too-large"
-        for number, listener in enumerate(self._listeners):
+        for listener in self._listeners:
             if size > listener.max_bytes:
                 continue
             try:
-                text = self._ask(number, listener, path, mime, check)
+                text = self._ask(listener, path, mime, check)
             except _NoWords as failure:
                 word = failure.word
                 log.warning("a recording was not understood", model=listener.name, reason=failure.message)
@@ -87,21 +82,18 @@ class Ears:
 
     def close(self) -> None:
         """Give up pooled connections."""
-        with self._lock:
-            clients, self._clients = list(self._clients.values()), {}
-        for client in clients:
-            client.close()
+        self._clients.close()
 
-    def _ask(self, number: int, listener: Listener, path: Path, mime: str, check: Callable[[], None]) -> str:
+    def _ask(self, listener: Listener, path: Path, mime: str, check: Callable[[], None]) -> str:
         for attempt in range(1, TRIES + 1):
             try:
-                return self._once(number, listener, path, mime, check)
+                return self._once(listener, path, mime, check)
             except _NoWords as failure:
                 if not failure.again or attempt == TRIES:
                     raise
         raise AssertionError("the last try raises")
 
-    def _once(self, number: int, listener: Listener, path: Path, mime: str, check: Callable[[], None]) -> str:
+    def _once(self, listener: Listener, path: Path, mime: str, check: Callable[[], None]) -> str:
         import httpx2
 
         from workers.agent.providers.http import watching
@@ -121,7 +113,8 @@ class Ears:
 
         try:
             with watching(watch), path.open("rb") as file:
-                answer = self._client(number, listener).post(
+                client = self._clients.get(listener.base_url, listener.proxy, idle_s=listener.timeout_s)
+                answer = client.post(
                     f"{listener.base_url}/audio/transcriptions",
                     data=fields,
                     files={"file": (f"audio{path.suffix}", file, mime)},
@@ -135,21 +128,8 @@ class Ears:
             raise _NoWords("unreachable", str(error.__cause__ or error)[:200], again=True) from None
         if answer.status_code != 200:
             word = "refused" if answer.status_code in (401, 403) else "failed"
-            raise _NoWords(word, str(answer.status_code), again=answer.status_code in _RETRY_STATUS)
+            raise _NoWords(word, str(answer.status_code), again=answer.status_code in RETRY_STATUS)
         return _text(answer)
-
-    def _client(self, number: int, listener: Listener) -> httpx2.Client:
-        from workers.agent.providers.http import model_http_client
-
-        with self._lock:
-            client = self._clients.get(number)
-            if client is None:
-                proxy = listener.proxy or self._proxy
-                if listener.proxy is None and proxy is not None and goes_direct(listener.base_url, proxy):
-                    proxy = None
-                client = model_http_client(proxy, idle_s=listener.timeout_s, ca_file=self._ca_file)
-                self._clients[number] = client
-            return client
 
 
 def _text(answer: httpx2.Response) -> str:

@@ -1,0 +1,192 @@
+"""``messages.tts`` and an agent's ``tts``: who speaks what agents say (decision 23).
+
+Off unless something is written there: what is spoken goes to a service, and that is the operator's choice.
+The named provider is asked first, then the others of ``providers``, until one answers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import SecretStr
+
+from config.agents import AgentSettings, ProviderConfig
+from config.places import KeyPath, show_path
+from config.schema.voice import Tts, TtsProvider
+from config.secrets import Secrets, SecretUnavailable
+from shoal.base.errors import ConfigIssue
+from shoal.base.proxy import Proxy
+
+__all__ = ["Speaker", "Speech", "SpeechApi", "resolve_speech"]
+
+SpeechApi = Literal["openai", "elevenlabs", "deepgram"]
+
+MAX_CHARS = 4_096
+"""What OpenAI takes at once; others take less or more and say so."""
+TIMEOUT_S = 30.0
+_ADDRESSES = {
+    "openai": "https://api.openai.com/v1",
+    "elevenlabs": "https://api.elevenlabs.io/v1",
+    "deepgram": "https://api.deepgram.com/v1",
+}
+_MODELS = {
+    "openai": "gpt-4o-mini-tts",
+    "elevenlabs": "eleven_multilingual_v2",
+    "deepgram": "aura-2-thalia-en",
+}
+_VOICES = {"openai": "alloy", "elevenlabs": "21m00Tcm4TlvDq8ikWAM"}
+_KEYS = {"elevenlabs": ("ELEVENLABS_API_KEY", "XI_API_KEY")}
+_OPENAI_APIS = frozenset({"openai-completions", "openai-responses", "openai"})
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """One service that speaks.
+
+    Attributes:
+        api: how it is asked.
+        base_url: its API, without ``/audio/speech`` and the like.
+        voice: name or id of a voice; empty where the model is the voice.
+        proxy: the provider's own; none takes the account's.
+        more: further fields of the request, in the service's own words.
+    """
+
+    provider: str
+    api: SpeechApi
+    base_url: str
+    model: str
+    voice: str
+    api_key: SecretStr | None = None
+    headers: Mapping[str, SecretStr] = field(default_factory=dict)
+    proxy: Proxy | None = None
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """``provider/model``."""
+        return f"{self.provider}/{self.model}"
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """What is in force for one agent.
+
+    Attributes:
+        speakers: in the order in which they are asked; none: it cannot speak.
+        max_chars: of one text. timeout_s: of one text, all tries together.
+        choose_voice: the model may name another voice.
+    """
+
+    speakers: tuple[Speaker, ...] = ()
+    max_chars: int = MAX_CHARS
+    timeout_s: float = TIMEOUT_S
+    choose_voice: bool = True
+
+
+def resolve_speech(
+    agents: Mapping[str, AgentSettings],
+    providers: Mapping[str, ProviderConfig],
+    env: Mapping[str, str],
+    secrets: Secrets,
+) -> tuple[dict[str, Speech], list[ConfigIssue]]:
+    """The speech of each agent, and why a speaker that is named cannot speak (each reason once)."""
+    found: dict[str, Speech] = {}
+    warnings: dict[str, ConfigIssue] = {}
+    for agent_id, agent in agents.items():
+        speech, issues = _speech(agent.tts, providers, env, secrets)
+        found[agent_id] = speech
+        warnings |= {str(issue): issue for issue in issues}
+    return found, list(warnings.values())
+
+
+def _speech(
+    tts: Tts, providers: Mapping[str, ProviderConfig], env: Mapping[str, str], secrets: Secrets
+) -> tuple[Speech, list[ConfigIssue]]:
+    if tts == Tts() or tts.enabled is False:
+        return Speech(), []
+    named = (tts.provider or "").strip().lower()
+    names = dict.fromkeys([*([named] if named else []), *tts.providers])
+    if not names:
+        names = dict.fromkeys(name for name in _ADDRESSES if _env_key(name, env, secrets) is not None)
+        names = names or {"openai": None}
+    speakers, issues = [], []
+    for name in names:
+        written = tts.providers.get(name) or TtsProvider()
+        if written.enabled is False:
+            continue
+        outcome = _speaker(name, written, providers.get(name), env, secrets)
+        if isinstance(outcome, Speaker):
+            speakers.append(outcome)
+        else:
+            issues.append(outcome)
+    overrides = tts.model_overrides
+    free = overrides is None or (overrides.enabled is not False and overrides.allow_voice is not False)
+    speech = Speech(
+        speakers=tuple(speakers),
+        max_chars=tts.max_text_length or MAX_CHARS,
+        timeout_s=tts.timeout_ms / 1000 if tts.timeout_ms else TIMEOUT_S,
+        choose_voice=free,
+    )
+    return speech, issues
+
+
+def _speaker(
+    name: str,
+    written: TtsProvider,
+    known: ProviderConfig | None,
+    env: Mapping[str, str],
+    secrets: Secrets,
+) -> Speaker | ConfigIssue:
+    path: KeyPath = ("messages", "tts", "providers", name)
+    where = show_path(path)
+    api: SpeechApi = "elevenlabs" if name == "elevenlabs" else "deepgram" if name == "deepgram" else "openai"
+    if known is not None and written.base_url is None and known.api not in _OPENAI_APIS:
+        return ConfigIssue(where, f"{name} speaks {known.api}, which has no speech here", hint=_SERVED)
+    base_url = written.base_url or (known.base_url if known else None) or _ADDRESSES.get(name)
+    if base_url is None or not base_url.startswith(("http://", "https://")):
+        return ConfigIssue(
+            where, f"the speech provider {name!r} is not served and has no baseUrl", hint=_SERVED
+        )
+    try:
+        key = secrets.plain(written.api_key)
+    except SecretUnavailable as error:
+        return ConfigIssue(where, error.message, hint=error.fix)
+    key = key or (known.api_key if known else None) or _env_key(name, env, secrets)
+    if key is None and base_url == _ADDRESSES.get(name):
+        variable = _variables(name)[0]
+        return ConfigIssue(where, f"the speech provider {name} has no key", hint=f"set {variable} or apiKey")
+    model = written.model or written.model_id or _MODELS[api]
+    voice = written.voice or written.voice_id or _VOICES.get(api, "")
+    fields = {"speed": written.speed, "instructions": written.instructions, **(written.model_extra or {})}
+    return Speaker(
+        provider=name,
+        api=api,
+        base_url=base_url.rstrip("/"),
+        model=model,
+        voice=voice,
+        api_key=key,
+        headers=dict(known.headers) if known else {},
+        proxy=known.proxy if known else None,
+        more={_snake(key): value for key, value in fields.items() if value is not None},
+    )
+
+
+_SERVED = "name openai, elevenlabs, deepgram, or a provider with the baseUrl of an OpenAI-compatible server"
+
+
+def _variables(name: str) -> tuple[str, ...]:
+    stem = name.upper().replace("-", "_").replace(".", "_")
+    return _KEYS.get(name, (f"{stem}_API_KEY",))
+
+
+def _env_key(name: str, env: Mapping[str, str], secrets: Secrets) -> SecretStr | None:
+    keys = (secrets.plain(SecretStr(env.get(variable, ""))) for variable in _variables(name))
+    return next((key for key in keys if key is not None), None)
+
+
+def _snake(key: str) -> str:
+    """The service's spelling of a key: ``voiceSettings`` is ``voice_settings``."""
+    return re.sub(r"(?<=[a-z0-9])([A-Z])", lambda hit: "_" + hit.group(1).lower(), key)

@@ -1,0 +1,111 @@
+"""``messages.tts``: both shapes, keys, who is asked in which order (decision 23)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from config.loaded import Loaded
+from config.speech import Speech
+from tests.config.conftest import LoadText
+
+KEYS = {
+    "OPENAI_API_KEY": "test-key-one",
+    "ELEVENLABS_API_KEY": "test-key-two",
+    "DEEPGRAM_API_KEY": "test-key-3",
+}
+
+
+def speech(loaded: Loaded, agent: str = "main") -> Speech:
+    return loaded.speech_of(agent)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{ messages: { tts: { provider: "openai", openai: { voice: "onyx" } } } }',
+        '{ messages: { tts: { provider: "openai", providers: { openai: { voice: "onyx" } } } } }',
+    ],
+)
+def test_both_shapes_are_one(load_text: LoadText, text: str) -> None:
+    [speaker] = speech(load_text(text, KEYS)).speakers
+    assert (speaker.provider, speaker.api, speaker.voice, speaker.model) == (
+        "openai", "openai", "onyx", "gpt-4o-mini-tts",
+    )  # fmt: skip
+    assert speaker.base_url == "https://api.openai.com/v1"
+    assert speaker.api_key is not None
+    assert speaker.api_key.get_secret_value() == "test-key-one"
+
+
+def test_nothing_written_sends_no_word_to_anybody(load_text: LoadText) -> None:
+    assert speech(load_text("{}", KEYS)) == Speech()
+    assert (
+        speech(load_text("{ messages: { tts: { enabled: false, provider: 'openai' } } }", KEYS)) == Speech()
+    )
+
+
+def test_the_named_provider_is_asked_first_then_the_others(load_text: LoadText) -> None:
+    loaded = load_text(
+        """{ messages: { tts: {
+          provider: "elevenlabs", maxTextLength: 900, timeoutMs: 9000, modelOverrides: { allowVoice: false },
+          providers: {
+            openai: { enabled: false },
+            deepgram: {},
+            local: { baseUrl: "http://127.0.0.1:9/v1/", model: "kokoro", voice: "af", responseFormat: "wav" },
+            elevenlabs: { voiceId: "v1", modelId: "m1", voiceSettings: { stability: 0.4 }, seed: 7 },
+          } } } }""",
+        KEYS,
+    )
+    found = speech(loaded)
+    assert [(one.provider, one.api, one.model, one.voice) for one in found.speakers] == [
+        ("elevenlabs", "elevenlabs", "m1", "v1"),
+        ("deepgram", "deepgram", "aura-2-thalia-en", ""),
+        ("local", "openai", "kokoro", "af"),
+    ]
+    assert found.speakers[0].more == {"voice_settings": {"stability": 0.4}, "seed": 7}
+    assert (found.speakers[2].more, found.speakers[2].base_url) == (
+        {"response_format": "wav"}, "http://127.0.0.1:9/v1",
+    )  # fmt: skip
+    assert (found.max_chars, found.timeout_s, found.choose_voice) == (900, 9.0, False)
+
+
+def test_a_model_provider_lends_its_address_and_key(load_text: LoadText) -> None:
+    loaded = load_text(
+        """{ models: { providers: { local: { baseUrl: "http://127.0.0.1:9/v1", apiKey: "test-key-4",
+             models: [{ id: "m" }] } } },
+             messages: { tts: { provider: "local", providers: { local: { model: "x" } } } } }"""
+    )
+    [speaker] = speech(loaded).speakers
+    assert (speaker.base_url, speaker.model) == ("http://127.0.0.1:9/v1", "x")
+    assert speaker.api_key is not None
+
+
+def test_an_agent_has_a_voice_of_its_own(load_text: LoadText) -> None:
+    loaded = load_text(
+        """{ messages: { tts: { provider: "openai", openai: { voice: "onyx", speed: 1.1 } } },
+             agents: { list: [ { id: "main" },
+               { id: "ops", tts: { providers: { openai: { voice: "ash" } } } } ] } }""",
+        KEYS,
+    )
+    assert [speech(loaded, each).speakers[0].voice for each in ("main", "ops")] == ["onyx", "ash"]
+    assert speech(loaded, "ops").speakers[0].more == {"speed": 1.1}
+
+
+@pytest.mark.parametrize(
+    ("tts", "env", "said"),
+    [
+        ({"provider": "openai"}, {}, "the speech provider openai has no key"),
+        ({"provider": "elevenlabs"}, {}, "set ELEVENLABS_API_KEY"),
+        ({"provider": "microsoft"}, KEYS, "'microsoft' is not served"),
+        ({"provider": "anthropic"}, {**KEYS, "ANTHROPIC_API_KEY": "test-key-5"}, "has no speech here"),
+    ],
+)
+def test_who_cannot_speak_is_named_once(
+    load_text: LoadText, tts: dict[str, Any], env: dict[str, str], said: str
+) -> None:
+    agents = {"list": [{"id": "main"}, {"id": "ops"}]}
+    loaded = load_text(json.dumps({"messages": {"tts": tts}, "agents": agents}), env)
+    assert speech(loaded).speakers == ()
+    assert len([str(issue) for issue in loaded.warnings if said in str(issue)]) == 1

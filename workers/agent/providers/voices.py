@@ -1,0 +1,219 @@
+"""Text to speech: OpenAI-compatible ``/audio/speech``, ElevenLabs, Deepgram (``spec/voice.md`` 6).
+
+One text, one recording: the configured speakers are asked in order until one answers (decision 23), each
+again after 429 and 5xx as long as the deadline of the text allows.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from config.speech import Speaker
+from shoal.base.errors import ShoalError
+from shoal.base.logging import get_logger
+from shoal.base.proxy import Proxy
+from shoal.base.stamp import stamp_headers
+from workers.agent.providers.services import RETRY_STATUS, ServiceClients
+
+if TYPE_CHECKING:
+    import httpx2
+
+__all__ = ["NoSpeech", "Recorded", "Voices"]
+
+MAX_BYTES = 24 * 1024 * 1024
+MIN_BYTES = 64
+"""Less is no recording."""
+IDLE_S = 60.0
+FIRST_PAUSE_S = 0.5
+MOST_PAUSE_S = 8.0
+SLICE_S = 0.25
+MAX_TOLD = 300
+
+Check = Callable[[], None]
+log = get_logger(__name__)
+
+
+class NoSpeech(ShoalError):
+    """No speaker gave a recording; the message says why and holds no secret."""
+
+    code = "no-speech"
+
+    def __init__(self, message: str, *, again: bool = False, wait_s: float | None = None) -> None:
+        self.again = again
+        self.wait_s = wait_s
+        super().__init__(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What was spoken. ``speaker`` is ``provider/model``; ``mime`` is what the service calls it."""
+
+    data: bytes
+    mime: str
+    speaker: str
+
+
+class Voices:
+    """Speaks for one account. Thread-safe.
+
+    Args:
+        proxy: the account's; a speaker's own wins.
+        ca_file: PEM bundle trusted besides the usual authorities.
+    """
+
+    def __init__(self, *, proxy: Proxy | None, ca_file: str | None) -> None:
+        self._clients = ServiceClients(proxy=proxy, ca_file=ca_file)
+
+    def __call__(
+        self,
+        speakers: Sequence[Speaker],
+        text: str,
+        *,
+        timeout_s: float,
+        voice: str = "",
+        check: Check = lambda: None,
+    ) -> Recorded:
+        """The text, spoken.
+
+        Args:
+            timeout_s: all tries together.
+            voice: instead of the first speaker's own.
+            check: called while a service is silent; what it raises ends the call.
+
+        Raises:
+            NoSpeech: nobody spoke it.
+        """
+        ends, why = time.monotonic() + timeout_s, NoSpeech("No speech provider is configured.")
+        for number, speaker in enumerate(speakers):
+            try:
+                return self._ask(speaker, text, voice if number == 0 else "", ends, check)
+            except NoSpeech as failure:
+                why = failure
+                log.warning("a text was not spoken", speaker=speaker.name, reason=failure.message)
+        raise why
+
+    def close(self) -> None:
+        """Give up pooled connections."""
+        self._clients.close()
+
+    def _ask(self, speaker: Speaker, text: str, voice: str, ends: float, check: Check) -> Recorded:
+        pause = FIRST_PAUSE_S
+        while True:
+            try:
+                return self._once(speaker, text, voice, ends, check)
+            except NoSpeech as failure:
+                wait = pause * random.uniform(0.8, 1.2) if failure.wait_s is None else failure.wait_s
+                if not failure.again or time.monotonic() + wait >= ends:
+                    raise
+            pause = min(2 * pause, MOST_PAUSE_S)
+            _sleep(wait, check)
+
+    def _once(self, speaker: Speaker, text: str, voice: str, ends: float, check: Check) -> Recorded:
+        import httpx2
+
+        from workers.agent.providers.http import watching
+
+        def watch() -> None:
+            check()
+            if time.monotonic() > ends:
+                raise NoSpeech(f"{speaker.name} took too long.")
+
+        url, headers, params, body = _request(speaker, text, voice)
+        client = self._clients.get(speaker.base_url, speaker.proxy, idle_s=IDLE_S)
+        headers |= stamp_headers()
+        try:
+            with (
+                watching(watch),
+                client.stream("POST", url, params=params, json=body, headers=headers) as answer,
+            ):
+                return _recorded(answer, speaker, watch)
+        except (httpx2.TimeoutException, httpx2.StreamError) as error:
+            watch()
+            raise NoSpeech(f"{speaker.name} did not answer ({type(error).__name__}).", again=True) from None
+        except httpx2.HTTPError as error:
+            watch()  # the client wraps what it raised: raise it again, bare
+            why = str(error.__cause__ or error)[:MAX_TOLD]
+            raise NoSpeech(f"{speaker.name} cannot be reached: {why}", again=True) from None
+
+
+def _request(
+    speaker: Speaker, text: str, voice: str
+) -> tuple[str, dict[str, str], dict[str, str], dict[str, Any]]:
+    """Address, headers, query and body."""
+    key = speaker.api_key.get_secret_value() if speaker.api_key is not None else ""
+    headers = {name: value.get_secret_value() for name, value in speaker.headers.items()}
+    voice, more = voice or speaker.voice, dict(speaker.more)
+    if speaker.api == "elevenlabs":
+        headers |= {"xi-api-key": key} if key else {}
+        params = {"output_format": str(more.pop("output_format", "mp3_44100_128"))}
+        speed = more.pop("speed", None)
+        if speed is not None:
+            more["voice_settings"] = {**(more.get("voice_settings") or {}), "speed": speed}
+        url = f"{speaker.base_url}/text-to-speech/{quote(voice, safe='')}"
+        return url, headers, params, {"text": text, "model_id": speaker.model, **more}
+    if speaker.api == "deepgram":
+        headers |= {"Authorization": f"Token {key}"} if key else {}
+        form = {} if "encoding" in more else {"encoding": "opus", "container": "ogg"}
+        more = {name: str(value) for name, value in more.items()}
+        return (
+            f"{speaker.base_url}/speak",
+            headers,
+            {"model": voice or speaker.model, **form, **more},
+            {"text": text},
+        )
+    headers |= {"Authorization": f"Bearer {key}"} if key else {}
+    body = {"model": speaker.model, "input": text, "voice": voice, "response_format": "opus", **more}
+    return f"{speaker.base_url}/audio/speech", headers, {}, body
+
+
+def _recorded(answer: httpx2.Response, speaker: Speaker, watch: Check) -> Recorded:
+    """The recording in an answer.
+
+    Raises:
+        NoSpeech: it is an error, too large, or no recording.
+    """
+    data = bytearray()
+    for piece in answer.iter_bytes():
+        watch()
+        data += piece
+        if len(data) > MAX_BYTES:
+            raise NoSpeech(f"{speaker.name}: the recording is larger than {MAX_BYTES} bytes.")
+    if answer.status_code != 200:
+        again = answer.status_code in RETRY_STATUS
+        message = f"{speaker.name} answered {answer.status_code}: {_told(bytes(data))}".rstrip(": ")
+        raise NoSpeech(message, again=again, wait_s=_retry_after(answer) if again else None)
+    mime = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if len(data) < MIN_BYTES or mime in ("application/json", "text/html"):
+        raise NoSpeech(f"{speaker.name} answered with something that is no recording.")
+    return Recorded(bytes(data), mime, speaker.name)
+
+
+def _told(body: bytes) -> str:
+    """What a service says of its error, in one line."""
+    try:
+        data: Any = json.loads(body)
+    except ValueError:
+        return ""
+    while isinstance(data, dict):
+        data = data.get("error") or data.get("detail") or data.get("message") or data.get("err_msg")
+    return " ".join(data.split())[:MAX_TOLD] if isinstance(data, str) else ""
+
+
+def _retry_after(answer: httpx2.Response) -> float | None:
+    try:
+        return max(0.0, float(answer.headers.get("retry-after", "")))
+    except ValueError:
+        return None
+
+
+def _sleep(seconds: float, check: Check) -> None:
+    ends = time.monotonic() + seconds
+    while (left := ends - time.monotonic()) > 0:
+        check()
+        time.sleep(min(left, SLICE_S))

@@ -1,0 +1,165 @@
+"""The ``tts`` tool: an agent says something aloud, as a voice message or as a file (decision 23).
+
+The text goes to the speakers of ``messages.tts``; the recording is sent like every other file, through the
+delivery lane of the conversation. Interrupted before that, the text is spoken again; Discord sees one
+message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from config.speech import Speaker, Speech
+from shoal.state.effects import Push
+from shoal.state.records import Record
+from workers.agent.providers.base import ToolSpec
+from workers.agent.providers.voices import NoSpeech, Recorded
+from workers.agent.speakable import speakable
+from workers.agent.tools.outgoing import check_gate
+from workers.agent.tools.registry import ToolContext, ToolError, ToolResult, Wait
+from workers.agent.tools.underway import Underway, arrived, wait_for, wake_key
+from workers.delivery.outgoing import BLOB_TTL_S, file_name, keep_voice
+from workers.delivery.records import KIND, SendFile, SendRequest, encode, send_identity
+from workers.media.kinds import HEAD_BYTES, kind_of
+from workers.media.recoding import recode_bytes
+from workers.media.voice import VoiceError
+from workers.sessions.records import TurnRequest
+
+__all__ = ["Speak", "TtsTool"]
+
+
+class Speak(Protocol):
+    """Speaks a text for an account; raises :class:`NoSpeech`."""
+
+    def __call__(
+        self,
+        account: str,
+        speakers: Sequence[Speaker],
+        text: str,
+        *,
+        timeout_s: float,
+        voice: str,
+        check: Callable[[], None],
+    ) -> Recorded:
+        """The recording."""
+        ...
+
+
+class TtsTool:
+    """See the module.
+
+    Args:
+        speech: how the agent of a turn speaks.
+        speak: asks the services.
+        allows: whether a gate of ``channels.discord.actions`` is open for a turn.
+    """
+
+    name = "tts"
+    aliases: tuple[str, ...] = ()
+    idempotent = True
+    limit_s = 30.0
+
+    def __init__(
+        self,
+        speech: Callable[[TurnRequest], Speech],
+        speak: Speak,
+        allows: Callable[[TurnRequest, str], bool] = lambda _request, _gate: True,
+    ) -> None:
+        self._speech = speech
+        self._speak = speak
+        self._allows = allows
+
+    def available(self, request: TurnRequest) -> bool:
+        """Where the agent has somebody to speak for it."""
+        return bool(self._speech(request).speakers)
+
+    def spec(self, request: TurnRequest) -> ToolSpec:
+        """Schema."""
+        properties: dict[str, object] = {
+            "text": {"type": "string", "description": "What to say: plain words, no Markdown, no addresses."},
+            "asVoice": {
+                "type": "boolean",
+                "description": "false sends an ordinary sound file. Default: a voice message.",
+            },
+            "silent": {"type": "boolean", "description": "Notify nobody."},
+        }
+        if self._speech(request).choose_voice:
+            properties["voice"] = {"type": "string", "description": "Another voice of the provider."}
+        return ToolSpec(
+            self.name,
+            "Say something aloud in this conversation. People hear it at once: do not write the same words "
+            "again; if there is nothing to add, answer NO_REPLY.",
+            {"type": "object", "properties": properties, "required": ["text"], "additionalProperties": False},
+        )
+
+    def run(self, args: Mapping[str, object], context: ToolContext) -> ToolResult | Wait:
+        """Speak and send.
+
+        Raises:
+            ToolError: nothing to say, too much, nobody speaks, or it may not be sent.
+        """
+        request, speech = context.request, self._speech(context.request)
+        check_gate("messages", lambda gate: self._allows(request, gate))
+        text = speakable(str(args.get("text") or ""))
+        if not text:
+            raise ToolError("The argument text has no words to say.")
+        if len(text) > speech.max_chars:
+            raise ToolError(f"The text has {len(text)} characters; at most {speech.max_chars} can be spoken.")
+
+        def check() -> None:
+            context.turn.progress()
+            context.turn.check()
+
+        voice = str(args.get("voice") or "").strip() if speech.choose_voice else ""
+        try:
+            recorded = self._speak(
+                request.account, speech.speakers, text, timeout_s=speech.timeout_s, voice=voice, check=check
+            )
+        except NoSpeech as error:
+            raise ToolError(f"It could not be spoken: {error.message}") from error
+        as_voice = args.get("asVoice") is not False
+        file, warning = self._file(recorded, as_voice, context, check)
+        send = SendRequest(
+            account=request.account,
+            channel_id=request.channel_id,
+            cause=context.cause,
+            step=context.step,
+            guild_id=request.guild_id,
+            files=(file,),
+            spoken=text,
+            silent=bool(args.get("silent")),
+            wake=(wake_key(send_identity(context.cause, context.step)),),
+        )
+        return _on_its_way(send, text, warning)
+
+    def resume(self, state: bytes, context: ToolContext) -> ToolResult | Wait:
+        """Look whether it is through.
+
+        Raises:
+            ToolError: Discord did not take it.
+        """
+        return arrived(state, context)
+
+    def _file(
+        self, recorded: Recorded, as_voice: bool, context: ToolContext, check: Callable[[], None]
+    ) -> tuple[SendFile, str]:
+        """The recording as it is sent, and what the model is told of that."""
+        blobs, warning = context.store.blobs, ""
+        if as_voice:
+            try:
+                return keep_voice(blobs, recode_bytes(recorded.data, check=check)), ""
+            except VoiceError as error:
+                warning = f"Sent as a file, not as a voice message: {error.message} {error.fix}".strip()
+        mime = kind_of(recorded.data[:HEAD_BYTES], recorded.mime)
+        if not mime.startswith("audio/"):
+            raise ToolError(f"What {recorded.speaker} gave is no recording. {warning}".strip())
+        return SendFile(blobs.put(recorded.data, BLOB_TTL_S), file_name("speech", mime), mime), warning
+
+
+def _on_its_way(send: SendRequest, text: str, warning: str) -> Wait:
+    voice = send.files[0].voice is not None
+    push = Push(send.lane, Record(send.identity, KIND, encode(send)))
+    return wait_for(
+        Underway(send.lane, send.identity, send.channel_id, text, warning=warning, voice=voice), push
+    )
