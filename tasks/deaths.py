@@ -24,6 +24,7 @@ from workers.delivery.records import KIND as SEND
 from workers.delivery.records import NOTICE_MAX_AGE_S, SendRequest, decode_send, encode
 from workers.delivery.settling import Settle, settle_push
 from workers.delivery.texts import Language, language_of, say
+from workers.delivery.verdicts import is_unknown
 from workers.sessions.records import KIND as TURN
 from workers.sessions.records import TurnRequest, decode_turn
 
@@ -115,7 +116,8 @@ def _tell_of_delivery(store: Store, dead: DeadRecord, owner: Owner) -> None:
     if channel is None or channel == lost.channel_id:
         return
     why = dead.reason or dead.code
-    text = say("owner-undelivered", owner.language, place=f"<#{lost.channel_id}>", why=why)
+    name = "owner-unknown" if is_unknown(dead.code) else "owner-undelivered"
+    text = say(name, owner.language, place=f"<#{lost.channel_id}>", why=why)
     cause = f"{TO_OWNER}{lost.account}.{lost.channel_id}"
     _push(store, _notice(lost.account, channel, cause, f"notice-{dead.code}", text))
 

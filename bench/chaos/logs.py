@@ -284,7 +284,8 @@ def _sent(line: dict[str, Any]) -> Sent:
     answer = line.get("answer") if isinstance(line.get("answer"), dict) else {}
     assert isinstance(answer, dict)
     words = line["path"].split("/")
-    place = words[words.index("channels") + 1] if "channels" in words else ""
+    # opening a direct message ends in "channels"
+    place = words[words.index("channels") + 1] if "channels" in words[:-1] else ""
     if "reactions" in words:
         place = f"reactions of {words[words.index('messages') + 1]}"
     return Sent(

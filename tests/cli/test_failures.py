@@ -29,7 +29,7 @@ from shoal.discord.threads import rename_channel, thread_on_message
 from shoal.discord.transport import Transport
 from shoal.simulator.control import Control
 from shoal.simulator.errors import TEXTS
-from shoal.state.records import Grant
+from shoal.state.records import Failure, Grant
 from shoal.state.steps import Commit, Fail, Yield
 from tasks.deaths import Owner, tell_of_the_dead
 from tests.workers.agent.support.turns import request as turn_request
@@ -430,6 +430,20 @@ def test_a_room_hears_once_that_there_was_an_answer(post: PostOffice) -> None:
     (told,) = notices(post, post.channel)
     assert "Discord did not take it" in told
     assert "AutoMod" not in told
+
+
+def test_what_may_have_arrived_is_not_called_undelivered(post: PostOffice) -> None:
+    """A post whose answer was lost, and which nobody has seen."""
+    send = post.push(post.request("title", post=True, guild_id=post.simulator.guild_id))
+    grant = post.take()
+    post.store.lanes.fail(grant, Failure.HANDLED, code="post-unknown", reason="It may exist.", delay_ms=0)
+    while post.store.lanes.depth(send.lane):
+        post.store.lanes.fail(
+            post.take(), Failure.HANDLED, code="post-unknown", reason="It may exist.", delay_ms=0
+        )
+    tell_of_the_dead(post.store, owner=Owner(lambda _account: OWNER_DM))
+    (told,) = notices(post, OWNER_DM)
+    assert "may have arrived or not. It may exist." in told
 
 
 def test_who_cannot_be_reached_is_not_told_that(post: PostOffice) -> None:

@@ -54,6 +54,12 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "I had an answer, but Discord did not take it. Whoever runs me can see why with `shoal status`.",
         "我已有回答，但 Discord 没有接受。管理员可用 `shoal status` 查看原因。",
     ),
+    "owner-unknown": (
+        "⚙️ Something I had to say in {place} may have arrived or not. {why}\nI say this once a day for each "
+        "channel and reason; `shoal status` shows the rest.",
+        "⚙️ 我在 {place} 的一条消息不确定是否送达。{why}\n每个频道、每种原因每天只提示一次；其余见 "
+        "`shoal status`。",
+    ),
     "owner-undelivered": (
         "⚙️ Something I had to say in {place} was not delivered. {why}\nI say this once a day for each "
         "channel and reason; `shoal status` shows the rest.",
