@@ -19,7 +19,7 @@ def user_id_of(entry: str | int) -> str | None:
     text = str(entry).strip()
     if mention := _MENTION.fullmatch(text):
         return mention.group(1)
-    prefix = next((known for known in _PREFIXES if text.lower().startswith(known)), "")
+    prefix = next((known for known in _PREFIXES if text.startswith(known)), "")
     rest = text[len(prefix) :]
     return rest if rest.isascii() and rest.isdigit() else None
 
