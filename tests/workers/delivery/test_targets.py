@@ -52,7 +52,6 @@ def test_what_is_no_target_says_how_to_write_one(text: str) -> None:
         ("channel", ["5"], "user"),
         ("channel", ["<@5>"], "user"),
         ("channel", ["discord:user:5"], "user"),
-        ("channel", ["Discord:5"], "user"),
         ("channel", ["*", "ann"], "channel"),
     ],
 )
