@@ -76,7 +76,9 @@ def parse_target(
             f"{given} is no user id.", fix="Discord DMs require a user id: use user:<id> or a <@id> mention."
         )
     if given.isascii() and given.isdigit():
-        if given in user_ids(allow_from):
+        if given in user_ids(
+            entry.lower() for entry in allow_from
+        ):  # here a prefix may be written in any case
             return Target("user", given)
         if default is not None:
             return Target(default, given)
