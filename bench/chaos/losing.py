@@ -55,8 +55,11 @@ class Losses:
             self._ask(self._town.blind[number], "alone", self._blind)
             self._ask(self._town.sighted[number], "alone", self._sighted)
             self._ask(self._town.named[number], "alone", self._named)
-            self._ask(plain[number % len(plain)], "post", self._post)
+        # a post nobody has seen yet keeps the forum waiting, so these come first
+        for number in range(count):
             self._ask(plain[-1 - number % len(plain)], "post", self._told)
+        for number in range(count):
+            self._ask(plain[number % len(plain)], "post", self._post)
 
     def wait_struck(self, listen: Callable[[], None]) -> None:
         """Until each has struck, or it is clear that one will not."""

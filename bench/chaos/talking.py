@@ -73,7 +73,8 @@ class Tail:
         """The requests that came since and were done."""
         *lines, self._rest = (self._rest + self._file.read()).split(b"\n")
         for line in lines:
-            if b'"status":200' in line and any(mark in line for mark in self.MARKS):
+            done = b'"status":200' in line or b'"done":true' in line
+            if done and any(mark in line for mark in self.MARKS):
                 yield json.loads(line)
 
 

@@ -14,7 +14,8 @@ __all__ = ["Town", "build", "config"]
 READ_HISTORY = 1 << 16
 MANAGE_WEBHOOKS = 1 << 29
 FORUM = 15
-STREAMING = ("partial", "progress", "block")
+STREAMING = ("partial", "progress", "block", "blocks")
+"""Modes of previews; with ``blocks`` there are none, and answers are sent in finished blocks."""
 THREADED_SHARE, MENTIONED_SHARE = 0.15, 0.1
 
 
@@ -101,7 +102,10 @@ def config(town: Town, mode: str) -> dict[str, Any]:
         special = {channel: {"autoThread": True} for channel in town.threaded}
         special |= {channel: {"requireMention": True} for channel in town.mentioned}
         discord["guilds"][town.guild]["channels"] = {"*": {"enabled": True}, **special}
-        discord["streaming"] = {"mode": town.streaming}
+        if town.streaming == "blocks":
+            discord["streaming"] = {"block": {"enabled": True, "coalesce": {"minChars": 200, "idleMs": 300}}}
+        else:
+            discord["streaming"] = {"mode": town.streaming}
         messages |= {"ackReaction": "👀", "removeAckAfterReply": True}
         made["commands"] = {"ownerAllowFrom": [f"discord:{town.people[0]}"]}
     return made
