@@ -165,8 +165,10 @@ def _grants(view: View, check: Check) -> None:
         # what a turn does with its own hand belongs to its conversation, wherever it is done
         lane = sessions.get(create.stamp, f"delivery {create.channel}")
         lanes[lane].append((create.start, create.stamp, create.reference or f"create {create.n}"))
+    # what answers a press changes its message by the press's own lane; among messages it has no order
+    presses = {sent.stamp for sent in view.facts.sent if sent.route.startswith(("POST /interactions/",))}
     for sent in view.facts.sent:
-        if sent.stamp and sent.place:
+        if sent.stamp and sent.place and sent.stamp not in presses:
             lane = sessions.get(sent.stamp, f"delivery {sent.place}")
             lanes[lane].append((sent.start, sent.stamp, f"{sent.n} {sent.route}"))
     if bare:

@@ -286,6 +286,8 @@ def _sent(line: dict[str, Any]) -> Sent:
     words = line["path"].split("/")
     # opening a direct message ends in "channels"
     place = words[words.index("channels") + 1] if "channels" in words[:-1] else ""
+    if words[-1] == "threads" and "messages" in words:
+        place = f"thread of {words[words.index('messages') + 1]}"
     if "reactions" in words:
         place = f"reactions of {words[words.index('messages') + 1]}"
     return Sent(

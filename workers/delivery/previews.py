@@ -12,7 +12,9 @@ So nothing comes after the end, and nothing stays. Several messages may follow e
 answer never depends on one.
 
 Receipts are kept under ``<cause>.preview``: part *n* is the message of generation *n*, part ``GONE + n``
-says that it was taken away before the end, part ``STOP`` that nothing more is shown.
+says that it was taken away before the end, part ``STOP`` that nothing more is shown, a part from ``BEGUN`` on
+that one was about to be made. One that was begun and has no message may exist all the same: its holder died,
+and the slot was closed before another came. The end looks for it.
 """
 
 from __future__ import annotations
@@ -61,6 +63,9 @@ END = "preview-end"
 """``Record.kind`` of the end of a turn's previews; the body is a :class:`PreviewEnd`."""
 
 GONE = 10_000
+BEGUN, TRY, VOID = 50_000, 1_000, 500
+"""Try *t* of generation *n* is part ``BEGUN + t * TRY + n``; ``VOID`` more: it surely made nothing."""
+MOST_TRIES = 38
 STOP = 90_000
 PATIENCE_MS = 2_000
 """A preview waits so long for a rate limit; an answer may stand behind it."""
@@ -197,6 +202,17 @@ def previews_of(store: Store, cause: str) -> tuple[dict[int, PreviewReceipt], bo
     return made, STOP in stored
 
 
+def _begun_only(store: Store, cause: str) -> list[tuple[int, PreviewReceipt]]:
+    """Previews that were about to be made, and nobody wrote down what became of them; one for each text."""
+    stored = store.receipts.receipt(preview_identity(cause))
+    return [
+        (generation, msgspec.json.decode(value, type=PreviewReceipt))
+        for part, value in sorted(stored.items())
+        if BEGUN <= part < STOP and (generation := (part - BEGUN) % TRY) < VOID
+        if generation not in stored and part + VOID not in stored
+    ]
+
+
 def show_preview(grant: Grant, deps: PreviewDeps, alive: Callable[[], None]) -> Step:
     """Make what people see what the head of kind ``slot`` says.
 
@@ -228,7 +244,7 @@ def end_preview(grant: Grant, deps: PreviewDeps, alive: Callable[[], None]) -> S
     age_ms = deps.store.now_ms() - grant.head.born
     taken = 0
     try:
-        for generation, receipt in sorted(made.items()):
+        for generation, receipt in [*sorted(made.items()), *_begun_only(deps.store, end.cause)]:
             if receipt.message_id not in kept:
                 alive()
                 taken += _take_away(end, generation, receipt, deps)
@@ -259,6 +275,8 @@ class _Shown:
         self.api: PreviewApi = deps.rest(update.account)
         self.age_ms = deps.store.now_ms() - grant.head.born
         self.effects: list[Effect] = []
+        self.tried = 0
+        """The part that says that this holder began the message."""
 
     def run(self) -> Step:
         update = self.update
@@ -277,6 +295,8 @@ class _Shown:
             later = rate_yield(wait)
             if later.delay_ms <= PATIENCE_MS and self.age_ms < DOUBT_MS:
                 return later
+            if self.tried:
+                self.effects.append(Receipt(self.identity, self.tried + VOID, b"1"))
             return Commit(self.effects, "preview skipped: rate limit")
         except ShoalError as error:
             if not is_about_discord(error):
@@ -294,6 +314,7 @@ class _Shown:
         refusal, stands = standing(self.deps.store, update.account, update.channel_id)
         if refusal is not None and stands:
             return Commit(self.effects, "preview skipped: refused here")
+        self._begin()
         message = self._post(update.reply_to)
         self._made(str(message["id"]))
         if str(message.get("content") or "").strip() != update.text.strip():
@@ -303,6 +324,21 @@ class _Shown:
             except ShoalError as error:
                 log.info("a preview shows an older text", code=error.code)
         return Commit(self.effects, "preview shown")
+
+    def _begin(self) -> None:
+        """From here on the message may exist. Raises StaleGrant where the lane is somebody else's."""
+        update, stored = self.update, self.deps.store.receipts.receipt(self.identity)
+        open_tries = _begun_only(self.deps.store, update.cause)
+        mine = [receipt.text for generation, receipt in open_tries if generation == update.generation]
+        if update.text not in mine and update.generation < VOID:
+            doubt = PreviewReceipt(doubt=True, born_ms=self.grant.head.born, text=update.text)
+            tries = sum(
+                1 for part in stored if BEGUN <= part < STOP and (part - BEGUN) % TRY == update.generation
+            )
+            self.tried = BEGUN + min(tries, MOST_TRIES) * TRY + update.generation
+            effect = Receipt(self.identity, self.tried, msgspec.json.encode(doubt))
+            self.deps.store.lanes.checkpoint(self.grant, self.grant.step + 1, [effect], journal=b"begun")
+            self.alive()
 
     def _post(self, reply_to: str | None) -> dict[str, Any]:
         update = self.update

@@ -102,6 +102,45 @@ def test_a_version_nobody_has_shown_is_not_shown_after_the_end(post: PostOffice,
     assert len(requests(post, CREATE)) == 1
 
 
+def test_one_that_was_made_by_a_holder_who_died_goes_although_the_slot_was_closed_meanwhile(
+    post: PostOffice, turn: Turn
+) -> None:
+    """Found by a rich chaos run: its receipt was not written, and who came next had no room."""
+    turn.show("Working...")
+    post.control.fault("drop_answer", route=CREATE)
+    grant = post.take(ttl_ms=100)
+    deliver(grant, post.deps, lambda: None)  # its answer is lost, and so is the holder
+    assert post.sent() == ["Working..."]
+    turn.end("the answer")
+    _until_free(post)
+    post.control.fault("rate_limit", route=CREATE, retry_after=5.0)
+    drain(post)
+    assert post.sent() == ["the answer"]
+
+
+def test_of_two_texts_that_were_tried_the_one_that_is_there_goes(post: PostOffice, turn: Turn) -> None:
+    turn.show("first")
+    post.control.fault("rate_limit", route=CREATE, retry_after=5.0)
+    assert isinstance(post.work(), Commit), "it is skipped, and made nothing"
+    turn.show("second")
+    post.control.fault("drop_answer", route=CREATE)
+    grant = post.take(ttl_ms=100)
+    deliver(grant, post.deps, lambda: None)
+    assert post.sent() == ["second"]
+    turn.end()
+    _until_free(post)
+    drain(post)
+    assert post.sent() == []
+
+
+def _until_free(post: PostOffice) -> None:
+    """The lease of a dead holder ends."""
+    lane, deadline = post.request().lane, time.monotonic() + 10
+    while not post.store.lanes.sweep("delivery").expired:
+        assert time.monotonic() < deadline, lane
+        time.sleep(0.05)
+
+
 def test_a_plain_answer_is_the_edit_of_its_preview(post: PostOffice, turn: Turn) -> None:
     turn.show("The ans")
     post.work()
