@@ -17,7 +17,7 @@ Theory
     ``window / (limit - interactive - 1)`` with a burst of 80 ms, so that it never fills the log in
     one go and an interactive request finds a slot within some 100 ms instead of behind a second of
     announcements. What finds none is told to ask again a step after the one told before, so that of a
-    hundred that wait each gets its turn. Edits of previews take nine tenths of the limit at most: the rest is
+    hundred that wait each gets its turn. Edits of previews take five sixths of the limit at most: the rest is
     room for stalls on the way, of which many small requests have many.
 
     Interaction callbacks and followups are outside the global limit (Discord's rule).

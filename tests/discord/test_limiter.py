@@ -168,13 +168,13 @@ def test_interactive_requests_pass_a_saturating_background(bench: Bench) -> None
         assert late - early >= 1.0
 
 
-def test_edits_leave_a_tenth_of_the_limit(bench: Bench) -> None:
+def test_edits_leave_a_part_of_the_limit(bench: Bench) -> None:
     """Their many small stalls would meet those behind them; people's requests find the rest."""
     booked = 0
     for _ in range(1040):
         bench.clock.advance(0.001)
         booked += bench.now(edit(booked), Priority.EDIT) is not None
-    assert 35 <= booked <= 45
+    assert 35 <= booked <= 42
     assert all(bench.now(send(1000 + number)) for number in range(50 - booked))
 
 
