@@ -32,7 +32,6 @@ BUTTONS = {"text": "Who is first?", "blocks": [
     {"type": "actions", "buttons": [{"label": "Mine"}, {"label": "No, mine"}]}]}  # fmt: skip
 WINDOW = 24
 """Clicks that may wait for their answer at once."""
-UPDATE_MESSAGE = 7
 PATIENCE_S = 20.0
 LATE = "This component has expired."
 
@@ -185,7 +184,7 @@ class _Track:
             turns = self._store.lanes.depth(session_lane(pair.session_key))
             losers = [state for state in states if state.message_ids]
             races.run += 1
-            races.won += turns == 1 and all(state.callback_type == UPDATE_MESSAGE for state in states)
+            races.won += turns == 1 and len(losers) == 1
             races.told += len(losers) == 1 and self._said_to(losers[0]) == (LATE, losers[0].user_id)
             if turns != 1 or len(losers) != 1:
                 races.odd.append(f"{pair.session_key}: {turns} turns, {len(losers)} losers")
