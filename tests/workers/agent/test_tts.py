@@ -206,6 +206,7 @@ def told(server: ModelServer) -> str:
     return str(chats[-1]["messages"][-1]["content"])
 
 
+@pytest.mark.waits
 def test_a_text_becomes_a_voice_message_with_its_words_beside(store: Store, chat_server: Start) -> None:
     pytest.importorskip("av", reason="the extra audio is not installed")
     from tests.workers.media.support.sounds import decoded, likeness

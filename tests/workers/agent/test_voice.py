@@ -26,6 +26,8 @@ from workers.delivery.records import SendFile, SendRequest
 from workers.media.paths import Places
 from workers.sessions.records import TurnRequest
 
+pytestmark = pytest.mark.waits  # each converts in a process of its own, while a lease of 5 s runs
+
 Start = Callable[..., ModelServer]
 Used = Callable[[ModelServer], TurnDeps]
 
