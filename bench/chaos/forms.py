@@ -104,11 +104,6 @@ FORMS: dict[str, Form] = {
         threads=True,
         files=("{1}-f1.txt", "{1}-f2.txt"),
     ),
-    "voice": Form(
-        ("v1", "z"),
-        (_tool(action="send", media="tone.wav", filename="{1}-v1.ogg", asVoice=True), _LAST),
-        0.5,
-    ),
     "poll": Form(
         ("p", "z"),
         (_tool(action="poll", pollQuestion="{1}#p or not?", pollOption=["yes", "no"]), _LAST),

@@ -96,7 +96,7 @@ class Rich(Logs):
     def piece(self, made: str, channel: str, tag: str, piece: str, stamp: str, moment: float) -> None:
         """A message with one piece, in the place where such a piece is."""
         words = f"{tag}#{piece}"
-        if piece in ("f1", "f2", "v1"):
+        if piece in ("f1", "f2"):
             self.show(made, channel, "", attachments=[{"filename": f"{tag}-{piece}.txt"}])
         elif piece == "p":
             self.show(made, channel, "", poll={"question": {"text": words}})
