@@ -220,7 +220,8 @@ def _type(node: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
 
 def state_page() -> str:
     """The table of Redis key families."""
-    from shoal.state.keys import CELERY_PREFIX, FAMILIES, PREFIX
+    from shoal.state.families import FAMILIES
+    from shoal.state.keys import CELERY_PREFIX, PREFIX
 
     lines = [
         _NOTE,
@@ -235,7 +236,7 @@ def state_page() -> str:
     ]
     lines.extend(
         f"| {family.name} | `{family.pattern}` | {family.type} | {family.cls} | {family.ttl} | {family.cap} "
-        f"| {family.bytes} | {'yes' if family.backup else 'no'} | {family.note} |".replace(
+        f"| {family.bytes} | {'yes' if family.cls == 'durable' else 'no'} | {family.note} |".replace(
             "|<slot>", "\\|<slot>"
         )
         for family in FAMILIES

@@ -49,7 +49,6 @@ from shoal.discord.routes import Route
 __all__ = [
     "DEFAULT_MAX_WAIT_S",
     "GLOBAL_LIMIT",
-    "LIMITER_FAMILIES",
     "Answer",
     "Booking",
     "Limiter",
@@ -314,15 +313,3 @@ class Unlimited:
 
     def settle(self, *_request: object) -> None:
         """Nothing to learn."""
-
-
-LIMITER_FAMILIES: tuple[tuple[str, str, str, str, str, int, str], ...] = (
-    ("limiter-routes", "rl:<bot>:routes", "hash", "7 days", "one field per route", 70, "route → bucket"),
-    ("limiter-bucket", "rl:<bot>:b:<bucket>:<major>", "hash", "60 s", "buckets in use", 250, "a bucket"),
-    ("limiter-log", "rl:<bot>:log", "list", "60 s", "64", 16, "last grants, for the global limit"),
-    ("limiter-state", "rl:<bot>:state", "hash", "1 h", "one per bot", 200, "global block, pace, latch"),
-    ("limiter-booking", "rl:<bot>:rq:<request>", "string", "120 s", "one per request", 120, "a booking"),
-    ("limiter-bad", "rl:e.<egress>:bad", "hash", "12 min", "11 fields", 20, "refused requests per minute"),
-    ("limiter-block", "rl:e.<egress>:block", "string", "the block", "one", 80, "Cloudflare's block"),
-)
-"""Key families: name, pattern after the prefix, type, TTL, cap, bytes per entry, note. All *working*."""

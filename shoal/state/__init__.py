@@ -1,4 +1,4 @@
 """Redis: lanes, intake, facts, ledger, sessions. The only way to Redis.
 
-Start reading at :mod:`shoal.state.lanes`; key names are in :mod:`shoal.state.keys`.
+Start reading at :mod:`shoal.state.lanes`; what lies in Redis is in :mod:`shoal.state.families`.
 """

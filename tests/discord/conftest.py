@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from shoal.discord.limiter import Unlimited
 from shoal.discord.retry import RetryPolicy
 from shoal.discord.transport import Transport
-from shoal.state.keys import family_of
+from shoal.state.families import family_of
 from shoal.state.store import Store
 from tests.discord.support.limiting import Bench
 from tests.discord.support.net import AUTHORITY

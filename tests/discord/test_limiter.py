@@ -15,7 +15,6 @@ from shoal.base.clock import VirtualClock
 from shoal.base.errors import StateConflict, StoreUnavailable
 from shoal.discord.errors import RateWait
 from shoal.discord.limiter import (
-    LIMITER_FAMILIES,
     Answer,
     Booking,
     Limiter,
@@ -23,6 +22,7 @@ from shoal.discord.limiter import (
     Scope,
 )
 from shoal.discord.routes import Route
+from shoal.state.families import FAMILIES
 from shoal.state.keys import PREFIX
 from shoal.state.store import Store
 from tests.discord.support.limiting import NOW, SCOPE, B, Bench, C, edit, rate, send
@@ -301,15 +301,16 @@ def test_every_key_is_declared_with_the_type_it_has(bench: Bench) -> None:
     other = bench.now(send(2), scope=Scope("1", "e1", "new"))
     assert other
     bench.settle(send(2), other, 429, retry_after=90, cloudflare=True)
-    patterns = [(re.compile(re.sub("<[^>]+>", "[^:]+", row[1])), row[2]) for row in LIMITER_FAMILIES]
+    ours = {family.name: family for family in FAMILIES if family.name.startswith("limiter-")}
+    patterns = [(re.compile(re.sub("<[^>]+>", "[^:]+", family.pattern)), family) for family in ours.values()]
     found = set()
     for name in bench.store.redis.scan_iter(f"{PREFIX}rl:*"):
         key = name.decode().removeprefix(PREFIX)
-        kinds = [(index, kind) for index, (pattern, kind) in enumerate(patterns) if pattern.fullmatch(key)]
-        assert [kind for _, kind in kinds] == [bench.store.redis.type(name).decode()], key
+        [family] = [family for pattern, family in patterns if pattern.fullmatch(key)]
+        assert family.type == bench.store.redis.type(name).decode(), key
         assert bench.store.redis.pttl(name) > 0, key
-        found.add(kinds[0][0])
-    assert len(found) == len(LIMITER_FAMILIES)
+        found.add(family.name)
+    assert found == set(ours)
 
 
 class FakeDiscord:

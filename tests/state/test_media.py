@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shoal.base.ids import new_token
-from shoal.state.keys import family_of
+from shoal.state.families import family_of
 from shoal.state.media import Heard, Saved, file_ready, speech_ready
 from shoal.state.records import Grant, Refused
 from shoal.state.store import Store

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from config.agents import ModelRef
-from shoal.state.keys import family_of
+from shoal.state.families import family_of
 from shoal.state.store import Store
 from workers.agent.context import TurnContext, TurnStopped
 from workers.agent.models import (
