@@ -18,7 +18,7 @@ import msgspec
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from shoal.base.errors import ConfigError, InvalidName, ShoalError, StoreUnavailable
+from shoal.base.errors import InvalidName, ShoalError, StoreUnavailable
 from shoal.base.ids import check_name
 from shoal.base.logging import get_logger
 from shoal.state.effects import Effect
@@ -226,18 +226,11 @@ def outgoing_for(runtime: Runtime, request: TurnRequest, workspace: Path | None)
     folders = [] if workspace is None else [workspace]
     guild = runtime.store.facts.guild(request.account, request.guild_id) if request.guild_id else None
     known = guild.get("premium_tier") if guild is not None else None
-
-    def own(url: str) -> bool:
-        try:
-            return transport.origins.is_cdn(transport.origins.cdn_url(url))
-        except ConfigError:  # it cannot be read; the fetch says so
-            return False
-
     return Outgoing(
         account=request.account,
         places=Places((*folders, runtime.media_folder), runtime.loaded.state_dir),
         download=transport.files.fetch,
-        own=own,
+        own=transport.origins.is_file,
         blobs=runtime.store.blobs,
         max_bytes=int(account.discord.media_max_mb * 1024 * 1024),
         tier=0 if not request.guild_id else known if isinstance(known, int) else None,

@@ -92,6 +92,13 @@ class Origins:
             return self._same_origin(parts, secure=parts.scheme == "https")
         return parts.scheme == "https" and _port(parts) == 443 and self.is_cdn_host(parts.hostname or "")
 
+    def is_file(self, url: str) -> bool:
+        """Whether an address somebody wrote is a file of Discord; not, if it cannot be read."""
+        try:
+            return self.is_cdn(self.cdn_url(url))
+        except ConfigError:
+            return False
+
     @staticmethod
     def is_cdn_host(host: str) -> bool:
         """Whether a name is one of Discord's own file servers: a subdomain, never the bare domain."""

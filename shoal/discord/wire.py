@@ -9,6 +9,8 @@ from __future__ import annotations
 import enum
 
 __all__ = [
+    "FORUMS",
+    "FORUM_NEEDS_TAG",
     "ChannelType",
     "GatewayClose",
     "GatewayOp",
@@ -100,6 +102,12 @@ class ChannelType(enum.IntEnum):
     GUILD_DIRECTORY = 14
     GUILD_FORUM = 15
     GUILD_MEDIA = 16
+
+
+FORUMS = frozenset({ChannelType.GUILD_FORUM, ChannelType.GUILD_MEDIA})
+"""Channels that hold posts only: whoever writes there makes a thread."""
+FORUM_NEEDS_TAG = 1 << 4
+"""Bit of a forum's ``flags``: a post must have a tag (REQUIRE_TAG)."""
 
 
 def is_thread(channel_type: int) -> bool:

@@ -10,7 +10,7 @@ from shoal.base.ids import MessageId, ThreadId, derive_nonce
 from shoal.discord.errors import NotFound
 from shoal.discord.mentions import NO_MENTIONS
 from shoal.discord.routes import Route
-from shoal.discord.wire import ChannelType, is_thread
+from shoal.discord.wire import FORUM_NEEDS_TAG, FORUMS, ChannelType, is_thread
 from workers.actions.base import ARCHIVE_MINUTES, Action, ActionContext, ActionError, Args, Json, ask
 from workers.actions.making import first_made, make, my_id
 from workers.actions.reach import REFUSED, may_know, writable
@@ -22,8 +22,6 @@ THREADS = "/channels/{channel_id}/threads"
 OF_MESSAGE = "/channels/{channel_id}/messages/{message_id}/threads"
 ARCHIVED = "/channels/{channel_id}/threads/archived/public"
 ACTIVE = "/guilds/{guild_id}/threads/active"
-FORUMS = (ChannelType.GUILD_FORUM, ChannelType.GUILD_MEDIA)
-REQUIRE_TAG = 1 << 4
 MOST_CHARS = 24_000
 ALL_LINES = 100_000
 """The soft limit of lines is for answers, not for the text of a thread (2.7)."""
@@ -91,7 +89,7 @@ def _post(channel_id: str, forum: Json, body: Json, text: str, args: Args, conte
         )
     if args.raw("appliedTags") is not None:
         body["applied_tags"] = args.ids("appliedTags")
-    elif int(forum.get("flags") or 0) & REQUIRE_TAG:
+    elif int(forum.get("flags") or 0) & FORUM_NEEDS_TAG:
         tags = ", ".join(f"{tag.get('name')} ({tag.get('id')})" for tag in forum.get("available_tags") or ())
         raise ActionError("This forum wants a tag on every post.", fix=f"Give appliedTags one of: {tags}.")
     first, *rest = chunk_text(text, max_lines=ALL_LINES) or [str(body["name"])]

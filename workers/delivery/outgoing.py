@@ -167,16 +167,12 @@ class Outgoing:
         most, whose = limit or self._limit()
         try:
             if is_url(source):
-                return fetch_file(source, self.download, self.own, most, check)
+                return fetch_file(source, self.download, self.own, (most, whose), check)
             return self._open(source, most, kinds)
         except PathRefused as refusal:
             if refusal.reason == "too-large":
                 raise too_large(most, whose) from None
             raise FileRefused(refusal.message, fix=refusal.fix) from None
-        except TooLarge as error:
-            if error.status:
-                raise FileRefused(f"The file cannot be fetched: {error.message}") from None
-            raise too_large(most, whose) from None
 
     def _limit(self) -> tuple[int, str]:
         """The smallest of the limits, and whose it is."""
@@ -202,24 +198,27 @@ def fetch_file(
     url: str,
     download: Download,
     own: Callable[[str], bool],
-    most: int,
+    limit: tuple[int, str],
     check: Callable[[], None] = lambda: None,
 ) -> Raw:
     """The file at an address, through the account's transport and its guard.
 
     Args:
-        own: whether an address is Discord's file server. most: bytes it may have.
+        own: whether an address is Discord's file server.
+        limit: bytes it may have, and who says so.
 
     Raises:
-        FileRefused: it cannot be fetched.
-        TooLarge: it is larger than ``most`` (status 0), or the server says so of the request.
+        FileRefused: it cannot be fetched, or is too large.
     """
+    most, whose = limit
     sink = _Memory()
     policy: Policy = "cdn" if own(url) else "public"
     try:
         came = download(url.strip(), sink, Limits(most, IDLE_S, TOTAL_S), policy=policy, check=check)
-    except TooLarge:
-        raise
+    except TooLarge as error:
+        if error.status:  # the server's own word about the request
+            raise FileRefused(f"The file cannot be fetched: {error.message}") from None
+        raise too_large(most, whose) from None
     except (DiscordError, TransportError, ProxyError, UrlRefused) as error:
         raise FileRefused(f"The file cannot be fetched: {error.message}") from None
     if not sink.data:

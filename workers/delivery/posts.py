@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shoal.base.ids import ThreadId, snowflake_ms
+from shoal.discord.wire import FORUM_NEEDS_TAG, FORUMS, MessageFlags
 from workers.delivery.progress import CLOCK_SLACK_MS
 from workers.delivery.records import SendRequest
 from workers.delivery.verdicts import NotYet, Rejected
@@ -22,22 +23,19 @@ ECHO_LOOK_MS = 1_000
 ECHO_MS = 20_000
 """So long a post may take to come back to the gateway, which may have been away."""
 
-_FORUMS = (15, 16)
-_REQUIRE_TAG = 1 << 4
-_IS_COMPONENTS_V2 = 1 << 15
 _MAX_TITLE = 100
 
 
 def is_forum(channel: Mapping[str, Any] | None) -> bool:
     """A channel that holds posts only."""
-    return channel is not None and channel.get("type") in _FORUMS
+    return channel is not None and channel.get("type") in FORUMS
 
 
 def post_problem(channel: Mapping[str, Any], *, flags: int, poll: bool) -> str:
     """Why no post can be made there, for the model; empty if one can."""
-    if int(channel.get("flags") or 0) & _REQUIRE_TAG:
+    if int(channel.get("flags") or 0) & FORUM_NEEDS_TAG:
         return "Posts need a tag here: use thread-create with appliedTags."
-    if flags & _IS_COMPONENTS_V2:
+    if flags & MessageFlags.IS_COMPONENTS_V2:
         return "Discord components are not supported in forum-style channels. Send them to the post's thread."
     return "A post cannot begin with a poll. Send the poll to the post's thread." if poll else ""
 

@@ -30,6 +30,7 @@ from shoal.base.logging import get_logger
 from shoal.discord.errors import DiscordError, NotFound, RateLimited, RateWait
 from shoal.discord.limiter import Priority
 from shoal.discord.mentions import NO_MENTIONS
+from shoal.discord.wire import MessageFlags
 from shoal.state.effects import Effect, Push, Receipt, Slot
 from shoal.state.records import Failure, Grant, Record
 from shoal.state.steps import Commit, Fail, Step
@@ -72,7 +73,6 @@ PATIENCE_MS = 2_000
 DOUBT_MS = 15_000
 """For so long a create whose answer was lost is tried again; then the answer behind it goes first."""
 GIVE_UP_MS = 10 * 60_000
-SUPPRESS_EMBEDS = 1 << 2
 
 log = get_logger(__name__)
 
@@ -349,7 +349,7 @@ class _Shown:
                 content=update.text,
                 reply_to=reply_to,
                 allowed_mentions=NO_MENTIONS,
-                flags=SUPPRESS_EMBEDS,
+                flags=int(MessageFlags.SUPPRESS_EMBEDS),
                 priority=Priority.EDIT,
             )
         except DiscordError as error:
@@ -373,7 +373,7 @@ class _Shown:
             message_id,
             content=self.update.text,
             allowed_mentions=NO_MENTIONS,
-            flags=SUPPRESS_EMBEDS,
+            flags=int(MessageFlags.SUPPRESS_EMBEDS),
             priority=Priority.EDIT,
         )
 

@@ -14,6 +14,7 @@ from typing import Any
 from config.accounts import Account
 from shoal.discord.origins import Origins
 from shoal.discord.proxy import proxy_for
+from shoal.discord.wire import MessageFlags
 from workers.delivery.chunks import DISCORD_LIMIT, MAX_LINES, chunk_text
 from workers.delivery.mentions import MentionPolicy, allowed_for
 from workers.delivery.records import SendRequest
@@ -28,10 +29,6 @@ __all__ = [
     "too_large_fields",
     "with_prefix",
 ]
-
-SUPPRESS_EMBEDS = 1 << 2
-SUPPRESS_NOTIFICATIONS = 1 << 12
-IS_COMPONENTS_V2 = 1 << 15
 
 TOO_LARGE_NOTICE = "[Attachment skipped: Discord rejected the file as too large.]"
 
@@ -75,7 +72,7 @@ class DeliverySettings:
 
 def plan_of(request: SendRequest, settings: DeliverySettings) -> list[str]:
     """The contents of the messages to send, in order; empty if there is nothing to send at all."""
-    if request.flags & IS_COMPONENTS_V2:
+    if request.flags & MessageFlags.IS_COMPONENTS_V2:
         return [""] if request.components else []
     limit = settings.limit
     if request.files:  # where Discord refuses the file, a notice takes its place in the same message
@@ -102,7 +99,7 @@ def message_fields(
 ) -> dict[str, Any]:
     """The fields of one part's create, without nonce, files and reference target."""
     first, last = part == 0, part == len(plan) - 1
-    v2 = bool(request.flags & IS_COMPONENTS_V2)
+    v2 = bool(request.flags & MessageFlags.IS_COMPONENTS_V2)
     fields: dict[str, Any] = {
         "allowed_mentions": allowed_for(
             settings.mentions, request.allowed_mentions, is_reply=replies(request, part)
@@ -121,21 +118,21 @@ def message_fields(
         fields["poll"] = request.poll
     flags = request.flags
     if request.silent:
-        flags |= SUPPRESS_NOTIFICATIONS
+        flags |= MessageFlags.SUPPRESS_NOTIFICATIONS
     wanted = settings.suppress_embeds if request.suppress_embeds is None else request.suppress_embeds
     if wanted and not embeds and not v2:
-        flags |= SUPPRESS_EMBEDS
+        flags |= MessageFlags.SUPPRESS_EMBEDS
     if flags:
-        fields["flags"] = flags
+        fields["flags"] = int(flags)
     return fields
 
 
 def too_large_fields(request: SendRequest, fields: dict[str, Any]) -> dict[str, Any]:
     """A part whose file Discord refuses: its text alone, with a notice (``spec/outbound.md`` 1.7)."""
     kept = {name: value for name, value in fields.items() if name not in ("components", "embeds")}
-    kept["flags"] = fields.get("flags", 0) & ~IS_COMPONENTS_V2
+    kept["flags"] = fields.get("flags", 0) & ~int(MessageFlags.IS_COMPONENTS_V2)
     text = fields.get("content", "")
-    if request.flags & IS_COMPONENTS_V2:
+    if request.flags & MessageFlags.IS_COMPONENTS_V2:
         text = request.text[: DISCORD_LIMIT - len(TOO_LARGE_NOTICE) - 2]
     kept["content"] = f"{text}\n\n{TOO_LARGE_NOTICE}".strip()
     return kept

@@ -25,6 +25,7 @@ from shoal.discord.limiter import Priority
 from shoal.discord.rest import Rest
 from shoal.discord.transport import File
 from shoal.discord.uploads import upload_slot
+from shoal.discord.wire import MessageFlags
 from workers.delivery.creating import Kept, file_of_blob, priority_of
 from workers.delivery.progress import Instead, Progress, nonce_of
 from workers.delivery.records import SendFile, SendRequest
@@ -35,8 +36,6 @@ __all__ = ["VoiceCalls", "VoiceWay", "next_instead", "stand_in", "voice_fields"]
 
 log = get_logger(__name__)
 
-IS_VOICE_MESSAGE = 1 << 13
-SUPPRESS_NOTIFICATIONS = 1 << 12
 UPLOAD_S = 120.0
 _NO_WAY = frozenset({UNKNOWN_CHANNEL, NO_ACCESS})
 """Nothing else would arrive there either."""
@@ -44,8 +43,10 @@ _NO_WAY = frozenset({UNKNOWN_CHANNEL, NO_ACCESS})
 
 def voice_fields(request: SendRequest, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Of a part's fields those a voice message may have."""
-    silent = SUPPRESS_NOTIFICATIONS if request.silent else 0
-    return {"allowed_mentions": fields.get("allowed_mentions"), "flags": IS_VOICE_MESSAGE | silent}
+    flags = MessageFlags.IS_VOICE_MESSAGE
+    if request.silent:
+        flags |= MessageFlags.SUPPRESS_NOTIFICATIONS
+    return {"allowed_mentions": fields.get("allowed_mentions"), "flags": int(flags)}
 
 
 def next_instead(request: SendRequest, now: Instead, error: Exception) -> Instead:

@@ -13,7 +13,7 @@ from dataclasses import replace
 import msgspec
 
 from shoal.base.ids import ThreadId
-from shoal.discord.wire import ChannelType
+from shoal.discord.wire import FORUMS, ChannelType
 from workers.access.bots import is_machine
 from workers.access.decision import Decision
 from workers.access.facts import MessageFacts
@@ -22,9 +22,8 @@ from workers.sessions.records import AutoThread, TurnRequest
 from workers.sessions.view import Settings
 from workers.sessions.wire import WireMessage
 
-__all__ = ["FORUMS", "NAME_UNITS", "auto_thread", "clipped", "in_channel", "in_thread", "thread_name"]
+__all__ = ["NAME_UNITS", "auto_thread", "clipped", "in_channel", "in_thread", "thread_name"]
 
-FORUMS = frozenset({ChannelType.GUILD_FORUM, ChannelType.GUILD_MEDIA})
 """Channels that hold posts, which are threads already."""
 _WITHOUT_THREADS = FORUMS | {ChannelType.GUILD_VOICE, ChannelType.GUILD_STAGE_VOICE}
 

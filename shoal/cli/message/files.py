@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from shoal.base.errors import ConfigError
-from shoal.discord.errors import TooLarge
 from shoal.discord.rest import Rest
 from workers.delivery.outgoing import FileRefused, Raw, fetch_file, is_url, too_large
 from workers.media.kinds import HEAD_BYTES, kind_of
@@ -31,19 +29,7 @@ class Reader:
         if not is_url(source):
             return _local(source, most, whose)
         transport = self._rest.transport
-
-        def own(url: str) -> bool:
-            try:
-                return transport.origins.is_cdn(transport.origins.cdn_url(url))
-            except ConfigError:  # it cannot be read; the fetch says so
-                return False
-
-        try:
-            return fetch_file(source, transport.files.fetch, own, most)
-        except TooLarge as error:
-            if error.status:
-                raise FileRefused(f"The file cannot be fetched: {error.message}") from None
-            raise too_large(most, whose) from None
+        return fetch_file(source, transport.files.fetch, transport.origins.is_file, (most, whose))
 
 
 def _local(source: str, most: int, whose: str) -> Raw:

@@ -105,7 +105,7 @@ class Files:
             "default",
             Places((folder,), folder.parent / "state"),
             transport.files.fetch,
-            lambda url: transport.origins.is_cdn(transport.origins.cdn_url(url)),
+            transport.origins.is_file,
             store.blobs,
             100 * 1024 * 1024,
         )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from shoal.base.ids import snowflake_ms
+from shoal.discord.wire import FORUMS
 from workers.access.tool_policy import tool_policy
 from workers.sessions.ack import ack_of
 from workers.sessions.admission.arrival import Arrival, may_forward
 from workers.sessions.admission.quoted import quoted
-from workers.sessions.auto_threads import FORUMS
 from workers.sessions.canonical import original_of
 from workers.sessions.records import (
     Authority,
