@@ -15,6 +15,7 @@ from shoal.cli.message.broadcast import broadcast, failure_of, lines_of
 from shoal.cli.message.run import Operator
 from shoal.cli.message.sending import send
 from tests.workers.delivery.conftest import PostOffice, discord, post
+from tests.workers.media.support.sounds import recording
 from workers.components.custom_ids import group_of, parse_control
 from workers.components.entries import ControlEntry, decode_entry
 
@@ -122,10 +123,7 @@ def test_a_message_nobody_knows_of_is_not_called_unsent(post: PostOffice, who: O
 
 
 def sound(folder: Path) -> str:
-    """A recording of 1.2 seconds, if one can be made here."""
-    pytest.importorskip("av", reason="the extra audio is not installed")
-    from tests.workers.media.support.sounds import recording
-
+    """A recording of 1.2 seconds."""
     path = folder / "a.mp3"
     path.write_bytes(recording("mp3", seconds=1.2))
     return str(path)
@@ -159,8 +157,6 @@ def test_a_file_goes_as_a_voice_message(post: PostOffice, who: Operator, tmp_pat
 def test_what_is_no_voice_message_is_said_at_once(
     post: PostOffice, who: Operator, values: dict[str, str], said: str
 ) -> None:
-    if "step" in said:
-        pytest.importorskip("av", reason="the extra audio is not installed")
     with pytest.raises(ProcessError, match=said):
         send({"target": post.channel, "asVoice": True, **values}, who, 1.0)
 

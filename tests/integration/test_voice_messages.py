@@ -11,8 +11,6 @@ from typing import Any
 import pytest
 import requests
 
-pytest.importorskip("av", reason="the extra audio is not installed")
-
 from bench.fleet import FleetUnderTest
 from shoal.simulator.model_speech import spoken
 from tests.workers.media.support.sounds import decoded, likeness, recording

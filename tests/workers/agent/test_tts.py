@@ -18,6 +18,7 @@ from shoal.simulator.models import ModelServer
 from shoal.state.store import Store
 from tests.workers.agent.support.server import CountingProxy, bodies
 from tests.workers.agent.support.turns import LANE, deliver, deps, drive, record, request
+from tests.workers.media.support.sounds import decoded, likeness
 from workers.agent.providers.voices import NoSpeech, Recorded, Voices
 from workers.agent.results import TurnDeps
 from workers.agent.speakable import speakable
@@ -208,9 +209,6 @@ def told(server: ModelServer) -> str:
 
 @pytest.mark.waits
 def test_a_text_becomes_a_voice_message_with_its_words_beside(store: Store, chat_server: Start) -> None:
-    pytest.importorskip("av", reason="the extra audio is not installed")
-    from tests.workers.media.support.sounds import decoded, likeness
-
     server = chat_server(rules(text="**Good** morning, Ann", voice="ash", silent=True))
     [send] = call(store, server, used(store, server))
     [file] = send.files

@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("av", reason="the extra audio is not installed")
-
 from shoal.discord.fetch import Fetched
 from shoal.simulator.models import ModelServer
 from shoal.state.store import Store

@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 import requests
 
-pytest.importorskip("av", reason="the extra audio is not installed")
-
 from shoal.state.steps import Commit
 from tests.workers.delivery.conftest import PostOffice
 from tests.workers.media.support.sounds import decoded, heights, likeness, peaks, recording

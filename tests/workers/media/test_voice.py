@@ -13,8 +13,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("av", reason="the extra audio is not installed")
-
 from tests.workers.media.support.sounds import decoded, heights, likeness, melody, peaks, recording
 from workers.media.recoding import recode, recode_bytes
 from workers.media.voice import MAX_SECONDS, VoiceError, make_voice, waveform
