@@ -102,8 +102,8 @@ def block_text(text: str, start: int, end: int) -> str:
     opened, closed = _around(code, start), _around(code, end)
     if opened is not None and opened.whole and "\n" not in text[start : opened.stop]:
         body = text[opened.stop : end].strip("\n")  # nothing of the code is left but its closing line
-    elif opened is not None and opened.reopen:
-        body = f"{opened.reopen}\n{body}"
+    elif opened is not None and (head := _reopening(text, opened, start)):
+        body = f"{head}\n{body}"
     if closed is not None and closed.close and end < len(text):
         body = f"{body}\n{closed.close}"
     return body
@@ -160,7 +160,8 @@ def _last_break(text: str, low: int, high: int, kind: str, code: Sequence[Fenced
 def _forced(text: str, start: int, room: int, code: Sequence[Fenced]) -> int:
     """Before the last word that fits, or the last line of code."""
     inside = _around(code, start)
-    head = f"{inside.reopen}\n" if inside is not None and inside.reopen else ""
+    again = _reopening(text, inside, start) if inside is not None else ""
+    head = f"{again}\n" if again else ""
     piece = cut_text(head + text[start : start + 2 * room], limit=room, max_lines=room)[0]
     return max(start + len(piece.body) - len(head), start + 1)
 
@@ -168,6 +169,11 @@ def _forced(text: str, start: int, room: int, code: Sequence[Fenced]) -> int:
 def _around(code: Sequence[Fenced], at: int) -> Fenced | None:
     """The code block that a cut at ``at`` would divide."""
     return next((one for one in code if one.start < at < one.stop + (not one.whole)), None)
+
+
+def _reopening(text: str, code: Fenced, at: int) -> str:
+    """The line that opens ``code`` again behind a cut; bare, where the opening line itself was cut."""
+    return code.reopen if "\n" in text[code.start : at] else code.close
 
 
 def _in_table(text: str, at: int) -> bool:

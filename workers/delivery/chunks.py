@@ -46,6 +46,10 @@ _LONGEST_TOKEN = 150
 """A token that begins before a cut ends within so many characters behind it."""
 
 
+_LEAST_ROOM = 2
+"""Units of any one character."""
+
+
 def units(text: str) -> int:
     """Length in UTF-16 code units."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
@@ -235,6 +239,8 @@ class _Cutter:
         inside = self.fence
         last = None if inside is None and after is not None else after
         rest = line
+        if self.lines and self._room(inside) < _LEAST_ROOM:
+            self._flush(newline=True)  # an opening line that leaves no room for a line of its code
         while not self._fits(rest, last):
             at = _cut_at(rest, self._room(inside))
             if at >= len(rest):
@@ -253,6 +259,8 @@ def _cut_at(text: str, room: int) -> int:
     if end >= len(text):
         return len(text)
     end = max(end, 1)
+    if end == len(text):
+        return end
     window = text[: end + _LONGEST_TOKEN]
     tokens = [hit.span() for hit in _TOKEN.finditer(window)]
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import re
 import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from config.agents import ModelRef
@@ -328,6 +329,9 @@ TEXTS = st.lists(
 
 
 @given(TEXTS, st.integers(5, 60), st.integers(20, 200))
+@example("```wordwordwordwordword", 5, 20)  # the opening line itself has to be cut
+@example("```" + 40 * "word" + "\nx = 1\n```\nEnd.", 5, 20)
+@example("```| a |\n| a |\n`<@123456>    x- item\n`````\n``````\n\n`<@123456>", 20, 25)
 def test_blocks_hold_the_whole_text_in_order(text: str, least: int, most: int) -> None:
     """Whatever is cut where: no word is lost or doubled, and each piece moves on."""
     most = max(least, most)
@@ -340,14 +344,29 @@ def test_blocks_hold_the_whole_text_in_order(text: str, least: int, most: int) -
     while end := block_end(ends, start, rules, over=True):
         behind = text_behind(text, end)
         told += text[start:behind]
+        only_fences_added(text[start:end].strip("\n"), block_text(text, start, end))
         ends = [one for one in ends if one > end]
         start = behind
     assert told == text
-    words = "".join(cut(text, rules)).replace("```py", "").replace("`", "").split()
-    assert "".join(words) == "".join(text.replace("```py", "").replace("`", "").split())
+
+
+def only_fences_added(body: str, block: str) -> None:
+    """A block says what was cut for it; added is at most a line that opens code, and one that closes it."""
+    fence = "(?:`{3,}|~{3,})"
+    said = rf"(?: {{0,3}}{fence}[^\n]*\n)?{re.escape(body)}(?:\n {{0,3}}{fence})?"
+    closing = body.removesuffix(block).strip()  # of code, where nothing else of it is left for this block
+    assert re.fullmatch(said, block) or (body.endswith(block) and set(closing) <= {"`", "~"}), (body, block)
+
+
+def test_code_whose_opening_line_is_cut_is_opened_again_with_nothing_but_its_marker() -> None:
+    """3.3: no word of it is said twice."""
+    rules = replace(RULES, min_chars=5, max_chars=20, join_min=5, join_max=20)
+    assert cut("```wordwordwordwordword", rules) == ["```wordwordwordwordw\n```", "```\nord"]
 
 
 @given(TEXTS, st.integers(10, 60))
+@example("```😀| a |\nword", 10)
+@example("```一。| a |\nword", 10)
 def test_a_growing_text_is_cut_as_it_will_stay(text: str, most: int) -> None:
     """What was cut of a beginning is a beginning of the whole: nothing told is ever taken back."""
     rules = replace(RULES, min_chars=10, max_chars=most, join_min=10, join_max=most)

@@ -27,6 +27,10 @@ TEXTS = st.lists(WORDS | st.text(max_size=12), max_size=120).map("".join)
 @example(text="```\n" + "x" * 200 + "\n```", limit=50, max_lines=17)
 @example(text="```" + "y" * 300 + "\nbody\n```", limit=50, max_lines=3)
 @example(text="a\n```\n" * 20, limit=40, max_lines=4)
+@example(text="```" + "y" * 93 + "\n\nbody\n```", limit=100, max_lines=17)
+@example(text="```" + "y" * 93 + "\nbody\n```", limit=100, max_lines=17)
+@example(text="```" + "y" * 93 + "\n😀\n```", limit=100, max_lines=17)
+@example(text="```" + "y" * 94 + "\nb\n```", limit=100, max_lines=17)
 def test_nothing_is_lost_and_nothing_is_too_long(text: str, limit: int, max_lines: int) -> None:
     pieces = cut_text(text, limit=limit, max_lines=max_lines)
     assert "".join(piece.body + ("\n" if piece.newline else "") for piece in pieces) == text
