@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tasks.early import Early
     from tasks.transports import Transports
     from workers.access.names import Names
-    from workers.agent.providers.speech import Ears
+    from workers.agent.providers.ears import Ears
     from workers.agent.providers.voices import Voices
     from workers.agent.results import TurnDeps
     from workers.delivery.deps import DeliveryDeps
@@ -121,7 +121,7 @@ class Runtime:
             return None
         ears = self._ears.get(account_id)
         if ears is None:
-            from workers.agent.providers.speech import Ears
+            from workers.agent.providers.ears import Ears
 
             account = self.loaded.account(account_id)
             made = Ears(listeners, proxy=account.proxy, ca_file=account.proxy_ca_file)

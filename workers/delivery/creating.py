@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from shoal.base.ids import MessageId
@@ -17,7 +18,7 @@ from workers.delivery.render import DeliverySettings, message_fields, replies, t
 from workers.delivery.spread import file_of
 from workers.delivery.verdicts import BLOB_GONE, Rejected, reference_refused
 
-__all__ = ["Kept", "create_part", "file_of_blob", "priority_of"]
+__all__ = ["Calls", "Kept", "create_part", "file_of_blob", "priority_of"]
 
 REQUEST_S = 15.0
 UPLOAD_BYTES_S = 512 * 1024
@@ -34,18 +35,34 @@ class Kept(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """With what, and to where, a part is sent.
+
+    Attributes:
+        channel_id: the channel or thread.
+        blobs: where the bytes of files wait.
+        alive: asked before every request but the first.
+        keep: journals what the upload of a voice message is called.
+    """
+
+    channel_id: str
+    rest: Rest
+    blobs: Kept
+    alive: Callable[[], None] = lambda: None
+    keep: Callable[[str], None] = lambda _name: None
+
+
 def create_part(
     request: SendRequest,
     settings: DeliverySettings,
     plan: list[str],
     part: int,
     *,
-    channel: str,
-    rest: Rest,
-    blobs: Kept,
+    calls: Calls,
     left_out: Callable[[str], None] = lambda _name: None,
 ) -> MessageId:
-    """Create one part in ``channel`` under its nonce; the message's id.
+    """Create one part under its nonce; the message's id.
 
     Args:
         left_out: called with the name of a file that was too large for Discord; its text goes alone.
@@ -54,16 +71,16 @@ def create_part(
         Rejected: its file is gone.
         DiscordError, TransportError, RateWait: as it came.
     """
-    bound = log.bind(account=request.account, channel=channel, cause=request.cause, part=part)
+    bound = log.bind(account=request.account, channel=calls.channel_id, cause=request.cause, part=part)
     fields = message_fields(request, settings, plan, part)
     file = file_of(request, plan, part)
-    files = [file_of_blob(file, blobs)] if file is not None else []
+    files = [file_of_blob(file, calls.blobs)] if file is not None else []
     reply_to = request.reply_to if replies(request, part) and not request.post else None
     bound.info("Sending reply via REST (proxied)" if settings.proxied else "Sending reply via REST")
 
     def call(reply_to: str | None, files: Sequence[File], fields: dict[str, Any]) -> dict[str, Any]:
-        return rest.create_message(
-            channel,
+        return calls.rest.create_message(
+            calls.channel_id,
             nonce=nonce_of(request, part),
             reply_to=reply_to,
             files=files,

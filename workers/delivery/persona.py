@@ -23,13 +23,15 @@ from shoal.base.ids import MessageId
 from shoal.base.logging import get_logger
 from shoal.discord.codes import UNKNOWN_WEBHOOK, WRONG_WEBHOOK_TOKEN
 from shoal.discord.errors import Forbidden, NotFound, RateLimited, RateWait, Unauthorized
-from shoal.discord.limiter import Priority
 from shoal.discord.rest import Rest
 from shoal.discord.webhooks import WebhookCalls
 from shoal.state.personas import Persona, Webhook
 from shoal.state.store import Store
+from workers.delivery.creating import priority_of
+from workers.delivery.endings import story
 from workers.delivery.finding import Sought, Unknowable, look_for
 from workers.delivery.records import PartReceipt, SendRequest
+from workers.delivery.trail import Trail
 from workers.delivery.verdicts import NotYet, Rejected, is_about_discord
 from workers.delivery.webhooks import webhook_of
 
@@ -81,27 +83,33 @@ class PersonaWay:
 
     Args:
         persona: who is bound to the conversation.
-        now_ms: wall clock.
         bot_id: our user id, if it is known.
+        trail: the journal of the send.
+
+    Attributes:
+        webhook_id: what its parts go through; empty: the bot says them.
     """
 
     def __init__(
         self,
         request: SendRequest,
         persona: Persona,
+        webhook_id: str,
         look: PersonaLook,
         store: Store,
         rest: Rest,
         bot_id: str | None,
-        now_ms: Callable[[], int],
+        trail: Trail,
     ) -> None:
         self.request = request
         self.persona = persona
+        self.webhook_id = webhook_id
         self._look = look
         self._store = store
         self._rest = rest
         self._bot_id = bot_id
-        self._now_ms = now_ms
+        self._trail = trail
+        self._log = log.bind(account=request.account, channel=request.channel_id, cause=request.cause)
 
     @classmethod
     def of(
@@ -113,7 +121,7 @@ class PersonaWay:
         rest: Rest,
         look: Callable[[str], PersonaLook],
         bot_id: str | None,
-        now_ms: Callable[[], int],
+        trail: Trail,
     ) -> PersonaWay | None:
         """The way of a send, where it has one.
 
@@ -127,31 +135,79 @@ class PersonaWay:
         if bound is None and not webhook_id:
             return None
         persona = bound or Persona(request.channel_id, "")  # unbound meanwhile
-        return cls(request, persona, look(persona.agent_id), store, rest, bot_id, now_ms)
+        return cls(request, persona, webhook_id, look(persona.agent_id), store, rest, bot_id, trail)
 
-    def webhook(self, *, born_ms: int) -> Webhook | None:
-        """The webhook to use, found or made; none: the bot speaks.
+    def open(self, *, born_ms: int) -> None:
+        """Find or make the webhook to use; where that takes too long, the bot speaks.
 
         Raises:
             NotYet: somebody else is making it.
             DiscordError, TransportError, RateWait: it may be there soon.
         """
-        late = self._now_ms() - born_ms > DEADLINE_MS
+        late = self._trail.now_ms() - born_ms > DEADLINE_MS
         account, channel = self.request.account, self.persona.channel_id
         try:
-            return webhook_of(account, channel, self._store.personas, self._rest, self._bot_id)
+            found = webhook_of(account, channel, self._store.personas, self._rest, self._bot_id)
         except (NotYet, ShoalError) as error:
             if not late or (isinstance(error, ShoalError) and error.code.startswith("store")):
                 raise
             log.warning("a persona's webhook could not be had in time", account=account, channel=channel)
-            return None
+            return
+        self.webhook_id = found.id if found is not None else ""
 
-    def known(self, webhook_id: str) -> Webhook | None:
+    def part(
+        self, content: str, part: int, fields: Mapping[str, Any], taken: frozenset[str]
+    ) -> PartReceipt | None:
+        """Say one part; none: from this part on the bot has to.
+
+        Args:
+            content: its text.
+            fields: of its message.
+            taken: ids of messages that are known to be other parts.
+
+        Raises:
+            NotYet: one of before may still arrive. Rejected: whether it did cannot be told.
+            DiscordError, TransportError, RateWait: as it came; ``ambiguous`` where it may be out.
+        """
+        trail = self._trail
+        if part in trail.doubtful:
+            found = self._find(content, part, since_ms=trail.began[part], taken=taken)
+            if found is not None:
+                self._log.info("found a part that was sent before", part=part, message_id=found.message_id)
+                return found
+        if part in trail.doubtful or not trail.began.get(part):
+            trail.doubtful.discard(part)
+            trail.begin_anew(part)
+        webhook = self._known()
+        if webhook is None:
+            self._give_up(part, "webhook-gone")
+            return None
+        try:
+            receipt = self._say(webhook, fields, part)
+        except ShoalError as error:
+            if error.ambiguous:
+                raise
+            if self._hopeless(error, since_ms=trail.since.get(part, trail.began[part])):
+                self._give_up(part, error.code, error)
+                return None
+            trail.void(part)
+            raise
+        self._log.info("Reply sent successfully (200 OK)", part=part, message_id=receipt.message_id)
+        return receipt
+
+    def _give_up(self, part: int, code: str, error: ShoalError | None = None) -> None:
+        """From this part on, which surely is not out, the bot itself speaks."""
+        self._log.warning("an agent's own name could not be used: the bot speaks", code=code, error=error)
+        self.webhook_id = ""
+        told = story(self._trail.head, f"persona-fallback {self.request.identity} {code}")
+        self._trail.begin_anew(part, *told, bot=True)
+
+    def _known(self) -> Webhook | None:
         """The webhook the send began with, unless it was forgotten meanwhile."""
         found = self._store.personas.webhook(self.request.account, self.persona.channel_id)
-        return found if found is not None and found.id == webhook_id else None
+        return found if found is not None and found.id == self.webhook_id else None
 
-    def say(self, webhook: Webhook, fields: Mapping[str, Any], part: int, priority: Priority) -> PartReceipt:
+    def _say(self, webhook: Webhook, fields: Mapping[str, Any], part: int) -> PartReceipt:
         """Send one part.
 
         Raises:
@@ -167,18 +223,16 @@ class PersonaWay:
             webhook.token,
             body,
             thread_id=request.channel_id if in_thread else None,
-            priority=priority,
+            priority=priority_of(request),
             timeout=DEADLINE_MS / 1000,
         )
         message_id = MessageId(str(made["id"]))
         self._store.personas.say(
-            request.account, request.channel_id, message_id, self._name(part), now_ms=self._now_ms()
+            request.account, request.channel_id, message_id, self._name(part), now_ms=self._trail.now_ms()
         )
         return PartReceipt(message_id, request.channel_id)
 
-    def find(
-        self, webhook_id: str, content: str, part: int, *, since_ms: int, taken: frozenset[str]
-    ) -> PartReceipt | None:
+    def _find(self, content: str, part: int, *, since_ms: int, taken: frozenset[str]) -> PartReceipt | None:
         """A part that may be out; none: it surely is not.
 
         Raises:
@@ -193,7 +247,7 @@ class PersonaWay:
             return PartReceipt(MessageId(mine), request.channel_id, found=True)
         others = taken | said.keys()
         sought = Sought(
-            request.account, request.channel_id, "", content, since_ms, taken=others, webhook=webhook_id
+            request.account, request.channel_id, "", content, since_ms, taken=others, webhook=self.webhook_id
         )
         try:
             found = look_for(sought, self._rest, None)
@@ -201,18 +255,18 @@ class PersonaWay:
             raise Rejected("persona-unknown", f"It may have been sent, and is not sent again. {why}") from why
         if found is not None:
             return PartReceipt(found, request.channel_id, found=True)
-        wait_ms = since_ms + SETTLE_MS - self._now_ms()
+        wait_ms = since_ms + SETTLE_MS - self._trail.now_ms()
         if wait_ms > 0:
             raise NotYet(wait_ms, "waiting: did it arrive?")
         return None
 
-    def gives_up(self, error: ShoalError, webhook_id: str, *, since_ms: int) -> bool:
+    def _hopeless(self, error: ShoalError, *, since_ms: int) -> bool:
         """Whether the bot has to say what surely was not sent. A webhook that is gone is forgotten."""
         if isinstance(error, NotFound) and error.json_code in (UNKNOWN_WEBHOOK, WRONG_WEBHOOK_TOKEN, 0):
-            self._store.personas.forget(self.request.account, self.persona.channel_id, webhook_id)
+            self._store.personas.forget(self.request.account, self.persona.channel_id, self.webhook_id)
             return True
         if isinstance(error, RateWait | RateLimited | Unauthorized) or error.retryable:
-            return self._now_ms() - since_ms > DEADLINE_MS
+            return self._trail.now_ms() - since_ms > DEADLINE_MS
         return is_about_discord(error)
 
     def _name(self, part: int) -> str:

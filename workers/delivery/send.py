@@ -25,12 +25,11 @@ from shoal.base.ids import MessageId, starter_of
 from shoal.base.logging import get_logger
 from shoal.discord.errors import DiscordError, MissingPermissions, RateLimited, RateWait
 from shoal.discord.mentions import NO_MENTIONS
-from shoal.discord.threads import create_post
 from shoal.state.effects import Effect, Receipt
 from shoal.state.records import Failure, Grant
 from shoal.state.steps import Commit, Fail, Step, Yield
 from workers.delivery.blocks import keep_distance, stopped, taken_back
-from workers.delivery.creating import create_part, priority_of
+from workers.delivery.creating import Calls
 from workers.delivery.deps import DeliveryDeps
 from workers.delivery.endings import (
     closing_effects,
@@ -38,14 +37,14 @@ from workers.delivery.endings import (
     opening_effects,
     refused_effects,
     rejected_effects,
-    story,
 )
 from workers.delivery.finalising import preview_to_edit
 from workers.delivery.finding import Unknowable, came_back, look_for, sought_of
 from workers.delivery.missing import name_missing, permissions_for
 from workers.delivery.pairing import failed_effects, filled
+from workers.delivery.parts import make_part
 from workers.delivery.persona import PersonaWay
-from workers.delivery.posts import post_body, post_title, seen_post, untitled
+from workers.delivery.posts import post_title, seen_post, untitled
 from workers.delivery.previews import END, SLOT, end_preview, show_preview
 from workers.delivery.progress import (
     LOOK_AFTER_MS,
@@ -58,8 +57,9 @@ from workers.delivery.records import PartReceipt, SendRequest, decode_receipt, d
 from workers.delivery.refused import Refusal, forget, remember, standing
 from workers.delivery.render import message_fields, plan_of
 from workers.delivery.spread import file_of
+from workers.delivery.trail import Trail
 from workers.delivery.verdicts import NotYet, Rejected, verdict_on
-from workers.delivery.voice import VoiceCalls, VoiceWay
+from workers.delivery.voice import VoiceWay
 
 __all__ = ["deliver"]
 
@@ -113,19 +113,14 @@ class _Delivery:
         self.alive = alive
         self.settings = deps.settings(request.account)
         self.rest = deps.rest(request.account)
-        self.step = grant.step
+        self.trail = Trail(grant, progress, deps.store.lanes, deps.clock, alive)
         self.edit = progress.edit
-        self.began: dict[int, int] = dict(progress.started or {})
-        self.doubtful = frozenset(part for part, at in self.began.items() if at)
-        self.lost = set(progress.lost)
         self.sent: dict[int, PartReceipt] = {}
         self.at = 0
-        self.webhook = progress.webhook
-        self.since: dict[int, int] = dict(progress.since)
-        fresh = progress.plan is None
-        bot_id = deps.bot_id(request.account) if fresh or self.webhook else None
-        self.way = PersonaWay.of(
-            request, self.webhook, fresh, deps.store, self.rest, deps.look, bot_id, self._now_ms
+        fresh, webhook = progress.plan is None, progress.webhook
+        bot_id = deps.bot_id(request.account) if fresh or webhook else None
+        self.persona = PersonaWay.of(
+            request, webhook, fresh, deps.store, self.rest, deps.look, bot_id, self.trail
         )
         self.refusal: Refusal | None = None
         self.log = log.bind(account=request.account, channel=request.channel_id, cause=request.cause)
@@ -136,7 +131,7 @@ class _Delivery:
             return Fail(Failure.HANDLED, self.progress.rejected, self.progress.why, delay_ms=0)
         stored = self.deps.store.receipts.receipt(self.request.identity)
         self.sent = {part: decode_receipt(value) for part, value in stored.items()}
-        if self._now_ms() - self.grant.head.born > self.request.max_age_s * 1000:
+        if self.trail.now_ms() - self.grant.head.born > self.request.max_age_s * 1000:
             return self._expired()
         plan = self.progress.plan
         while True:
@@ -187,7 +182,7 @@ class _Delivery:
         self.refusal, stands = standing(self.deps.store, self.request.account, self.request.channel_id)
         if self.refusal is not None and stands and not self.request.pairing:
             return self._refused(self.refusal)
-        keep_distance(self.request, self.deps.store, self._now_ms())
+        keep_distance(self.request, self.deps.store, self.trail.now_ms())
         request = filled(self.request, self.deps.store) if self.request.pairing else self.request
         if request is None:
             return Commit(self._closing("over"), "nothing to send: the request is over")
@@ -196,11 +191,12 @@ class _Delivery:
             plan[0] = untitled(self.deps.clock.now())
         if not plan:
             return Commit(self._closing("empty"), "nothing to send")
-        hook = self.way.webhook(born_ms=self.grant.head.born) if self.way is not None else None
-        self.webhook = hook.id if hook is not None else ""
-        self.edit = "" if self.webhook else preview_to_edit(request, plan, self.deps.store)
-        entry = Entry(plan=plan, at=self._begin(0), edit=self.edit, webhook=self.webhook)
-        self._checkpoint(entry, *opening_effects(request))
+        if self.persona is not None:
+            self.persona.open(born_ms=self.grant.head.born)
+        webhook = self.persona.webhook_id if self.persona is not None else ""
+        self.edit = "" if webhook else preview_to_edit(request, plan, self.deps.store)
+        entry = Entry(plan=plan, at=self.trail.begin(0), edit=self.edit, webhook=webhook)
+        self.trail.write(entry, *opening_effects(request))
         return plan
 
     def _parts(self, plan: list[str]) -> Step:
@@ -213,12 +209,12 @@ class _Delivery:
             else:
                 other = self._edited(plan) if self.edit else self._as_persona(plan, part)
                 receipt = other or self._find(plan, part) or self._create(plan, part)
-            receipt = msgspec.structs.replace(receipt, at_ms=self._now_ms())
+            receipt = msgspec.structs.replace(receipt, at_ms=self.trail.now_ms())
             self.sent[part] = receipt
             effect = Receipt(self.request.identity, part, encode(receipt))
             if part == missing[-1]:
                 return Commit([effect, *self._closing("sent")], f"sent · {len(plan)} parts")
-            self._checkpoint(Entry(next=part + 1, at=self._begin(part + 1)), effect)
+            self.trail.write(Entry(next=part + 1, at=self.trail.begin(part + 1)), effect)
         # every part had its receipt: the commit was lost, not the work
         return Commit(self._closing("sent"), f"sent · {len(plan)} parts")
 
@@ -229,7 +225,7 @@ class _Delivery:
 
     def _find_post(self, plan: list[str]) -> PartReceipt | None:
         """The post that an earlier try may have made. Raises what :func:`seen_post` does."""
-        if 0 not in self.doubtful:
+        if 0 not in self.trail.doubtful:
             return None
         request = self.request
         found = seen_post(
@@ -237,26 +233,23 @@ class _Delivery:
             parent_id=request.channel_id,
             title=post_title(plan[0]),
             bot_id=self.deps.bot_id(request.account),
-            since_ms=self.began[0],
-            now_ms=self._now_ms(),
+            since_ms=self.trail.began[0],
+            now_ms=self.trail.now_ms(),
         )
         return PartReceipt(starter_of(found), found, found=True)
 
     def _post(self, plan: list[str]) -> PartReceipt:
         """Make the post. What surely did not happen is marked so, or the next try would not dare."""
-        if not self.began.get(0):
-            self._checkpoint(Entry(next=0, at=self._begin(0)))
-            self.alive()
-        body = post_body(self.request, plan[0], message_fields(self.request, self.settings, plan, 0))
+        if not self.trail.began.get(0):
+            self.trail.begin_anew(0)
         try:
-            made = create_post(self.rest, self.request.channel_id, body, priority=priority_of(self.request))
+            made = self._made(plan, 0)
         except ShoalError as error:
             if not error.ambiguous:
-                self.began[0] = 0
-                self._checkpoint(Entry(next=0))
+                self.trail.void(0)
             raise
-        self.log.info("Reply sent successfully (200 OK)", part=0, message_id=made)
-        return PartReceipt(starter_of(made), made)
+        self.log.info("Reply sent successfully (200 OK)", part=0, message_id=made.channel_id)
+        return made
 
     def _edited(self, plan: list[str]) -> PartReceipt | None:
         """The preview becomes the answer; ``None``: it cannot, which is journalled. May be done twice."""
@@ -266,12 +259,12 @@ class _Delivery:
                 self.request.channel_id, self.edit, content=plan[0], allowed_mentions=NO_MENTIONS, flags=flags
             )
         except DiscordError as error:
-            age_ms = self._now_ms() - self.grant.head.born
+            age_ms = self.trail.now_ms() - self.grant.head.born
             limited = isinstance(error, RateWait | RateLimited)
             if limited or (error.retryable and age_ms < EDIT_PATIENCE_MS):
                 raise
             self.log.info("a preview cannot become the answer", code=error.code)
-            self._checkpoint(Entry(fresh=True, next=0, at=self._begin(0)))
+            self.trail.write(Entry(fresh=True, next=0, at=self.trail.begin(0)))
             self.edit = ""
             self.alive()
             return None
@@ -283,8 +276,8 @@ class _Delivery:
 
         Asked only where an earlier try began the part; the echo first, because it costs no request.
         """
-        began = self.began.get(part)
-        if began is None or part not in self.doubtful:
+        began = self.trail.began.get(part)
+        if began is None or part not in self.trail.doubtful:
             return None
         taken = [receipt.message_id for receipt in self.sent.values()]
         sought = sought_of(self.request, plan, part, channel_id=self.channel, since_ms=began, taken=taken)
@@ -292,8 +285,8 @@ class _Delivery:
         if found is not None:
             self.log.info("a part that was sent before came back", part=part, message_id=found)
             return PartReceipt(found, self.channel, found=True)
-        relied_on = LOOK_AFTER_MS if part in self.lost or self.grant.suspects else NONCE_WINDOW_MS
-        if self._now_ms() - began <= relied_on:
+        relied_on = LOOK_AFTER_MS if part in self.trail.lost or self.grant.suspects else NONCE_WINDOW_MS
+        if self.trail.now_ms() - began <= relied_on:
             return None
         try:
             found = look_for(sought, self.rest, self.deps.bot_id(self.request.account))
@@ -302,75 +295,34 @@ class _Delivery:
         if found is not None:
             self.log.info("found a part that was sent before", part=part, message_id=found)
             return PartReceipt(found, self.channel, found=True)
-        # it is sent anew: this try has its own window
-        self.lost.discard(part)
-        self._checkpoint(Entry(next=part, at=self._begin(part)))
-        self.alive()
+        self.trail.lost.discard(part)
+        self.trail.begin_anew(part)
         return None
-
-    # -- as a persona ----------------------------------------------------------------------------
 
     def _as_persona(self, plan: list[str], part: int) -> PartReceipt | None:
         """One part through the webhook; none: the bot has to say it."""
-        if not self.webhook or self.way is None:
+        if self.persona is None or not self.persona.webhook_id:
             return None
-        if part in self.doubtful:
-            taken = frozenset(receipt.message_id for receipt in self.sent.values())
-            found = self.way.find(self.webhook, plan[part], part, since_ms=self.began[part], taken=taken)
-            if found is not None:
-                self.log.info("found a part that was sent before", part=part, message_id=found.message_id)
-                return found
-        if part in self.doubtful or not self.began.get(part):
-            self.doubtful -= {part}
-            self._checkpoint(Entry(next=part, at=self._begin(part)))
-            self.alive()
-        webhook = self.way.known(self.webhook)
-        if webhook is None:
-            self._as_bot(part, "webhook-gone")
-            return None
+        taken = frozenset(receipt.message_id for receipt in self.sent.values())
         fields = message_fields(self.request, self.settings, plan, part)
-        try:
-            receipt = self.way.say(webhook, fields, part, priority_of(self.request))
-        except ShoalError as error:
-            if error.ambiguous:
-                raise
-            if self.way.gives_up(error, self.webhook, since_ms=self.since.get(part, self.began[part])):
-                self._as_bot(part, error.code, error)
-                return None
-            self.began[part] = 0
-            self._checkpoint(Entry(next=part))
-            raise
-        self.log.info("Reply sent successfully (200 OK)", part=part, message_id=receipt.message_id)
-        return receipt
-
-    def _as_bot(self, part: int, code: str, error: ShoalError | None = None) -> None:
-        """From this part on, which surely is not out, the bot itself speaks."""
-        self.log.warning("an agent's own name could not be used: the bot speaks", code=code, error=error)
-        self.webhook = ""
-        effects = story(self.grant.head, f"persona-fallback {self.request.identity} {code}")
-        self._checkpoint(Entry(next=part, at=self._begin(part), bot=True), *effects)
-        self.alive()
+        return self.persona.part(plan[part], part, fields, taken)
 
     def _create(self, plan: list[str], part: int) -> PartReceipt:
         """Raises what it raises; that an answer was lost is remembered."""
-        request, settings, channel = self.request, self.settings, self.channel
-        file, kept = file_of(request, plan, part), self.deps.store.blobs
         try:
-            if file is not None and file.voice is not None:
-                fields = message_fields(request, settings, plan, part)
-                how = VoiceCalls(channel, self.rest, kept, self.alive, self._uploaded)
-                made = self.voice.create(request, part, file, fields, how)
-            else:
-                made = create_part(request, settings, plan, part, channel=channel, rest=self.rest, blobs=kept)
+            return self._made(plan, part)
         except ShoalError as error:
-            if error.ambiguous and part not in self.lost:
-                self.lost.add(part)
-                self._checkpoint(Entry(next=part, at=self.began[part], lost=True))
+            if error.ambiguous:
+                self.trail.lose(part)
             raise
-        return PartReceipt(made, channel, note=self.voice.take_note())
+
+    def _made(self, plan: list[str], part: int) -> PartReceipt:
+        """As :func:`make_part`."""
+        calls = Calls(self.channel, self.rest, self.deps.store.blobs, self.alive, self._uploaded)
+        return make_part(self.request, self.settings, plan, part, voice=self.voice, calls=calls)
 
     def _uploaded(self, name: str) -> None:
-        self._checkpoint(Entry(uploaded=name))
+        self.trail.write(Entry(uploaded=name))
 
     def _without_voice(self, plan: list[str] | None, refused: Rejected, error: Exception) -> list[str] | None:
         """The parts where Discord surely did not take the voice message; none: it is no matter of that."""
@@ -382,8 +334,8 @@ class _Delivery:
         other = plan_of(request, self.settings)
         if request.post:
             other[0] = plan[0]
-        begun, instead, why = self._begin(self.at), self.voice.instead, self.voice.note
-        self._checkpoint(Entry(plan=other, next=self.at, at=begun, instead=instead, why=why))
+        begun, instead, why = self.trail.begin(self.at), self.voice.instead, self.voice.note
+        self.trail.write(Entry(plan=other, next=self.at, at=begun, instead=instead, why=why))
         return other
 
     # -- endings ---------------------------------------------------------------------------------
@@ -419,21 +371,5 @@ class _Delivery:
             closing = self._closing(f"rejected {rejected.code}")
             return Commit([*closing, *self._failed_pairing(rejected.code)], "pairing reply rejected")
         effects = rejected_effects(self.request, self.grant.head, rejected.code, rejected.why)
-        self._checkpoint(Entry(rejected=rejected.code, why=rejected.why[:400]), *effects)
+        self.trail.write(Entry(rejected=rejected.code, why=rejected.why[:400]), *effects)
         return Fail(Failure.HANDLED, rejected.code, rejected.why, delay_ms=0)
-
-    # -- small things ----------------------------------------------------------------------------
-
-    def _checkpoint(self, entry: Entry, *effects: Effect) -> None:
-        self.deps.store.lanes.checkpoint(
-            self.grant, self.step + 1, effects, journal=msgspec.json.encode(entry)
-        )
-        self.step += 1
-
-    def _begin(self, part: int) -> int:
-        self.began[part] = self._now_ms()
-        self.since.setdefault(part, self.began[part])
-        return self.began[part]
-
-    def _now_ms(self) -> int:
-        return int(self.deps.clock.now() * 1000)

@@ -10,7 +10,7 @@ doubled.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,17 +22,16 @@ from shoal.base.logging import get_logger
 from shoal.discord.codes import NO_ACCESS, UNKNOWN_CHANNEL, UPLOAD_GONE
 from shoal.discord.errors import DiscordError, DMBlocked, NotFound, TooLarge
 from shoal.discord.limiter import Priority
-from shoal.discord.rest import Rest
 from shoal.discord.transport import File
 from shoal.discord.uploads import upload_slot
 from shoal.discord.wire import MessageFlags
-from workers.delivery.creating import Kept, file_of_blob, priority_of
+from workers.delivery.creating import Calls, file_of_blob, priority_of
 from workers.delivery.progress import Instead, Progress, nonce_of
 from workers.delivery.records import SendFile, SendRequest
 from workers.delivery.render import replies
 from workers.delivery.verdicts import BLOB_GONE, Rejected, reference_refused
 
-__all__ = ["VoiceCalls", "VoiceWay", "next_instead", "stand_in", "voice_fields"]
+__all__ = ["VoiceWay", "next_instead", "stand_in", "voice_fields"]
 
 log = get_logger(__name__)
 
@@ -78,23 +77,6 @@ def stand_in(request: SendRequest, instead: Instead) -> SendRequest:
     return request
 
 
-@dataclass(frozen=True, slots=True)
-class VoiceCalls:
-    """How a voice message is sent.
-
-    Attributes:
-        blobs: where its bytes wait.
-        alive: asked before every request but the first.
-        keep: journals what the upload is called.
-    """
-
-    channel_id: str
-    rest: Rest
-    blobs: Kept
-    alive: Callable[[], None] = lambda: None
-    keep: Callable[[str], None] = lambda _name: None
-
-
 class VoiceWay:
     """The voice message of one send: its upload so far, and what stands in for it.
 
@@ -123,7 +105,7 @@ class VoiceWay:
         part: int,
         file: SendFile,
         fields: Mapping[str, Any],
-        calls: VoiceCalls,
+        calls: Calls,
     ) -> MessageId:
         """Create the voice message under the part's nonce; its id.
 
@@ -159,7 +141,7 @@ class VoiceWay:
 class _Part:
     """One voice message on its way; ``step`` is where it is: ``slot``, ``upload`` or ``message``."""
 
-    calls: VoiceCalls
+    calls: Calls
     file: SendFile
     uploaded: str
     priority: Priority

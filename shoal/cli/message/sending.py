@@ -14,12 +14,11 @@ import msgspec
 
 from shoal.base.errors import ProcessError, ShoalError
 from shoal.base.exits import FAILED, USAGE
-from shoal.base.ids import new_token, starter_of
+from shoal.base.ids import new_token
 from shoal.cli.message.cards import with_card
 from shoal.cli.message.run import Operator
 from shoal.cli.message.voice import BLOB_TTL_S, voice_file, voice_problem
 from shoal.discord.codes import CONDITIONS
-from shoal.discord.threads import create_post
 from shoal.state.blobs import MAX_BLOB
 from shoal.state.records import Record
 from shoal.state.store import Store
@@ -27,10 +26,11 @@ from workers.actions.perform import perform
 from workers.actions.table import ACTIONS
 from workers.agent.tools.outgoing import Extras, check_gate, check_gates, read_extras
 from workers.agent.tools.registry import ToolError
-from workers.delivery.creating import create_part
+from workers.delivery.creating import Calls
 from workers.delivery.missing import explained, permissions_for
 from workers.delivery.outgoing import MIB, FileRefused, file_name, upload_limit
-from workers.delivery.posts import is_forum, post_body, post_problem, post_title, untitled
+from workers.delivery.parts import make_part
+from workers.delivery.posts import is_forum, post_problem, post_title, untitled
 from workers.delivery.progress import Progress
 from workers.delivery.records import (
     KIND,
@@ -41,10 +41,10 @@ from workers.delivery.records import (
     encode,
 )
 from workers.delivery.refused import why_not_sent
-from workers.delivery.render import DeliverySettings, message_fields, plan_of
-from workers.delivery.spread import file_of, is_voice
+from workers.delivery.render import DeliverySettings, plan_of
+from workers.delivery.spread import is_voice
 from workers.delivery.verdicts import Rejected, is_unknown
-from workers.delivery.voice import VoiceCalls, VoiceWay
+from workers.delivery.voice import VoiceWay
 
 __all__ = ["send", "text_of"]
 
@@ -201,28 +201,18 @@ def _direct(request: SendRequest, who: Operator, carried: Carried) -> Json:
     settings, rest = DeliverySettings.of(who.account), who.rest
     plan, parts = plan_of(request, settings), list[PartReceipt]()
     too_large: list[str] = []
+    voice = VoiceWay(Progress())
     with explained(rest, request.channel_id, more=permissions_for(request)):
         for part in range(len(plan)):
-            if request.post and part == 0:
-                fields = message_fields(request, settings, plan, 0)
-                thread_id = create_post(rest, request.channel_id, post_body(request, plan[0], fields))
-                parts.append(PartReceipt(starter_of(thread_id), thread_id))
-                continue
-            place = parts[0].channel_id if request.post else request.channel_id
-            file = file_of(request, plan, part)
+            place = parts[0].channel_id if request.post and parts else request.channel_id
+            calls = Calls(place, rest, carried)
             try:
-                if file is not None and file.voice is not None:
-                    fields = message_fields(request, settings, plan, part)
-                    calls = VoiceCalls(place, rest, carried)
-                    made = VoiceWay(Progress()).create(request, part, file, fields, calls)
-                else:
-                    made = create_part(
-                        request, settings, plan, part, channel=place, rest=rest, blobs=carried,
-                        left_out=too_large.append,
-                    )  # fmt: skip
+                made = make_part(
+                    request, settings, plan, part, voice=voice, calls=calls, left_out=too_large.append
+                )
             except Rejected as error:
                 raise ProcessError(error.why, exit_code=FAILED) from None
-            parts.append(PartReceipt(made, place))
+            parts.append(made)
     done = _sent(request, parts)
     if too_large:
         done["warning"] = f"{', '.join(too_large)} was left out. {_limit(request.channel_id, who)}"

@@ -17,7 +17,7 @@ from shoal.simulator.models import ModelServer
 from shoal.state.media import Heard
 from tests.workers.agent.support.server import CountingProxy, bodies
 from tests.workers.media.support.samples import ogg
-from workers.agent.providers.speech import Ears
+from workers.agent.providers.ears import Ears
 
 Start = Callable[..., ModelServer]
 
