@@ -67,10 +67,12 @@ def _command(line: Line) -> Callable[..., None]:
         del wanted["timeout"]
 
     def run(**values: Any) -> None:
+        from shoal.base.logging import setup_logging
         from shoal.cli.message.run import run_line
 
         common = {name: values.pop(name) for name in _COMMON if name in values}
         given = {name: value for name, value in values.items() if value not in (None, False)}
+        setup_logging("message", level="INFO" if common["verbose"] else "WARNING")
         run_line(line, given, **common)
 
     parameters = [

@@ -14,7 +14,6 @@ from config import Account, Loaded, load
 from config.accounts import normalise_id
 from shoal.base.errors import ProcessError, ShoalError, StoreUnavailable
 from shoal.base.exits import USAGE
-from shoal.base.logging import setup_logging
 from shoal.cli.egress import guard_egress
 from shoal.cli.message.dry import Showing, Shown
 from shoal.cli.message.files import Reader
@@ -146,7 +145,6 @@ def run_line(
             an object that says ``"ok": false``).
     """
     check_channel(channel)
-    setup_logging("message", level="INFO" if verbose else "WARNING")
     with operator(config, state_dir, account) as who:
         if verbose:
             fleet = "its fleet runs" if who.store is not None else "no fleet runs: sent from here"
