@@ -464,4 +464,4 @@ def test_a_file_that_is_too_large_leaves_its_text(
     run(who, post, "send", message="see this", media=str(tmp_path / "big.txt"))
     post.control.configure(file_limit=10 * 1024 * 1024)
     assert post.sent() == ["see this\n\n[Attachment skipped: Discord rejected the file as too large.]"]
-    assert "up to 10 MB" in json.loads(capsys.readouterr().out)["payload"]["warning"]
+    assert "up to 10 MB" in json.loads(capsys.readouterr().out.splitlines()[-1])["payload"]["warning"]
