@@ -108,7 +108,7 @@ FAMILIES: tuple[Family, ...] = (
     # sessions and bodies
     _d("session", "ses:<session key>", "hash", "none", "one per conversation", 400, "session record"),
     _d("sessions", "sessions", "zset", "none", "one per session", 120, "session key → updated at"),
-    _d("transcript", "tr:<session id>", "list", "none", "2 MB hot", 700, "entries; a channel's: 400, 30 d"),
+    _d("transcript", "tr:<session id>", "list", "none", "2 MB hot", 700, "entries; some 400 or 40, 30 d"),
     _d("transcript-meta", "trm:<session id>", "hash", "none", "one each", 120, "bytes, count, archives"),
     _d("archive", "tra:<session id>:<number>", "string", "none", "1 MB", 200_000, "older entries, zstd"),
     _w("events", "evq:<session key>", "list", "7 days", "20 per session", 400, "what the next turn is told"),

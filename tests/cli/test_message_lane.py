@@ -18,6 +18,7 @@ from tests.workers.delivery.conftest import PostOffice, discord, post
 from tests.workers.media.support.sounds import recording
 from workers.components.custom_ids import group_of, parse_control
 from workers.components.entries import ControlEntry, decode_entry
+from workers.sessions.said import words_waiting
 
 __all__ = ["discord", "post"]
 
@@ -259,3 +260,49 @@ def test_broadcast_obeys_its_switch(post: PostOffice, tmp_path: Path, who: Opera
         broadcast({"targets": [post.channel], "message": "x"}, off, 1.0)
     with pytest.raises(ProcessError, match="needs targets"):
         broadcast({"targets": [" , "], "message": "x"}, who, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("scope", "key"),
+    [
+        ("main", "agent:main:main"),
+        ("per-channel-peer", "agent:main:discord:direct:{user}"),
+        ("per-account-channel-peer", "agent:main:discord:default:direct:{user}"),
+    ],
+)
+def test_the_agent_of_the_place_knows_what_was_sent_in_its_name(
+    post: PostOffice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scope: str, key: str
+) -> None:
+    """2.5: private messages by ``session.dmScope``; a channel or thread is a conversation of its own."""
+    monkeypatch.setenv("DISCORD_BOT_TOKEN", post.simulator.token)
+    bindings = [
+        {"agentId": "ops", "match": {"channel": "discord", "peer": {"kind": "channel", "id": "PLACE"}}}
+    ]
+    text = json.dumps({
+        "session": {"dmScope": scope}, "agents": {"list": [{"id": "main", "default": True}, {"id": "ops"}]},
+        "bindings": bindings, "channels": {"discord": {"enabled": True}},
+    }).replace("PLACE", post.channel)  # fmt: skip
+    (tmp_path / "shoal.json").write_text(text)
+    loaded = load(None, state_dir=tmp_path)
+    who = Operator(loaded, loaded.account("default"), post.rest, post.store)
+    user = post.control.add_user("ann", guilds=[post.simulator.guild_id])["id"]
+    for target, wanted in (
+        (f"channel:{post.channel}", f"agent:ops:discord:channel:{post.channel}"),
+        (f"user:{user}", key.format(user=user)),
+    ):
+        done = send({"target": target, "message": f"to {target}"}, who, 0.0)
+        post.channel = done["result"]["channelId"]
+        assert words_waiting(post.store.sessions, wanted) == ()  # it is not out yet
+        post.work()
+        [told] = words_waiting(post.store.sessions, wanted)
+        assert told.text == f"to {target}"
+
+
+def test_a_post_is_known_in_its_own_thread(post: PostOffice, who: Operator) -> None:
+    """2.5, 2.6: nobody talks in a forum itself."""
+    post.channel = str(post.control.add_channel(post.simulator.guild_id, "ideas", type=15)["id"])
+    timer = work_soon(post)
+    done = send({"target": post.channel, "message": "Title\nbody"}, who, 10.0)
+    timer.join()
+    [told] = words_waiting(post.store.sessions, f"agent:main:discord:channel:{done['thread']['id']}")
+    assert told.text == "Title\nbody"

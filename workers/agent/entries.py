@@ -28,6 +28,7 @@ import msgspec
 
 from workers.agent.providers.base import ToolCall, Usage
 from workers.media.files import MediaFile
+from workers.sessions.said import OwnWords
 from workers.sessions.system_events import QueuedEvent
 
 __all__ = [
@@ -66,6 +67,8 @@ class Heard(msgspec.Struct, frozen=True, tag="heard", omit_defaults=True):
 
     at_ms: int
     events: tuple[QueuedEvent, ...]
+    said: tuple[OwnWords, ...] = ()
+    """What the agent itself had said here meanwhile."""
     v: int = 1
 
 

@@ -60,6 +60,7 @@ from workers.delivery.texts import language_of, say
 from workers.sessions.history import cleared
 from workers.sessions.opened import OpenedSession, Used, session_fields
 from workers.sessions.records import TurnRequest
+from workers.sessions.said import words_forgotten, words_told
 from workers.sessions.send_policy import may_send
 from workers.sessions.system_events import forget_events, heard_events
 
@@ -364,14 +365,21 @@ class Ending:
 
     def _forgotten(self) -> list[Effect]:
         """What the system had to tell was about the transcript that ended (``spec/inbound.md`` 5.11)."""
-        return [forget_events(self.request.session_key)] if self.session.rolled else []
+        key = self.request.session_key
+        effects = [forget_events(key)] if self.session.rolled else []
+        return [*effects, words_forgotten(key, self.request.born_ms)] if self.session.forgets else effects
 
     def _heard(self) -> list[Effect]:
-        """System events are heard once a model has answered to them."""
+        """System events and its own words are heard once a model has answered to them."""
         state = self.journal.state
-        if not (state.heard and state.answers):
+        if not state.answers:
             return []
-        return [heard_events(self.request.session_key, [event.id for event in state.heard])]
+        key, effects = self.request.session_key, list[Effect]()
+        if state.heard:
+            effects.append(heard_events(key, [event.id for event in state.heard]))
+        if state.said:
+            effects.append(words_told(key, state.said))
+        return effects
 
     def _cleared(self, closing: Closing) -> list[Effect]:
         """A turn that failed or was stopped clears nothing of the room's history (R21)."""

@@ -39,6 +39,7 @@ from workers.agent.entries import (
 from workers.agent.pictures import pictures_of
 from workers.agent.providers.base import Message, ToolCall, Usage
 from workers.media.files import MediaFile
+from workers.sessions.said import OwnWords
 from workers.sessions.system_events import QueuedEvent
 
 __all__ = ["Journal", "State", "replay"]
@@ -65,6 +66,7 @@ class State:
         edited: what edits made of the request before the turn began.
         compacted: the summary this turn made of what was before it.
         heard: the system events the turn was told.
+        said: what the agent had said here unasked since the last turn.
         files: what was found of the files of messages, by the identity of their records.
         previewed: the newest preview of the turn, 0 if there was none.
         preview_shown: that one has begun.
@@ -95,6 +97,7 @@ class State:
     opened: Opened | None = None
     compacted: Compacted | None = None
     heard: tuple[QueuedEvent, ...] = ()
+    said: tuple[OwnWords, ...] = ()
     files: dict[str, tuple[MediaFile, ...]] = field(default_factory=dict)
     previewed: int = 0
     preview_shown: bool = False
@@ -127,7 +130,7 @@ class State:
             self.compacted = entry
             self.usage = _sum(self.usage, entry.usage)
         elif isinstance(entry, Heard):
-            self.heard = entry.events
+            self.heard, self.said = entry.events, entry.said
         elif isinstance(entry, Looked):
             self.files |= entry.files
         elif isinstance(entry, Steered):

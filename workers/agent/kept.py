@@ -16,10 +16,12 @@ from workers.agent.visibility import Unshown
 from workers.media.files import MediaFile
 from workers.sessions.envelopes import strip_envelopes
 from workers.sessions.records import TurnRequest
-from workers.sessions.system_events import event_lines
+from workers.sessions.said import OwnWords
+from workers.sessions.system_events import QueuedEvent, event_lines
 
-__all__ = ["kept_lines"]
+__all__ = ["kept_lines", "said_lines"]
 
+UNASKED = "You sent the following message here without being asked here."
 TEXT_CHARS = 32_000
 """Of one message of a user."""
 
@@ -39,13 +41,24 @@ def kept_lines(
     ]
     told = tuple(event_lines(state.heard, timezone))
     model = str(state.model or "")
-    lines = [msgspec.structs.replace(first, events=told), *absorbed]
+    said = said_lines(state.said, timezone) if state.answers else []
+    lines = [*said, msgspec.structs.replace(first, events=told), *absorbed]
     # users' messages are kept as they were written, not as the model read them
     lines.extend(_line(message, now, model) for message in state.messages if message.role != "user")
     lines = _ended(lines, closing, now, model)
     done = state.compacted
     if done is not None:
         lines.insert(0, Line("summary", now, done.summary, kept_from=done.kept_from))
+    return lines
+
+
+def said_lines(said: Sequence[OwnWords], timezone: str) -> list[Line]:
+    """What the agent had said unasked, each behind a line of the system: nobody asked for it."""
+    lines = []
+    for words in said:
+        told = event_lines([QueuedEvent(words.id, UNASKED, words.at_ms)], timezone)
+        lines.append(Line("user", words.at_ms, events=tuple(told)))
+        lines.append(Line("assistant", words.at_ms, words.text))
     return lines
 
 

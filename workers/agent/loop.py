@@ -44,6 +44,7 @@ from workers.sessions.canonical import DUPLICATE_REASON, is_spoken_for
 from workers.sessions.changes import DELETED_REASON
 from workers.sessions.opened import open_session
 from workers.sessions.records import TurnRequest, decode_turn
+from workers.sessions.said import words_waiting
 from workers.sessions.state import SessionState
 from workers.sessions.system_events import pending_events
 
@@ -197,11 +198,14 @@ class TurnLoop:
     def _hear(self) -> None:
         """Read once what happened around the conversation since its last turn (R21)."""
         state = self.journal.state
-        if state.heard or state.answers or self.session.rolled:
+        if state.heard or state.said or state.answers:
             return
-        events = pending_events(self.deps.store.sessions, self.request.session_key)
-        if events:
-            self.journal.write(Heard(self.journal.now_ms(), tuple(events)))
+        sessions, key = self.deps.store.sessions, self.request.session_key
+        # what happened was about the transcript that ended; what the agent said may outlive it (2.5)
+        events = [] if self.session.rolled else pending_events(sessions, key)
+        said = words_waiting(sessions, key, since_ms=self.request.born_ms if self.session.forgets else 0)
+        if events or said:
+            self.journal.write(Heard(self.journal.now_ms(), tuple(events), said))
 
     def _to_the_end(self) -> Step:
         try:

@@ -17,6 +17,7 @@ from workers.agent.context import TurnContext
 from workers.agent.entries import Compacted
 from workers.agent.finish import Ending
 from workers.agent.journal import Journal
+from workers.agent.kept import said_lines
 from workers.agent.models import GUIDE, MODEL_STEP_S
 from workers.agent.past import Past
 from workers.agent.pictures import blinded, pictures_of
@@ -25,6 +26,7 @@ from workers.agent.prompt import Surroundings, system_prompt, user_text
 from workers.agent.providers.base import Message, ModelRequest
 from workers.agent.results import TurnDeps
 from workers.agent.tools.registry import Tool
+from workers.agent.transcript import history_messages
 from workers.agent.workspace import workspace_files
 from workers.sessions.history import pending
 from workers.sessions.opened import OpenedSession
@@ -32,6 +34,8 @@ from workers.sessions.system_events import event_lines
 
 __all__ = ["Reading"]
 
+SAID_TOKENS = 16_000
+"""Of what the agent had said here unasked, by estimate; :mod:`workers.sessions.said` keeps less than that."""
 CUT_OFF = (
     "[Your answer above was cut off there, and people have read it. Go on exactly behind its last word;"
     " repeat nothing and say nothing about this.]"
@@ -158,7 +162,9 @@ class Reading:
         state = self._journal.state
         files = state.files.get(self._ending.grant.head.identity)
         text = user_text(self._ending.request, self._profile, self._surroundings(), files=files)
-        messages = [Message("user", text=text, pictures=pictures_of(files or ()))]
+        own = said_lines(state.said, self._profile.envelope.timezone)
+        messages = history_messages(own, grouped=False, max_tokens=SAID_TOKENS)
+        messages.append(Message("user", text=text, pictures=pictures_of(files or ())))
         messages.extend(state.messages)
         if state.told:
             messages += [Message("assistant", text=state.told), Message("user", text=CUT_OFF)]

@@ -153,7 +153,7 @@ def _user_text(line: Line, grouped: bool) -> str:
     if grouped and line.author_id:
         name = header_value(line.author_tag or line.author_name)
         text = f"[from: {name} user id:{line.author_id}] {text}\n[message_id: {line.message_id}]"
-    return "\n".join([*line.events, text])
+    return "\n".join([*line.events, text] if text else line.events)
 
 
 def _paired(messages: list[Message]) -> list[Message]:

@@ -8,6 +8,8 @@ from shoal.state.effects import Control, Controls, Effect, Expire, Note, Outcome
 from shoal.state.records import Record
 from workers.delivery.pairing import sent_effects
 from workers.delivery.records import PartReceipt, SendRequest
+from workers.sessions.keys import agent_of, channel_key
+from workers.sessions.said import said_there
 
 __all__ = [
     "closing_effects",
@@ -39,8 +41,9 @@ def closing_effects(
     ids = ",".join(sent[part].message_id for part in sorted(sent))
     effects += story(head, f"{word} {request.identity} {ids}".strip())
     effects += _blobs(request)
-    if request.pairing and word == "sent":
-        effects += sent_effects(request)
+    if word == "sent":
+        effects += sent_effects(request) if request.pairing else []
+        effects += _said(request, sent)
     return effects
 
 
@@ -80,6 +83,18 @@ def story(head: Record, line: str, why: str = "") -> list[Effect]:
         return []
     notes: list[Effect] = [Note(head.account, head.message_id, "delivery", line)]
     return [*notes, Note(head.account, head.message_id, "failure", why)] if why else notes
+
+
+def _said(request: SendRequest, sent: Mapping[int, PartReceipt]) -> list[Effect]:
+    """The conversation in which it is read knows of it; that of a post is its thread."""
+    said = request.said
+    if said is None or not sent:
+        return []
+    first = sent[min(sent)]
+    key = said.session_key
+    if request.post:
+        key = channel_key(agent_of(key) or "", first.channel_id)
+    return [said_there(key, request.identity, said.text, first.message_id)]
 
 
 def _blobs(request: SendRequest) -> list[Effect]:

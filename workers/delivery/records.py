@@ -22,6 +22,7 @@ __all__ = [
     "KeptControl",
     "KeptControls",
     "PartReceipt",
+    "SaidThere",
     "SendFile",
     "SendOutcome",
     "SendRequest",
@@ -94,6 +95,13 @@ class KeptControls(msgspec.Struct, frozen=True):
     controls: tuple[KeptControl, ...]
 
 
+class SaidThere(msgspec.Struct, frozen=True):
+    """The session that is to know of a send nobody there asked for, and what it is told (2.5)."""
+
+    session_key: str
+    text: str
+
+
 class SendRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """One answer to one channel (``spec/outbound.md`` 3, rules R20, R25).
 
@@ -156,6 +164,8 @@ class SendRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the voice message says, where it was made of a text: sent where no recording can be."""
     preview: str = ""
     """Cause of the preview this answer may be an edit of; see :mod:`workers.delivery.finalising`."""
+    said: SaidThere | None = None
+    """Told to the conversation it is read in, once it is out: :mod:`workers.sessions.said`."""
     v: int = 1
 
     @property

@@ -45,6 +45,11 @@ class OpenedSession:
         """An older transcript ends with this turn."""
         return bool(self.began) and self.began != "first"
 
+    @property
+    def forgets(self) -> bool:
+        """It ends because somebody wanted it to, so that nothing of before may come up again."""
+        return self.began in ("command", "archived")
+
 
 @dataclass(frozen=True, slots=True)
 class Used:

@@ -16,6 +16,7 @@ from shoal.base.errors import ProcessError, ShoalError
 from shoal.base.exits import FAILED, USAGE
 from shoal.base.ids import new_token
 from shoal.cli.message.cards import with_card
+from shoal.cli.message.routes import said_to
 from shoal.cli.message.run import Operator
 from shoal.cli.message.voice import BLOB_TTL_S, voice_file, voice_problem
 from shoal.discord.codes import CONDITIONS
@@ -111,6 +112,8 @@ def send(
         poll=extras.poll, sticker_ids=extras.stickers, silent=extras.silent, plain=True,
     )  # fmt: skip
     channel = who.rest.get_channel(channel_id)
+    if who.store is not None:
+        request = msgspec.structs.replace(request, said=said_to(request, channel, who, who.store))
     if values.get("presentation"):
         request = with_card(request, values["presentation"], channel, who)
     request = _posted(request, extras, channel)

@@ -28,8 +28,10 @@ from workers.components.expiring import expiry_push
 from workers.components.reader import SpecError
 from workers.components.sending import ComponentSettings, Made, make_components, make_presentation
 from workers.delivery.posts import is_forum, post_problem
-from workers.delivery.records import KIND, SendRequest, encode
+from workers.delivery.records import KIND, SaidThere, SendRequest, encode
+from workers.sessions.keys import channel_key
 from workers.sessions.records import TurnRequest
+from workers.sessions.said import described
 
 __all__ = ["Ready", "SendParts", "Words", "read_send"]
 
@@ -117,9 +119,20 @@ class Words:
             suppress_embeds=extras.suppress_embeds,
             post=parent is not None,
             archive_minutes=int(parent.get("default_auto_archive_duration") or 0) if parent else 0,
+            said=self._said(channel_id, [file.filename for file in files]),
         )
         rename = str(self.args.get("threadName") or "").strip()[:100]
         return _ready(send, made, extras, rename)
+
+    def _said(self, channel_id: str, files: list[str]) -> SaidThere | None:
+        """What the agent's conversation there is told; none where that is the one of this turn (2.5)."""
+        request, extras = self.context.request, self.extras
+        key = channel_key(request.agent_id, channel_id)
+        if not request.guild_id or key == request.session_key:
+            return None  # private messages of others are written to by nobody (rule R16)
+        question = str((extras.poll or {}).get("question", {}).get("text") or "")
+        words = described(self.cleaned.text, files=files, poll=question, stickers=len(extras.stickers))
+        return SaidThere(key, words or "[a card]")
 
     def _body(self, channel_id: str, step: str) -> tuple[str, Made | None]:
         """Text and components; clicks on these go back to the conversation of the turn."""
