@@ -4,7 +4,8 @@
 
 The handler decides, the loop writes. What a handler raises is sorted into the three kinds of
 failure here (rule R13), in one place, so that no handler can get it wrong: infrastructure
-costs no try, an error of ours is a try, and a holder that dies is counted by the sweeper.
+costs no try, an error of ours is a try, and a holder that dies is counted by the sweeper. A holder
+that only lost its lease (it was frozen, or cut off from Redis) says so and is counted for nothing.
 
 A task ends with one short line without content; that line is what Flower shows.
 """
@@ -50,12 +51,14 @@ class Drain:
         keeper: renews what is held here.
         stopping: true once the process wants to leave.
         quarantine: this process runs suspect records alone (queue ``chores``).
+        by: whose the grants are, see :meth:`~shoal.state.processes.Processes.begin`.
     """
 
     lanes: Lanes
     keeper: Keeper
     stopping: Stopping
     quarantine: bool = False
+    by: str = ""
     clock: Callable[[], float] = field(default=time.monotonic)
 
     def run(
@@ -73,7 +76,13 @@ class Drain:
         token = new_token()
         try:
             grant = self.lanes.acquire(
-                lane, token, ttl_ms=LEASE_MS, reads=READS, limit=limit, quarantine=self.quarantine
+                lane,
+                token,
+                ttl_ms=LEASE_MS,
+                reads=READS,
+                limit=limit,
+                quarantine=self.quarantine,
+                by=self.by,
             )
         except StoreUnavailable:
             return "store unavailable"  # the hint is lost, the record is not: a sweep hints again
@@ -101,6 +110,7 @@ class Drain:
                 return handler(grant, context)
             except (StaleGrant, LeaseLost):
                 log.warning("lane passed to another holder", lane=grant.lane, identity=grant.head.identity)
+                self.keeper.survived(grant)
                 return None
             except TurnInterrupted as interruption:
                 return Yield(0, interruption.kind)
@@ -121,6 +131,7 @@ class Drain:
             try:
                 return self._write(grant, step, take_next=take_next)
             except StaleGrant:
+                self.keeper.survived(grant)
                 return None, "lost"
             except StoreUnavailable as error:
                 # every call may arrive twice, so it is simply sent again for as long as the lease may live

@@ -131,6 +131,17 @@ class Keeper:
             except ShoalError as error:
                 log.warning("lane not given back; its lease runs out", lane=entry.grant.lane, error=error)
 
+    def survived(self, grant: Grant) -> None:
+        """The lease was lost, the work has ended, and this process lives: nobody died of it (rule R13)."""
+        with self._lock:
+            entry = self._held.get(grant.lane)
+        if entry is not None and entry.grant.token == grant.token and entry.leaked:
+            return  # it hung until its lease ran out: that counts
+        try:
+            self._lanes.alive(grant)
+        except StateError as error:
+            log.warning("cannot say that a lost lane's holder lives", lane=grant.lane, error=error)
+
     def in_hand(self) -> list[InHand]:
         """The lanes held now, by name; for remote control and diagnostics."""
         with self._lock:

@@ -19,6 +19,7 @@ from shoal.base import exits
 from shoal.base.clock import Clock, SystemClock
 from shoal.base.errors import StateError, StoreUnavailable
 from shoal.base.logging import get_logger
+from shoal.base.process import FLEET_RUN
 from shoal.base.threads import Surviving, start_thread
 from shoal.state.embedded import EmbeddedServer
 from shoal.state.records import Limit
@@ -63,6 +64,7 @@ class Runtime:
         home: the name of this host, for agents whose files live here.
         stopping: the process's wish to leave.
         renewals: the store on a connection of its own, quick to give up a silent socket.
+        by: whose the grants of this process are, see :meth:`~shoal.state.processes.Processes.begin`.
         store_url: URL of the store, with its password; not for logs.
     """
 
@@ -75,6 +77,7 @@ class Runtime:
     stopping: Stopping
     renewals: Store = field(repr=False)
     store_url: str = field(repr=False)
+    by: str = ""
     clock: Clock = field(default_factory=SystemClock)
     _settings: dict[str, tuple[float, Names, Settings]] = field(default_factory=dict)
     _ears: dict[str, Ears] = field(default_factory=dict)
@@ -97,7 +100,8 @@ class Runtime:
     @cached_property
     def drain(self) -> Drain:
         """Works lanes off."""
-        return Drain(self.store.lanes, self.keeper, self.stopping, quarantine=self.kind == "chores")
+        quarantine = self.kind == "chores"
+        return Drain(self.store.lanes, self.keeper, self.stopping, quarantine=quarantine, by=self.by)
 
     @cached_property
     def transports(self) -> Transports:
@@ -260,4 +264,5 @@ def open_runtime(loaded: Loaded, kind: str, *, index: int = 1, app: Celery | Non
         home=loaded.host,
         stopping=Stopping(),
         store_url=url,
+        by=store.processes.begin(loaded.host, os.environ.get(FLEET_RUN, "")),
     )

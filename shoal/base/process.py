@@ -17,7 +17,10 @@ import signal
 import socket
 import sys
 
-__all__ = ["die_with_parent", "hide_memory", "host_name"]
+__all__ = ["FLEET_RUN", "die_with_parent", "hide_memory", "host_name"]
+
+FLEET_RUN = "SHOAL_FLEET_RUN"
+"""Environment name of an id that all processes of one ``shoal up`` share."""
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4

@@ -132,6 +132,7 @@ FAMILIES: tuple[Family, ...] = (
     _w("clock", "clock", "hash", "none", "one", 150, "newest time seen, last jump"),
     _w("forced", "forced", "hash", "none", "one per class", 50, "last hint beyond the sweeper's bound"),
     _x("process", "proc:<process>", "hash", "heartbeat", "one per process", 400, "heartbeat of a process"),
+    _w("runs", "runs", "hash", "none", "one per host", 60, "host → the run of the fleet there"),
     _x("processes", "procs", "zset", "heartbeat", "one each", 80, "process → heartbeat ends"),
     # models
     _x("model-rest", "mrest:<scope>", "string", "the rest", "one per model", 100, "model not asked"),

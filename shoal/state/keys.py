@@ -243,6 +243,10 @@ class Keys:
         """Heartbeat of a process (hash)."""
         return self._make("proc", name)
 
+    def runs(self) -> str:
+        """Host → the run of the fleet there (hash)."""
+        return self._make("runs")
+
     def processes(self) -> str:
         """Process → heartbeat end (zset)."""
         return self._make("procs")

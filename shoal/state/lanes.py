@@ -9,7 +9,7 @@ journal. So "in flight" is "still stored", and there is no second list to recove
 Where a lane is, and who makes it move on (every lane that is not empty has exactly one
 entry in ``due:<class>``, whose score says when somebody must look at it):
 
-    taken     a token and a lease            due = end of the lease, then suspect + 1
+    taken     a token and a lease            due = end of the lease, then suspect + 1 (lua/_dead.lua)
     held      hold(lane, deadline)           due = the deadline
     parked    park(..., wake keys)           due = the deadline; wake(key) comes earlier
     waiting   delayed head or back-off       due = that time
@@ -107,6 +107,7 @@ class Lanes(LaneViews):
         reads: tuple[int, int] = (1, 1),
         limit: Limit | None = None,
         quarantine: bool = False,
+        by: str = "",
     ) -> Grant | Refused:
         """Take the lane for ``token`` (fresh from ``new_token()``) and get its head.
 
@@ -115,6 +116,8 @@ class Lanes(LaneViews):
             reads: lowest and highest record version the caller reads; a newer head is refused without a try.
             limit: a fleet-wide cap on grants of one kind.
             quarantine: True in the quarantine process only; others are refused quarantined heads.
+            by: ``<host>:<run>`` of the caller's fleet (:meth:`~shoal.state.processes.Processes.begin`); a
+                holder that goes down with its whole fleet is no suspect.
         """
         asked_at = time.monotonic()
         name, cap = (check_name(limit.name, "limit"), int(limit.cap)) if limit else ("", 0)
@@ -128,6 +131,7 @@ class Lanes(LaneViews):
             name,
             cap,
             int(quarantine),
+            by and check_name(by, "holder"),
         )
         if reply[0] == b"refused":
             return Refused(reply[1].decode())
@@ -248,6 +252,17 @@ class Lanes(LaneViews):
             flat = [part for pair in pairs[start : start + 256] for part in pair]
             lost.update(name.decode() for name in self._call("lane_renew", int(ttl_ms), *flat)[1:])
         return lost
+
+    def alive(self, grant: Grant) -> bool:
+        """Say that the holder of a lost lease lives: it did not die of the head (R13).
+
+        To be called when the work has ended: a lease that nobody has taken yet ends with this.
+
+        Returns:
+            True: it was counted as dead, or would have been, and is not now. At most four times per record.
+        """
+        names = (check_lane(grant.lane), check_name(grant.token, "token"), grant.head.identity)
+        return bool(self._call("lane_alive", *names)[1] == b"excused")
 
     # -- stop ------------------------------------------------------------------------------------
 

@@ -42,10 +42,7 @@ class Processes:
     @staticmethod
     def name(kind: str, host: str, pid: int) -> str:
         """``kind.host.pid`` with what keys do not allow replaced by ``-``."""
-        raw = f"{kind}.{host}.{pid}".lower()
-        return check_name(
-            "".join(c if (c.isalnum() and c.isascii()) or c in ".-_" else "-" for c in raw)[:200]
-        )
+        return check_name(_plain(f"{kind}.{host}.{pid}")[:200])
 
     def announce(
         self,
@@ -62,6 +59,22 @@ class Processes:
             name, int(ttl * 1000), kind, host, int(pid), int(reads[0]), int(reads[1]),
             msgspec.json.encode(dict(info or {})),
         )  # fmt: skip
+
+    def begin(self, host: str, run: str) -> str:
+        """A process of a fleet begins, before it looks at any lane.
+
+        Args:
+            run: an id that all processes of one ``shoal up`` share; empty for a process without a supervisor.
+
+        Returns:
+            Whose this process's grants are, for :meth:`~shoal.state.lanes.Lanes.acquire`. Grants of an
+            earlier run of this host are known to have gone down with it from now on (R13).
+        """
+        if not run:
+            return ""
+        name = _plain(host)[:150]
+        self._store.redis.hset(self._store.keys.runs(), name, check_name(run, "run"))
+        return f"{name}:{run}"
 
     def leave(self, kind: str, host: str, pid: int) -> None:
         """A process ends in good order."""
@@ -85,6 +98,10 @@ class Processes:
     def writes(self, newest: int = 1) -> int:
         """The highest record version that every living process reads, at most ``newest``."""
         return min([newest, *(process.reads[1] for process in self.living())])
+
+
+def _plain(raw: str) -> str:
+    return "".join(c if (c.isalnum() and c.isascii()) or c in ".-_" else "-" for c in raw.lower())
 
 
 def _process(name: str, raw: Mapping[bytes, bytes]) -> Process:

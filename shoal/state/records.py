@@ -235,7 +235,7 @@ class Grant:
         absorbed: records behind the head that an earlier absorb made part of this turn.
         step: last step checkpointed for this head, 0 if none; the next is ``step + 1``.
         tries: handled failures of this head so far.
-        suspects: holders that died over this head so far.
+        suspects: holders whose lease ended without a word over this head so far, excused or not.
         stopped: a stop covers this head (R7): end it with outcome ``stopped``.
         aborted: it stood still for too long under an earlier grant: end it and say so.
         quarantine: the head runs in quarantine.

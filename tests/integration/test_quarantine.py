@@ -1,4 +1,7 @@
-"""A turn whose worker dies twice is run alone by the chores; one that kills those too is dead (rule R13)."""
+"""Poison and bad luck (rule R13, decision 23), with processes that are really killed and frozen.
+
+A turn whose worker dies twice is run alone by the chores; one that kills those twice is dead.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from collections.abc import Callable
 import pytest
 
 from bench.fleet import FleetUnderTest, descendants
+from shoal.state.lanes import LEASE_MS
 
 pytestmark = pytest.mark.slow
 
@@ -33,6 +37,49 @@ def test_a_poison_is_isolated_then_buried_with_a_notice(make_fleet: Callable[...
     assert fleet.down() == 0, fleet.said()
 
 
+@pytest.mark.timeout(420)
+def test_bad_luck_is_no_poison(make_fleet: Callable[..., FleetUnderTest]) -> None:
+    """Five holders gone: one with its fleet, one frozen, two killed, one killed alone. The message is answered."""
+    fleet = make_fleet()
+    fleet.models.script([{"match": "unlucky", "text": "survived all that", "delay": THINKING_S}])
+    said = fleet.control.dm("unlucky")
+    _wait_for_turn(fleet, 1)
+    for pid in fleet.pids("shoal.cli.fleet.supervise"):
+        os.kill(pid, signal.SIGKILL)
+    assert fleet.process is not None
+    fleet.process.wait(timeout=30)
+    fleet.up()
+    fleet.wait_online()
+    _wait_for_turn(fleet, 2)
+    frozen = fleet.pids("worker", "turns")
+    for pid in frozen:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(LEASE_MS / 1000 + 2.5)
+    for pid in frozen:
+        os.kill(pid, signal.SIGCONT)
+    for number in (3, 4):
+        _wait_for_turn(fleet, number)
+        for pid in fleet.pids("worker", "turns"):
+            os.kill(pid, signal.SIGKILL)
+    _wait_for_turn(fleet, 5)
+    _kill_the_child(fleet)
+    answer = fleet.control.wait_for_message(said["channel_id"], after=said["id"], timeout=TAKEN_AGAIN_S)
+    assert answer["content"] == "survived all that"
+    assert json.loads(fleet.shoal("dead", "list", "--json").stdout) == []
+    assert fleet.down() == 0, fleet.said()
+
+
+def _wait_for_turn(fleet: FleetUnderTest, number: int) -> None:
+    _wait(lambda: _asked(fleet, "unlucky") >= number, fleet, f"no turn {number}")
+
+
+def _kill_the_child(fleet: FleetUnderTest) -> None:
+    """What a poison in quarantine does: it takes the process it runs in."""
+    (parent,) = _parents(fleet, "chores")
+    for child in descendants(parent):
+        os.kill(child, signal.SIGKILL)
+
+
 def _answered_in_quarantine(fleet: FleetUnderTest) -> None:
     said = _kill_the_turns_twice(fleet, "poison one")
     _wait(lambda: _asked(fleet, "poison one") >= 3, fleet, "the chores did not take the turn")
@@ -48,15 +95,14 @@ def _answered_in_quarantine(fleet: FleetUnderTest) -> None:
 
 def _dead_with_a_notice(fleet: FleetUnderTest) -> None:
     said = _kill_the_turns_twice(fleet, "poison two")
-    _wait(lambda: _asked(fleet, "poison two") >= 3, fleet, "the chores did not take the turn")
-    (parent,) = _parents(fleet, "chores")
-    for child in descendants(parent):
-        os.kill(child, signal.SIGKILL)
+    for number in (3, 4):
+        _wait(lambda n=number: _asked(fleet, "poison two") >= n, fleet, "the chores did not take the turn")  # type: ignore[misc]
+        _kill_the_child(fleet)
     notice = fleet.control.wait_for_message(said["channel_id"], after=said["id"], timeout=TAKEN_AGAIN_S)
     assert "survived" not in notice["content"]
     time.sleep(3.0)
     assert len(fleet.bot_messages(said["channel_id"], said["id"])) == 1
-    assert _asked(fleet, "poison two") == 3, "a proven poison was run again"
+    assert _asked(fleet, "poison two") == 4, "a proven poison was run again"
     dead = json.loads(fleet.shoal("dead", "list", "--json").stdout)
     assert [record["message_id"] for record in dead] == [said["id"]]
     told = json.loads(fleet.shoal("explain", said["id"], "--json").stdout)

@@ -13,7 +13,8 @@ class Head:
     journal: list[tuple[int, bytes]] = field(default_factory=list)
     absorbed: list[str] = field(default_factory=list)
     tries: int = 0
-    suspects: int = 0
+    suspects: list[str] = field(default_factory=list)
+    excused: int = 0
     infra: int = 0
     quarantine: bool = False
     waits: bool = False
@@ -23,7 +24,13 @@ class Head:
     def in_work(self) -> bool:
         """Whether a push to the front must stay behind it."""
         return bool(
-            self.step or self.absorbed or self.tries or self.suspects or self.infra or self.parked is not None
+            self.step
+            or self.absorbed
+            or self.tries
+            or self.suspects
+            or self.excused
+            or self.infra
+            or self.parked is not None
         )
 
 

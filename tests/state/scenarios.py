@@ -37,6 +37,7 @@ from tests.state.situations import (
     late,
     long_transcript,
     lost_session,
+    outlived,
     overdue,
     parked_inbound,
     parked_on,
@@ -94,7 +95,7 @@ def lanes() -> list[Scenario]:
         Scenario("acquire empty", "lane_acquire", put_hints, acquire()),
         Scenario("acquire after a death", "lane_acquire", lambda s: expired(s, 0), acquire()),
         Scenario("acquire after two", "lane_acquire", lambda s: expired(s, 1), acquire()),
-        Scenario("acquire after proof", "lane_acquire", lambda s: expired(s, 2), acquire()),
+        Scenario("acquire after proof", "lane_acquire", lambda s: expired(s, 3), acquire()),
         Scenario(
             "renew", "lane_renew", working, lambda s, g: s.lanes.renew({SESSION: g.token, OTHER: g.token})
         ),
@@ -109,12 +110,14 @@ def lanes() -> list[Scenario]:
         Scenario(
             "renew what was given up", "lane_renew", given_up, lambda s, g: s.lanes.renew({SESSION: g.token})
         ),
+        Scenario("alive in time", "lane_alive", working, lambda s, g: s.lanes.alive(g), answers=False),
+        Scenario("alive after all", "lane_alive", outlived, lambda s, g: s.lanes.alive(g), answers=False),
         Scenario("acquire what is to end", "lane_acquire", given_back, acquire()),
         Scenario("wake", "lane_wake", parked_on, lambda s, _: s.lanes.wake("k:1"), answers=False),
         Scenario("sweep hints", "lane_sweep", after(fill, come_due), sweep, answers=False),
         Scenario("sweep expired", "lane_sweep", lambda s: expired(s, 0), sweep, answers=False),
         Scenario("sweep quarantine", "lane_sweep", lambda s: expired(s, 1), sweep, answers=False),
-        Scenario("sweep dead", "lane_sweep", lambda s: expired(s, 2), sweep, answers=False),
+        Scenario("sweep dead", "lane_sweep", lambda s: expired(s, 3), sweep, answers=False),
         Scenario("sweep parked", "lane_sweep", after(parked_on, unpark), sweep, answers=False),
         Scenario("dead retry", "lane_dead", died, lambda s, i: s.lanes.dead_retry(i), answers=False),
         Scenario("dead drop", "lane_dead", died, lambda s, i: s.lanes.dead_drop(i), answers=False),

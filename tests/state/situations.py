@@ -286,6 +286,19 @@ def given_up(store: Store) -> Grant:
     return grant
 
 
+def outlived(store: Store) -> Grant:
+    """The second of two holders that were taken for dead; the record is in quarantine."""
+    fill(store)
+    store.processes.begin("host", "run1")
+    for number in (60, 61):
+        grant = store.lanes.acquire(SESSION, token(number))
+        assert isinstance(grant, Grant), grant
+        store.redis.hset(store.keys.lane(SESSION), "until", 1)
+        store.redis.zadd(store.keys.due("session"), {SESSION: 1})
+        assert store.lanes.sweep("session").expired == 1
+    return grant
+
+
 def given_back(store: Store) -> None:
     """A head that is to end, in nobody's hands."""
     grant = working(store)

@@ -43,8 +43,8 @@ def test_infrastructure_failures_are_no_tries(store: Store) -> None:
 def test_a_mark_on_a_head_that_died_does_not_reach_the_next_one(store: Store) -> None:
     store.lanes.push(SESSION, record("m:1"))
     store.lanes.push(SESSION, record("m:2"))
-    for _ in range(2):
-        take(store)
+    for _ in range(3):
+        take(store, quarantine=True)
         end_lease(store)
         store.lanes.sweep("session")
     assert take(store, quarantine=True).head.identity == "m:1"
@@ -57,24 +57,109 @@ def test_a_mark_on_a_head_that_died_does_not_reach_the_next_one(store: Store) ->
     assert store.lanes.halted(grant) == ""
 
 
-def test_two_dead_holders_mean_quarantine_and_a_third_is_proof(store: Store) -> None:
+def test_two_dead_holders_mean_quarantine_and_two_more_are_proof(store: Store) -> None:
     put_hints(store)
     store.lanes.push(SESSION, record("m:1"))
-    take(store)
-    end_lease(store)
-    assert store.lanes.sweep("session").expired == 1
-    take(store)
-    end_lease(store)
-    swept = store.lanes.sweep("session")
-    assert (swept.expired, swept.quarantined, swept.dead) == (1, 1, 0)
+    assert _dies(store) == (1, 0, 0)
+    assert _dies(store) == (1, 1, 0)
     assert hinted(store, "session.chores") == [SESSION]
     assert refused(store) == "quarantined"
-    assert take(store, quarantine=True).quarantine
-    end_lease(store)
-    assert store.lanes.sweep("session").dead == 1
+    assert _dies(store, quarantine=True) == (1, 0, 0), "one death alone may be bad luck"
+    assert refused(store) == "quarantined"
+    assert _dies(store, quarantine=True) == (1, 0, 1)
     (dead,) = store.lanes.dead_list()
-    assert dead.code == "suspect"
+    assert (dead.code, dead.suspects) == ("suspect", 4)
     assert refused(store) == "empty"
+
+
+def test_a_frozen_holder_that_comes_back_is_no_suspect(store: Store) -> None:
+    """Rule R13: the lease of a stopped process ends as that of a dead one does."""
+    store.lanes.push(SESSION, record("m:1"))
+    frozen = take(store)
+    end_lease(store)
+    assert store.lanes.sweep("session").expired == 1
+    assert _dies(store) == (1, 1, 0)
+    assert store.lanes.alive(frozen)
+    assert not store.lanes.alive(frozen), "once"
+    again = take(store)
+    assert (again.quarantine, again.suspects) == (False, 2), "who sends must still look before"
+    assert not store.lanes.alive(frozen)
+    assert store.lanes.commit(again) is None
+
+
+def test_who_comes_back_before_anybody_looked_gives_the_lane_back(store: Store) -> None:
+    put_hints(store)
+    store.lanes.push(SESSION, record("m:1"))
+    holder = take(store)
+    assert store.lanes.alive(holder)
+    assert hinted(store, "session")[-1] == SESSION
+    following = take(store)
+    assert following.suspects == 1
+    assert store.lanes.alive(holder) is False, "the lane is somebody else's by now"
+    assert store.lanes.renew({SESSION: following.token}) == set()
+
+
+def test_a_holder_of_another_head_excuses_nothing(store: Store) -> None:
+    for name in ("m:1", "m:2"):
+        store.lanes.push(SESSION, record(name))
+    first = take(store)
+    assert store.lanes.commit(first, take_next=False) is None
+    second = take(store)
+    end_lease(store)
+    store.lanes.sweep("session")
+    assert not store.lanes.alive(first)
+    assert store.lanes.alive(second)
+
+
+def test_who_goes_down_with_the_whole_fleet_is_no_suspect(store: Store) -> None:
+    """Rule R13: the supervisor was killed and took every process along; the fleet has begun anew since."""
+    store.lanes.push(SESSION, record("m:1"))
+    for number in range(4):
+        by = store.processes.begin("Some Host", f"run{number}")
+        assert by == f"some-host:run{number}"
+        take(store, by=by)
+        end_lease(store)
+        store.processes.begin("Some Host", f"run{number + 1}")
+        assert store.lanes.sweep("session").quarantined == 0
+    again = take(store, by="some-host:run4")
+    assert (again.suspects, again.quarantine) == (4, False)
+
+
+def test_another_hosts_new_fleet_explains_no_death(store: Store) -> None:
+    store.lanes.push(SESSION, record("m:1"))
+    by = store.processes.begin("one", "run1")
+    store.processes.begin("other", "run1")
+    for new in ("run2", "run3"):
+        take(store, by=by)
+        store.processes.begin("other", new)
+        end_lease(store)
+        store.lanes.sweep("session")
+    assert refused(store) == "quarantined"
+    assert store.processes.begin("one", "") == "", "without a supervisor nothing is known"
+
+
+def test_what_is_always_excused_ends_all_the_same(store: Store) -> None:
+    """A record that freezes every holder, or takes each fleet down with it, dies at the eighth."""
+    store.lanes.push(SESSION, record("m:1"))
+    for number in range(8):
+        assert store.lanes.dead_list() == []
+        by = store.processes.begin("host", f"run{number}")
+        holder = take(store, quarantine=True, by=by)
+        if number % 2:
+            store.processes.begin("host", f"run{number + 1}")
+        end_lease(store)
+        store.lanes.sweep("session")
+        store.lanes.alive(holder)
+    (dead,) = store.lanes.dead_list()
+    assert (dead.code, dead.suspects) == ("suspect", 4)
+
+
+def _dies(store: Store, *, quarantine: bool = False) -> tuple[int, int, int]:
+    """A holder takes the lane and dies; what the sweep found: expired, quarantined, dead."""
+    take(store, quarantine=quarantine)
+    end_lease(store)
+    swept = store.lanes.sweep("session")
+    return swept.expired, swept.quarantined, swept.dead
 
 
 def test_what_a_dead_turn_had_absorbed_gets_its_own(store: Store) -> None:

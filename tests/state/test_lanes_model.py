@@ -50,7 +50,9 @@ class Machine(RuleBasedStateMachine):
         self.woken: set[str] = set()
         self.dead: set[tuple[str, str]] = set()
         self.receipts: set[str] = set()
-        self.tokens = 0
+        self.tokens = self.run = 0
+        self.begun: dict[str, int] = {}
+        self.fleet_begins()
         for lane in LANES[:2]:
             for identity in IDS[:2]:
                 self.push(lane, identity, False, False)
@@ -99,7 +101,10 @@ class Machine(RuleBasedStateMachine):
 
     def acquire(self, lane: str, quarantine: bool) -> None:
         self.tokens += 1
-        answer = self.store.lanes.acquire(lane, f"t{self.tokens}", ttl_ms=600_000, quarantine=quarantine)
+        answer = self.store.lanes.acquire(
+            lane, f"t{self.tokens}", ttl_ms=600_000, quarantine=quarantine, by=f"host:run{self.run}"
+        )
+        self.begun[f"t{self.tokens}"] = self.run
         expected = self.model[lane].refusal(quarantine)
         if expected is not None:
             assert answer == Refused(expected)
@@ -116,7 +121,8 @@ class Machine(RuleBasedStateMachine):
         assert grant.head.body == model.records[0].encode()
         assert grant.journal == head.journal
         assert [record.identity for record in grant.absorbed] == head.absorbed
-        assert (grant.step, grant.tries, grant.suspects) == (head.step, head.tries, head.suspects)
+        died = len(head.suspects) + head.excused
+        assert (grant.step, grant.tries, grant.suspects) == (head.step, head.tries, died)
 
     @precondition(lambda machine: any(model.state() == "ready" for model in machine.model.values()))
     @rule(pick=picks)
@@ -258,9 +264,13 @@ class Machine(RuleBasedStateMachine):
             if head.tries < 3:
                 return Failed.RETRIED
         else:
-            head.suspects += 1
-            if not head.quarantine:
-                head.quarantine = head.suspects >= 2
+            token = str(model.token)
+            if self.begun[token] != self.run and head.excused < 4:
+                head.excused += 1
+                return Failed.RETRIED
+            head.suspects.append(token)
+            head.quarantine = head.quarantine or len(head.suspects) >= 2
+            if len(head.suspects) < 4:
                 return Failed.RETRIED
         self.dead.add((lane, model.records[0]))
         model.pop()
@@ -279,6 +289,32 @@ class Machine(RuleBasedStateMachine):
         assert self.store.lanes.sweep(cls).expired == 1
         self.expect_failure(lane, None)
         self.release(lane)
+
+    @rule()
+    def fleet_begins(self) -> None:
+        """Who has a grant of an earlier run went down with it."""
+        self.run += 1
+        self.store.processes.begin("host", f"run{self.run}")
+
+    @rule(pick=picks)
+    def somebody_lives(self, pick: int) -> None:
+        """One who lost a lease, or still has it, says so; a second time changes nothing."""
+        known = [*self.stale[-9:], *(self.grants[name] for name in sorted(self.grants))]
+        grant = known[-1 - pick % len(known)]
+        model = self.model[grant.lane]
+        head, mine = model.head, model.token == grant.token
+        same = model.records[:1] == [grant.head.identity]
+        expected = same and head.excused < 4 and (mine or grant.token in head.suspects)
+        assert [self.store.lanes.alive(grant) for _ in range(2)] == [expected, False]
+        if not expected:
+            return
+        head.excused += 1
+        if mine:
+            self.release(grant.lane)
+            return
+        head.suspects.remove(grant.token)
+        if model.token is None and len(head.suspects) < 2:
+            head.quarantine = False
 
     @rule(lane=lanes)
     def time_passes(self, lane: str) -> None:

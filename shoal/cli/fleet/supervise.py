@@ -15,11 +15,12 @@ that lies on the same full disk, and would leave with that second error.
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import sys
 from typing import Any
 
-from shoal.base.process import die_with_parent, hide_memory
+from shoal.base.process import FLEET_RUN, die_with_parent, hide_memory
 from shoal.cli.fleet.layout import SUPERVISOR_PID
 
 __all__ = ["main"]
@@ -63,6 +64,7 @@ def main(argv: list[str]) -> None:
     conf, parent = argv
     hide_memory()
     os.environ[SUPERVISOR_PID] = str(os.getpid())
+    os.environ[FLEET_RUN] = secrets.token_hex(8)
     _look_more_often()
     _outlive_a_full_disk()
     from supervisor import supervisord

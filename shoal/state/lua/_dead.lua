@@ -1,5 +1,12 @@
 -- _dead: the end of a record nobody could finish (R13). Needs _ledger and _lanes.
 --
+-- Poison or bad luck?  A lease that ends without a word makes the holder a suspect: perhaps the record killed
+-- it. After 2 suspects the record goes into quarantine: it runs alone in a process. After 2 more, which died
+-- with nothing but this record in their hands, it is dead.
+-- No suspect is, at most 4 times for one record (so that poison ends, after 8 deaths at the latest):
+--   * who comes back: a process that was frozen or cut off says so when it finds its lease lost (lane_alive);
+--   * who went down with its fleet: the fleet of that host has begun a new run since the grant.
+--
 -- Keys built here
 --   dead       zset  dead id → time; at most 10,000, 30 days
 --   deadnew    zset  the same, until somebody has been told
@@ -8,6 +15,8 @@
 
 local DEAD_MS = 2592000000
 local DEAD_MOST = 10000
+local SUSPECTS_ALONE, SUSPECTS_DEAD = 2, 4
+local EXCUSED_MOST = 4
 
 local function dead_id(lane, identity)
   return string.sub(redis.sha1hex(lane .. '|' .. identity), 1, 20)
@@ -51,26 +60,61 @@ local function lane_bury(S, plan, reason)
   lane_pop(S)
 end
 
--- A lease has ended: one suspect more; 'expired', 'quarantined' or 'dead'. plan is for the last case.
-local function lane_expire(S, plan)
-  lane_release(S)
-  S.sus = (S.sus or 0) + 1
-  if S.q then
-    lane_bury(S, plan, 'The process that ran it alone died.')
-    return 'dead'
-  end
-  if S.sus >= 2 then
-    S.q = 1
-    return 'quarantined'
-  end
-  return 'expired'
+-- Whether the fleet that held the lane has begun anew since: then its host or its supervisor went down.
+local function fleet_is_gone(S)
+  local host, run = string.match(S.by or '', '^(.+):([^:]+)$')
+  local current = host and redis.call('HGET', B.need(PREFIX .. 'runs', 'hash'), host)
+  return current and current ~= run
 end
 
--- For a head that is in quarantine: what lane_expire wants. Prepares the quarantine's hint as well.
+-- What lane_expire wants, for a lane whose lease has ended. Prepares the quarantine's hint as well.
 local function expire_prepare(S)
   hint_prepare(S.class .. '.chores')
   done_prepare()
-  if not S.q then return nil end
-  local _, frame = lane_header(S)
-  return dead_prepare(S.lane, S.head, frame, 'suspect')
+  local plan = { excused = fleet_is_gone(S) and (S.exc or 0) < EXCUSED_MOST }
+  if (S.sus or 0) + 1 >= SUSPECTS_DEAD and not plan.excused then
+    local _, frame = lane_header(S)
+    plan.dead = dead_prepare(S.lane, S.head, frame, 'suspect')
+  end
+  return plan
+end
+
+-- A lease has ended without a word: 'expired', 'quarantined' or 'dead'.
+local function lane_expire(S, plan)
+  local token = S.tok
+  lane_release(S)
+  if plan.excused then
+    S.exc = (S.exc or 0) + 1
+    return 'expired'
+  end
+  S.sus = (S.sus or 0) + 1
+  S.sust = (S.sust and S.sust .. ' ' or '') .. token
+  if plan.dead then
+    lane_bury(S, plan.dead, 'Each process that ran it died, at last two that ran it alone.')
+    return 'dead'
+  end
+  if S.q or S.sus < SUSPECTS_ALONE then return 'expired' end
+  S.q = 1
+  return 'quarantined'
+end
+
+-- A holder that lost its lease says that it lives: it was frozen or cut off, the record killed nobody.
+-- 'excused', or 'nothing' if there is nothing to take back (any more).
+local function lane_excuse(S, token)
+  if (S.exc or 0) >= EXCUSED_MOST then return 'nothing' end
+  if S.tok == token then
+    lane_release(S)
+    S.exc = (S.exc or 0) + 1
+    return 'excused'
+  end
+  local kept, found = {}, false
+  for other in string.gmatch(S.sust or '', '%S+') do
+    if other == token then found = true else kept[#kept + 1] = other end
+  end
+  if not found then return 'nothing' end
+  S.sus, S.sust = #kept > 0 and #kept or nil, #kept > 0 and table.concat(kept, ' ') or nil
+  S.exc = (S.exc or 0) + 1
+  if not S.tok and #kept < SUSPECTS_ALONE then S.q = nil end
+  S.dirty = true
+  return 'excused'
 end

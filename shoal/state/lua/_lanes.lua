@@ -12,16 +12,19 @@
 --   limit:<name>    zset    lane → lease end
 --   stop:<lane>     hash    born, id, reason: stop bound
 --   abort:<lane>    string  "<head> <ms> <0|1>": the head has stood still; see lane_abort
+--   runs            hash    host → the run of the fleet there
 --   hints           hash    route → "<queue key>\n<template>"
 --   homes           hash    agent → home
 --   dead, deadnew   zset    dead id → time;  dead:<id> hash
 --   and the queue lists named by the templates (LPUSH)
 --
 -- Fields of lane:<lane>
---   tok until ttl   the grant; rmin rmax versions its holder reads; lim its concurrency limit
+--   tok until ttl   the grant; rmin rmax versions its holder reads; lim its concurrency limit;
+--                   by whose it is: "<host>:<run of its fleet>"
 --   did             last commit of the present grant, "commit:<identity>"
 --   step jb abs     of the head: last checkpoint, journal bytes, absorbed identities (space separated)
 --   tries sus inf q of the head: handled failures, dead holders, infrastructure failures, in quarantine
+--   sust exc        of the head: tokens of the dead holders, deaths that were excused; see _dead
 --   nb hold park pp back-off until, held until, parked until, a push ends the park
 --   rt n            route of the hint that is out, times it was repeated
 
@@ -31,10 +34,10 @@ local LANE_NUDGE = {
 }
 local LANE_FIELDS = {
   'tok', 'until', 'ttl', 'rmin', 'rmax', 'lim', 'did', 'step', 'jb', 'abs', 'tries', 'sus', 'inf',
-  'q', 'nb', 'hold', 'park', 'pp', 'rt', 'n',
+  'q', 'nb', 'hold', 'park', 'pp', 'rt', 'n', 'by', 'sust', 'exc',
 }
-local LANE_TEXT = { tok = true, lim = true, did = true, abs = true, rt = true }
-local LANE_OF_HEAD = { 'step', 'jb', 'abs', 'tries', 'sus', 'inf', 'q', 'nb', 'park', 'pp' }
+local LANE_TEXT = { tok = true, lim = true, did = true, abs = true, rt = true, by = true, sust = true }
+local LANE_OF_HEAD = { 'step', 'jb', 'abs', 'tries', 'sus', 'inf', 'q', 'nb', 'park', 'pp', 'sust', 'exc' }
 local LANE_GRACE = 2500
 local DONE_PAGE = 600000
 local DID_MS = 60000
@@ -207,7 +210,7 @@ local function lane_abort_of(S)
 end
 
 local function lane_in_work(S)
-  return S.tok or S.step or S.abs or S.tries or S.sus or S.inf or S.park
+  return S.tok or S.step or S.abs or S.tries or S.sus or S.exc or S.inf or S.park
 end
 
 -- Takes the head (and its journal) out; remembers it unless told not to.
@@ -259,7 +262,7 @@ end
 
 local function lane_release(S)
   if S.lim then redis.call('ZREM', B.key('limit', S.lim), S.lane) end
-  S.tok, S['until'], S.ttl, S.rmin, S.rmax, S.lim, S.did = nil, nil, nil, nil, nil, nil, nil
+  S.tok, S['until'], S.ttl, S.rmin, S.rmax, S.lim, S.did, S.by = nil, nil, nil, nil, nil, nil, nil, nil
   S.dirty = true
 end
 
@@ -421,7 +424,7 @@ local function lane_grant_answer(S)
   local abort = lane_abort_of(S)
   if stopped == '0' and abort and abort.ends then stopped = '2' end
   return {
-    'grant', S.head, frame, S.step or 0, S.tries or 0, S.sus or 0, stopped,
+    'grant', S.head, frame, S.step or 0, S.tries or 0, (S.sus or 0) + (S.exc or 0), stopped,
     S.q and '1' or '0', S.ttl, journal, absorbed,
   }
 end

@@ -1,5 +1,6 @@
 -- lane_acquire: give the lane to a token. The same token again gets the same answer and a fresh lease.
--- Arguments: lane, token, lease ms, lowest and highest version read, limit name | '', cap, quarantine 0|1
+-- Arguments: lane, token, lease ms, lowest and highest version read, limit name | '', cap, quarantine 0|1,
+--            "<host>:<run>" of the holder | ''
 -- Answer: {'refused', reason}
 --       | {'grant', identity, frame, step, tries, suspects, stopped, quarantine, lease ms, journal, absorbed}
 -- Keys: those of _lanes, _ledger and _dead.
@@ -33,6 +34,7 @@ return B.run(function()
   local low, high = B.count(ARGV[5], 'version', 1e6), B.count(ARGV[6], 'version', 1e6)
   local limit, cap = ARGV[7] ~= '' and B.name(ARGV[7], 'limit') or nil, B.count(ARGV[8], 'cap', 1e6)
   local alone = ARGV[9] == '1'
+  local by = ARGV[10] ~= '' and B.name(ARGV[10], 'holder') or nil
   if ttl < 100 then B.refuse('bad lease') end
   local S = lane_load(lane)
   if S.tok == token then
@@ -77,7 +79,7 @@ return B.run(function()
   end
   lane_unready(S)
   S.hold, S.park, S.pp, S.nb = nil, nil, nil, nil
-  S.tok, S['until'], S.ttl, S.rmin, S.rmax, S.lim = token, B.now + ttl, ttl, low, high, limit
+  S.tok, S['until'], S.ttl, S.rmin, S.rmax, S.lim, S.by = token, B.now + ttl, ttl, low, high, limit, by
   redis.call('ZADD', S.due, B.int(S['until']), lane)
   if limit then
     local key = B.key('limit', limit)
