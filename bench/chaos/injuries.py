@@ -28,6 +28,8 @@ VICTIMS: dict[str, tuple[str, ...]] = {
 }
 """Words of the command line of each kind of process."""
 
+WORKERS = ("front", "back", "turns", "chores")
+
 ALONE_GRACE_S = 4.0
 """How long a process of which there is only one takes to be there again: its supervisor, its imports."""
 
@@ -254,9 +256,24 @@ class Injurer:
             _signal(pid, signal.SIGKILL)
         if self._fleet.process is not None:
             self._fleet.process.wait(timeout=30)
+        said = (self._fleet.folder / "up.out").stat().st_size
         self._fleet.up()
         self._fleet.wait_online(60)
+        self._wait_for_workers(said)
         return {"pids": pids, "alone": True, "healed": time.time()}
+
+    def _wait_for_workers(self, said: int) -> None:
+        """Till each worker has said that it is ready.
+
+        On a busy machine the gateway is online long before; and without workers there is no free slot.
+        """
+        until = time.monotonic() + 60
+        while time.monotonic() < until and not self._stop.wait(0.2):
+            wanted = sum(len(_leaders(self._fleet.pids(*VICTIMS[kind]))) for kind in WORKERS)
+            with (self._fleet.folder / "up.out").open("rb") as out:
+                out.seek(said)
+                if wanted and out.read().count(b"worker is ready") >= wanted:
+                    return
 
     def _thaw(self, pids: list[int]) -> None:
         for pid in pids:

@@ -39,7 +39,7 @@ def test_a_poison_is_isolated_then_buried_with_a_notice(make_fleet: Callable[...
 
 @pytest.mark.timeout(420)
 def test_bad_luck_is_no_poison(make_fleet: Callable[..., FleetUnderTest]) -> None:
-    """Five holders gone: one with its fleet, one frozen, two killed, one killed alone. The message is answered."""
+    """Five holders go: one with its fleet, one frozen, two killed, one killed alone. It is answered."""
     fleet = make_fleet()
     fleet.models.script([{"match": "unlucky", "text": "survived all that", "delay": THINKING_S}])
     said = fleet.control.dm("unlucky")
