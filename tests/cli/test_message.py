@@ -110,6 +110,16 @@ def test_what_is_wrong_is_said(message: Operator, discord: Simulator) -> None:
     code, said = message.fails("send", "--target", "123456789", "--message", "x")
     assert (code, 'a user is "user:123456789"' in said) == (1, True), "a bare number was taken for a channel"
     assert "serves discord only" in message.fails("send", "--channel", "irc", "--message", "x")[1]
+    for wrong in (
+        ("--channel", "irc"),
+        ("--account", "nope"),
+        ("--reply-to", "abc"),
+        ("--presentation", "[" * 9_000),
+    ):
+        told = message.shoal.run(
+            "message", "send", "--target", "user:1", "--message", "x", *wrong, "--json", env=message.env
+        )
+        assert (told.returncode != 70, json.loads(told.stdout)["ok"]) == (True, False), wrong
     assert "question and 2 to 10 answers" in message.fails("poll", "--target", "channel:1")[1]
     code, said = message.fails("kick", "--guild-id", discord.guild_id, "--user-id", discord.bot_id)
     assert (code, "Discord moderation actions are disabled" in said) == (1, True)

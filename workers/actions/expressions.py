@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 
+from shoal.base.foreign import read_json
 from shoal.discord.permissions import Permission
 from shoal.discord.routes import Route
 from shoal.discord.transport import File
@@ -80,7 +80,7 @@ def _tags(args: Args) -> str:
 
 def _is_lottie(data: bytes) -> bool:
     try:
-        value = json.loads(data)
+        value = read_json(data)
     except ValueError:
         return False
     return isinstance(value, Mapping) and isinstance(value.get("layers"), list)

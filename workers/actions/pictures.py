@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 
+from shoal.base.foreign import read_json
 from workers.actions.base import ActionContext, ActionError, Args
 from workers.delivery.outgoing import FileRefused, Raw
 
@@ -57,7 +57,7 @@ def data_uri(file: Raw) -> str:
 
 def _is_json(data: bytes) -> bool:
     try:
-        json.loads(data)
+        read_json(data)
     except ValueError:
         return False
     return True

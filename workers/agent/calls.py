@@ -10,9 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-import msgspec
-
 from shoal.base.errors import ShoalError, StateError
+from shoal.base.foreign import read_json
 from shoal.base.logging import get_logger
 from shoal.state.steps import Park
 from workers.access.tool_policy import ToolPolicy
@@ -177,8 +176,8 @@ def _error(text: str) -> ToolResult:
 
 def _arguments(call: ToolCall) -> dict[str, object]:
     try:
-        value = msgspec.json.decode(call.arguments or "{}")
-    except msgspec.DecodeError as error:
+        value = read_json(call.arguments or "{}")
+    except ValueError as error:
         raise ToolError(f"The arguments are no JSON: {error}.") from None
     if not isinstance(value, dict):
         raise ToolError("The arguments must be a JSON object.")

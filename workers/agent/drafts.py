@@ -10,8 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-import msgspec
-
+from shoal.base.foreign import read_json
 from shoal.base.redact import redactor
 from workers.agent.sanitize import clean_answer, held_back
 
@@ -132,8 +131,8 @@ def _break(window: str, min_chars: int, prefer: str) -> int:
 
 def _detail(arguments: str) -> str:
     try:
-        values = msgspec.json.decode(arguments or "{}")
-    except msgspec.DecodeError:
+        values = read_json(arguments or "{}")
+    except ValueError:
         return ""
     if not isinstance(values, dict):
         return ""

@@ -7,10 +7,10 @@ stay (``spec/inbound.md`` 6.7, 9.2, ``spec/outbound.md`` 3.2).
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 
+from shoal.base.foreign import read_json
 from workers.agent.directives import take_directives
 from workers.agent.scaffolding import outside_code, strip_scaffolding
 from workers.sessions.envelopes import strip_envelopes
@@ -91,7 +91,7 @@ def is_silent(text: str) -> bool:
     if not bare.startswith("{"):
         return False
     try:
-        data = json.loads(bare)
+        data = read_json(bare)
     except ValueError:
         return False
     return isinstance(data, dict) and set(data) == {"action"} and data["action"] == SILENT

@@ -6,10 +6,10 @@ taken by Discord.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
+from shoal.base.foreign import read_json
 from workers.components.forms import parse_form
 from workers.components.reader import Reader, SpecError
 from workers.components.spec import (
@@ -53,7 +53,7 @@ def parse_spec(raw: Any, path: str = "components") -> Spec:
     """
     if isinstance(raw, str):
         try:
-            raw = json.loads(raw)
+            raw = read_json(raw)
         except ValueError as error:
             raise SpecError(path, f"is no JSON ({error})") from None
     spec = Reader(raw, path).object()

@@ -12,11 +12,11 @@ card that still does not fit is told as text as a whole.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from shoal.base.foreign import read_json
 from workers.components.reader import Reader, SpecError
 from workers.components.spec import (
     Actions,
@@ -148,7 +148,7 @@ def parse_presentation(raw: Any, path: str = "presentation") -> Presentation:
     """
     if isinstance(raw, str):
         try:
-            raw = json.loads(raw)
+            raw = read_json(raw)
         except ValueError as error:
             raise SpecError(path, f"is no JSON ({error})") from None
     card = Reader(raw, path).object()

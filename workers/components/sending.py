@@ -7,12 +7,12 @@ which are passed on and answer to nobody. Ids of the system may stand in none (r
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from config.schema.discord import DiscordConfig
+from shoal.base.foreign import read_json
 from shoal.discord.wire import MessageFlags
 from shoal.state.effects import Control, Controls
 from workers.components.custom_ids import reserved_ids
@@ -101,7 +101,7 @@ def make_components(
         raise SpecError("components", "are switched off here (channels.discord.agentComponents.enabled)")
     if isinstance(raw, str) and raw.lstrip().startswith("["):
         try:
-            raw = json.loads(raw)
+            raw = read_json(raw)
         except ValueError as error:
             raise SpecError("components", f"is no JSON ({error})") from None
     if isinstance(raw, Sequence) and not isinstance(raw, str | bytes):

@@ -14,6 +14,7 @@ from config import Account, Loaded, load
 from config.accounts import normalise_id
 from shoal.base.errors import ProcessError, ShoalError, StoreUnavailable
 from shoal.base.exits import USAGE
+from shoal.base.redact import redactor
 from shoal.cli.egress import guard_egress
 from shoal.cli.message.dry import Showing, Shown
 from shoal.cli.message.files import Reader
@@ -144,24 +145,14 @@ def run_line(
         ShoalError: it was not done; the command ends with its line and exit code (and, with ``as_json``,
             an object that says ``"ok": false``).
     """
-    check_channel(channel)
-    with operator(config, state_dir, account) as who:
-        if verbose:
-            fleet = "its fleet runs" if who.store is not None else "no fleet runs: sent from here"
-            print(f"account {who.account.id}; {fleet}", file=sys.stderr)
-            who = replace(who, rest=Telling(who.rest.transport))
-        if dry_run:
-            who = replace(who, rest=Showing(who.rest.transport), store=None)
-        given = str(values.get("target") or values.get("threadId") or "")
-        try:
-            with explained(who.rest, "", given=given):
-                result = act(line, values, who, timeout)
-        except Shown as shown:
-            result = {"ok": True, "dryRun": True, "request": shown.request}
-        except ShoalError as error:
-            if as_json:
-                print(json.dumps({"ok": False, "error": _failure(error)}, ensure_ascii=False))
-            raise
+    try:
+        check_channel(channel)
+        with operator(config, state_dir, account) as who:
+            result = _done(line, values, who, dry_run=dry_run, verbose=verbose, timeout=timeout)
+    except Exception as error:
+        if as_json:
+            print(json.dumps({"ok": False, "error": _failure(error)}, ensure_ascii=False))
+        raise
     print(_machine(line, result, dry_run) if as_json else _human(line, result))
     if line.action == "broadcast":
         from shoal.cli.message.broadcast import failure_of
@@ -171,8 +162,25 @@ def run_line(
             raise failure
 
 
-def _failure(error: ShoalError) -> Json:
+def _done(line: Line, values: Json, who: Operator, *, dry_run: bool, verbose: bool, timeout: float) -> Json:
+    if verbose:
+        fleet = "its fleet runs" if who.store is not None else "no fleet runs: sent from here"
+        print(f"account {who.account.id}; {fleet}", file=sys.stderr)
+        who = replace(who, rest=Telling(who.rest.transport))
+    if dry_run:
+        who = replace(who, rest=Showing(who.rest.transport), store=None)
+    given = str(values.get("target") or values.get("threadId") or "")
+    try:
+        with explained(who.rest, "", given=given):
+            return act(line, values, who, timeout)
+    except Shown as shown:
+        return {"ok": True, "dryRun": True, "request": shown.request}
+
+
+def _failure(error: Exception) -> Json:
     """What went wrong, for programs; the line for people goes to stderr all the same."""
+    if not isinstance(error, ShoalError):
+        return {"code": "bug", "message": redactor.mask(f"unexpected {type(error).__name__}: {error}")}
     told: Json = {"code": error.code, "message": error.message, "fix": error.fix}
     if isinstance(error, DiscordError):
         told |= {"status": error.status, "discordCode": error.json_code}

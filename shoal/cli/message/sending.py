@@ -5,7 +5,6 @@ Both ways make the same request of it, so cuts, mentions, files and posts are as
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +13,7 @@ import msgspec
 
 from shoal.base.errors import ProcessError, ShoalError
 from shoal.base.exits import FAILED, USAGE
+from shoal.base.foreign import read_json
 from shoal.base.ids import new_token
 from shoal.cli.message.cards import with_card
 from shoal.cli.message.routes import said_to
@@ -25,6 +25,7 @@ from shoal.state.records import Record
 from shoal.state.store import Store
 from workers.actions.perform import perform
 from workers.actions.table import ACTIONS
+from workers.agent.tools.arguments import reply_to_of
 from workers.agent.tools.outgoing import Extras, check_gate, check_gates, read_extras
 from workers.agent.tools.registry import ToolError
 from workers.delivery.creating import Calls
@@ -108,7 +109,7 @@ def send(
     channel_id = who.channel(values.get("threadId") or values.get("target"))
     request = SendRequest(
         account=who.account.id, channel_id=channel_id, cause=f"cli.{new_token()[:16]}", step="send",
-        text=text, reply_to=str(values.get("replyTo") or "") or None, reply_scope="all", files=files,
+        text=text, reply_to=_answered(values), reply_scope="all", files=files,
         poll=extras.poll, sticker_ids=extras.stickers, silent=extras.silent, plain=True,
     )  # fmt: skip
     channel = who.rest.get_channel(channel_id)
@@ -119,6 +120,16 @@ def send(
     request = _posted(request, extras, channel)
     done = _direct(request, who, carried) if who.store is None else _queued(who.store, request, timeout)
     return done | _pinned(done, who) if pins else done
+
+
+def _answered(values: Json) -> str | None:
+    """The message to answer to."""
+    try:
+        return reply_to_of(values)
+    except ToolError as error:
+        raise ProcessError(
+            error.message, fix="Give --reply-to the id of a message.", exit_code=USAGE
+        ) from None
 
 
 def _extras(values: Json, who: Operator, gate: str) -> Extras:
@@ -252,7 +263,7 @@ def _pins(values: Mapping[str, Any]) -> bool:
     wish: Any = False
     if values.get("delivery"):
         try:
-            wanted = json.loads(values["delivery"])
+            wanted = read_json(values["delivery"])
         except ValueError:
             wanted = None
         if not isinstance(wanted, dict) or set(wanted) - {"pin"}:

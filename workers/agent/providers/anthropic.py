@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from shoal.base.foreign import read_json
 from shoal.base.stamp import stamp_headers
 from workers.agent.providers.base import (
     Done,
@@ -147,7 +147,7 @@ def _blocks(message: Message) -> list[dict[str, Any]]:
         blocks.append({"type": "text", "text": message.text})
     for call in message.calls:
         try:
-            arguments = json.loads(call.arguments)
+            arguments = read_json(call.arguments)
         except ValueError:
             arguments = {}
         arguments = arguments if isinstance(arguments, dict) else {}

@@ -6,7 +6,6 @@ again after 429 and 5xx as long as the deadline of the text allows.
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from urllib.parse import quote
 
 from config.speech import Speaker
 from shoal.base.errors import ShoalError
+from shoal.base.foreign import read_json
 from shoal.base.logging import get_logger
 from shoal.base.proxy import Proxy
 from shoal.base.stamp import stamp_headers
@@ -197,7 +197,7 @@ def _recorded(answer: httpx2.Response, speaker: Speaker, watch: Check) -> Record
 def _told(body: bytes) -> str:
     """What a service says of its error, in one line."""
     try:
-        data: Any = json.loads(body)
+        data: Any = read_json(body)
     except ValueError:
         return ""
     while isinstance(data, dict):
