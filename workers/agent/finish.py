@@ -9,12 +9,11 @@ was shown, the reason. Here it is put together; what goes into it is found in
     kept           the entries of the transcript
     outcomes       what becomes of the other messages of the turn
     report         what explain, the log and the lane are told
-    reply_target, response_prefix    of the answer itself
+    own_sends      the answer itself
 """
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -23,23 +22,22 @@ import msgspec
 from shoal.base.logging import get_logger
 from shoal.state.effects import Effect, Note, Outcome, Push, SessionPut, Transcript
 from shoal.state.ledger import Outcome as Verdict
-from shoal.state.records import Grant, Record
+from shoal.state.records import Grant
 from shoal.state.steps import Commit
 from workers.agent.blocks import BlockRules, rest_of
 from workers.agent.closing import Closing
 from workers.agent.drafts import tool_title
 from workers.agent.entries import Answered
-from workers.agent.final_files import FinalFiles, without_files
+from workers.agent.final_files import FinalFiles
 from workers.agent.journal import Journal
 from workers.agent.kept import kept_lines
 from workers.agent.models import AllModelsFailedError
 from workers.agent.outcomes import all_dropped, others_settled
+from workers.agent.own_sends import OwnSends
 from workers.agent.presence import Ended
 from workers.agent.profile import AgentProfile
 from workers.agent.providers.base import ModelError
-from workers.agent.reply_target import ReplyScope, reply_target
 from workers.agent.report import turn_facts, turn_note, turn_summary
-from workers.agent.response_prefix import response_prefix
 from workers.agent.sanitize import clean_answer
 from workers.agent.silence import silence_kind, silence_policy
 from workers.agent.streaming import StreamSettings
@@ -47,15 +45,10 @@ from workers.agent.texts import model_failure
 from workers.agent.transcript import fit
 from workers.agent.visibility import ReplyMode, Unshown, failure_is_told, final_of
 from workers.delivery.records import (
-    KIND,
     NOTICE_MAX_AGE_S,
     SendFile,
     SendOutcome,
-    SendRequest,
-    encode,
-    send_identity,
 )
-from workers.delivery.settling import delivered_key
 from workers.delivery.texts import language_of, say
 from workers.sessions.history import cleared
 from workers.sessions.opened import OpenedSession, Used, session_fields
@@ -68,9 +61,6 @@ __all__ = ["Ending"]
 
 TRANSCRIPT_BYTES = 110 * 1024
 """Of one turn; with the answer itself the commit stays below its 256 kB."""
-FINAL_STEP = "final"
-BLOCK_STEP = "b"
-"""The steps of blocks are ``b1``, ``b2``, …"""
 CALLED = frozenset({"explicit", "reply", "pattern"})
 """What in a message makes people expect an answer they can see."""
 
@@ -89,6 +79,9 @@ class Ending:
         session: OpenedSession,
         journal: Journal,
         absorbed: dict[str, TurnRequest],
+        *,
+        hint: Callable[[TurnRequest], list[Effect]],
+        files: FinalFiles,
     ) -> None:
         self.grant = grant
         self.request = request
@@ -97,8 +90,8 @@ class Ending:
         self.session = session
         self.journal = journal
         self.absorbed = dict(absorbed)
-        self.hint: Callable[[TurnRequest], list[Effect]] = lambda _request: []
-        self.files: FinalFiles = without_files
+        self.hint = hint
+        self.sends = OwnSends(grant, profile, journal, files)
         self.may_send = may_send(profile.shown.send_policy, request, override=session.state.send)
         self.seen = Ended()
 
@@ -133,7 +126,7 @@ class Ending:
 
     def preview_reply_to(self) -> str | None:
         """What a preview answers to: the same as the answer it may become."""
-        return self._reply_to()[0]
+        return self.sends.reply_to(self.request)[0]
 
     @property
     def called(self) -> bool:
@@ -143,7 +136,7 @@ class Ending:
     def answered(self, final: Answered) -> Commit:
         """The model has finished: show its text, or say why not."""
         cleaned = clean_answer(final.text)
-        if final.stop == "refused" and not cleaned.text and not self._sent_here():
+        if final.stop == "refused" and not cleaned.text and not self.sends.tool_texts(self.request):
             return self._tell(say("refused", language_of(self.request.text)), "model-refused")
         state = self.journal.state
         last = final_of(
@@ -151,7 +144,7 @@ class Ending:
             media=[name for name in cleaned.media if name not in state.told_media],
             mode=self.mode,
             silence=self.profile.shown.silence or silence_policy(None, silence_kind(self.request)),
-            talked=[*self._sent_here(), *state.told_before],
+            talked=[*self.sends.tool_texts(self.request), *state.told_before],
             may_send=self.may_send,
             tool_failed=bool(state.tool_failed) and self.profile.shown.tool_errors,
         )
@@ -160,19 +153,23 @@ class Ending:
             named = {"tool": tool_title(state.tool_failed)} if last.filler == "tool-failed" else {}
             text = say(last.filler, language_of(self.request.text), **named)
         silent = str(last.unshown or "")
-        reply_to, scope = self._reply_to(cleaned.reply_to)
+        reply_to, scope = self.sends.reply_to(self.request, cleaned.reply_to)
         files: tuple[SendFile, ...] = ()
         shown = text
         if last.media:
-            files, text, shown = self.files(self.request, text, last.media, voice=cleaned.voice)
+            files, text, shown = self.sends.files(self.request, text, last.media, voice=cleaned.voice)
         rest = rest_of(text, state.told)
         nothing = silent or not (rest or files)
-        send = None if nothing else self._send(rest, reply_to=reply_to, scope=scope, model=final.model)
+        send = (
+            None
+            if nothing
+            else self.sends.send(self.request, rest, reply_to=reply_to, scope=scope, model=final.model)
+        )
         if send is not None and files:
             send = msgspec.structs.replace(send, files=files)
         if send is not None and rest != text:
-            send = self._paced(send)
-        own = not (cleaned.reply_to or files or self._sent_here())
+            send = self.sends.paced(send)
+        own = not (cleaned.reply_to or files or self.sends.tool_texts(self.request))
         if send is not None and own and self.journal.state.previewed:
             send = msgspec.structs.replace(send, preview=self.grant.head.identity)
         ended = self._commit(Closing(send, silent=silent, length=len(cleaned.text), shown=shown))
@@ -213,7 +210,7 @@ class Ending:
         text = say("session-new-model", language, model=chosen) if chosen else say("session-new", language)
         told = SendOutcome(request.message_id, str(Verdict.COMMAND), "new")
         send = msgspec.structs.replace(
-            self._send(text, plain=True),
+            self.sends.send(self.request, text, plain=True),
             reply_to=request.message_id,
             max_age_s=NOTICE_MAX_AGE_S,
             outcomes=(told,),
@@ -221,7 +218,7 @@ class Ending:
         fields = session_fields(self.session, request, Used())
         effects: list[Effect] = [
             SessionPut(request.session_key, {**fields, "turns": "0"}),
-            self._push(send),
+            self.sends.push(request, send),
             *self._forgotten(),
         ]
         return Commit(effects, "command · new")
@@ -233,81 +230,20 @@ class Ending:
             name: of the text, and the reason: ``stuck`` (a watch ended the turn), ``acp`` (decision 49).
         """
         text = say(name, language_of(self.request.text))
-        send = self._send(text, plain=True) if self.may_send else None
+        send = self.sends.send(self.request, text, plain=True) if self.may_send else None
         silent = "" if send is not None else name
         return self._commit(Closing(send, silent=silent, length=len(text), shown=text, reason=name))
 
     def _tell(self, text: str, code: str) -> Commit:
         half = bool(self.journal.state.told)  # of an answer is out: people see that it stopped
         quiet = not ((failure_is_told(self.request) or half) and self.may_send)
-        send = None if quiet else self._send(text, plain=True)
+        send = None if quiet else self.sends.send(self.request, text, plain=True)
         silent = code if quiet else ""
         return self._commit(Closing(send, silent=silent, length=len(text), shown=text, reason=code))
 
-    # -- blocks -----------------------------------------------------------------------------------------
-
     def block(self, number: int, text: str, *, reply_to: str, model: str, media: Sequence[str]) -> Push:
         """The effect that sends a finished block; see :class:`workers.agent.block_stream.MakeBlock`."""
-        files: tuple[SendFile, ...] = ()
-        if media:
-            files, text, _ = self.files(self.request, text, media)
-        target, scope = self._reply_to(reply_to, blocks=number - 1)
-        send = self._send(text, reply_to=target, scope=scope, model=model, block=number)
-        send = msgspec.structs.replace(send, files=files)
-        if self.profile.shown.remove_ack:
-            send = msgspec.structs.replace(send, wake=(delivered_key(send.identity),))
-        return self._push(self._paced(send, number - 1))
-
-    def _paced(self, send: SendRequest, behind: int | None = None) -> SendRequest:
-        """With the pause between it and the block it follows (``humanDelay``)."""
-        behind = self.journal.state.blocks if behind is None else behind
-        rules = self.profile.shown.blocks
-        if not behind or rules is None or rules.pause_ms is None:
-            return send
-        pause_ms = random.randint(*rules.pause_ms)
-        return msgspec.structs.replace(send, after=self._block_identity(behind), pause_ms=pause_ms)
-
-    def _block_identity(self, number: int) -> str:
-        return send_identity(self.grant.head.identity, f"{BLOCK_STEP}{number}")
-
-    def _after_blocks(self) -> SendRequest:
-        """Nothing more is sent, and that is known once the blocks have arrived."""
-        return self._send("", plain=True)
-
-    # -- parts ------------------------------------------------------------------------------------------
-
-    def _sent_here(self) -> list[str]:
-        return [sent.text for sent in self.journal.state.sent if sent.channel_id == self.request.channel_id]
-
-    def _reply_to(self, wanted: str = "", *, blocks: int | None = None) -> tuple[str | None, ReplyScope]:
-        mode = self.profile.reply_to_mode
-        spoken = self._sent_here() or (self.journal.state.blocks if blocks is None else blocks)
-        return reply_target(self.request, mode, wanted, spoken=bool(spoken))
-
-    def _send(
-        self,
-        text: str,
-        *,
-        reply_to: str | None = None,
-        scope: ReplyScope = "first",
-        model: str = "",
-        plain: bool = False,
-        block: int = 0,
-    ) -> SendRequest:
-        bare = plain or (block or self.journal.state.blocks + 1) > 1
-        return SendRequest(
-            account=self.request.account,
-            channel_id=self.request.channel_id,
-            cause=self.grant.head.identity,
-            step=f"{BLOCK_STEP}{block}" if block else FINAL_STEP,
-            text=text,
-            guild_id=self.request.guild_id,
-            reply_to=reply_to,
-            reply_scope=scope,
-            prefix=None if bare else response_prefix(self.profile, model),
-            plain=plain,
-            of_turn=self.grant.lane if block or self.journal.state.blocks else "",
-        )
+        return self.sends.block(self.request, number, text, reply_to=reply_to, model=model, media=media)
 
     # -- the commit -------------------------------------------------------------------------------------
 
@@ -335,22 +271,15 @@ class Ending:
         """The answer, or the outcome of a message that gets none."""
         request, send = self.request, closing.send
         if send is None and self.journal.state.blocks and not closing.stopped:
-            send = self._after_blocks()
+            send = self.sends.send(request, "", plain=True)  # it arrives when the blocks have
         if send is None:
             reason = closing.reason or closing.silent
             return Outcome(request.account, request.message_id, str(closing.verdict), reason)
         # shown or not is for the delivery to say: it writes the outcome, and a send that Discord
         # refuses makes the message dead instead of "answered"
         settled = SendOutcome(request.message_id, str(closing.verdict), closing.reason)
-        wake = (*send.wake, delivered_key(send.identity)) if self.profile.shown.remove_ack else send.wake
-        return self._push(msgspec.structs.replace(send, outcomes=(settled,), wake=wake))
-
-    def _push(self, send: SendRequest) -> Push:
-        request = self.request
-        record = Record(
-            send.identity, KIND, encode(send), account=request.account, message_id=request.message_id
-        )
-        return Push(send.lane, record)
+        send = msgspec.structs.replace(send, outcomes=(settled,), wake=self.sends.wake(send))
+        return self.sends.push(request, send)
 
     def _transcript(self, closing: Closing, now: int) -> Transcript:
         requests = {self.grant.head.identity: self.request, **self.absorbed}
@@ -398,7 +327,7 @@ class Ending:
         if closing.send is not None:
             return closing.send.identity
         blocks = self.journal.state.blocks
-        return self._block_identity(blocks) if blocks and not closing.stopped else ""
+        return self.sends.block_identity(blocks) if blocks and not closing.stopped else ""
 
     def _ended(self, closing: Closing, now: int) -> Ended:
         return Ended(

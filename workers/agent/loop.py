@@ -28,7 +28,7 @@ from workers.agent.block_stream import Blocks
 from workers.agent.calls import MAX_ROUNDS, Calls, bounded_calls
 from workers.agent.context import TurnContext, TurnOverdue, TurnStopped, TurnStuck
 from workers.agent.entries import Answered, Edited, Heard, Refused
-from workers.agent.final_files import final_files
+from workers.agent.final_files import final_files, without_files
 from workers.agent.finish import Ending
 from workers.agent.incoming import Incoming
 from workers.agent.journal import Journal
@@ -80,10 +80,10 @@ class TurnLoop:
         self._files = Attached(grant, deps.store, self.journal, deps.files)
         self._partial: list[str] = []
         context.limit(self.profile.timeout_s)
-        self._ending = Ending(grant, request, self.profile, mode, self.session, self.journal, self.requests())
-        self._ending.hint = deps.hint
-        if deps.load is not None:
-            self._ending.files = final_files(deps.load, context)
+        self._ending = Ending(
+            grant, request, self.profile, mode, self.session, self.journal, self.requests(), hint=deps.hint,
+            files=without_files if deps.load is None else final_files(deps.load, context),
+        )  # fmt: skip
         self._incoming = Incoming(
             grant, deps.store.lanes, self.journal, self.profile, self._ending, self._files
         )
