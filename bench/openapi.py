@@ -62,7 +62,6 @@ LACKING: dict[str, tuple[Json, str]] = {
 """Calls that the file lacks: path → how they are, and where that is said."""
 
 _BASE = re.compile(r"^/api/v\d+")
-_METHODS = ("get", "put", "post", "patch", "delete")
 
 
 def reference(name: str) -> Path | None:

@@ -45,14 +45,12 @@ class Response:
     Attributes:
         data: parsed JSON; text if it was none; None for an empty body.
         headers: names in lower case.
-        elapsed_s: from the call to the answer, waits included.
         attempts: tries it took.
     """
 
     status: int
     data: Any = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
-    elapsed_s: float
     attempts: int
 
 

@@ -32,7 +32,7 @@ from shoal.base.errors import ProcessError, TransportError
 from shoal.base.logging import get_logger
 from shoal.base.proxy import Proxy
 
-__all__ = ["EgressGuard", "EgressRefused", "Refusal", "install_guard", "installed_guard"]
+__all__ = ["EgressGuard", "EgressRefused", "Refusal", "install_guard"]
 
 _EVENTS = frozenset(
     {
@@ -262,11 +262,6 @@ def install_guard(
         guard.allow(host, port)
     guard.install()
     return guard
-
-
-def installed_guard() -> EgressGuard | None:
-    """The guard of this process, if there is one."""
-    return _installed
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

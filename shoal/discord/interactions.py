@@ -18,7 +18,8 @@ from shoal.discord.transport import File
 __all__ = ["InteractionCalls"]
 
 _TOKEN = "/webhooks/{application_id}/{interaction_token}"  # noqa: S105 - a route template
-_ORIGINAL = "@original"
+FOLLOW_S = 15.0
+"""For what follows an answer."""
 
 
 class InteractionCalls:
@@ -59,62 +60,25 @@ class InteractionCalls:
             route, json=body, files=files, priority=Priority.CALLBACK, timeout=timeout, most_wait=2.0
         )
 
-    def create_followup(
-        self,
-        application_id: str,
-        interaction_token: str,
-        body: Mapping[str, Any],
-        *,
-        files: Sequence[File] = (),
-        timeout: float = 15.0,
-    ) -> Json:
+    def create_followup(self, application_id: str, interaction_token: str, body: Mapping[str, Any]) -> Json:
         """A further message for an interaction. Discord has no nonce here: never retried when in doubt."""
         route = Route("POST", _TOKEN, application_id=application_id, interaction_token=interaction_token)
         answer = self._rest.call(
-            route,
-            json=dict(body),
-            files=files,
-            priority=Priority.CALLBACK,
-            safety=Safety.CREATE,
-            timeout=timeout,
+            route, json=dict(body), priority=Priority.CALLBACK, safety=Safety.CREATE, timeout=FOLLOW_S
         )
         return made_in(answer, route, "message")
 
     def edit_original_response(
-        self,
-        application_id: str,
-        interaction_token: str,
-        body: Mapping[str, Any],
-        *,
-        message_id: str = _ORIGINAL,
-        files: Sequence[File] = (),
-        timeout: float = 15.0,
+        self, application_id: str, interaction_token: str, body: Mapping[str, Any]
     ) -> Json:
-        """Edit the answer to an interaction (after a deferral: write it); or one of its followups by id."""
-        route = _message("PATCH", application_id, interaction_token, message_id)
-        json = dict(body)
-        return object_in(
-            self._rest.call(route, json=json, files=files, priority=Priority.CALLBACK, timeout=timeout)
+        """Edit the answer to an interaction (after a deferral: write it)."""
+        route = Route(
+            "PATCH",
+            _TOKEN + "/messages/{message_id}",
+            application_id=application_id,
+            interaction_token=interaction_token,
+            message_id="@original",
         )
-
-    def get_original_response(self, application_id: str, interaction_token: str) -> Json:
-        """The answer to an interaction."""
-        route = _message("GET", application_id, interaction_token, _ORIGINAL)
-        return object_in(self._rest.call(route, priority=Priority.CALLBACK))
-
-    def delete_original_response(
-        self, application_id: str, interaction_token: str, *, message_id: str = _ORIGINAL
-    ) -> None:
-        """Delete the answer to an interaction, or one of its followups by id."""
-        route = _message("DELETE", application_id, interaction_token, message_id)
-        self._rest.call(route, priority=Priority.CALLBACK)
-
-
-def _message(method: str, application_id: str, interaction_token: str, message_id: str) -> Route:
-    return Route(
-        method,
-        _TOKEN + "/messages/{message_id}",
-        application_id=application_id,
-        interaction_token=interaction_token,
-        message_id=message_id,
-    )
+        return object_in(
+            self._rest.call(route, json=dict(body), priority=Priority.CALLBACK, timeout=FOLLOW_S)
+        )

@@ -173,19 +173,16 @@ class Limiter:
         *,
         clock: Clock | None = None,
         virtual: bool = False,
-        global_limit: int = GLOBAL_LIMIT,
     ) -> None:
         """See the class.
 
         Args:
             virtual: send the clock's time to the scripts instead of using Redis' own; for tests only.
-            global_limit: requests per second of a bot; Discord grants large bots more.
         """
         self._reserve = store.script("limiter_reserve")
         self._settle = store.script("limiter_settle")
         self._clock = clock or SystemClock()
         self._virtual = virtual
-        self._global_limit = global_limit
 
     def acquire(
         self, scope: Scope, route: Route, priority: Priority, *, max_wait: float | None = None
@@ -229,7 +226,7 @@ class Limiter:
         horizon = max(0, min(_HORIZON_MS[priority], int(left * 1000)))
         common = self._common(scope, route, priority, request_id)
         try:
-            answer = self._reserve(*common, scope.token, horizon, self._global_limit)
+            answer = self._reserve(*common, scope.token, horizon, GLOBAL_LIMIT)
         except StoreUnavailable:
             if priority is not Priority.CALLBACK:
                 raise

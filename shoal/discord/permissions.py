@@ -23,7 +23,6 @@ __all__ = [
     "base_permissions",
     "channel_permissions",
     "missing_names",
-    "needed_to_send",
     "overwritten",
     "parse_permissions",
     "permissions_in",
@@ -234,21 +233,6 @@ def timed_out(member: Mapping[str, Any], *, now: dt.datetime | None = None) -> b
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=dt.UTC)
     return moment > (now or dt.datetime.now(tz=dt.UTC))
-
-
-def needed_to_send(
-    channel_type: int, *, files: bool = False, embeds: bool = False, reply: bool = False
-) -> Permission:
-    """What a message into such a channel needs (spec: outbound 1.7; topics/permissions)."""
-    needed = P.VIEW_CHANNEL
-    needed |= P.SEND_MESSAGES_IN_THREADS if is_thread(channel_type) else P.SEND_MESSAGES
-    if files:
-        needed |= P.ATTACH_FILES
-    if embeds:
-        needed |= P.EMBED_LINKS
-    if reply:
-        needed |= P.READ_MESSAGE_HISTORY
-    return needed
 
 
 def missing_names(have: Permission, needed: Permission) -> tuple[str, ...]:

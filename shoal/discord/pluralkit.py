@@ -52,7 +52,7 @@ class Proxied(msgspec.Struct, frozen=True, omit_defaults=True):
         member_id: the member, as ``pk:<member id>`` names it in allow-lists.
         name: what people see: display name, else the member's name.
         member_name: the member's name.
-        system_id, system_name: the system, "" where it is private.
+        system_name: the system, "" where it is private.
     """
 
     message_id: str
@@ -61,7 +61,6 @@ class Proxied(msgspec.Struct, frozen=True, omit_defaults=True):
     member_id: str
     name: str
     member_name: str = ""
-    system_id: str = ""
     system_name: str = ""
 
     @property
@@ -141,7 +140,6 @@ def _proxied(raw: Mapping[str, Any], asked: str) -> Proxied | None:
         member_id=member_id.lower(),
         name=name,
         member_name=member_name,
-        system_id=_text(system.get("id")).lower(),
         system_name=_text(system.get("name")),
     )
 

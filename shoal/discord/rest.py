@@ -229,19 +229,12 @@ class Rest:
         channel_id: str,
         *,
         limit: int = 50,
-        before: str | None = None,
         after: str | None = None,
-        around: str | None = None,
-        priority: Priority = Priority.INTERACTIVE,
     ) -> list[Json]:
-        """Up to 100 messages, newest first; at most one of ``before``, ``after``, ``around``."""
-        bounds = {"before": before, "after": after, "around": around}
-        given = {name: value for name, value in bounds.items() if value is not None}
-        if len(given) > 1:
-            raise ValueError(f"only one of before, after, around; got {sorted(given)}")
-        query = {"limit": max(1, min(100, limit)), **given}
+        """Up to 100 messages, newest first; or those that come next ``after`` one."""
+        query = {"limit": max(1, min(100, limit)), **({"after": after} if after is not None else {})}
         route = Route("GET", _MESSAGES, channel_id=channel_id)
-        return list_in(self.call(route, query=query, priority=priority), route)
+        return list_in(self.call(route, query=query), route)
 
     def trigger_typing(self, channel_id: str) -> None:
         """Show the bot typing for 10 seconds, if the rate limit has room for it at once.
@@ -265,11 +258,6 @@ class Rest:
         """Take the bot's reaction away."""
         ids = {"channel_id": channel_id, "message_id": message_id, "emoji": emoji}
         self.call(Route("DELETE", _REACTION + "/@me", **ids))
-
-    def delete_user_reaction(self, channel_id: str, message_id: str, emoji: str, user_id: str) -> None:
-        """Take somebody's reaction away (needs Manage Messages)."""
-        ids = {"channel_id": channel_id, "message_id": message_id, "emoji": emoji, "user_id": user_id}
-        self.call(Route("DELETE", _REACTION + "/{user_id}", **ids))
 
     # -- channels, guilds --------------------------------------------------------------------
 

@@ -111,7 +111,6 @@ class Transport:
         retry: RetryPolicy | None = None,
         clock: Clock | None = None,
         threads: int = 16,
-        bot_id: str | None = None,
         mentions: MentionPolicy | None = None,
     ) -> None:
         """See the class.
@@ -122,7 +121,6 @@ class Transport:
             api_url: another Discord-compatible server (decision 55); https, or http on loopback.
             ca_file: PEM bundle trusted besides the usual authorities (``proxyCaFile``).
             threads: connections kept per host.
-            bot_id: bot user id, where the token does not say it.
             mentions: whom messages may ping (``allowedMentions``); by default the users they name.
 
         Raises:
@@ -145,7 +143,7 @@ class Transport:
         socket_way = way if self.origins.custom else proxy_for(*GATEWAY, proxy)
         self.gateway_label = socket_way.masked() if socket_way else ""
         self.scope = Scope(
-            bot=bot_id or bot_id_of(secret) or f"t{_digest(secret)}",
+            bot=bot_id_of(secret) or f"t{_digest(secret)}",
             egress=_digest(way.masked() if way else f"direct {socket.gethostname()}"),
             token=_digest(secret),
         )
@@ -210,7 +208,6 @@ class Transport:
             form=form,
         )
         tries = _Tries()
-        started = self._clock.monotonic()
         policy = retry or self._retry
         while True:
             try:
@@ -218,8 +215,7 @@ class Transport:
             except ShoalError as error:
                 self._again_or_raise(error, route, safety, policy, max_wait, tries)
                 continue
-            elapsed = self._clock.monotonic() - started
-            return Response(raw.status, raw.data(), raw.headers, elapsed, tries.attempts + 1)
+            return Response(raw.status, raw.data(), raw.headers, tries.attempts + 1)
 
     def _patience(self, max_wait: float | None, safety: Safety, tries: _Tries) -> float | None:
         """The rate-limit wait allowed now: a doubtful create must be repeated inside the nonce window."""

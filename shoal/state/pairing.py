@@ -31,7 +31,6 @@ __all__ = [
     "ALPHABET",
     "CODE_LENGTH",
     "LIFE_MS",
-    "MOST_WAITING",
     "Approval",
     "FirstOwner",
     "Imported",
@@ -47,8 +46,6 @@ ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 CODE_LENGTH = 8
 LIFE_MS = 3_600_000
 """Life of a request from its creation. The scripts have the same figures (``_pairing.lua``)."""
-MOST_WAITING = 3
-"""Requests of one account that wait at once."""
 _OFFERED = 16
 _OWNER_AGE_S = 2.0
 

@@ -16,7 +16,6 @@ from shoal.discord.permissions import (
     base_permissions,
     channel_permissions,
     missing_names,
-    needed_to_send,
     overwritten,
     parse_permissions,
     permissions_in,
@@ -153,9 +152,12 @@ def test_everything_at_once_from_event_objects() -> None:
     silenced = {**member, "communication_disabled_until": "2026-01-01T00:05:00.000000+00:00"}
     assert P.SEND_MESSAGES not in permissions_in(GUILD, roles, channel, silenced, "2", now=now)
     assert permissions_in(GUILD, roles, channel, silenced, "100", now=now) == ALL
-    needed = needed_to_send(0, files=True, embeds=True, reply=True)
+    needed = P.SEND_MESSAGES | P.EMBED_LINKS
     assert missing_names(have, needed) == ("Embed Links",)
-    assert missing_names(NONE, needed_to_send(11)) == ("View Channel", "Send Messages In Threads")
+    assert missing_names(NONE, P.VIEW_CHANNEL | P.SEND_MESSAGES_IN_THREADS) == (
+        "View Channel",
+        "Send Messages In Threads",
+    )
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def test_the_answer_says_who_spoke(rest_server: RestServer, make_transport: Call
     found = client(make_transport(), rest_server).message("20")
     assert found is not None
     assert (found.message_id, found.original_id, found.sender_id) == ("20", "10", "101")
-    assert (found.member_id, found.member_name, found.system_id) == ("louee", "lou", "abcde")
+    assert (found.member_id, found.member_name) == ("louee", "lou")
     assert found.label == "Lou ✨ (PK:The Reef)"
     assert rest_server.seen[0].path == "/v2/messages/20"
 

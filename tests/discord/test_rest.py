@@ -157,13 +157,11 @@ def test_reads(rest: Rest, rest_server: RestServer) -> None:
         Reply.of(200, {"url": "wss://gateway.discord.gg", "shards": 1}),
         Reply.of(200, "odd"),
     ]
-    assert [message["id"] for message in rest.get_messages("5", limit=500, before="9")] == ["2", "1"]
-    assert rest_server.seen[0].path.endswith("/messages?limit=100&before=9")
+    assert [message["id"] for message in rest.get_messages("5", limit=500, after="9")] == ["2", "1"]
+    assert rest_server.seen[0].path.endswith("/messages?limit=100&after=9")
     assert rest.get_current_user()["id"] == "1"
     assert rest.get_gateway_bot()["shards"] == 1
     assert rest.get_application() == {}
-    with pytest.raises(ValueError, match="only one"):
-        rest.get_messages("5", before="1", after="2")
     rest_server.replies += [Reply(), Reply(), Reply.of(200, [])]
     rest.get_channel("5")
     rest.get_guild("7")
@@ -186,14 +184,12 @@ def test_dms_typing_and_reactions(rest: Rest, rest_server: RestServer) -> None:
     rest.trigger_typing("5")
     rest.create_reaction("5", "6", "👀")
     rest.delete_own_reaction("5", "6", "name:123")
-    rest.delete_user_reaction("5", "6", "👀", "8")
     lines = [f"{seen.method} {seen.path.removeprefix('/api/v10')}" for seen in rest_server.seen[1:]]
     eyes = "%F0%9F%91%80"
     assert lines == [
         "POST /channels/5/typing",
         f"PUT /channels/5/messages/6/reactions/{eyes}/@me",
         "DELETE /channels/5/messages/6/reactions/name:123/@me",
-        f"DELETE /channels/5/messages/6/reactions/{eyes}/8",
     ]
 
 
@@ -230,12 +226,9 @@ def test_interactions_fit_discords_schema(rest: Rest, rest_server: RestServer) -
     rest_server.seen.clear()
     calls.create_followup("10", "tok", {"content": "x", "flags": 64})
     check(rest_server.seen[0], "/webhooks/{webhook_id}/{webhook_token}")
-    calls.edit_original_response("10", "tok", {"content": "y"}, files=[File("a.txt", b"a")])
+    calls.edit_original_response("10", "tok", {"content": "y"})
     check(rest_server.seen[1], "/webhooks/{webhook_id}/{webhook_token}/messages/@original")
     assert rest_server.seen[1].path == "/api/v10/webhooks/10/tok/messages/@original"
-    calls.get_original_response("10", "tok")
-    calls.delete_original_response("10", "tok", message_id="33")
-    assert rest_server.seen[3].path == "/api/v10/webhooks/10/tok/messages/33"
     for seen in rest_server.seen:
         assert "authorization" not in seen.headers
 

@@ -49,7 +49,7 @@ def copy_of(front: Front, text: str = "hello", name: str = "Lou", *, mention: bo
 
 
 def lou(copy: str, original: str, sender: str = ANN) -> Proxied:
-    return Proxied(copy, original, sender, "louee", "Lou ✨", "lou", "abcde", "The Reef")
+    return Proxied(copy, original, sender, "louee", "Lou ✨", "lou", "The Reef")
 
 
 def answer(front: Front, kind: Any, name: str, value: Any) -> None:

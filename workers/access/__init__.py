@@ -6,7 +6,6 @@
 | may this person be heard here? (reactions, …) | :func:`workers.access.policy.decide_place` |
 | is this place served at all? | :func:`workers.access.policy.decide_room` |
 | may this slash command run? | :func:`workers.access.commands.decide_command` |
-| does this click count? | :func:`workers.access.commands.decide_click` |
 | which tools has the agent here? | :func:`workers.access.tool_policy.tool_policy` |
 
 A refusal names in ``needs`` what was not known (:mod:`workers.access.needs`).

@@ -1,4 +1,4 @@
-"""Whose commands count: text commands, slash commands, component clicks (``spec/inbound.md`` 3.9, 8.4)."""
+"""Whose commands count: text commands and slash commands (``spec/inbound.md`` 3.9, 8.4)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from workers.access.policy import decide_place
 from workers.access.senders import admit
 from workers.access.settings import AccessSettings
 
-__all__ = ["Authorized", "command_authorized", "decide_click", "decide_command"]
+__all__ = ["Authorized", "command_authorized", "decide_command"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +68,6 @@ def decide_command(facts: MessageFacts, settings: AccessSettings, *, for_everyon
         return known
     needs = frozenset() if right.yes else right.needs
     return replace(known, allowed=False, reason=Reason.COMMAND_UNAUTHORIZED.value, needs=needs)
-
-
-def decide_click(facts: MessageFacts, settings: AccessSettings) -> Decision:
-    """Whether a component click or a form counts: the place as for a message, and no mention gate.
-
-    Who may press is the component's own business (``allowedUsers``), asked after this.
-    """
-    place = decide_place(facts, settings)
-    if not place.allowed:
-        return place
-    return replace(
-        place,
-        authorized=command_authorized(facts, settings, place).yes,
-        owner=is_owner(facts, settings),
-        owner_hint=owner_hint(facts, settings, place),
-    )
 
 
 def _on_command_list(facts: MessageFacts, settings: AccessSettings) -> bool:

@@ -5,7 +5,8 @@ mention gate, then "is there anything to answer", then how often. A later questi
 those who passed the earlier ones, so that a stranger learns nothing and costs nothing.
 
 Others than messages ask parts of it: :func:`workers.access.policy.decide_place` (reactions),
-:func:`workers.access.commands.decide_command` (slash commands) and ``decide_click`` (components).
+:func:`workers.access.commands.decide_command` (slash commands). A click is asked as a message that names the
+bot (:mod:`workers.components.clicks`).
 """
 
 from __future__ import annotations

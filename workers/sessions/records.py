@@ -72,8 +72,6 @@ class Attachment(msgspec.Struct, frozen=True, omit_defaults=True):
     content_type: str = ""
     width: int | None = None
     height: int | None = None
-    duration_s: float | None = None
-    """Length of a voice message."""
     sticker: bool = False
     forwarded: bool = False
     alternatives: tuple[str, ...] = ()
@@ -87,8 +85,6 @@ class QuotedMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     author_id: str
     author_name: str
     text: str
-    by_bot: bool = False
-    """It is one of our own."""
     timestamp_ms: int = 0
     attachments: tuple[Attachment, ...] = ()
     author_label: str = ""

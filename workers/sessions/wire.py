@@ -245,7 +245,6 @@ def _snapshot(raw: Mapping[str, Any]) -> Snapshot:
 
 
 def _attachment(raw: Mapping[str, Any], voice: bool) -> Attachment:
-    duration = raw.get("duration_secs")
     return Attachment(
         id=read_id(raw.get("id")),
         filename=_text(raw.get("filename")) or "file",
@@ -254,7 +253,6 @@ def _attachment(raw: Mapping[str, Any], voice: bool) -> Attachment:
         content_type=_text(raw.get("content_type")) or ("audio/ogg" if voice else ""),
         width=_int(raw.get("width")),
         height=_int(raw.get("height")),
-        duration_s=float(duration) if isinstance(duration, int | float) else None,
     )
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from tests.workers.access.support import ANN, BOB, CHANNEL, DM, GUILD, ROOM, facts, one, settings
-from workers.access.commands import decide_click, decide_command
+from workers.access.commands import decide_command
 from workers.access.decide import decide
-from workers.access.facts import MentionFacts, SenderFacts, Surface
+from workers.access.facts import MentionFacts, Surface
 from workers.access.needs import AudienceNeeded
 from workers.access.owners import pinned_owner
 
@@ -208,11 +208,3 @@ def test_slash_commands(
     decision = decide_command(facts(surface), settings(section, **commands), for_everyone=everyone)
     assert (decision.reason, decision.allowed) == (reason, not reason)
     assert decision.authorized is (not reason)
-
-
-def test_clicks_pass_the_place_and_nothing_else() -> None:
-    """8.7: who may press is the component's own business."""
-    told = settings(one({"users": [ANN]}))
-    assert decide_click(facts(ROOM), told).allowed
-    assert decide_click(facts(ROOM, BOB), told).reason == "sender-not-listed"
-    assert decide_click(facts(ROOM, sender=SenderFacts(ANN, roles=None)), told).authorized

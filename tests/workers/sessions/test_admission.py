@@ -152,7 +152,7 @@ def test_an_answer_to_the_bot_is_a_mention_and_carries_the_quote() -> None:
     assert request.mentioned_by == "reply"
     assert not request.was_mentioned
     assert request.quoted is not None
-    assert (request.quoted.text, request.quoted.by_bot) == ("I am here", True)
+    assert request.quoted.text == "I am here"
     deleted = {**data, "referenced_message": None}
     assert outcome(admit(event(deleted), View(OPEN))) == ("history", "mention-required")
 

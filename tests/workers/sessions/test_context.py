@@ -99,7 +99,7 @@ def test_the_answered_message_is_told_with_its_author() -> None:
     found = request_of(reply(member={"nick": "Bobby", "roles": []}), room()).quoted
     assert found is not None
     assert (found.message_id, found.text, found.author_id) == (str(NOW - 1), "quoted words", BOB)
-    assert (found.author_label, found.by_bot, found.is_quote) == (f"Bobby (user{BOB})", False, False)
+    assert (found.author_label, found.is_quote) == (f"Bobby (user{BOB})", False)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,6 @@ def test_nobody_is_asked_where_it_does_not_matter(mode: str, entry: dict[str, An
 def test_our_own_words_are_always_shown() -> None:
     found = request_of(reply(BOT), room("allowlist", users=[ANN])).quoted
     assert found is not None
-    assert found.by_bot
 
 
 def test_in_a_dm_everything_is_shown() -> None:

@@ -40,7 +40,6 @@ def quoted(arrival: Arrival, view: AdmissionView) -> QuotedMessage | None:
         author_name=author.name,
         author_label=author.label,
         text=text[:MAX_QUOTE],
-        by_bot=_ours(answered, view),
         timestamp_ms=snowflake_ms(answered.id),
         attachments=attachments_of(answered),
     )
