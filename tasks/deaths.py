@@ -16,6 +16,7 @@ import msgspec
 
 from shoal.base.ids import check_name
 from shoal.base.logging import get_logger
+from shoal.discord.codes import OF_MESSAGE
 from shoal.state.ledger import Outcome
 from shoal.state.records import DeadRecord, Record
 from shoal.state.store import Store
@@ -34,8 +35,6 @@ log = get_logger(__name__)
 
 COOLDOWN_MS = 10 * 60_000
 TO_OWNER = "undelivered-owner."
-OF_MESSAGE = frozenset({"20009", "50006", "50035", "50046", "200000", "240000"})
-"""Discord refused what was said, not where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +105,7 @@ def _tell_of_delivery(store: Store, dead: DeadRecord, owner: Owner) -> None:
     except msgspec.DecodeError:
         return
     number = dead.code.rpartition("-")[2]
-    if dead.record.message_id and number in OF_MESSAGE:
+    if dead.record.message_id and number.isdigit() and int(number) in OF_MESSAGE:
         cause = f"undelivered.{lost.account}.{lost.channel_id}.{dead.at_ms // COOLDOWN_MS}"
         text = say("undelivered", language_of(lost.text))
         _push(store, _notice(lost.account, lost.channel_id, cause, "notice", text))

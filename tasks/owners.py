@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from shoal.base.logging import get_logger
-from shoal.state.records import Record
 from tasks.runtime import Runtime
-from workers.delivery.records import KIND, NOTICE_MAX_AGE_S, SendRequest, encode
+from workers.delivery.records import NOTICE_MAX_AGE_S, SendRequest, send_record
 from workers.delivery.texts import say
 
 __all__ = ["tell_owner"]
@@ -45,6 +44,6 @@ def tell_owner(runtime: Runtime, text: str) -> bool:
             priority="background",
             max_age_s=NOTICE_MAX_AGE_S,
         )
-        store.lanes.push(request.lane, Record(request.identity, KIND, encode(request)))
+        store.lanes.push(request.lane, send_record(request))
         return True
     return False

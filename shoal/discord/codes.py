@@ -14,8 +14,12 @@ __all__ = [
     "CODES",
     "CONDITIONS",
     "NO_ACCESS",
+    "NO_DIRECT_MESSAGES",
     "NO_HISTORY",
     "NO_PERMISSION",
+    "OF_MESSAGE",
+    "OF_PLACE",
+    "TOO_LARGE",
     "UNKNOWN_CHANNEL",
     "UNKNOWN_INTERACTION",
     "UNKNOWN_MESSAGE",
@@ -38,6 +42,13 @@ ALREADY_ACKNOWLEDGED = 40060
 
 NO_ACCESS = 50001
 NO_PERMISSION = 50013
+NO_DIRECT_MESSAGES = frozenset({50007, 50278})
+"""This person takes none from the bot."""
+TOO_LARGE = frozenset({40005, 50045})
+OF_PLACE = frozenset({UNKNOWN_CHANNEL, 10004, NO_ACCESS, 50008, 50009, 50024, 50083, 160005})
+"""What would come for any message there."""
+OF_MESSAGE = frozenset({20009, 50006, 50035, 50046, 200000, 240000})
+"""Discord refused what was said, not where."""
 UPLOAD_GONE = 50146
 """What was uploaded is used up or too old."""
 NO_HISTORY = 160002

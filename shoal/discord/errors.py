@@ -29,7 +29,16 @@ import orjson
 
 from shoal.base.errors import ShoalError
 from shoal.base.redact import redactor
-from shoal.discord.codes import CODES, CONDITIONS, NO_ACCESS, NO_PERMISSION, JsonCode
+from shoal.discord.codes import (
+    CODES,
+    CONDITIONS,
+    NO_ACCESS,
+    NO_DIRECT_MESSAGES,
+    NO_PERMISSION,
+    TOO_LARGE,
+    WRONG_WEBHOOK_TOKEN,
+    JsonCode,
+)
 
 __all__ = [
     "BadRequest",
@@ -324,15 +333,15 @@ def _classify(status: int, code: int, known: JsonCode | None) -> tuple[type[Disc
     """Class, fix, retryable, ambiguous."""
     fix = known.fix if known else ""
     retryable = known.retryable if known else False
-    if code == 50027:
+    if code == WRONG_WEBHOOK_TOKEN:
         return NotFound, fix, False, False
     if status == 401:
         return Unauthorized, fix or CONDITIONS["unauthorized"].fix, False, False
     if code in (NO_PERMISSION, NO_ACCESS):
         return MissingPermissions, fix, False, False
-    if code in (50007, 50278):
+    if code in NO_DIRECT_MESSAGES:
         return DMBlocked, fix, False, False
-    if status == 413 or code in (40005, 50045):
+    if status == 413 or code in TOO_LARGE:
         return TooLarge, fix or CONDITIONS["too-large"].fix, False, False
     if status == 408 or status >= 500:
         return ServerError, fix or CONDITIONS["server-error"].fix, True, True

@@ -11,10 +11,9 @@ from collections.abc import Callable
 from config.schema.messages import MessagesConfig
 from shoal.base.findings import Finding
 from shoal.base.logging import get_logger
-from shoal.state.effects import Count, Effect, Push, Told
-from shoal.state.records import Record
+from shoal.state.effects import Count, Effect, Told
 from shoal.state.store import Store
-from workers.delivery.records import KIND, NOTICE_MAX_AGE_S, SendRequest, encode
+from workers.delivery.records import NOTICE_MAX_AGE_S, SendRequest, send_push
 from workers.delivery.texts import Language, say
 from workers.sessions.records import TurnRequest
 
@@ -63,7 +62,7 @@ def silence_hint(
             priority="background",
             max_age_s=NOTICE_MAX_AGE_S,
         )
-        effects.append(Push(send.lane, Record(send.identity, KIND, encode(send))))
+        effects.append(send_push(send))
     return effects
 
 

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 import msgspec
 
 from shoal.state.effects import Push
-from shoal.state.records import Grant, Record
+from shoal.state.records import Grant
 from workers.agent.final_files import FinalFiles
 from workers.agent.journal import Journal
 from workers.agent.profile import AgentProfile
 from workers.agent.reply_target import ReplyScope, reply_target
 from workers.agent.response_prefix import response_prefix
-from workers.delivery.records import KIND, SendFile, SendRequest, encode, send_identity
+from workers.delivery.records import SendFile, SendRequest, send_identity, send_push
 from workers.delivery.settling import delivered_key
 from workers.sessions.records import TurnRequest
 
@@ -117,7 +117,4 @@ class OwnSends:
 
     def push(self, request: TurnRequest, send: SendRequest) -> Push:
         """The effect that puts a send into its lane."""
-        record = Record(
-            send.identity, KIND, encode(send), account=request.account, message_id=request.message_id
-        )
-        return Push(send.lane, record)
+        return send_push(send, account=request.account, message_id=request.message_id)

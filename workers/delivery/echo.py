@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from shoal.state.effects import Push
-from shoal.state.records import Record
-from workers.delivery.records import KIND, NOTICE_MAX_AGE_S, AllowedMentions, SendRequest, encode
+from workers.delivery.records import NOTICE_MAX_AGE_S, AllowedMentions, SendRequest, send_push
 from workers.sessions.admission import record_identity
 from workers.sessions.records import TurnRequest
 
@@ -28,4 +27,4 @@ def echo_push(request: TurnRequest, text: str) -> Push:
         plain=True,
         max_age_s=NOTICE_MAX_AGE_S,
     )
-    return Push(send.lane, Record(identity=send.identity, kind=KIND, body=encode(send)))
+    return send_push(send)

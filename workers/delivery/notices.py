@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from shoal.state.effects import Push
-from shoal.state.records import Record
-from workers.delivery.records import KIND, NOTICE_MAX_AGE_S, SendRequest, encode
+from workers.delivery.records import NOTICE_MAX_AGE_S, SendRequest, send_push
 from workers.delivery.texts import say
 from workers.sessions.admission import Notice
 
@@ -28,4 +27,4 @@ def notice_push(notice: Notice) -> Push:
         plain=True,
         max_age_s=NOTICE_MAX_AGE_S,
     )
-    return Push(request.lane, Record(identity=request.identity, kind=KIND, body=encode(request)))
+    return send_push(request)

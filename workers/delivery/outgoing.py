@@ -28,10 +28,12 @@ from workers.media.voice import MIME, NO_ADDRESS, VOICE_NAME, MadeVoice, VoiceEr
 __all__ = [
     "FileRefused",
     "Outgoing",
+    "Put",
     "Raw",
     "fetch_file",
     "file_name",
     "is_url",
+    "keep_file",
     "keep_voice",
     "too_large",
     "upload_limit",
@@ -46,6 +48,10 @@ _TIERS = {0: 10, 1: 10, 2: 50, 3: 100}
 """Upload limits in MiB by the server's boost level."""
 _URL = re.compile(r"https?://", re.IGNORECASE)
 _UNFIT = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+
+
+Put = Callable[[bytes, int], str]
+"""Keeps bytes for so many seconds and names them: :meth:`shoal.state.blobs.Blobs.put`."""
 
 
 class FileRefused(ShoalError):
@@ -143,12 +149,11 @@ class Outgoing:
         most, whose = self._limit()
         if len(made.data) > most:
             raise too_large(most, whose)
-        return keep_voice(self.blobs, made)
+        return keep_voice(self.blobs.put, made)
 
     def keep(self, raw: Raw, *, filename: str = "") -> SendFile:
         """A file that was read, as a blob."""
-        name = file_name(filename or raw.name, raw.mime)
-        return SendFile(self.blobs.put(raw.data, BLOB_TTL_S), name, raw.mime)
+        return keep_file(self.blobs.put, raw, filename=filename)
 
     def read(
         self,
@@ -228,10 +233,18 @@ def fetch_file(
     return Raw(data, name, kind_of(data[:HEAD_BYTES], came.content_type))
 
 
-def keep_voice(blobs: Blobs, made: MadeVoice) -> SendFile:
-    """A voice message as a blob, for a record."""
-    blob = blobs.put(made.data, BLOB_TTL_S)
-    return SendFile(blob, VOICE_NAME, MIME, voice=Voice(made.seconds, made.waveform))
+def keep_file(put: Put, raw: Raw, *, filename: str = "") -> SendFile:
+    """A file as a record names it; ``put`` keeps its bytes.
+
+    Args:
+        filename: what it is called on Discord; else what it is called where it comes from.
+    """
+    return SendFile(put(raw.data, BLOB_TTL_S), file_name(filename or raw.name, raw.mime), raw.mime)
+
+
+def keep_voice(put: Put, made: MadeVoice) -> SendFile:
+    """A voice message as a record names it; ``put`` keeps its bytes."""
+    return SendFile(put(made.data, BLOB_TTL_S), VOICE_NAME, MIME, voice=Voice(made.seconds, made.waveform))
 
 
 def upload_limit(tier: int) -> int:

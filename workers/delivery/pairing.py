@@ -13,9 +13,8 @@ import msgspec
 
 from shoal.state.effects import Effect, Pair, PairReply, Push
 from shoal.state.pairing import LIFE_MS, Request, encode_meta
-from shoal.state.records import Record
 from shoal.state.store import Store
-from workers.delivery.records import KIND, NOTICE_MAX_AGE_S, SendRequest, encode
+from workers.delivery.records import NOTICE_MAX_AGE_S, SendRequest, send_push, send_record
 from workers.delivery.texts import language_of, say
 from workers.sessions.admission import Knock
 
@@ -37,7 +36,7 @@ def pair_effect(knock: Knock) -> Pair:
         max_age_s=LIFE_MS // 1000,
         pairing=knock.sender,
     )
-    record = Record(reply.identity, KIND, encode(reply), account=knock.account, message_id=knock.message_id)
+    record = send_record(reply, account=knock.account, message_id=knock.message_id)
     meta = encode_meta({"tag": knock.tag, "name": knock.name, "channel": knock.channel_id})
     return Pair(knock.account, knock.sender, meta, knock.message_id, reply.lane, record)
 
@@ -98,4 +97,4 @@ def _notice(
         plain=True,
         max_age_s=max_age_s,
     )
-    return Push(send.lane, Record(send.identity, KIND, encode(send)))
+    return send_push(send)

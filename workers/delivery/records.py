@@ -15,6 +15,8 @@ from typing import Any, Literal
 import msgspec
 
 from shoal.base.ids import MessageId, check_name
+from shoal.state.effects import Push
+from shoal.state.records import Record
 
 __all__ = [
     "KIND",
@@ -32,6 +34,8 @@ __all__ = [
     "delivery_lane",
     "encode",
     "send_identity",
+    "send_push",
+    "send_record",
 ]
 
 KIND = "send"
@@ -215,6 +219,20 @@ _receipts = msgspec.json.Decoder(PartReceipt)
 def encode(value: SendRequest | PartReceipt) -> bytes:
     """The body of a delivery record, or the value of a receipt."""
     return _encoder.encode(value)
+
+
+def send_record(request: SendRequest, *, account: str = "", message_id: str = "") -> Record:
+    """The record of a send.
+
+    Args:
+        account, message_id: the message it came of, whose story it is part of and ends with; or none.
+    """
+    return Record(request.identity, KIND, encode(request), account=account, message_id=message_id)
+
+
+def send_push(request: SendRequest, *, account: str = "", message_id: str = "") -> Push:
+    """The effect that puts a send into the lane of its channel; see :func:`send_record`."""
+    return Push(request.lane, send_record(request, account=account, message_id=message_id))
 
 
 def decode_send(body: bytes) -> SendRequest:

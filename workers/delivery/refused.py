@@ -14,6 +14,7 @@ import hashlib
 import msgspec
 
 from shoal.base.errors import ShoalError
+from shoal.discord.codes import OF_PLACE
 from shoal.discord.errors import DiscordError, DMBlocked, MissingPermissions
 from shoal.state.facts import Facts
 from shoal.state.store import Store
@@ -27,8 +28,6 @@ OF_PERSON_MS = 60_000
 """Nothing tells us that somebody has opened their direct messages."""
 KEPT_MS = 24 * 3_600_000
 WRITING = frozenset({"View Channel", "Send Messages", "Send Messages In Threads"})
-_PLACE = frozenset({10003, 10004, 50001, 50008, 50009, 50024, 50083, 160005})
-"""Codes that would come for any message there."""
 _OF_CHANNEL = ("type", "parent_id", "permission_overwrites", "thread_metadata")
 
 
@@ -69,7 +68,7 @@ def remember(store: Store, account: str, channel_id: str, error: ShoalError, cod
 def _of_place(error: DiscordError) -> bool:
     if isinstance(error, MissingPermissions) and (error.missing or error.timed_out):
         return bool(error.timed_out or WRITING & set(error.missing))
-    return isinstance(error, DMBlocked) or error.json_code in _PLACE
+    return isinstance(error, DMBlocked) or error.json_code in OF_PLACE
 
 
 def standing(store: Store, account: str, channel_id: str) -> tuple[Refusal | None, bool]:

@@ -18,10 +18,9 @@ from shoal.base.ids import new_token
 from shoal.cli.message.cards import with_card
 from shoal.cli.message.routes import said_to
 from shoal.cli.message.run import Operator
-from shoal.cli.message.voice import BLOB_TTL_S, voice_file, voice_problem
+from shoal.cli.message.voice import voice_file, voice_problem
 from shoal.discord.codes import CONDITIONS
 from shoal.state.blobs import MAX_BLOB
-from shoal.state.records import Record
 from shoal.state.store import Store
 from workers.actions.perform import perform
 from workers.actions.table import ACTIONS
@@ -30,17 +29,16 @@ from workers.agent.tools.outgoing import Extras, check_gate, check_gates, read_e
 from workers.agent.tools.registry import ToolError
 from workers.delivery.creating import Calls
 from workers.delivery.missing import explained, permissions_for
-from workers.delivery.outgoing import MIB, FileRefused, file_name, upload_limit
+from workers.delivery.outgoing import MIB, FileRefused, keep_file, upload_limit
 from workers.delivery.parts import make_part
 from workers.delivery.posts import is_forum, post_problem, post_title, untitled
 from workers.delivery.progress import Progress
 from workers.delivery.records import (
-    KIND,
     PartReceipt,
     SendFile,
     SendRequest,
     decode_receipt,
-    encode,
+    send_record,
 )
 from workers.delivery.refused import why_not_sent
 from workers.delivery.render import DeliverySettings, plan_of
@@ -146,9 +144,9 @@ def _extras(values: Json, who: Operator, gate: str) -> Extras:
 
 def _files(extras: Extras, who: Operator, carried: Carried) -> tuple[SendFile, ...]:
     """The files, read now; where a fleet sends them they wait in its store (rule R25)."""
-    keep = carried.put if who.store is None else who.store.blobs.put
+    put = carried.put if who.store is None else who.store.blobs.put
     if extras.voice:
-        return (voice_file(extras.media[0], keep),)
+        return (voice_file(extras.media[0], put),)
     most = min(int(who.account.discord.media_max_mb * 1024 * 1024), MAX_BLOB)
     found = []
     for source in extras.media:
@@ -156,8 +154,7 @@ def _files(extras: Extras, who: Operator, carried: Carried) -> tuple[SendFile, .
             raw = who.read(source, most=most, whose="channels.discord.mediaMaxMb")
         except FileRefused as error:
             raise ProcessError(error.message, fix=error.fix, exit_code=USAGE) from None
-        name = file_name(extras.filename or raw.name, raw.mime)
-        found.append(SendFile(keep(raw.data, BLOB_TTL_S), name, raw.mime))
+        found.append(keep_file(put, raw, filename=extras.filename))
     return tuple(found)
 
 
@@ -184,7 +181,7 @@ def _queued(store: Store, request: SendRequest, timeout: float) -> Json:
     Raises:
         ProcessError: Discord did not take it, or nobody knows.
     """
-    store.lanes.push(request.lane, Record(request.identity, KIND, encode(request), account=request.account))
+    store.lanes.push(request.lane, send_record(request, account=request.account))
     give_up = time.monotonic() + timeout
     while store.redis.hexists(store.keys.lane_records(request.lane), request.identity):
         if time.monotonic() > give_up:

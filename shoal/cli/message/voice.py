@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from shoal.base.errors import ProcessError
 from shoal.base.exits import FAILED, USAGE
 from workers.agent.tools.outgoing import Extras, check_voice
 from workers.agent.tools.registry import ToolError
-from workers.delivery.records import SendFile, Voice
+from workers.delivery.outgoing import Put, keep_voice
+from workers.delivery.records import SendFile
 from workers.media.recoding import recode
-from workers.media.voice import MIME, NO_ADDRESS, VOICE_NAME, VoiceError, is_address
+from workers.media.voice import NO_ADDRESS, VoiceError, is_address
 
-__all__ = ["BLOB_TTL_S", "voice_file", "voice_problem"]
-
-BLOB_TTL_S = 7 * 3600
-"""Longer than a send may wait in its lane."""
+__all__ = ["voice_file", "voice_problem"]
 
 
 def voice_problem(extras: Extras, text: str, *, card: bool) -> None:
@@ -31,8 +28,8 @@ def voice_problem(extras: Extras, text: str, *, card: bool) -> None:
         raise ProcessError(error.message, fix="Give --media and no --message.", exit_code=USAGE) from None
 
 
-def voice_file(source: str, keep: Callable[[bytes, int], str]) -> SendFile:
-    """The recording as a voice message; ``keep`` stores its bytes and names them.
+def voice_file(source: str, put: Put) -> SendFile:
+    """The recording as a voice message; ``put`` keeps its bytes.
 
     Raises:
         ProcessError: it cannot be made; names the step.
@@ -49,5 +46,4 @@ def voice_file(source: str, keep: Callable[[bytes, int], str]) -> SendFile:
     except VoiceError as error:
         message = f"No voice message can be made of {path.name!r} (step {error.step}): {error.message}"
         raise ProcessError(message, fix=error.fix, exit_code=FAILED) from None
-    shown = Voice(made.seconds, made.waveform)
-    return SendFile(keep(made.data, BLOB_TTL_S), VOICE_NAME, MIME, voice=shown)
+    return keep_voice(put, made)

@@ -14,8 +14,7 @@ from typing import Any
 import msgspec
 
 from shoal.base.logging import get_logger
-from shoal.state.effects import Effect, Push
-from shoal.state.records import Record
+from shoal.state.effects import Effect
 from workers.agent.sanitize import Cleaned, clean_answer
 from workers.agent.tools.acting import DiscordActions
 from workers.agent.tools.arguments import listed, reply_to_of, text_of
@@ -28,7 +27,7 @@ from workers.components.expiring import expiry_push
 from workers.components.reader import SpecError
 from workers.components.sending import ComponentSettings, Made, make_components, make_presentation
 from workers.delivery.posts import is_forum, post_problem
-from workers.delivery.records import KIND, SaidThere, SendRequest, encode
+from workers.delivery.records import SaidThere, SendRequest, send_push
 from workers.sessions.keys import channel_key
 from workers.sessions.records import TurnRequest
 from workers.sessions.said import described
@@ -184,7 +183,7 @@ def read_send(args: Mapping[str, Any], parts: SendParts, context: ToolContext) -
 
 def _ready(send: SendRequest, made: Made | None, extras: Extras, rename: str) -> Ready:
     send = msgspec.structs.replace(send, wake=(wake_key(send.identity),))
-    push = Push(send.lane, Record(send.identity, KIND, encode(send)))
+    push = send_push(send)
     controls = made.controls if made is not None else None
     effects: tuple[Effect, ...] = (push,)
     if controls is not None:

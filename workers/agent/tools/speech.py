@@ -11,16 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from config.speech import Speaker, Speech
-from shoal.state.effects import Push
-from shoal.state.records import Record
 from workers.agent.providers.base import ToolSpec
 from workers.agent.providers.voices import NoSpeech, Recorded
 from workers.agent.speakable import speakable
 from workers.agent.tools.outgoing import check_gate
 from workers.agent.tools.registry import ToolContext, ToolError, ToolResult, Wait
 from workers.agent.tools.underway import Underway, arrived, wait_for, wake_key
-from workers.delivery.outgoing import BLOB_TTL_S, file_name, keep_voice
-from workers.delivery.records import KIND, SendFile, SendRequest, encode, send_identity
+from workers.delivery.outgoing import Raw, keep_file, keep_voice
+from workers.delivery.records import SendFile, SendRequest, send_identity, send_push
 from workers.media.kinds import HEAD_BYTES, kind_of
 from workers.media.recoding import recode_bytes
 from workers.media.voice import VoiceError
@@ -145,21 +143,21 @@ class TtsTool:
         self, recorded: Recorded, as_voice: bool, context: ToolContext, check: Callable[[], None]
     ) -> tuple[SendFile, str]:
         """The recording as it is sent, and what the model is told of that."""
-        blobs, warning = context.store.blobs, ""
+        put, warning = context.store.blobs.put, ""
         if as_voice:
             try:
-                return keep_voice(blobs, recode_bytes(recorded.data, check=check)), ""
+                return keep_voice(put, recode_bytes(recorded.data, check=check)), ""
             except VoiceError as error:
                 warning = f"Sent as a file, not as a voice message: {error.message} {error.fix}".strip()
         mime = kind_of(recorded.data[:HEAD_BYTES], recorded.mime)
         if not mime.startswith("audio/"):
             raise ToolError(f"What {recorded.speaker} gave is no recording. {warning}".strip())
-        return SendFile(blobs.put(recorded.data, BLOB_TTL_S), file_name("speech", mime), mime), warning
+        return keep_file(put, Raw(recorded.data, "speech", mime)), warning
 
 
 def _on_its_way(send: SendRequest, text: str, warning: str) -> Wait:
     voice = send.files[0].voice is not None
-    push = Push(send.lane, Record(send.identity, KIND, encode(send)))
+    push = send_push(send)
     return wait_for(
         Underway(send.lane, send.identity, send.channel_id, text, warning=warning, voice=voice), push
     )
