@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import random
 import threading
 import time
+import wave
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -137,6 +139,7 @@ class Driver:
             self._workspace = fleet.state_dir / "workspace"
             self._workspace.mkdir(parents=True, exist_ok=True)
             (self._workspace / "note.txt").write_text("a note")
+            _write_tone(self._workspace / "tone.wav")
             self._talk(fleet, broker)
             self._ask_for_outcomes(fleet)
             self._look_around(fleet)
@@ -320,6 +323,16 @@ class Driver:
     def _messages(fleet: FleetUnderTest, places: list[str]) -> Iterator[dict[str, Any]]:
         for place in places:
             yield from fleet.control.messages(place, limit=100_000)
+
+
+def _write_tone(path: Path) -> None:
+    """A second of a tone."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        samples = (int(8000 * math.sin(number / 3)) for number in range(8000))
+        file.writeframes(b"".join(sample.to_bytes(2, "little", signed=True) for sample in samples))
 
 
 def _fields(options: Options) -> list[tuple[str, Any]]:

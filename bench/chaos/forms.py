@@ -14,13 +14,16 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["FORMS", "PIECE", "TAG", "Form", "draw_form", "rules"]
+__all__ = ["FORMS", "PIECE", "TAG", "VOICE", "Form", "draw_form", "rules"]
 
 Rule = dict[str, Any]
 
 TAG = re.compile(r"\bm-\d{6}\b")
 PIECE = re.compile(r"\b(m-\d{6})(?:#|-)([a-z]\d*)\b")
 """In a text ``m-000123#a``, in a file's name ``m-000123-f1.txt``."""
+
+VOICE = "v1"
+"""The piece that is a recording."""
 
 LINES = 44
 WORDS = [f"word {number} of many, " for number in range(22)]
@@ -104,6 +107,7 @@ FORMS: dict[str, Form] = {
         threads=True,
         files=("{1}-f1.txt", "{1}-f2.txt"),
     ),
+    "voice": Form((VOICE, "z"), (_tool(action="reply", media="tone.wav", asVoice=True), _LAST), 0.5),
     "poll": Form(
         ("p", "z"),
         (_tool(action="poll", pollQuestion="{1}#p or not?", pollOption=["yes", "no"]), _LAST),

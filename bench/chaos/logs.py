@@ -196,7 +196,9 @@ def read(folder: Path) -> Facts:
     for line in _lines(folder / "outcomes.jsonl"):
         facts.outcomes.append(_outcome(line))
     facts.dead.extend(_lines(folder / "dead.jsonl"))
-    facts.seen, facts.threads = read_seen(_lines(folder / "seen.jsonl"))
+    facts.seen, facts.threads = read_seen(
+        _lines(folder / "seen.jsonl"), {said.id: said.tag for said in facts.said}
+    )
     return facts
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.chaos.forms import PIECE
+from bench.chaos.forms import PIECE, VOICE
 
 __all__ = ["Seen", "Thread", "read_seen", "seen_lines"]
 
@@ -27,6 +27,7 @@ KEPT = (
     "poll",
     "attachments",
     "reactions",
+    "message_reference",
 )
 EPHEMERAL = 1 << 6
 WORDS = (0, 19)
@@ -63,8 +64,12 @@ def seen_lines(threads: Iterable[Json], messages: Iterable[Json]) -> Iterator[Js
         yield {"kind": "message", "bot": bool(message["author"].get("bot")), **kept}
 
 
-def read_seen(lines: Iterable[Json]) -> tuple[list[Seen], list[Thread]]:
-    """Messages in the order of their ids, and threads."""
+def read_seen(lines: Iterable[Json], tags: Mapping[str, str]) -> tuple[list[Seen], list[Thread]]:
+    """Messages in the order of their ids, and threads.
+
+    Args:
+        tags: the tag of each message that was said, by its id.
+    """
     seen: list[Seen] = []
     threads: list[Thread] = []
     for line in lines:
@@ -76,14 +81,14 @@ def read_seen(lines: Iterable[Json]) -> tuple[list[Seen], list[Thread]]:
                     line["id"],
                     line["channel_id"],
                     line["bot"],
-                    tuple((tag, piece) for text in _texts(line) for tag, piece in PIECE.findall(text)),
+                    tuple((tag, piece) for text in _texts(line, tags) for tag, piece in PIECE.findall(text)),
                     tuple(str(each["emoji"].get("name")) for each in line.get("reactions", ())),
                 )
             )
     return sorted(seen, key=lambda message: int(message.id)), threads
 
 
-def _texts(line: Mapping[str, Any]) -> Iterator[str]:
+def _texts(line: Mapping[str, Any], tags: Mapping[str, str]) -> Iterator[str]:
     yield str(line.get("content") or "")
     yield str(((line.get("poll") or {}).get("question") or {}).get("text") or "")
     for embed in line.get("embeds") or ():
@@ -91,6 +96,10 @@ def _texts(line: Mapping[str, Any]) -> Iterator[str]:
     yield from _displays(line.get("components") or ())
     for file in line.get("attachments") or ():
         yield str(file.get("filename") or "")
+        if str(file.get("filename")).endswith(".ogg"):
+            # a recording has neither words nor a name of its own: it is known by what it replies to
+            said = str((line.get("message_reference") or {}).get("message_id"))
+            yield f"{tags.get(said, '')}-{VOICE}"
 
 
 def _displays(components: Sequence[Json]) -> Iterator[str]:

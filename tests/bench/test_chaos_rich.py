@@ -98,6 +98,12 @@ class Rich(Logs):
         words = f"{tag}#{piece}"
         if piece in ("f1", "f2"):
             self.show(made, channel, "", attachments=[{"filename": f"{tag}-{piece}.txt"}])
+        elif piece == "v1":
+            said = str(next(line["id"] for line in self.driver if line.get("tag") == tag))
+            spoken = [{"filename": "voice-message.ogg", "duration_secs": 1.0}]
+            self.show(
+                made, channel, "", attachments=spoken, flags=8192, message_reference={"message_id": said}
+            )
         elif piece == "p":
             self.show(made, channel, "", poll={"question": {"text": words}})
         elif piece == "c":
@@ -167,6 +173,15 @@ def file_missing(logs: Rich) -> None:
     logs.forget("files", "f1")
 
 
+def voice_missing(logs: Rich) -> None:
+    logs.seen.remove(logs.holding("voice-message.ogg"))
+
+
+def voice_of_nobody(logs: Rich) -> None:
+    """A recording that replies to nothing that was said: one is missing, and one answers nothing."""
+    logs.holding("voice-message.ogg")["message_reference"]["message_id"] = "77"
+
+
 def poll_missing(logs: Rich) -> None:
     logs.forget("poll", "p")
 
@@ -191,6 +206,11 @@ def text_twice(logs: Rich) -> None:
 
 def file_twice(logs: Rich) -> None:
     logs.again("file", "f1")
+
+
+def voice_twice(logs: Rich) -> None:
+    first = logs.holding("voice-message.ogg")
+    logs.seen.append({**first, "id": str(int(first["id"]) + 100)})
 
 
 def poll_twice(logs: Rich) -> None:
@@ -334,12 +354,15 @@ def marked_although_only_the_answer_was_lost(logs: Rich) -> None:
         (text_missing, {"lost"}),
         (line_in_the_middle_missing, {"lost"}),
         (file_missing, {"lost"}),
+        (voice_missing, {"lost"}),
+        (voice_of_nobody, {"lost", "previews left behind"}),
         (poll_missing, {"lost"}),
         (a_preview_stayed_instead_of_the_answer, {"lost"}),
         (no_outcome, {"lost", "outcome"}),
         (all_missing_although_a_tool_failed, {"lost"}),
         (text_twice, {"doubled"}),
         (file_twice, {"doubled", "order"}),
+        (voice_twice, {"doubled", "order"}),
         (poll_twice, {"doubled", "order"}),
         (a_preview_beside_its_answer, {"doubled"}),
         (a_draft_left_behind, {"previews left behind"}),
