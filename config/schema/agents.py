@@ -194,7 +194,7 @@ class AgentCommon(Section):
 
     LATER: ClassVar[frozenset[str]] = names(
         """
-        heartbeat subagents thinkingDefault verboseDefault toolProgressDetail
+        heartbeat subagents thinkingDefault verboseDefault
         bootstrapMaxChars bootstrapTotalMaxChars additionalSystemPrompt
         """
     )
@@ -224,6 +224,7 @@ class AgentCommon(Section):
     thinking_default: ThinkingLevel | None = None
     verbose_default: Literal["off", "on", "full"] | None = None
     tool_progress_detail: Literal["explain", "raw"] | None = None
+    """What preview lines show of a tool call: the one thing it is about (default), or all its arguments."""
     typing_mode: TypingMode | None = None
     typing_interval_seconds: Positive | None = None
     bootstrap_max_chars: Positive | None = None

@@ -10,6 +10,8 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
+import msgspec
+
 from shoal.base.foreign import read_json
 from shoal.base.redact import redactor
 from workers.agent.sanitize import clean_answer, held_back
@@ -23,6 +25,8 @@ LABELS = (
 )  # fmt: skip
 """One of them heads the drafts of a channel, always the same one."""
 BULLET = "• "
+DETAIL_CHARS = 500
+"""Of one argument: lines are far shorter."""
 HEAD_SHARE = 0.45
 """Of a line that is too long so much of the beginning is kept, and of the end what fits."""
 
@@ -60,17 +64,19 @@ def label_of(
     return pool[_fnv1a(f"{account}:{channel_id}") % len(pool)]
 
 
-def tool_line(name: str, arguments: str, *, raw: bool) -> str:
+def tool_line(name: str, arguments: str, *, raw: bool, whole: bool = False) -> str:
     """One line of work, without its bullet: ``🛠️ Bash: run tests``.
 
     Args:
         arguments: JSON as the model wrote it.
         raw: show commands; else their label only.
+        whole: show the other arguments, too (``toolProgressDetail: raw``).
     """
     title = tool_title(name)
-    detail = "" if name in _COMMANDS and not raw else _detail(arguments)
+    detail, *rest = ["", ""] if name in _COMMANDS and not raw else _details(arguments)
     if detail and name.endswith("search"):
         detail = f'for "{detail}"'
+    detail = ", ".join(part for part in (detail, *rest) if part) if whole else detail
     line = f"{title}: {detail}" if detail else title
     return line.replace("`", "") if line.count("`") % 2 else line
 
@@ -129,15 +135,20 @@ def _break(window: str, min_chars: int, prefer: str) -> int:
     return 0
 
 
-def _detail(arguments: str) -> str:
+def _details(arguments: str) -> list[str]:
+    """What a call is about, then its other arguments as ``name=value``; without secrets."""
     try:
         values = read_json(arguments or "{}")
     except ValueError:
-        return ""
+        return [""]
     if not isinstance(values, dict):
-        return ""
-    found = next((values[name] for name in _DETAILS if isinstance(values.get(name), str)), "")
-    return redactor.mask(_one_line(found))
+        return [""]
+    about = next((name for name in _DETAILS if isinstance(values.get(name), str)), "")
+    words = [str(values.pop(about))] if about else [""]
+    for name, value in values.items():
+        shown = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        words.append(f"{name}={shown}")
+    return [redactor.mask(_one_line(word))[:DETAIL_CHARS] for word in words]
 
 
 def _one_line(text: str) -> str:

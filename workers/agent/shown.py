@@ -70,7 +70,7 @@ def shown_settings(loaded: Loaded, agent: AgentSettings, request: TurnRequest) -
         silence=silence_policy(loaded.root, silence_kind(request)),
         send_policy=session.send_policy,
         tool_errors=not messages.suppress_tool_errors,
-        stream=stream_settings(loaded, request.account),
+        stream=stream_settings(loaded, agent, request.account),
         blocks=block_rules(loaded, agent, request.account),
     )
 
@@ -121,8 +121,8 @@ def _pause_ms(written: HumanDelay | None) -> tuple[int, int] | None:
     return least, max(least, most)
 
 
-def stream_settings(loaded: Loaded, account: str) -> StreamSettings | None:
-    """``streaming`` of an account. Where finished blocks are sent there is no preview (4.2)."""
+def stream_settings(loaded: Loaded, agent: AgentSettings, account: str) -> StreamSettings | None:
+    """``streaming`` of an account for an agent. Where finished blocks are sent there is no preview (4.2)."""
     discord = loaded.account(account).discord
     written = discord.streaming
     if sends_blocks(loaded, account) or written.mode == "off":
@@ -141,6 +141,7 @@ def stream_settings(loaded: Loaded, account: str) -> StreamSettings | None:
         raw=progress.command_text == "raw",
         tool_lines=written.preview.tool_progress,
         preview_raw=written.preview.command_text == "raw",
+        whole=agent.settings.tool_progress_detail == "raw",
         block_min=min(int(chunk.min_chars), largest),
         block_max=largest,
         block_break=chunk.break_preference,

@@ -56,6 +56,7 @@ class StreamSettings:
         draft_lines: progress drafts show tools.
         raw: commands are shown in a draft (``commandText: raw``).
         preview_raw: the same for partial and block previews.
+        whole: all arguments of a call are shown (``toolProgressDetail: raw``).
     """
 
     mode: Mode = "progress"
@@ -68,6 +69,7 @@ class StreamSettings:
     raw: bool = True
     tool_lines: bool = True
     preview_raw: bool = True
+    whole: bool = False
     block_min: int = 200
     block_max: int = 800
     block_break: str = "paragraph"
@@ -210,7 +212,7 @@ class Stream:
         progress = self._set.mode == "progress"
         if self._set.draft_lines if progress else self._set.tool_lines:
             raw = self._set.raw if progress else self._set.preview_raw
-            self._seen.lines.append(tool_line(tool, arguments, raw=raw))
+            self._seen.lines.append(tool_line(tool, arguments, raw=raw, whole=self._set.whole))
             del self._seen.lines[: -4 * self._set.max_lines]
         if self._seen.works == 0:
             self._seen.first_work = time.monotonic()

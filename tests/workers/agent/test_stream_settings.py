@@ -137,3 +137,26 @@ def test_every_key_of_previews_changes_something(
 @pytest.mark.parametrize("discord", [{"streaming": "off"}, {"streaming": False}, {"streamMode": "off"}])
 def test_off_shows_nothing(tmp_path: Path, discord: dict[str, Any]) -> None:
     assert shown(tmp_path, discord).stream is None
+
+
+@pytest.mark.parametrize(
+    ("agents", "whole"),
+    [
+        ({}, False),
+        ({"defaults": {"toolProgressDetail": "raw"}}, True),
+        (
+            {
+                "defaults": {"toolProgressDetail": "raw"},
+                "list": [{"id": "main", "toolProgressDetail": "explain"}],
+            },
+            False,
+        ),
+    ],
+)
+def test_an_agent_shows_all_arguments_where_it_says_so(
+    tmp_path: Path, agents: dict[str, Any], whole: bool
+) -> None:
+    """4.1: ``toolProgressDetail`` of the agent, else of ``agents.defaults``; ``explain`` unless written."""
+    stream = shown(tmp_path, {}, **agents).stream
+    assert stream is not None
+    assert stream.whole is whole

@@ -368,6 +368,18 @@ def test_lines_of_tools() -> None:
     assert tool_line("odd_thing", "no json", raw=True) == "🔧 Odd Thing"
 
 
+def test_lines_with_all_arguments() -> None:
+    """4.1: ``toolProgressDetail: raw``; a hidden command stays hidden, and secrets never show."""
+    call = '{"query": "x", "limit": 5, "where": {"in": ["a"]}, "note": "b\\n c"}'
+    shown = 'for "x", limit=5, where={"in":["a"]}, note=b c'
+    assert tool_line("web_search", call, raw=True, whole=True) == f"🔎 Web Search: {shown}"
+    assert tool_line("web_search", call, raw=True) == '🔎 Web Search: for "x"'
+    assert tool_line("exec", '{"command": "run", "cwd": "/"}', raw=False, whole=True) == "🛠️ Bash"
+    assert tool_line("odd", '{"a": 1}', raw=True, whole=True) == "🔧 Odd: a=1"
+    key = "sk-" + "a1B2" * 8
+    assert key not in tool_line("web_fetch", f'{{"url": "u", "auth": "Bearer {key}"}}', raw=True, whole=True)
+
+
 def test_the_draft_keeps_the_newest_lines_and_merges_equal_ones() -> None:
     lines = ["a", "a", *[str(number) for number in range(9)]]
     shown = draft_text("L", lines, max_lines=8, max_line_chars=120).splitlines()
