@@ -9,13 +9,12 @@ import msgspec
 from shoal.base.errors import ProcessError
 from shoal.base.exits import USAGE
 from shoal.cli.message.dry import Showing
+from shoal.cli.message.routes import conversation_in
 from shoal.cli.message.run import Operator
 from workers.components.encode import Origin
 from workers.components.reader import SpecError
 from workers.components.sending import ComponentSettings, make_presentation
 from workers.delivery.records import SendRequest
-from workers.sessions.place import conversation_of_channel
-from workers.sessions.view import StoreView, settings_of
 
 __all__ = ["with_card"]
 
@@ -33,7 +32,8 @@ def with_card(request: SendRequest, raw: Any, channel: dict[str, Any], who: Oper
         raise ProcessError(
             "A card goes with a text and one file at most.", fix="Send the rest apart.", exit_code=USAGE
         )
-    session, agent = _conversation(channel, who)
+    found = conversation_in(channel, who)
+    session, agent = (found.session_key, found.agent_id) if found is not None else ("", "")
     origin = Origin(request.cause, request.step, request.account, request.channel_id, session, agent)
     try:
         made = make_presentation(
@@ -54,13 +54,3 @@ def with_card(request: SendRequest, raw: Any, channel: dict[str, Any], who: Oper
     return msgspec.structs.replace(
         request, components=made.components, flags=request.flags | made.flags, controls=made.kept
     )
-
-
-def _conversation(channel: dict[str, Any], who: Operator) -> tuple[str, str]:
-    """Session key and agent of the channel; empty where no fleet knows it."""
-    if who.store is None:
-        return "", ""
-    view = StoreView(settings_of(who.loaded, who.account.id), who.store)
-    guild_id = str(channel.get("guild_id") or "") or None
-    found = conversation_of_channel(str(channel["id"]), guild_id, view)
-    return (found.session_key, found.agent_id) if found is not None else ("", "")

@@ -111,8 +111,7 @@ def send(
         poll=extras.poll, sticker_ids=extras.stickers, silent=extras.silent, plain=True,
     )  # fmt: skip
     channel = who.rest.get_channel(channel_id)
-    if who.store is not None:
-        request = msgspec.structs.replace(request, said=said_to(request, channel, who, who.store))
+    request = msgspec.structs.replace(request, said=said_to(request, channel, who))
     if values.get("presentation"):
         request = with_card(request, values["presentation"], channel, who)
     request = _posted(request, extras, channel)
