@@ -87,6 +87,11 @@ class Personas:
         raw: bytes | None = self._redis.hget(self._keys.personas(account), conversation)
         return None if raw is None else msgspec.json.decode(raw, type=Persona)
 
+    def all(self, account: str) -> dict[str, Persona]:
+        """Conversation → who speaks there, of all that are bound."""
+        raw: dict[bytes, bytes] = self._redis.hgetall(self._keys.personas(account))
+        return {name.decode(): msgspec.json.decode(value, type=Persona) for name, value in raw.items()}
+
     # -- webhooks --------------------------------------------------------------------------------
 
     def webhook(self, account: str, channel_id: str) -> Webhook | None:

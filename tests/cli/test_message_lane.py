@@ -11,9 +11,11 @@ import pytest
 
 from config import load
 from shoal.base.errors import ProcessError
+from shoal.cli.channels.capabilities import of_channel
 from shoal.cli.message.broadcast import broadcast, failure_of, lines_of
 from shoal.cli.message.run import Operator
 from shoal.cli.message.sending import send
+from shoal.state.personas import Persona
 from tests.workers.delivery.conftest import PostOffice, discord, post
 from tests.workers.media.support.sounds import recording
 from workers.components.custom_ids import group_of, parse_control
@@ -306,3 +308,14 @@ def test_a_post_is_known_in_its_own_thread(post: PostOffice, who: Operator) -> N
     timer.join()
     [told] = words_waiting(post.store.sessions, f"agent:main:discord:channel:{done['thread']['id']}")
     assert told.text == "Title\nbody"
+
+
+def test_a_bound_channel_tells_whether_webhooks_can_be_made(post: PostOffice, who: Operator) -> None:
+    """3.14: ``shoal channels capabilities`` asks for Manage Webhooks only where an agent is bound."""
+    assert "personas" not in of_channel(who, post.channel)["missing"]
+    post.store.personas.bind("default", "601", Persona(post.channel, "scout"))
+    assert of_channel(who, post.channel)["missing"]["personas"] == ["Manage Webhooks"]
+    allow = [{"id": post.simulator.guild_id, "type": 0, "allow": str(1 << 29), "deny": "0"}]
+    made = post.control.add_channel(post.simulator.guild_id, "open", permission_overwrites=allow)
+    post.store.personas.bind("default", made["id"], Persona(made["id"], "scout"))
+    assert of_channel(who, made["id"])["missing"]["personas"] == []

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from shoal.cli.channels.probe import VOICE, intents_of
 from shoal.cli.message.run import Operator
 from shoal.discord.permissions import Permission, missing_names
 from shoal.discord.wire import ChannelType, is_thread
+from shoal.state.personas import Persona
 from workers.actions.perform import perform
 from workers.actions.table import ACTIONS
 
@@ -60,7 +62,14 @@ def of_channel(who: Operator, target: str) -> Json:
     if kind in _VOICE:
         needs["voice"] = VOICE
         del needs["threads"]
+    if who.store is not None and _is_spoken_in(channel_id, who.store.personas.all(who.account.id)):
+        needs["personas"] = P.VIEW_CHANNEL | P.MANAGE_WEBHOOKS
     return {**shown, "missing": {use: list(missing_names(have, need)) for use, need in needs.items()}}
+
+
+def _is_spoken_in(channel_id: str, bound: Mapping[str, Persona]) -> bool:
+    """Whether an agent speaks here, or in a thread of this channel, under a name of its own (3.14)."""
+    return channel_id in bound or any(persona.channel_id == channel_id for persona in bound.values())
 
 
 def render(report: Json) -> str:

@@ -11,6 +11,7 @@ from shoal.cli.doctor.check import Check, Patient
 if TYPE_CHECKING:
     from config import Account
     from config.schema.discord import DiscordConfig
+    from shoal.discord.permissions import Permission
     from shoal.state.store import Store
 
 __all__ = ["CHECKS"]
@@ -173,8 +174,48 @@ def _permissions(patient: Patient) -> Iterator[Finding]:
             )
 
 
+def _personas(patient: Patient) -> Iterator[Finding]:
+    """Agents with a name of their own need a webhook in the channel; without it the bot speaks (3.14)."""
+    if patient.store is None:
+        return
+    from shoal.discord.permissions import Permission, missing_names
+
+    needed = Permission.VIEW_CHANNEL | Permission.MANAGE_WEBHOOKS
+    for account in patient.accounts:
+        facts, me = patient.store.facts, patient.store.facts.me(account.id) or {}
+        bound = {persona.channel_id for persona in patient.store.personas.all(account.id).values()}
+        lacking = []
+        for channel_id in sorted(bound):
+            channel = facts.channel(account.id, channel_id) or {}
+            have = _permissions_in(patient.store, account.id, channel, str(me.get("id") or ""))
+            if have is not None and missing_names(have, needed):
+                lacking.append(f"#{channel.get('name') or channel_id}")
+        if lacking:
+            more = len(lacking) - CHANNELS_SHOWN
+            shown = ", ".join(lacking[:CHANNELS_SHOWN]) + (f" and {more} more" if more > 0 else "")
+            yield Finding(
+                "persona-permission",
+                "warn",
+                f"Account {account.id} lacks Manage Webhooks in {shown}: agents there speak as the bot.",
+                "Give the bot's role Manage Webhooks in these channels; it is tried again within the hour.",
+                f"account {account.id}",
+            )
+
+
+def _permissions_in(store: Store, account: str, channel: dict[str, Any], me: str) -> Permission | None:
+    """What the bot may do in a channel; none where the gateway has not told enough."""
+    from shoal.discord.permissions import permissions_in
+
+    guild_id = str(channel.get("guild_id") or "")
+    guild = store.facts.guild(account, guild_id) if guild_id else None
+    member: Any = store.facts.get(account, "member", guild_id) if guild is not None else None
+    if guild is None or member is None or not me:
+        return None
+    return permissions_in(guild, store.facts.roles(account, guild_id), channel, member, me)
+
+
 def _lacking(store: Store, account: Account, me: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    from shoal.discord.permissions import Permission, missing_names, permissions_in
+    from shoal.discord.permissions import Permission, missing_names
 
     needed = (
         Permission.VIEW_CHANNEL
@@ -184,17 +225,12 @@ def _lacking(store: Store, account: Account, me: str) -> Iterator[tuple[str, tup
         | Permission.ATTACH_FILES
     )
     for guild_id, entry in (account.discord.guilds or {}).items():
-        guild = store.facts.guild(account.id, guild_id) if guild_id.isdigit() else None
-        member: Any = store.facts.get(account.id, "member", guild_id) if guild is not None else None
-        if guild is None or member is None:
-            continue
-        roles = store.facts.roles(account.id, guild_id)
         for key, rules in (entry.channels or {}).items():
             channel = store.facts.channel(account.id, key) if key.isdigit() else None
             if channel is None or rules.enabled is False:
                 continue
-            have = permissions_in(guild, roles, channel, member, me)
-            missing = missing_names(have, needed)
+            have = _permissions_in(store, account.id, {**channel, "guild_id": guild_id}, me)
+            missing = missing_names(have, needed) if have is not None else ()
             if missing:
                 yield f"#{channel.get('name') or key}", missing
 
@@ -226,4 +262,5 @@ CHECKS = (
         ),
         _permissions,
     ),
+    Check("personas", "webhooks of agents with a name of their own", (), _personas),
 )

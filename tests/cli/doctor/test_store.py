@@ -13,6 +13,7 @@ from shoal.base.ids import new_token
 from shoal.cli.doctor import configuration
 from shoal.simulator.server import Simulator
 from shoal.state.effects import Pair, PairReply
+from shoal.state.personas import Persona
 from shoal.state.records import Failure, Grant, Record
 from shoal.state.store import Store
 from tests.cli.doctor.support import GUILD, ROOM, TOKEN, Examine, bot, known_guild
@@ -29,6 +30,18 @@ def test_permissions_that_are_missing(look: Examine, server: Store) -> None:
     assert "#talk" in finding.found
     known_guild(server, (1 << 10) | (1 << 11) | (1 << 14) | (1 << 15) | (1 << 16))
     assert "permission-missing" not in look(config)
+
+
+def test_agents_with_a_name_of_their_own_need_webhooks(look: Examine, server: Store) -> None:
+    """``spec/outbound.md`` 3.14: asked for only where an agent is bound."""
+    known_guild(server, 1 << 10)
+    assert "persona-permission" not in look(bot())
+    server.personas.bind("default", "601", Persona(ROOM, "scout"))  # a thread: the webhook is its parent's
+    finding = look(bot())["persona-permission"]
+    assert finding.severity == "warn"
+    assert "Manage Webhooks in #talk" in finding.found
+    known_guild(server, 1 << 10 | 1 << 29)
+    assert "persona-permission" not in look(bot())
 
 
 def test_a_listed_server_the_bot_is_not_in(look: Examine, server: Store) -> None:
