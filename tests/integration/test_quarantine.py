@@ -57,6 +57,8 @@ def test_bad_luck_is_no_poison(make_fleet: Callable[..., FleetUnderTest]) -> Non
     time.sleep(LEASE_MS / 1000 + 2.5)
     for pid in frozen:
         os.kill(pid, signal.SIGCONT)
+    _wait(lambda: "lane passed to another holder" in fleet.said(), fleet, "the thawed holder does not notice")
+    time.sleep(0.5)  # it says so next, and may be killed after that
     for number in (3, 4):
         _wait_for_turn(fleet, number)
         for pid in fleet.pids("worker", "turns"):
