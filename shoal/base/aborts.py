@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from shoal.base.ids import USER_MENTION
+
 __all__ = ["ABORT_WORDS", "is_abort_word", "is_stop_command", "normal_phrase"]
 
 ABORT_WORDS = frozenset(
@@ -25,7 +27,6 @@ ABORT_WORDS = frozenset(
     }
 )
 
-_MENTION = re.compile(r"<@!?(\d{1,20})>")
 _STOP = re.compile(r"/stop(?:@[^\s:]+)?")
 _TRAILING = re.compile(r"[\s.!?,;:…。！？，、；：'\"“”‘’`()\[\]{}（）【】「」『』<>*_~-]+$")
 _APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'"})
@@ -33,7 +34,7 @@ _APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'"})
 
 def normal_phrase(content: str, bot_id: str | None) -> str:
     """A message as the tables know it: no mention of the bot, lower case, no trailing punctuation."""
-    text = _MENTION.sub(lambda hit: " " if hit.group(1) == bot_id else hit.group(0), content)
+    text = USER_MENTION.sub(lambda hit: " " if hit.group(1) == bot_id else hit.group(0), content)
     text = " ".join(text.translate(_APOSTROPHES).lower().split())
     return _TRAILING.sub("", text)
 

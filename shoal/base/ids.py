@@ -16,6 +16,7 @@ from shoal.base.errors import InvalidName
 
 __all__ = [
     "NAME_PATTERN",
+    "USER_MENTION",
     "MessageId",
     "ThreadId",
     "check_name",
@@ -34,6 +35,9 @@ ThreadId = NewType("ThreadId", str)
 
 DISCORD_EPOCH_MS = 1_420_070_400_000
 """First millisecond of 2015, the zero of Discord's snowflakes."""
+
+USER_MENTION = re.compile(r"<@!?(\d{1,20})>")
+"""``<@id>`` as Discord writes it, and ``<@!id>`` as it once did."""
 
 NAME_PATTERN = re.compile(r"[a-z0-9:_.\-]{1,200}")
 """What may become part of a Redis key: lane names, identities, wake keys."""

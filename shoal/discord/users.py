@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
+
+from shoal.base.ids import USER_MENTION
 
 __all__ = ["user_id_of", "user_ids"]
 
-_MENTION = re.compile(r"<@!?(\d{1,20})>")
 _PREFIXES = ("discord:user:", "discord:", "user:")
 
 
@@ -17,7 +17,7 @@ def user_id_of(entry: str | int) -> str | None:
     None for names, tags, wildcards and ids of other systems.
     """
     text = str(entry).strip()
-    if mention := _MENTION.fullmatch(text):
+    if mention := USER_MENTION.fullmatch(text):
         return mention.group(1)
     prefix = next((known for known in _PREFIXES if text.startswith(known)), "")
     rest = text[len(prefix) :]

@@ -12,6 +12,7 @@ __all__ = [
     "FORUMS",
     "FORUM_NEEDS_TAG",
     "ChannelType",
+    "ComponentType",
     "GatewayClose",
     "GatewayOp",
     "Intents",
@@ -173,6 +174,29 @@ class MessageFlags(enum.IntFlag):
     IS_VOICE_MESSAGE = 1 << 13
     HAS_SNAPSHOT = 1 << 14
     IS_COMPONENTS_V2 = 1 << 15
+
+
+class ComponentType(enum.IntEnum):
+    """Kinds of components (components/reference#component-object-component-types)."""
+
+    ACTION_ROW = 1
+    BUTTON = 2
+    STRING_SELECT = 3
+    TEXT_INPUT = 4
+    USER_SELECT = 5
+    ROLE_SELECT = 6
+    MENTIONABLE_SELECT = 7
+    CHANNEL_SELECT = 8
+    SECTION = 9
+    TEXT_DISPLAY = 10
+    THUMBNAIL = 11
+    MEDIA_GALLERY = 12
+    FILE = 13
+    SEPARATOR = 14
+    CONTAINER = 17
+    LABEL = 18
+    RADIO_GROUP = 21
+    CHECKBOX_GROUP = 22
 
 
 class InteractionType(enum.IntEnum):

@@ -13,7 +13,6 @@ files themselves stay as they are.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from shoal.base.errors import StateConflict
-from shoal.base.ids import NAME_PATTERN
+from shoal.base.ids import NAME_PATTERN, USER_MENTION
 from shoal.state.pairing import ALPHABET, CODE_LENGTH, Imported, Request, new_codes
 
 if TYPE_CHECKING:
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["sender_of", "take_over_files"]
 
 MAX_BYTES = 4 * 1024 * 1024
-_MENTION = re.compile(r"<@!?(\d{1,20})>")
 _REQUESTS = "discord-pairing.json"
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -56,7 +54,7 @@ class _Requests(msgspec.Struct):
 def sender_of(entry: str | int) -> str | None:
     """The sender an allow-list entry names by id: a user id or ``pk:<member>``; None for names and ``*``."""
     text = str(entry).strip()
-    if mention := _MENTION.fullmatch(text):
+    if mention := USER_MENTION.fullmatch(text):
         return mention.group(1)
     for prefix in ("discord:user:", "discord:", "user:"):
         text = text.removeprefix(prefix)

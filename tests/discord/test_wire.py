@@ -6,6 +6,7 @@ import discord
 
 from shoal.discord.wire import (
     ChannelType,
+    ComponentType,
     Intents,
     MessageFlags,
     MessageType,
@@ -35,6 +36,13 @@ def test_intents_agree_with_discord_py() -> None:
                 compared += 1
                 break
     assert compared == 15
+
+
+def test_component_types_agree_with_discord_py() -> None:
+    theirs = {kind.name: kind.value for kind in discord.ComponentType}
+    same = {kind.name.lower() for kind in ComponentType} & theirs.keys()
+    assert {"action_row", "button", "section", "text_display", "file", "separator", "container"} <= same
+    assert all(theirs[kind.name.lower()] == kind for kind in ComponentType if kind.name.lower() in same)
 
 
 def test_message_flags_agree_with_discord_py() -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from shoal.discord.users import user_id_of
-from workers.access.slugs import display_slug, match_slug
+from workers.access.slugs import name_slug
 
 __all__ = ["GROUP_PREFIX", "AllowList", "AudienceGroup", "Group", "Match", "SendersGroup", "read_groups"]
 
@@ -116,9 +116,9 @@ class AllowList:
         if user_id and user_id in self.ids:
             return Match(user_id, "id")
         if by_name and self.names:
-            if (slug := _name_slug(username)) in self.names:
+            if (slug := name_slug(username)) in self.names:
                 return Match(slug, "name")
-            if (slug := _name_slug(tag)) in self.names:
+            if (slug := name_slug(tag)) in self.names:
                 return Match(slug, "tag")
         for group in self.groups:
             if isinstance(group, SendersGroup) and group.members.match(
@@ -162,13 +162,8 @@ class _Reading:
         elif entry.startswith(_OTHER_LISTS):
             if guilds and entry.startswith("guild:"):
                 self.guild_ids.add(entry.removeprefix("guild:").strip())
-        elif slug := _name_slug(entry.removeprefix("@")):
+        elif slug := name_slug(entry.removeprefix("@")):
             self.names.add(slug)
-
-
-def _name_slug(name: str) -> str:
-    """A name as lists compare it; names without Latin letters keep their own (PluralKit has such)."""
-    return match_slug(name) or display_slug(name)
 
 
 def read_groups(raw: Mapping[str, Mapping[str, Any]] | None) -> dict[str, Group]:

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
-__all__ = ["KeyIndex", "display_slug", "key_matches", "match_slug"]
+__all__ = ["KeyIndex", "display_slug", "key_matches", "match_slug", "name_slug"]
 
 
 @lru_cache(maxsize=4096)
@@ -32,6 +32,11 @@ def display_slug(name: str) -> str:
         for char in text
     )
     return re.sub(r"-{2,}", "-", "".join(kept)).strip("-")
+
+
+def name_slug(name: str) -> str:
+    """A name as lists compare it; names without Latin letters keep their own (PluralKit has such)."""
+    return match_slug(name) or display_slug(name)
 
 
 class KeyIndex:

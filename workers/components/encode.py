@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from shoal.discord.wire import ComponentType as Kind
 from workers.components.custom_ids import ControlId, component_id, control_id, message_group
 from workers.components.entries import ControlEntry, FieldEntry, FormEntry
 from workers.components.spec import (
+    MOST_TEXT,
     Actions,
     Block,
     Button,
@@ -26,6 +28,7 @@ from workers.components.spec import (
     Option,
     Section,
     Select,
+    SelectType,
     Separator,
     Spec,
     TextBlock,
@@ -36,8 +39,21 @@ __all__ = ["DEFAULT_ACCENT", "Encoded", "Origin", "encode_spec", "modal_data"]
 
 DEFAULT_ACCENT = 0x5865F2
 STYLES = {"primary": 1, "secondary": 2, "success": 3, "danger": 4, "link": 5}
-SELECTS = {"string": 3, "user": 5, "role": 6, "mentionable": 7, "channel": 8}
-FIELDS = {"text": 4, "checkbox": 22, "radio": 21, "select": 3, "role-select": 6, "user-select": 5}
+SELECTS: dict[SelectType, Kind] = {
+    "string": Kind.STRING_SELECT,
+    "user": Kind.USER_SELECT,
+    "role": Kind.ROLE_SELECT,
+    "mentionable": Kind.MENTIONABLE_SELECT,
+    "channel": Kind.CHANNEL_SELECT,
+}
+FIELDS = {
+    "text": Kind.TEXT_INPUT,
+    "checkbox": Kind.CHECKBOX_GROUP,
+    "radio": Kind.RADIO_GROUP,
+    "select": Kind.STRING_SELECT,
+    "role-select": Kind.ROLE_SELECT,
+    "user-select": Kind.USER_SELECT,
+}
 
 Json = dict[str, Any]
 
@@ -103,13 +119,13 @@ def encode_spec(spec: Spec, origin: Origin, *, text: str = "", accent: int | Non
     inner: list[Json] = []
     lead = spec.text or text
     if lead:
-        inner.append({"type": 10, "content": lead[:4000]})
+        inner.append({"type": Kind.TEXT_DISPLAY, "content": lead[:MOST_TEXT]})
     inner.extend(_block(block, maker) for block in spec.blocks)
     if spec.form is not None:
         _add_trigger(inner, spec.form, maker)
     color = spec.accent_color if spec.accent_color is not None else accent
     box: Json = {
-        "type": 17,
+        "type": Kind.CONTAINER,
         "components": inner,
         "accent_color": DEFAULT_ACCENT if color is None else color,
     }
@@ -130,29 +146,33 @@ def modal_data(form: FormEntry) -> Json:
 def _block(block: Block, maker: _Maker) -> Json:
     match block:
         case TextBlock():
-            return {"type": 10, "content": block.text}
+            return {"type": Kind.TEXT_DISPLAY, "content": block.text}
         case Section():
             return {
-                "type": 9,
-                "components": [{"type": 10, "content": text} for text in block.texts],
+                "type": Kind.SECTION,
+                "components": [{"type": Kind.TEXT_DISPLAY, "content": text} for text in block.texts],
                 "accessory": _accessory(block.accessory, maker),
             }
         case Separator():
-            return {"type": 14, "divider": block.divider, "spacing": 2 if block.large else 1}
+            return {
+                "type": Kind.SEPARATOR,
+                "divider": block.divider,
+                "spacing": 2 if block.large else 1,
+            }
         case Actions():
             controls = (
                 [_select(block.select, maker)]
                 if block.select is not None
                 else [_button(button, maker) for button in block.buttons]
             )
-            return {"type": 1, "components": controls}
+            return {"type": Kind.ACTION_ROW, "components": controls}
         case Gallery():
             return {
-                "type": 12,
+                "type": Kind.MEDIA_GALLERY,
                 "items": [_item(item.url, item.description, item.spoiler) for item in block.items],
             }
         case FileBlock():
-            made: Json = {"type": 13, "file": {"url": f"attachment://{block.name}"}}
+            made: Json = {"type": Kind.FILE, "file": {"url": f"attachment://{block.name}"}}
             return {**made, "spoiler": True} if block.spoiler else made
 
 
@@ -167,12 +187,12 @@ def _item(url: str, description: str, spoiler: bool) -> Json:
 
 def _accessory(accessory: Button | Thumbnail, maker: _Maker) -> Json:
     if isinstance(accessory, Thumbnail):
-        return {"type": 11, "media": {"url": accessory.url}}
+        return {"type": Kind.THUMBNAIL, "media": {"url": accessory.url}}
     return _button(accessory, maker)
 
 
 def _button(button: Button, maker: _Maker) -> Json:
-    made: Json = {"type": 2, "style": STYLES[button.style], "label": button.label}
+    made: Json = {"type": Kind.BUTTON, "style": STYLES[button.style], "label": button.label}
     if button.emoji is not None:
         made["emoji"] = _emoji(button.emoji)
     if button.disabled:
@@ -260,16 +280,16 @@ def _add_trigger(inner: list[Json], form: Form, maker: _Maker) -> None:
         allowed_users=form.allowed_users,
     )
     trigger: Json = {
-        "type": 2,
+        "type": Kind.BUTTON,
         "style": STYLES[form.trigger_style],
         "label": form.trigger_label,
         "custom_id": control_id(ControlId(entry.id, form_id)),
     }
-    rows = [part["components"] for part in inner if part["type"] == 1]
-    if rows and len(rows[-1]) < 5 and all(control["type"] == 2 for control in rows[-1]):
+    rows = [part["components"] for part in inner if part["type"] == Kind.ACTION_ROW]
+    if rows and len(rows[-1]) < 5 and all(control["type"] == Kind.BUTTON for control in rows[-1]):
         rows[-1].append(trigger)
     else:
-        inner.append({"type": 1, "components": [trigger]})
+        inner.append({"type": Kind.ACTION_ROW, "components": [trigger]})
 
 
 def _field(one: FormField, maker: _Maker) -> FieldEntry:
@@ -292,19 +312,21 @@ def _field(one: FormField, maker: _Maker) -> FieldEntry:
 
 
 def _label(entry: FieldEntry) -> Json:
-    """One field of a modal: a label (type 18) around its control."""
+    """One field of a modal: a label around its control."""
     kind = FIELDS[entry.type]
     control: Json = {"type": kind, "custom_id": entry.id, "required": entry.required}
-    if kind == 4:
+    if kind == Kind.TEXT_INPUT:
         control["style"] = 2 if entry.paragraph else 1
         control.update(_given(min_length=entry.min_length, max_length=entry.max_length))
     if entry.choices:
-        control["options"] = [_without_emoji(choice) if kind != 3 else choice for choice in entry.choices]
-    if kind != 21:
+        control["options"] = [
+            _without_emoji(choice) if kind != Kind.STRING_SELECT else choice for choice in entry.choices
+        ]
+    if kind != Kind.RADIO_GROUP:
         control.update(_given(min_values=entry.min_values, max_values=entry.max_values))
-    if entry.placeholder and kind not in (21, 22):
+    if entry.placeholder and kind not in (Kind.RADIO_GROUP, Kind.CHECKBOX_GROUP):
         control["placeholder"] = entry.placeholder
-    label: Json = {"type": 18, "label": entry.label, "component": control}
+    label: Json = {"type": Kind.LABEL, "label": entry.label, "component": control}
     return {**label, "description": entry.description} if entry.description else label
 
 

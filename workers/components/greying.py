@@ -11,12 +11,15 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from shoal.discord.wire import ComponentType
 from workers.components.custom_ids import parse_control
 
 __all__ = ["greyed"]
 
-INTERACTIVE = frozenset({2, 3, 5, 6, 7, 8})
-BUTTON = 2
+INTERACTIVE = frozenset({
+    ComponentType.BUTTON, ComponentType.STRING_SELECT, ComponentType.USER_SELECT, ComponentType.ROLE_SELECT,
+    ComponentType.MENTIONABLE_SELECT, ComponentType.CHANNEL_SELECT,
+})  # fmt: skip
 LINK_STYLES = frozenset({5, 6})
 
 Json = dict[str, Any]
@@ -50,7 +53,7 @@ def _named(holder: Json) -> Json:
 
 def _ends(component: Json, lasting: frozenset[str]) -> bool:
     kind, custom_id = component.get("type"), component.get("custom_id")
-    if kind not in INTERACTIVE or (kind == BUTTON and component.get("style") in LINK_STYLES):
+    if kind not in INTERACTIVE or (kind == ComponentType.BUTTON and component.get("style") in LINK_STYLES):
         return False
     control = parse_control(custom_id) if isinstance(custom_id, str) else None
     return control is None or control.component not in lasting

@@ -14,6 +14,10 @@ from workers.components.forms import parse_form
 from workers.components.reader import Reader, SpecError
 from workers.components.spec import (
     ATTACHMENT,
+    BUTTON_STYLES,
+    MOST_COMPONENTS,
+    MOST_TEXT,
+    SELECT_TYPES,
     Actions,
     Block,
     Button,
@@ -26,7 +30,6 @@ from workers.components.spec import (
     Option,
     Section,
     Select,
-    SelectType,
     Separator,
     Spec,
     TextBlock,
@@ -35,10 +38,6 @@ from workers.components.spec import (
 
 __all__ = ["parse_spec"]
 
-MAX_TEXT = 4_000
-MAX_COMPONENTS = 40
-STYLES: tuple[ButtonStyle, ...] = ("primary", "secondary", "success", "danger", "link")
-SELECTS: tuple[SelectType, ...] = ("string", "user", "role", "mentionable", "channel")
 CALLBACKS: tuple[CallbackKind, ...] = ("command", "callback")
 
 
@@ -61,8 +60,8 @@ def parse_spec(raw: Any, path: str = "components") -> Spec:
     box = Reader({}, container.path) if container.absent else container.object()
     form = spec.at("modal")
     made = Spec(
-        text=spec.at("text").text(MAX_TEXT),
-        blocks=tuple(_block(entry) for entry in spec.at("blocks").items(MAX_COMPONENTS)),
+        text=spec.at("text").text(MOST_TEXT),
+        blocks=tuple(_block(entry) for entry in spec.at("blocks").items(MOST_COMPONENTS)),
         form=None if form.absent else parse_form(form, _option),
         reusable=spec.at("reusable").flag(),
         accent_color=box.at("accentColor", "accent_color").color(),
@@ -86,10 +85,10 @@ def _fits(made: Spec, spec: Reader) -> None:
         else:
             count += 1 + (len(block.buttons) or 1) if isinstance(block, Actions) else 1
     count += 2 if made.form is not None else 0
-    if count > MAX_COMPONENTS:
-        raise spec.fail(f"makes {count} components; Discord shows at most {MAX_COMPONENTS}")
-    if made.chars > MAX_TEXT:
-        raise spec.fail(f"has {made.chars} characters of text; at most {MAX_TEXT} are possible")
+    if count > MOST_COMPONENTS:
+        raise spec.fail(f"makes {count} components; Discord shows at most {MOST_COMPONENTS}")
+    if made.chars > MOST_TEXT:
+        raise spec.fail(f"has {made.chars} characters of text; at most {MOST_TEXT} are possible")
 
 
 def _block(reader: Reader) -> Block:
@@ -102,17 +101,17 @@ def _block(reader: Reader) -> Block:
 
 
 def _text(block: Reader) -> Block:
-    return TextBlock(block.at("text").text(MAX_TEXT, required=True))
+    return TextBlock(block.at("text").text(MOST_TEXT, required=True))
 
 
 def _section(block: Reader) -> Block:
     texts = block.at("texts")
     found: tuple[str, ...]
     if texts.absent:
-        found = (block.at("text").text(MAX_TEXT, required=True),)
+        found = (block.at("text").text(MOST_TEXT, required=True),)
     else:
         listed = texts.items(3, least=1, too_many="supports up to 3 text displays")
-        found = tuple(entry.text(MAX_TEXT, required=True) for entry in listed)
+        found = tuple(entry.text(MOST_TEXT, required=True) for entry in listed)
     accessory = block.at("accessory").object()
     kind = accessory.at("type").choice(("thumbnail", "button"), "thumbnail")
     if kind == "thumbnail":
@@ -144,7 +143,7 @@ def _actions(block: Reader) -> Block:
 
 def _button(button: Reader) -> Button:
     url = button.at("url")
-    style: ButtonStyle = button.at("style").choice(STYLES, "primary")
+    style: ButtonStyle = button.at("style").choice(BUTTON_STYLES, "primary")
     if style == "link" and url.absent:
         raise url.fail("is required for link buttons")
     kind = button.at("callbackDataKind")
@@ -163,7 +162,7 @@ def _button(button: Reader) -> Button:
 
 
 def _select(select: Reader) -> Select:
-    kind = select.at("type").choice(SELECTS, "string")
+    kind = select.at("type").choice(SELECT_TYPES, "string")
     options = select.at("options")
     if kind == "string" and not options.value:
         raise options.fail("is required: string select menus require options")

@@ -19,10 +19,11 @@ from typing import Any, Literal
 from shoal.base.foreign import read_json
 from workers.components.reader import Reader, SpecError
 from workers.components.spec import (
+    BUTTON_STYLES,
+    MOST_COMPONENTS,
     Actions,
     Block,
     Button,
-    ButtonStyle,
     Option,
     Select,
     Separator,
@@ -36,7 +37,6 @@ Tone = Literal["neutral", "info", "success", "warning", "danger"]
 
 MAX_TEXT = 2_000
 """Text of a card; a longer one is told as messages."""
-MAX_COMPONENTS = 40
 MAX_BUTTONS = 25
 ROW = 5
 MAX_BUTTON_LABEL = 80
@@ -48,7 +48,6 @@ _LONGEST = 100_000
 TONES: tuple[Tone, ...] = ("neutral", "info", "success", "warning", "danger")
 COLORS: dict[Tone, int] = {"success": 0x57F287, "warning": 0xFEE75C, "danger": 0xED4245}
 """Discord's own; the other tones have the account's colour."""
-STYLES: tuple[ButtonStyle, ...] = ("primary", "secondary", "success", "danger", "link")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +97,7 @@ class Presentation:
         spec = Spec(blocks=blocks, accent_color=COLORS.get(self.tone))
         chars = len(text) + sum(len(block.text) for block in blocks if isinstance(block, TextBlock))
         count = 1 + bool(text) + sum(_count(block) for block in blocks)
-        fits = chars <= MAX_TEXT and count <= MAX_COMPONENTS
+        fits = chars <= MAX_TEXT and count <= MOST_COMPONENTS
         return spec if fits and (blocks or text) else None
 
     def plain(self, text: str = "") -> str:
@@ -183,7 +182,7 @@ def _read_buttons(block: Reader) -> _Block:
     found = []
     for entry in block.at("buttons").items(500, least=1):
         button = entry.object()
-        url, style = button.at("url"), button.at("style").choice(STYLES, "secondary")
+        url, style = button.at("url"), button.at("style").choice(BUTTON_STYLES, "secondary")
         if style == "link" and url.absent:
             raise url.fail("is required for link buttons")
         found.append(

@@ -13,7 +13,7 @@ from typing import Any
 
 from config.schema.discord import DiscordConfig
 from shoal.base.foreign import read_json
-from shoal.discord.wire import MessageFlags
+from shoal.discord.wire import ComponentType, MessageFlags
 from shoal.state.effects import Control, Controls
 from workers.components.custom_ids import reserved_ids
 from workers.components.encode import Origin, encode_spec
@@ -21,14 +21,12 @@ from workers.components.entries import encode_entry
 from workers.components.parse import parse_spec
 from workers.components.presentation import parse_presentation
 from workers.components.reader import SpecError
-from workers.components.spec import ATTACHMENT, Spec, TextBlock
+from workers.components.spec import ATTACHMENT, MOST_TEXT, Spec, TextBlock
 from workers.delivery.records import KeptControl, KeptControls
 
 __all__ = ["ComponentSettings", "Made", "make_components", "make_presentation"]
 
-ACTION_ROW, FILE, CONTAINER = 1, 13, 17
 MAX_ROWS = 5
-MAX_TEXT = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +74,9 @@ class Made:
         """The same with a file, where no block shows it yet: it is the last thing in the container."""
         if not self.flags or self.file_names or not name:
             return self
-        block = {"type": FILE, "file": {"url": f"{ATTACHMENT}{name}"}}
+        block = {"type": ComponentType.FILE, "file": {"url": f"{ATTACHMENT}{name}"}}
         [*others, last] = self.components
-        if last.get("type") == CONTAINER:
+        if last.get("type") == ComponentType.CONTAINER:
             boxed = {**last, "components": [*last["components"], block]}
             return replace(self, components=(*others, boxed), file_names=(name,))
         return replace(self, components=(*self.components, block), file_names=(name,))
@@ -128,8 +126,8 @@ def make_presentation(raw: Any, origin: Origin, settings: ComponentSettings, *, 
 
 def _of(spec: Spec, origin: Origin, settings: ComponentSettings, text: str) -> Made:
     own = 0 if spec.text else len(text)
-    if own + spec.chars > MAX_TEXT:
-        raise SpecError("message", f"and components have {own + spec.chars} characters; at most {MAX_TEXT}")
+    if own + spec.chars > MOST_TEXT:
+        raise SpecError("message", f"and components have {own + spec.chars} characters; at most {MOST_TEXT}")
     encoded = encode_spec(spec, origin, text=text, accent=settings.accent_color)
     remembered = [Control(entry.id, encode_entry(entry), entry.reusable) for entry in encoded.entries]
     controls = Controls(origin.account, encoded.group, settings.life_ms, remembered) if remembered else None
@@ -147,12 +145,12 @@ def _raw(raw: Sequence[Any], text: str) -> Made:
     taken = next(reserved_ids(components), None)
     if taken is not None:
         raise SpecError("components", f"holds the custom id {taken[:60]!r}, which belongs to the system")
-    if all(component.get("type") == ACTION_ROW for component in components):
+    if all(component.get("type") == ComponentType.ACTION_ROW for component in components):
         if len(components) > MAX_ROWS:
             raise SpecError("components", f"supports up to {MAX_ROWS} action rows")
         return Made(tuple(components), text=text)
     if text:
-        components.insert(0, {"type": 10, "content": text})
+        components.insert(0, {"type": ComponentType.TEXT_DISPLAY, "content": text})
     names = tuple(dict.fromkeys(_attached(components)))
     return Made(tuple(components), int(MessageFlags.IS_COMPONENTS_V2), None, names)
 

@@ -7,10 +7,14 @@ here has been checked: lengths, counts and choices are within Discord's bounds.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 __all__ = [
     "ATTACHMENT",
+    "BUTTON_STYLES",
+    "MOST_COMPONENTS",
+    "MOST_TEXT",
+    "SELECT_TYPES",
     "Actions",
     "Block",
     "Button",
@@ -32,8 +36,14 @@ __all__ = [
     "Thumbnail",
 ]
 
+MOST_TEXT = 4_000
+MOST_COMPONENTS = 40
+"""What Discord takes in one message: characters, and components with all that is in them."""
+
 ButtonStyle = Literal["primary", "secondary", "success", "danger", "link"]
 SelectType = Literal["string", "user", "role", "mentionable", "channel"]
+BUTTON_STYLES: tuple[ButtonStyle, ...] = get_args(ButtonStyle)
+SELECT_TYPES: tuple[SelectType, ...] = get_args(SelectType)
 FieldType = Literal["text", "checkbox", "radio", "select", "role-select", "user-select"]
 CallbackKind = Literal["command", "callback"]
 ATTACHMENT = "attachment://"

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol
 
 from shoal.base.errors import ShoalError
+from shoal.base.ids import USER_MENTION
 from shoal.discord.users import user_ids
 from shoal.state.facts import Facts
 from workers.access.lookup import Directory, find_entry
 
 __all__ = ["DmOpener", "Target", "TargetError", "named_target", "parse_target", "resolve_channel"]
 
-_MENTION = re.compile(r"<@!?(\d{1,20})>")
 _CHANNEL = re.compile(r"<#(\d{1,20})>")
 _NAMED = re.compile(r"(?:discord:)?(user|channel):(.+)", re.IGNORECASE)
 
@@ -60,7 +60,7 @@ def parse_target(
             "Discord recipient is required.",
             fix='Use "channel:<id>" for channels or "user:<id>" for DMs.',
         )
-    if mention := _MENTION.fullmatch(given):
+    if mention := USER_MENTION.fullmatch(given):
         return Target("user", mention.group(1))
     if channel := _CHANNEL.fullmatch(given):
         return Target("channel", channel.group(1))

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from shoal.base.ids import USER_MENTION
 from workers.sessions.polls import poll_result_text, poll_text
 from workers.sessions.records import Attachment
 from workers.sessions.untrusted import header_value, plain_lines
@@ -35,7 +36,6 @@ MAX_DEPTH = 8
 WITHHELD = "[Forwarded message not shown]"
 """In place of a forwarded message that ``contextVisibility`` keeps out."""
 
-_MENTION = re.compile(r"<@!?(\d{1,20})>")
 _FORGED = re.compile(r"^([^\S\n]*)\[(forwarded message[^\]\n]{0,200})\]", re.IGNORECASE | re.MULTILINE)
 
 
@@ -75,7 +75,7 @@ def resolve_mentions(text: str, users: Iterable[User]) -> str:
     if "<@" not in text:
         return text
     names = {user.id: header_value(user_label(user)) for user in users}
-    return _MENTION.sub(
+    return USER_MENTION.sub(
         lambda hit: f"@{names[hit.group(1)]}" if hit.group(1) in names else hit.group(0), text
     )
 

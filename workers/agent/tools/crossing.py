@@ -13,20 +13,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from config.schema.tools import MessageTool as MessageToolConfig
+from shoal.discord.wire import ComponentType as Kind
 from shoal.discord.wire import MessageFlags
 from workers.agent.tools.outgoing import Extras
 from workers.agent.tools.registry import ToolError
 from workers.components.encode import DEFAULT_ACCENT
 from workers.components.sending import Made
+from workers.components.spec import MOST_COMPONENTS, MOST_TEXT
 from workers.sessions.records import TurnRequest
 
 __all__ = ["MessageRules", "check_crossing", "check_network", "marked"]
 
 PREFIX = "[from {channel}] "
 MOST_IN_A_CARD = 3_500
-MOST_COMPONENTS = 40
-MOST_CHARS = 4_000
-TEXT, CONTAINER = 10, 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +107,7 @@ def marked(
         return text, made
     place = f"<#{request.channel_id}>" if request.guild_id else "a direct message"
     if rules.prefix is None and rules.suffix is None:
-        note = {"type": TEXT, "content": f"-# From {place}"}
+        note = {"type": Kind.TEXT_DISPLAY, "content": f"-# From {place}"}
         if made is not None and made.flags:
             return text, _beneath(made, note)
         bare = made is None and text and not (extras.media or extras.poll or extras.stickers or extras.embeds)
@@ -119,16 +118,20 @@ def marked(
         prefix, suffix = rules.prefix or "", rules.suffix or ""
     before, after = (word.replace("{channel}", place) for word in (prefix, suffix))
     if made is not None and made.flags:
-        return text, _beneath(made, {"type": TEXT, "content": f"-# {before}{after}".strip()})
+        return text, _beneath(made, {"type": Kind.TEXT_DISPLAY, "content": f"-# {before}{after}".strip()})
     worded = f"{before}{text}{after}"
     return worded, made if made is None else replace(made, text=worded)
 
 
 def _card(text: str, note: dict[str, Any], accent: int | None) -> Made:
     """The words in a box, and below a line where they come from."""
-    inner = [{"type": TEXT, "content": text}, {"type": 14, "divider": True, "spacing": 1}, note]
+    inner = [
+        {"type": Kind.TEXT_DISPLAY, "content": text},
+        {"type": Kind.SEPARATOR, "divider": True, "spacing": 1},
+        note,
+    ]
     box = {
-        "type": CONTAINER,
+        "type": Kind.CONTAINER,
         "components": inner,
         "accent_color": DEFAULT_ACCENT if accent is None else accent,
     }
@@ -143,11 +146,11 @@ def _beneath(made: Made, note: dict[str, Any]) -> Made:
     """
     if (
         _count(made.components) >= MOST_COMPONENTS
-        or _chars(made.components) + len(note["content"]) > MOST_CHARS
+        or _chars(made.components) + len(note["content"]) > MOST_TEXT
     ):
         raise ToolError("These components leave no room for the line that tells where they come from.")
     [*others, last] = made.components
-    if last.get("type") != CONTAINER:
+    if last.get("type") != Kind.CONTAINER:
         return replace(made, components=(*made.components, note))
     return replace(made, components=(*others, {**last, "components": [*last["components"], note]}))
 
@@ -164,7 +167,7 @@ def _count(components: Iterable[Any]) -> int:
 def _chars(components: Iterable[Any]) -> int:
     """Characters of text displays, nested ones included."""
     return sum(
-        (len(str(one.get("content") or "")) if one.get("type") == TEXT else 0)
+        (len(str(one.get("content") or "")) if one.get("type") == Kind.TEXT_DISPLAY else 0)
         + _chars(one.get("components") or ())
         for one in components
         if isinstance(one, dict)

@@ -25,7 +25,7 @@ from workers.access.decision import Reason
 from workers.access.facts import MessageFacts, SenderFacts, Surface
 from workers.access.pairing import may_be_paired
 from workers.access.reactions import ReactionMode, decide_reaction, reaction_guild, restricted
-from workers.access.slugs import display_slug, match_slug
+from workers.access.slugs import name_slug
 from workers.sessions.admission.asking import ask
 from workers.sessions.admission.reasons import Ignored
 from workers.sessions.admission.results import Admission
@@ -234,7 +234,7 @@ def _text(read: _Reaction, what: str, surface: Surface, view: AdmissionView) -> 
     """The line, as the manuals have it. Every part is an id, a slug or a name of a kind Discord bounds."""
     tag = user_tag(read.user) if read.user and read.user.username else read.user_id
     mode = _mode(surface, view)
-    channel = _slug(surface.channel_name) or surface.channel_id
+    channel = name_slug(surface.channel_name) or surface.channel_id
     line = f"Discord reaction {what}: {read.emoji} by {_plain(tag)} on {_where(surface, view)} #{channel}"
     line += f" msg {read.message_id}"
     return f"{line} from {_plain(view.bot_tag)}" if mode == "own" and view.bot_tag else line
@@ -245,11 +245,7 @@ def _where(surface: Surface, view: AdmissionView) -> str:
         return "dm" if surface.kind == "direct" else "group-dm"
     guild = reaction_guild(surface, view.settings.access)
     written = guild.slug if guild is not None else ""
-    return _slug(written) or _slug(surface.guild_name) or surface.guild_id or ""
-
-
-def _slug(name: str) -> str:
-    return match_slug(name) or display_slug(name)
+    return name_slug(written) or name_slug(surface.guild_name) or surface.guild_id or ""
 
 
 def _plain(tag: str) -> str:
