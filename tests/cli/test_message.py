@@ -114,6 +114,7 @@ def test_what_is_wrong_is_said(message: Operator, discord: Simulator) -> None:
         ("--channel", "irc"),
         ("--account", "nope"),
         ("--reply-to", "abc"),
+        ("--message", "\udcff"),
         ("--presentation", "[" * 9_000),
     ):
         told = message.shoal.run(

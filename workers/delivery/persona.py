@@ -75,7 +75,9 @@ def username(look: PersonaLook, persona: Persona) -> str:
 
 def _fit(name: str) -> str:
     """Without the words Discord takes in no webhook's name."""
-    return _UNFIT.sub(" ", _FORBIDDEN.sub("", name)).strip()
+    while _FORBIDDEN.search(name):  # what is left may join to one of them
+        name = _FORBIDDEN.sub("", name)
+    return _UNFIT.sub(" ", name).strip()
 
 
 class PersonaWay:

@@ -147,6 +147,7 @@ def run_line(
     """
     try:
         check_channel(channel)
+        _check_texts(values)
         with operator(config, state_dir, account) as who:
             result = _done(line, values, who, dry_run=dry_run, verbose=verbose, timeout=timeout)
     except Exception as error:
@@ -160,6 +161,22 @@ def run_line(
         failure = failure_of(result)
         if failure is not None:
             raise failure
+
+
+def _check_texts(values: Json) -> None:
+    """What a terminal of another encoding hands over is no text; names of files may be anything."""
+    for name, value in values.items():
+        for text in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(text, str) and name not in ("media", "image") and not _is_text(text):
+                raise ProcessError(f"{name} is not valid UTF-8.", fix="Write it in UTF-8.", exit_code=USAGE)
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _done(line: Line, values: Json, who: Operator, *, dry_run: bool, verbose: bool, timeout: float) -> Json:

@@ -358,6 +358,7 @@ def test_the_token_is_in_no_record_journal_log_story_or_receipt(thread: PostOffi
         (PersonaLook("Discord"), Persona("1", "coder"), "🤖 coder"),
         (PersonaLook("My Discord  Helper"), Persona("1", "x"), "My Helper"),
         (PersonaLook(), Persona("1", "clyde", "discord"), "🤖 agent"),
+        (PersonaLook("DisDiscordcord clyclydede Ada"), Persona("1", "x"), "Ada"),
         (PersonaLook("x" * 79 + "😀"), Persona("1", "x"), "x" * 79),
         (PersonaLook("x" * 78 + "😀"), Persona("1", "x"), "x" * 78 + "😀"),
     ],
