@@ -137,6 +137,7 @@ class Drain:
                 # every call may arrive twice, so it is simply sent again for as long as the lease may live
                 if self.clock() > give_up or self.stopping.wait(0.2):
                     log.warning("store away at the end of a step", lane=grant.lane, error=error)
+                    self.keeper.survived(grant)
                     return None, "store unavailable"
             except Exception as error:  # what cannot be written, for whatever reason, fails like a bug above
                 if isinstance(step, Fail):

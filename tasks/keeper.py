@@ -27,6 +27,8 @@ RENEW_TIMEOUT_S = 2.0
 """Of the keeper's own connection: a renewal that met a silent socket is sent again while the lease still has
 a second to live (``RENEW_EVERY_S`` + this < lease - margin of the holders' own clocks)."""
 LEAKED_THREADS_MAX = 2
+TELL_FOR_S = 60.0
+"""How long it is tried to say that a lost lane's holder lives."""
 
 log = get_logger(__name__)
 
@@ -88,6 +90,7 @@ class Keeper:
         self._on_leak = on_leak
         self._lock = threading.Lock()
         self._held: dict[str, _Entry] = {}
+        self._untold: dict[str, tuple[Grant, float]] = {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -132,15 +135,33 @@ class Keeper:
                 log.warning("lane not given back; its lease runs out", lane=entry.grant.lane, error=error)
 
     def survived(self, grant: Grant) -> None:
-        """The lease was lost, the work has ended, and this process lives: nobody died of it (rule R13)."""
+        """The lease was lost, the work has ended, and this process lives: nobody died of it (rule R13).
+
+        While Redis is away that is said later, as soon as leases can be renewed again.
+        """
         with self._lock:
             entry = self._held.get(grant.lane)
-        if entry is not None and entry.grant.token == grant.token and entry.leaked:
-            return  # it hung until its lease ran out: that counts
+            if entry is not None and entry.grant.token == grant.token and entry.leaked:
+                return  # it hung until its lease ran out: that counts
+            self._untold[grant.token] = (grant, time.monotonic() + TELL_FOR_S)
         try:
-            self._lanes.alive(grant)
+            self.tell_once()
         except StateError as error:
-            log.warning("cannot say that a lost lane's holder lives", lane=grant.lane, error=error)
+            log.warning("cannot say yet that a lost lane's holder lives", lane=grant.lane, error=error)
+
+    def tell_once(self) -> None:
+        """Say of every lane that was lost here that its holder lives.
+
+        Raises:
+            StateError: Redis is away; what was not said is kept for a minute.
+        """
+        with self._lock:
+            untold = list(self._untold.items())
+        for token, (grant, until) in untold:
+            if time.monotonic() < until:
+                self._lanes.alive(grant)
+            with self._lock:
+                self._untold.pop(token, None)
 
     def in_hand(self) -> list[InHand]:
         """The lanes held now, by name; for remote control and diagnostics."""
@@ -157,6 +178,7 @@ class Keeper:
     def _renew(self) -> None:
         try:
             self.renew_once()
+            self.tell_once()
         except StateError as error:
             # infrastructure: the leases may end; every holder also watches its own clock
             log.warning("leases could not be renewed", error=error)

@@ -214,3 +214,44 @@ def test_the_keeper_renews_only_what_moves(store: Store) -> None:
         assert moving.events == ["renewed"]
         assert stuck.events == ["lost"]
         assert leaks, "two stuck threads must ask the process to leave"
+
+
+def test_who_lost_its_lane_says_that_it_lives(store: Store, drain: Drain) -> None:
+    """Rule R13: frozen until the lease had ended; what it was suspected of is taken back."""
+    fill(store, "a")
+
+    def handler(grant: Grant, _context: TurnContext) -> Step:
+        _expire(store)
+        assert store.lanes.overview()[0].suspects == 1
+        raise LeaseLost(grant.lane)
+
+    assert drain.run(LANE, handler) == "lost"
+    assert store.lanes.overview()[0].suspects == 0
+
+
+def test_while_the_store_is_away_it_says_so_later(store: Store, drain: Drain) -> None:
+    """An outage longer than a lease makes nobody a suspect who outlived it."""
+    fill(store, "a")
+
+    def handler(grant: Grant, _context: TurnContext) -> Step:
+        _expire(store)
+        store.redis.config_set("maxmemory", 1)
+        raise LeaseLost(grant.lane)
+
+    try:
+        assert drain.run(LANE, handler) == "lost"
+    finally:
+        store.redis.config_set("maxmemory", 0)
+    assert store.lanes.overview()[0].suspects == 1
+    drain.keeper.tell_once()
+    assert store.lanes.overview()[0].suspects == 0
+    following = store.lanes.acquire(LANE, new_token())
+    drain.keeper.tell_once()
+    assert isinstance(following, Grant)
+    assert store.lanes.renew({LANE: following.token}) == set()
+
+
+def _expire(store: Store) -> None:
+    store.redis.hset(store.keys.lane(LANE), "until", 1)
+    store.redis.zadd(store.keys.due("inbound"), {LANE: 1})
+    assert store.lanes.sweep("inbound").expired == 1
