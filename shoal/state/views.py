@@ -61,6 +61,26 @@ class LaneViews:
         frame: bytes | None = self._store.redis.hget(key, check_name(identity, "identity"))
         return None if frame is None else parse_frame(identity.encode(), frame)
 
+    def lanes_of(self, identities: Sequence[str], classes: Sequence[str]) -> dict[str, str]:
+        """Identity → the lane of these classes that holds it; one look at each lane, so for people only."""
+        keys, found = self._store.keys, dict[str, str]()
+        names = [check_name(identity, "identity") for identity in identities]
+        lanes = (
+            [lane.decode() for cls in classes for lane in self._store.redis.zrange(keys.due(cls), 0, -1)]
+            if names
+            else []
+        )
+        for start in range(0, len(lanes), 100):
+            part = lanes[start : start + 100]
+            pipeline = self._store.redis.pipeline(transaction=False)
+            for lane in part:
+                for name in names:
+                    pipeline.hexists(keys.lane_records(lane), name)
+            pairs = [(lane, name) for lane in part for name in names]
+            there = zip(pairs, pipeline.execute(), strict=True)
+            found |= {name: lane for (lane, name), holds in there if holds}
+        return found
+
     def oldest(self, lane: str) -> Record | None:
         """The head of a lane, or None if it is empty. A view: it may leave at any moment."""
         name: bytes | None = self._store.redis.lindex(self._store.keys.lane_order(check_lane(lane)), 0)

@@ -15,6 +15,7 @@ from shoal.cli.options import AsJson, ConfigPath, StateDir
 if TYPE_CHECKING:
     from shoal.state.ledger import Explanation
     from shoal.state.records import DeadRecord
+    from shoal.state.store import Store
 
 __all__ = ["register"]
 
@@ -82,12 +83,26 @@ def explain(
     with opened(loaded) as store:
         for start in range(0, len(ids), EXPLAINED_AT_ONCE):
             part = ids[start : start + EXPLAINED_AT_ONCE]
-            columns = [store.ledger.explain_all(name, part) for name in accounts]
+            columns = [_stories(store, name, part) for name in accounts]
             for wanted, row in zip(part, zip(*columns, strict=True), strict=True):
                 found = [story for story in row if story is not None]
                 unknown += not found
                 print(_story_json(wanted, found) if as_json else _story_text(wanted, found))
     sys.exit(1 if unknown else 0)
+
+
+def _stories(store: Store, account: str, ids: list[str]) -> list[Explanation | None]:
+    """What is known of messages. One that nobody has looked at yet has no story: it waits in a lane."""
+    from shoal.state.ledger import Explanation
+
+    found = store.ledger.explain_all(account, ids)
+    unknown = {f"m:{account}:{one}": one for one, story in zip(ids, found, strict=True) if story is None}
+    waits = store.lanes.lanes_of(list(unknown), ["inbound"])
+    lanes = {unknown[identity]: lane for identity, lane in waits.items()}
+    return [
+        Explanation(account, one, None, "", 0, [("waits", lanes[one])]) if one in lanes else story
+        for one, story in zip(ids, found, strict=True)
+    ]
 
 
 def _story_json(wanted: str, found: list[Explanation]) -> str:
