@@ -19,6 +19,7 @@ from config.schema.tools import MediaModel, MediaUnderstanding
 from config.secrets import Secrets, SecretUnavailable
 from shoal.base.errors import ConfigIssue
 from shoal.base.proxy import Proxy
+from shoal.base.redact import redactor
 
 __all__ = ["AudioSettings", "Listener", "resolve_audio"]
 
@@ -142,6 +143,8 @@ def _listener(
         variable = f"{name.upper()}_API_KEY"
         return ConfigIssue(where, f"the provider {name} has no key", hint=f"set {variable} or apiKey")
     headers = {**(shared.headers or {}), **(entry.headers or {})}
+    for value in headers.values():
+        redactor.register(value)
     return Listener(
         provider=name,
         model=model,

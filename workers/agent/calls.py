@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from shoal.base.errors import ShoalError, StateError
 from shoal.base.foreign import read_json
 from shoal.base.logging import get_logger
+from shoal.base.redact import redactor
 from shoal.state.steps import Park
 from workers.access.tool_policy import ToolPolicy
 from workers.agent.context import TurnContext, TurnInterrupted
@@ -171,7 +172,8 @@ def bounded_calls(calls: Sequence[ToolCall], step: int) -> tuple[ToolCall, ...]:
 
 
 def _error(text: str) -> ToolResult:
-    return ToolResult(text, error=True)
+    """What went wrong, for the model: a service may have put the key it was asked with into its answer."""
+    return ToolResult(redactor.mask(text), error=True)
 
 
 def _arguments(call: ToolCall) -> dict[str, object]:

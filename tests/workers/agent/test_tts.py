@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from config.speech import Speaker, Speech
 from shoal.base.proxy import parse_proxy
+from shoal.base.redact import redactor
 from shoal.simulator.model_speech import spoken
 from shoal.simulator.models import ModelServer
 from shoal.state.store import Store
@@ -264,6 +265,17 @@ def test_what_cannot_be_said_says_why(
     server = chat_server([*rules(**arguments), {"speech": True, "match": "fail", "error": error}])
     assert call(store, server, used(store, server, max_chars=50)) == []
     assert said in told(server)
+
+
+def test_a_key_that_a_service_repeats_does_not_reach_the_model(store: Store, chat_server: Start) -> None:
+    """Promise 8. What a service says is cut: a key is masked before that, or half of it would be left."""
+    key = "plain-key-of-a-voice-0123456789"
+    redactor.register(key)
+    error = {"status": 401, "message": f"{'wrong key ' * 15}{key} {key}"}
+    server = chat_server([*rules(text="hello"), {"speech": True, "error": error}])
+    assert call(store, server, used(store, server)) == []
+    assert "answered 401: wrong key" in told(server)
+    assert key[:12] not in str(bodies(server)[-1])
 
 
 def test_the_tool_is_there_only_where_somebody_can_speak(store: Store, chat_server: Start) -> None:

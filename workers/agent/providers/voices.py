@@ -18,6 +18,7 @@ from shoal.base.errors import ShoalError
 from shoal.base.foreign import read_json
 from shoal.base.logging import get_logger
 from shoal.base.proxy import Proxy
+from shoal.base.redact import redactor
 from shoal.base.stamp import stamp_headers
 from workers.agent.providers.services import RETRY_STATUS, ServiceClients
 
@@ -202,7 +203,7 @@ def _told(body: bytes) -> str:
         return ""
     while isinstance(data, dict):
         data = data.get("error") or data.get("detail") or data.get("message") or data.get("err_msg")
-    return " ".join(data.split())[:MAX_TOLD] if isinstance(data, str) else ""
+    return redactor.mask(" ".join(data.split()))[:MAX_TOLD] if isinstance(data, str) else ""
 
 
 def _retry_after(answer: httpx2.Response) -> float | None:
