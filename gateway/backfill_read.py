@@ -17,7 +17,7 @@ import msgspec
 from gateway.events import Kept, Malformed, Origin, keep
 from gateway.reach import Reach
 from shoal.base.errors import InvalidName, ShoalError, StateConflict, StoreUnavailable, TransportError
-from shoal.base.ids import snowflake_ms
+from shoal.base.ids import MessageId, snowflake_ms
 from shoal.base.logging import get_logger
 from shoal.base.threads import Surviving
 from shoal.discord.errors import DiscordError, NotFound, RateWait
@@ -39,7 +39,7 @@ Json = dict[str, Any]
 class Reader(Protocol):
     """What is needed of :class:`shoal.discord.rest.Rest`, at background priority."""
 
-    def messages(self, channel_id: str, *, limit: int, after: str | None) -> list[Json]:
+    def messages(self, channel_id: str, *, limit: int, after: MessageId | None) -> list[Json]:
         """``GET /channels/<id>/messages``."""
         ...
 
@@ -153,7 +153,7 @@ class GapReader:
         return True
 
     def _fill(self, job: Job) -> None:
-        page = self._from.reader.messages(job.channel, limit=PAGE, after=job.after)
+        page = self._from.reader.messages(job.channel, limit=PAGE, after=MessageId(job.after))
         missed = _sorted(page, job.after)
         if len(page) >= PAGE:  # there is more: the newest count
             missed = _sorted(

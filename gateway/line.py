@@ -22,6 +22,7 @@ from gateway.reach import Reach
 from gateway.session import Session, Shard
 from gateway.shard import Facilities, ShardRunner
 from shoal.base.errors import ShoalError
+from shoal.base.ids import MessageId
 from shoal.base.redact import redactor
 from shoal.base.threads import start_thread
 from shoal.discord.limiter import Priority
@@ -65,7 +66,7 @@ class _Reader:
     def __init__(self, rest: Rest) -> None:
         self._rest = rest.limited(max_wait=READ_WAIT_S, priority=Priority.BACKGROUND)
 
-    def messages(self, channel_id: str, *, limit: int, after: str | None) -> list[dict[str, Any]]:
+    def messages(self, channel_id: str, *, limit: int, after: MessageId | None) -> list[dict[str, Any]]:
         return self._rest.get_messages(channel_id, limit=limit, after=after)
 
     def member(self, guild_id: str, user_id: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from shoal.base.ids import check_name
+from shoal.base.ids import MessageId, check_name
 from shoal.base.logging import get_logger
 from shoal.discord.codes import OF_MESSAGE
 from shoal.state.ledger import Outcome
@@ -89,7 +89,7 @@ def _tell_conversation(store: Store, dead: DeadRecord, states: Sequence[str]) ->
         left = Settle(
             account=turn.account,
             channel_id=turn.channel_id,
-            message_id=turn.message_id,
+            message_id=MessageId(turn.message_id),
             states=tuple(states),
             ack=turn.ack,
             at_ms=dead.at_ms,
@@ -151,7 +151,7 @@ def notice_of(dead: DeadRecord, turn: TurnRequest) -> SendRequest:
         cause=check_name(cause, "cause"),
         step="notice",
         text=say("other", language_of(turn.text)),
-        reply_to=turn.message_id,
+        reply_to=MessageId(turn.message_id),
         plain=True,
         max_age_s=NOTICE_MAX_AGE_S,
     )

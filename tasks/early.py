@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from shoal.base.errors import ShoalError
+from shoal.base.ids import MessageId
 from shoal.base.logging import get_logger
 from shoal.base.threads import Surviving
 from shoal.state.effects import Effect, Push
@@ -102,7 +103,7 @@ class Early:
                 self._typing(request.account).trigger_typing(request.channel_id)
         if request.ack:
             reactions = self._reactions(request.account)
-            place = (request.channel_id, request.message_id, request.ack)
+            place = (request.channel_id, MessageId(request.message_id), request.ack)
             reactions.create_reaction(*place)
             if self._removed(waiting):
                 reactions.delete_own_reaction(*place)

@@ -19,7 +19,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from shoal.base.errors import InvalidName, ShoalError, StoreUnavailable
-from shoal.base.ids import check_name
+from shoal.base.ids import MessageId, check_name
 from shoal.base.logging import get_logger
 from shoal.state.effects import Effect
 from shoal.state.lookups import Asked
@@ -194,7 +194,7 @@ def receiver_for(runtime: Runtime, account_id: str) -> Receiver:
     account = runtime.loaded.account(account_id)
     rest = runtime.rest(account_id)
 
-    def fresh(channel_id: str, message_id: str) -> Mapping[str, str]:
+    def fresh(channel_id: str, message_id: MessageId) -> Mapping[str, str]:
         try:
             return _addresses(rest.get_message(channel_id, message_id))
         except ShoalError as error:

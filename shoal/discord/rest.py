@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from shoal.base.ids import MessageId
 from shoal.discord.answers import Json, list_in, made_in, object_in
 from shoal.discord.errors import NotFound
 from shoal.discord.limiter import Priority
@@ -142,7 +143,7 @@ class Rest:
         *,
         nonce: str | None,
         content: str | None = None,
-        reply_to: str | None = None,
+        reply_to: MessageId | None = None,
         allowed_mentions: Mapping[str, Any] | None = None,
         components: Sequence[Mapping[str, Any]] | None = None,
         embeds: Sequence[Mapping[str, Any]] | None = None,
@@ -192,7 +193,7 @@ class Rest:
     def edit_message(
         self,
         channel_id: str,
-        message_id: str,
+        message_id: MessageId,
         *,
         content: str | _Unset | None = UNSET,
         components: Sequence[Mapping[str, Any]] | _Unset | None = UNSET,
@@ -212,7 +213,7 @@ class Rest:
         route = Route("PATCH", _MESSAGE, channel_id=channel_id, message_id=message_id)
         return object_in(self.call(route, json=body, files=files, priority=priority, timeout=timeout))
 
-    def delete_message(self, channel_id: str, message_id: str, *, reason: str | None = None) -> None:
+    def delete_message(self, channel_id: str, message_id: MessageId, *, reason: str | None = None) -> None:
         """Delete a message. A message that was gone before raises NotFound (10008)."""
         try:
             self.call(Route("DELETE", _MESSAGE, channel_id=channel_id, message_id=message_id), reason=reason)
@@ -220,7 +221,7 @@ class Rest:
             if not error.ambiguous:  # else an earlier try of ours deleted it and its answer was lost
                 raise
 
-    def get_message(self, channel_id: str, message_id: str) -> Json:
+    def get_message(self, channel_id: str, message_id: MessageId) -> Json:
         """One message."""
         return object_in(self.call(Route("GET", _MESSAGE, channel_id=channel_id, message_id=message_id)))
 
@@ -229,7 +230,7 @@ class Rest:
         channel_id: str,
         *,
         limit: int = 50,
-        after: str | None = None,
+        after: MessageId | None = None,
     ) -> list[Json]:
         """Up to 100 messages, newest first; or those that come next ``after`` one."""
         query = {"limit": max(1, min(100, limit)), **({"after": after} if after is not None else {})}
@@ -249,12 +250,12 @@ class Rest:
 
     # -- reactions ---------------------------------------------------------------------------
 
-    def create_reaction(self, channel_id: str, message_id: str, emoji: str) -> None:
+    def create_reaction(self, channel_id: str, message_id: MessageId, emoji: str) -> None:
         """Add the bot's reaction. ``emoji``: a Unicode emoji, or ``name:id`` of a custom one."""
         ids = {"channel_id": channel_id, "message_id": message_id, "emoji": emoji}
         self.call(Route("PUT", _REACTION + "/@me", **ids))
 
-    def delete_own_reaction(self, channel_id: str, message_id: str, emoji: str) -> None:
+    def delete_own_reaction(self, channel_id: str, message_id: MessageId, emoji: str) -> None:
         """Take the bot's reaction away."""
         ids = {"channel_id": channel_id, "message_id": message_id, "emoji": emoji}
         self.call(Route("DELETE", _REACTION + "/@me", **ids))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from shoal.base.errors import ShoalError
-from shoal.base.ids import snowflake_ms
+from shoal.base.ids import MessageId, snowflake_ms
 from shoal.discord.errors import NotFound
 from shoal.discord.permissions import ALL, Permission
 from shoal.discord.rest import Rest
@@ -226,9 +226,13 @@ class Args:
         known = context.facts.channel(context.account, channel_id) or context.rest.get_channel(channel_id)
         return str(known.get("guild_id") or "")
 
-    def message(self, context: ActionContext) -> str:
+    def message(self, context: ActionContext) -> MessageId:
         """A message: as named, else the one that asked."""
-        return self.id("messageId", default=context.message_id)
+        return MessageId(self.id("messageId", default=context.message_id))
+
+    def named_message(self) -> MessageId:
+        """A message that has to be named."""
+        return MessageId(self.id("messageId"))
 
     def link(self, *names: str) -> tuple[str, str] | None:
         """Channel and message of a message link."""

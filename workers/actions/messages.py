@@ -25,7 +25,7 @@ def _read(args: Args, context: ActionContext) -> Json:
     if len(bounds) > 1:
         raise ActionError(f"Only one of before, after and around is possible, not {' and '.join(bounds)}.")
     if args.raw("messageId") is not None and not bounds:
-        found = [context.rest.get_message(channel_id, args.id("messageId"))]
+        found = [context.rest.get_message(channel_id, args.named_message())]
     else:
         route = Route("GET", f"{CHANNEL}/messages", channel_id=channel_id)
         found = context.rest.call(route, query=query | bounds).data
@@ -47,12 +47,12 @@ def _edit(args: Args, context: ActionContext) -> Json:
     """Changes the text; an empty one is possible where the message has something else to show."""
     emptied = args.raw("message", "content", "text") is None and args.has("message")
     content = "" if emptied else args.text("message", "content", "text", most=2_000)
-    message = context.rest.edit_message(writable(args, context), args.id("messageId"), content=content)
+    message = context.rest.edit_message(writable(args, context), args.named_message(), content=content)
     return {"message": stamped(message)}
 
 
 def _delete(args: Args, context: ActionContext) -> Json:
-    channel_id, message_id = writable(args, context), args.id("messageId")
+    channel_id, message_id = writable(args, context), args.named_message()
     if context.sender_id is not None:
         try:
             author = str((context.rest.get_message(channel_id, message_id).get("author") or {}).get("id"))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from shoal.base.ids import MessageId
 from shoal.discord.errors import NotFound
 from shoal.discord.routes import Route
 from workers.actions.base import Action, ActionContext, ActionError, Args, Json
@@ -56,7 +57,7 @@ def _emoji(args: Args) -> str:
     return f"{custom.group(1)}:{custom.group(2)}" if custom else _VARIATIONS.sub("", text)
 
 
-def _remove_all(channel_id: str, message_id: str, context: ActionContext) -> list[str]:
+def _remove_all(channel_id: str, message_id: MessageId, context: ActionContext) -> list[str]:
     message = context.rest.get_message(channel_id, message_id)
     mine = [_raw(one.get("emoji") or {}) for one in message.get("reactions") or () if one.get("me")]
     for emoji in mine:

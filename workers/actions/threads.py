@@ -42,7 +42,7 @@ def _create(args: Args, context: ActionContext) -> Json:
     if known.get("type") in FORUMS:
         return _post(channel_id, known, body, text or name, args, context)
     if args.raw("messageId") is not None:
-        thread = _of_message(channel_id, MessageId(args.id("messageId")), body, context)
+        thread = _of_message(channel_id, args.named_message(), body, context)
     else:
         body["type"] = args.number("type", least=10, most=12, default=int(ChannelType.PUBLIC_THREAD))
         thread = _made(channel_id, body, context)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from shoal.base.ids import MessageId
 from shoal.state.effects import Push
 from shoal.state.records import Grant
 from workers.agent.final_files import FinalFiles
@@ -43,7 +44,7 @@ class OwnSends:
 
     def reply_to(
         self, request: TurnRequest, wanted: str = "", *, blocks: int | None = None
-    ) -> tuple[str | None, ReplyScope]:
+    ) -> tuple[MessageId | None, ReplyScope]:
         """What the next send answers to.
 
         Args:
@@ -58,7 +59,7 @@ class OwnSends:
         request: TurnRequest,
         text: str,
         *,
-        reply_to: str | None = None,
+        reply_to: MessageId | None = None,
         scope: ReplyScope = "first",
         model: str = "",
         plain: bool = False,

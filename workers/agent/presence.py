@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from shoal.base.ids import MessageId
 from shoal.state.effects import Effect
 from workers.agent.context import TurnContext
 from workers.agent.sanitize import held_back
@@ -128,7 +129,7 @@ class Presences:
             return None
         return TurnReactions(
             self._reactions(request.account),
-            Mark(request.message_channel_id, request.message_id, _first_emoji(request, shown)),
+            Mark(request.message_channel_id, MessageId(request.message_id), _first_emoji(request, shown)),
             status=shown.status,
             alive=context.alive,
             known=not resumed,
@@ -168,7 +169,9 @@ class Presence:
     def __enter__(self) -> Self:
         if self._reactions is not None and not self._acked:
             emoji = _first_emoji(self._request, self._shown)
-            self._reactions.ack(Mark(self._request.message_channel_id, self._request.message_id, emoji))
+            self._reactions.ack(
+                Mark(self._request.message_channel_id, MessageId(self._request.message_id), emoji)
+            )
         if self._typing is not None:
             self._typing.cue("accepted")
         return self
@@ -189,7 +192,9 @@ class Presence:
             return
         for request in requests:
             if request.ack:
-                self._reactions.ack(Mark(request.message_channel_id, request.message_id, request.ack))
+                self._reactions.ack(
+                    Mark(request.message_channel_id, MessageId(request.message_id), request.ack)
+                )
 
     def asking(self) -> None:
         """The model is about to be asked."""
@@ -258,13 +263,15 @@ def left_behind(
     wanted = Settle(
         account=request.account,
         channel_id=request.message_channel_id,
-        message_id=request.message_id,
+        message_id=MessageId(request.message_id),
         states=tuple(status.emojis.values()) if status is not None else (),
         last=status.emojis.get(how.state or "", "") if status is not None else "",
         hold_ms=int(status.hold_s(how.state) * 1000) if status is not None else 0,
         ack=request.ack,
         remove=tuple(
-            Mark(each.message_channel_id, each.message_id, each.ack) for each in how.acked if each.ack
+            Mark(each.message_channel_id, MessageId(each.message_id), each.ack)
+            for each in how.acked
+            if each.ack
         )
         if remove
         else (),

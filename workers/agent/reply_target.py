@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from shoal.base.ids import MessageId
 from workers.sessions.records import TurnRequest
 
 __all__ = ["ReplyScope", "reply_target"]
@@ -14,7 +15,7 @@ ReplyScope = Literal["first", "all"]
 
 def reply_target(
     request: TurnRequest, mode: str, wanted: str = "", *, spoken: bool
-) -> tuple[str | None, ReplyScope]:
+) -> tuple[MessageId | None, ReplyScope]:
     """The message id, or none, and the parts that carry it.
 
     Args:
@@ -27,7 +28,7 @@ def reply_target(
     if wanted == "current":
         return request.answers_to, "all"
     if wanted:
-        return wanted, "all"
+        return MessageId(wanted), "all"
     if mode == "all":
         return request.answers_to, "all"
     if not spoken and (mode == "first" or (mode == "batched" and len(request.message_ids) > 1)):

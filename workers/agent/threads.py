@@ -16,7 +16,7 @@ import msgspec
 
 from shoal.base.clock import Clock, SystemClock
 from shoal.base.errors import ShoalError
-from shoal.base.ids import MessageId, starter_of
+from shoal.base.ids import MessageId, ThreadId, starter_of
 from shoal.base.logging import get_logger
 from shoal.discord.errors import DiscordError, NotFound, RateLimited, RateWait
 from shoal.discord.rest import Rest
@@ -123,7 +123,8 @@ class DiscordThreads:
             known = self._known.get(key)
             if known is not None and now - known[0] < CACHE_S:
                 return known[1]
-        found = self._read(*key)
+        # a thread is made of the message that has its id
+        found = self._read(request.account, where, starter_of(ThreadId(request.channel_id)))
         with self._lock:
             self._known[key] = (now, found)
             self._known.move_to_end(key)
@@ -131,7 +132,7 @@ class DiscordThreads:
                 self._known.popitem(last=False)
         return found
 
-    def _read(self, account: str, channel_id: str, message_id: str) -> Starter | None:
+    def _read(self, account: str, channel_id: str, message_id: MessageId) -> Starter | None:
         try:
             raw = self._rest(account).limited(max_wait=READ_WAIT_S).get_message(channel_id, message_id)
             return _starter(raw)

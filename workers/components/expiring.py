@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import msgspec
 
 from shoal.base.errors import ShoalError
+from shoal.base.ids import MessageId
 from shoal.base.logging import get_logger
 from shoal.discord.errors import NotFound, RateLimited, RateWait
 from shoal.state.effects import Controls, Push
@@ -49,11 +50,13 @@ class Expiry(msgspec.Struct, frozen=True, omit_defaults=True):
 class MessageApi(Protocol):
     """Calls of :class:`shoal.discord.rest.Rest`; theirs is the background."""
 
-    def get_message(self, channel_id: str, message_id: str) -> dict[str, Any]:
+    def get_message(self, channel_id: str, message_id: MessageId) -> dict[str, Any]:
         """One message."""
         ...
 
-    def edit_message(self, channel_id: str, message_id: str, *, components: list[dict[str, Any]]) -> Any:
+    def edit_message(
+        self, channel_id: str, message_id: MessageId, *, components: list[dict[str, Any]]
+    ) -> Any:
         """Edit one of our messages."""
         ...
 

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from shoal.base.errors import ShoalError
+from shoal.base.ids import MessageId
 from shoal.base.logging import get_logger
 from shoal.discord.codes import ALREADY_ACKNOWLEDGED, UNKNOWN_INTERACTION
 from shoal.discord.errors import DiscordError
@@ -101,7 +102,11 @@ def _edit_message(rest: Rest, interaction: Interaction, answer: ClickAnswer) -> 
     if answer.type != InteractionCallback.UPDATE_MESSAGE:
         return
     components = (answer.data or {}).get("components") or []
-    _softly(lambda: rest.edit_message(interaction.channel_id, interaction.message_id, components=components))
+    _softly(
+        lambda: rest.edit_message(
+            interaction.channel_id, MessageId(interaction.message_id), components=components
+        )
+    )
 
 
 def _whisper(calls: InteractionCalls, interaction: Interaction, text: str) -> None:

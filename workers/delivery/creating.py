@@ -78,7 +78,7 @@ def create_part(
     reply_to = request.reply_to if replies(request, part) and not request.post else None
     bound.info("Sending reply via REST (proxied)" if settings.proxied else "Sending reply via REST")
 
-    def call(reply_to: str | None, files: Sequence[File], fields: dict[str, Any]) -> dict[str, Any]:
+    def call(reply_to: MessageId | None, files: Sequence[File], fields: dict[str, Any]) -> dict[str, Any]:
         return calls.rest.create_message(
             calls.channel_id,
             nonce=nonce_of(request, part),

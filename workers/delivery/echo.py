@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shoal.base.ids import MessageId
 from shoal.state.effects import Push
 from workers.delivery.records import NOTICE_MAX_AGE_S, AllowedMentions, SendRequest, send_push
 from workers.sessions.admission import record_identity
@@ -22,7 +23,7 @@ def echo_push(request: TurnRequest, text: str) -> Push:
         step="echo",
         text=text if len(text) <= MAX_CHARS else f"{text[: MAX_CHARS - 1]}…",
         guild_id=request.guild_id,
-        reply_to=request.message_id,
+        reply_to=MessageId(request.message_id),
         allowed_mentions=AllowedMentions(users=False),
         plain=True,
         max_age_s=NOTICE_MAX_AGE_S,

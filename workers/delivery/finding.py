@@ -96,7 +96,7 @@ def look_for(sought: Sought, rest: Rest, bot_id: str | None) -> MessageId | None
     """
     after, empty = snowflake_at(sought.since_ms - CLOCK_SLACK_MS), True
     for _ in range(PAGES):
-        page = rest.get_messages(sought.channel_id, limit=PAGE, after=str(after))
+        page = rest.get_messages(sought.channel_id, limit=PAGE, after=MessageId(str(after)))
         found = _among(page, sought, bot_id)
         if found is not None:
             return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shoal.base.ids import MessageId
 from shoal.state.effects import Push
 from workers.delivery.records import NOTICE_MAX_AGE_S, SendRequest, send_push
 from workers.delivery.texts import say
@@ -23,7 +24,7 @@ def notice_push(notice: Notice) -> Push:
         step=f"notice-{notice.text}",
         text=say(notice.text, notice.language, **notice.values),
         guild_id=notice.guild_id,
-        reply_to=notice.reply_to,
+        reply_to=MessageId(notice.reply_to),
         plain=True,
         max_age_s=NOTICE_MAX_AGE_S,
     )

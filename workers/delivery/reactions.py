@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from shoal.base.errors import ShoalError
+from shoal.base.ids import MessageId
 from shoal.base.logging import get_logger
 from shoal.base.threads import Surviving
 from shoal.discord.errors import BadRequest, Forbidden, NotFound, RateLimited, RateWait
@@ -48,15 +49,15 @@ _CODING = ("exec", "process", "read", "write", "edit", "bash", "patch", "session
 class ReactionApi(Protocol):
     """Calls of :class:`shoal.discord.rest.Rest`; theirs is the background, and no wait."""
 
-    def create_reaction(self, channel_id: str, message_id: str, emoji: str) -> None:
+    def create_reaction(self, channel_id: str, message_id: MessageId, emoji: str) -> None:
         """Add our reaction."""
         ...
 
-    def delete_own_reaction(self, channel_id: str, message_id: str, emoji: str) -> None:
+    def delete_own_reaction(self, channel_id: str, message_id: MessageId, emoji: str) -> None:
         """Take our reaction away."""
         ...
 
-    def get_message(self, channel_id: str, message_id: str) -> dict[str, Any]:
+    def get_message(self, channel_id: str, message_id: MessageId) -> dict[str, Any]:
         """A message, with the reactions on it."""
         ...
 
@@ -66,7 +67,7 @@ class Mark:
     """One reaction of ours. ``emoji``: Unicode, or ``name:id``."""
 
     channel_id: str
-    message_id: str
+    message_id: MessageId
     emoji: str
 
 

@@ -126,7 +126,7 @@ class SendRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     step: str
     text: str = ""
     guild_id: str | None = None
-    reply_to: str | None = None
+    reply_to: MessageId | None = None
     reply_scope: Literal["first", "all"] = "first"
     """Which parts carry the reference: the first (implicit), all (asked for by id)."""
     allowed_mentions: AllowedMentions | None = None

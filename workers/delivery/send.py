@@ -256,7 +256,11 @@ class _Delivery:
         flags = message_fields(self.request, self.settings, plan, 0).get("flags", 0)
         try:
             self.rest.edit_message(
-                self.request.channel_id, self.edit, content=plan[0], allowed_mentions=NO_MENTIONS, flags=flags
+                self.request.channel_id,
+                MessageId(self.edit),
+                content=plan[0],
+                allowed_mentions=NO_MENTIONS,
+                flags=flags,
             )
         except DiscordError as error:
             age_ms = self.trail.now_ms() - self.grant.head.born

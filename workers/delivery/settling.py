@@ -18,6 +18,7 @@ from collections.abc import Callable
 import msgspec
 
 from shoal.base.errors import ShoalError
+from shoal.base.ids import MessageId
 from shoal.base.logging import get_logger
 from shoal.discord.errors import NotFound, RateLimited, RateWait
 from shoal.state.effects import Push
@@ -56,7 +57,7 @@ class Settle(msgspec.Struct, frozen=True, omit_defaults=True):
 
     account: str
     channel_id: str
-    message_id: str
+    message_id: MessageId
     states: tuple[str, ...] = ()
     last: str = ""
     hold_ms: int = 0

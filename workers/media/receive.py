@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from shoal.base.audit import audit
 from shoal.base.clock import Clock, SystemClock
 from shoal.base.errors import ShoalError, StateError
-from shoal.base.ids import new_token
+from shoal.base.ids import MessageId, new_token
 from shoal.base.logging import get_logger
 from shoal.discord.fetch import Fetched, Limits, Policy, Sink
 from shoal.state.media import Heard, Media, Saved
@@ -101,7 +101,7 @@ class Receiver:
     max_bytes: int
     transcribe: Transcribe | None = None
     stopping: Callable[[], bool] = lambda: False
-    fresh: Callable[[str, str], Mapping[str, str]] | None = None
+    fresh: Callable[[str, MessageId], Mapping[str, str]] | None = None
     clock: Clock = field(default_factory=SystemClock)
     owner: str = field(default_factory=new_token)
 
@@ -139,7 +139,7 @@ class Receiver:
         try:
             saved = self._first(item, ends)
             if saved.error == "expired" and self.fresh is not None and item.id:
-                again = self.fresh(channel_id, message_id).get(item.id, "")
+                again = self.fresh(channel_id, MessageId(message_id)).get(item.id, "")
                 if again and again != item.url:
                     saved = self._one(again, item, ends)
             self.media.save(self.account, key, self.host, saved)

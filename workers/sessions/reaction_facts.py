@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from shoal.base.ids import MessageId
 from shoal.discord.errors import Forbidden, NotFound
 from shoal.state.lookups import Asked, Lookups
 from shoal.state.records import InboundEvent
@@ -37,7 +38,7 @@ class ReactionRest(Protocol):
         """A user."""
         ...
 
-    def get_message(self, channel_id: str, message_id: str) -> dict[str, Any]:
+    def get_message(self, channel_id: str, message_id: MessageId) -> dict[str, Any]:
         """A message."""
         ...
 
@@ -77,7 +78,9 @@ def find_out(event: InboundEvent, view: AdmissionView, lookups: Lookups, rest: R
         gone |= {"user"} if person is None else set()
     author = None
     if needs.author:
-        author = ask("author", message, NAME_S, lambda: _author(rest.get_message(channel, message)))
+        author = ask(
+            "author", message, NAME_S, lambda: _author(rest.get_message(channel, MessageId(message)))
+        )
         gone |= {"author"} if not author else set()
     return Found(person, roles, author or None, frozenset(gone))
 

@@ -17,7 +17,7 @@ from typing import Literal
 
 import msgspec
 
-from shoal.base.ids import ThreadId
+from shoal.base.ids import MessageId, ThreadId
 from workers.access.decision import MentionedBy
 
 __all__ = [
@@ -253,9 +253,9 @@ class TurnRequest(msgspec.Struct, frozen=True, omit_defaults=True):
         return f"{scope}|{hashlib.blake2b(_encoder.encode(self.tools), digest_size=8).hexdigest()}"
 
     @property
-    def answers_to(self) -> str:
+    def answers_to(self) -> MessageId:
         """The message a reply refers to."""
-        return self.clicked_on or self.message_id
+        return MessageId(self.clicked_on or self.message_id)
 
     @property
     def message_channel_id(self) -> str:

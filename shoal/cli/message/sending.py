@@ -14,7 +14,7 @@ import msgspec
 from shoal.base.errors import ProcessError, ShoalError
 from shoal.base.exits import FAILED, USAGE
 from shoal.base.foreign import read_json
-from shoal.base.ids import new_token
+from shoal.base.ids import MessageId, new_token
 from shoal.cli.message.cards import with_card
 from shoal.cli.message.routes import said_to
 from shoal.cli.message.run import Operator
@@ -119,7 +119,7 @@ def send(
     return done | _pinned(done, who) if pins else done
 
 
-def _answered(values: Json) -> str | None:
+def _answered(values: Json) -> MessageId | None:
     """The message to answer to."""
     try:
         return reply_to_of(values)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from shoal.base.ids import MessageId
 from shoal.discord.wire import ChannelType
 from workers.access.slugs import key_matches
 from workers.agent.tools.registry import ToolContext, ToolError
@@ -51,7 +52,7 @@ def text_of(args: Mapping[str, Any]) -> str:
     raise ToolError("The argument message is missing.")
 
 
-def reply_to_of(args: Mapping[str, Any]) -> str | None:
+def reply_to_of(args: Mapping[str, Any]) -> MessageId | None:
     """The message to answer to.
 
     Raises:
@@ -62,7 +63,7 @@ def reply_to_of(args: Mapping[str, Any]) -> str | None:
         return None
     if not is_id(str(value)):
         raise ToolError(f"replyTo {value!r} is no message id.")
-    return str(value)
+    return MessageId(str(value))
 
 
 TARGETS = ("threadId", "target", "to", "channelId")

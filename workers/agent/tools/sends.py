@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from shoal.base.ids import MessageId
 from shoal.base.logging import get_logger
 from shoal.state.effects import Effect
 from workers.agent.sanitize import Cleaned, clean_answer
@@ -209,9 +210,10 @@ def _forum(channel_id: str, made: Made | None, poll: bool, context: ToolContext)
     return channel
 
 
-def _tagged(cleaned: Cleaned, context: ToolContext) -> str | None:
+def _tagged(cleaned: Cleaned, context: ToolContext) -> MessageId | None:
     """The message a reply tag in the text names."""
-    return context.request.answers_to if cleaned.reply_to == "current" else cleaned.reply_to or None
+    named = context.request.answers_to if cleaned.reply_to == "current" else MessageId(cleaned.reply_to)
+    return named or None
 
 
 def _log_nothing(cleaned: Cleaned, context: ToolContext) -> None:
