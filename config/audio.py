@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from config.agents import ProviderConfig
 from config.places import KeyPath, show_path
+from config.providers import OPENAI_APIS
 from config.schema.root import Root
 from config.schema.tools import MediaModel, MediaUnderstanding
 from config.secrets import Secrets, SecretUnavailable
@@ -26,7 +27,6 @@ __all__ = ["AudioSettings", "Listener", "resolve_audio"]
 MAX_BYTES = 20 * 1024 * 1024
 TIMEOUT_S = 60.0
 ECHO_FORMAT = '📝 "{transcript}"'
-_OPENAI_APIS = frozenset({"openai-completions", "openai-responses", "openai"})
 _MODELS = {"openai": "gpt-4o-mini-transcribe", "groq": "whisper-large-v3-turbo"}
 _ADDRESSES = {"openai": "https://api.openai.com/v1", "groq": "https://api.groq.com/openai/v1"}
 
@@ -116,7 +116,7 @@ def _listener(
         )
     name = (entry.provider or ("custom" if entry.base_url else "openai")).strip().lower()
     known = providers.get(name)
-    if known is not None and entry.base_url is None and known.api not in _OPENAI_APIS:
+    if known is not None and entry.base_url is None and known.api not in OPENAI_APIS:
         return ConfigIssue(
             where,
             f"{name} speaks {known.api}, which has no transcription here",

@@ -17,10 +17,13 @@ from config.secrets import Secrets, SecretUnavailable
 from shoal.base.errors import ConfigError, ConfigIssue
 from shoal.base.proxy import Proxy, parse_proxy
 
-__all__ = ["BUILT_IN", "Providers", "resolve_providers", "takes_pictures"]
+__all__ = ["BUILT_IN", "OPENAI_APIS", "Providers", "resolve_providers", "takes_pictures"]
 
 BUILT_IN = {"openai": "openai-completions", "anthropic": "anthropic-messages"}
 """Providers that need no entry: a key in the environment is enough."""
+
+OPENAI_APIS = frozenset({"openai-completions", "openai-responses", "openai"})
+"""Values of ``api`` that mean an OpenAI-compatible server."""
 
 SILENCE_SECONDS = 120.0
 

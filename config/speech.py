@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from config.agents import AgentSettings, ProviderConfig
 from config.places import KeyPath, show_path
+from config.providers import OPENAI_APIS
 from config.schema.voice import Tts, TtsProvider
 from config.secrets import Secrets, SecretUnavailable
 from shoal.base.errors import ConfigIssue
@@ -39,7 +40,6 @@ _MODELS = {
 }
 _VOICES = {"openai": "alloy", "elevenlabs": "21m00Tcm4TlvDq8ikWAM"}
 _KEYS = {"elevenlabs": ("ELEVENLABS_API_KEY", "XI_API_KEY")}
-_OPENAI_APIS = frozenset({"openai-completions", "openai-responses", "openai"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def _speaker(
     path: KeyPath = ("messages", "tts", "providers", name)
     where = show_path(path)
     api: SpeechApi = "elevenlabs" if name == "elevenlabs" else "deepgram" if name == "deepgram" else "openai"
-    if known is not None and written.base_url is None and known.api not in _OPENAI_APIS:
+    if known is not None and written.base_url is None and known.api not in OPENAI_APIS:
         return ConfigIssue(where, f"{name} speaks {known.api}, which has no speech here", hint=_SERVED)
     base_url = written.base_url or (known.base_url if known else None) or _ADDRESSES.get(name)
     if base_url is None or not base_url.startswith(("http://", "https://")):

@@ -24,9 +24,9 @@ from tasks.inbound import commit_admission
 from tasks.runtime import Runtime
 from workers.agent.context import TurnContext
 from workers.components.clicks import answer_click
-from workers.components.interaction import COMPONENT, FORM, read_interaction
+from workers.components.interaction import read_interaction
 from workers.components.respond import respond
-from workers.delivery.texts import Language, say
+from workers.delivery.texts import language_named, say
 from workers.sessions.view import StoreView
 
 __all__ = ["ack_lane"]
@@ -62,10 +62,13 @@ def ack_lane(runtime: Runtime, lane: str) -> str:
     return runtime.drain.run(lane, handle)
 
 
+_OF_MESSAGES = (InteractionType.MESSAGE_COMPONENT, InteractionType.MODAL_SUBMIT)
+
+
 def _clicked(runtime: Runtime, event: InboundEvent) -> Step | None:
     """A click on a control of ours, or a form of ours that was handed in: the answer, then what follows."""
     interaction = read_interaction(event.data)
-    if interaction is None or interaction.type not in (COMPONENT, FORM):
+    if interaction is None or interaction.type not in _OF_MESSAGES:
         return None
     view = StoreView(runtime.admission_settings(event.account), runtime.store)
     enabled = runtime.loaded.account(event.account).discord.agent_components.enabled
@@ -127,7 +130,7 @@ def _reply(interaction: _Interaction) -> tuple[int, dict[str, Any] | None]:
     """Nothing of ours that lives any more made this: say so, to the one who clicked."""
     if interaction.type == InteractionType.APPLICATION_COMMAND_AUTOCOMPLETE:
         return InteractionCallback.APPLICATION_COMMAND_AUTOCOMPLETE_RESULT, {"choices": []}
-    language: Language = "zh" if interaction.locale.startswith("zh") else "en"
+    language = language_named(interaction.locale)
     return InteractionCallback.CHANNEL_MESSAGE_WITH_SOURCE, {
         "content": say("interaction-expired", language),
         "flags": int(MessageFlags.EPHEMERAL),

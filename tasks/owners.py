@@ -27,7 +27,7 @@ def tell_owner(runtime: Runtime, text: str) -> bool:
         StoreUnavailable: Redis did not answer.
     """
     store = runtime.store
-    words = say(text, "zh" if runtime.loaded.root.messages.language == "zh" else "en")
+    words = say(text, runtime.loaded.root.messages.language)
     log.error(words)
     day = store.now_ms() // DAY_MS
     for account in runtime.loaded.account_ids():

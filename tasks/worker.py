@@ -36,7 +36,6 @@ from tasks.sweeper import Sweeper
 from tasks.warm import warm_up_when_ready
 from tasks.watchdog import Watchdog
 from workers.agent.shown import status_settings
-from workers.delivery.texts import Language
 from workers.sessions.stuck import Limits
 
 __all__ = ["KINDS", "WorkerKind", "run"]
@@ -107,9 +106,8 @@ def run(kind_name: str, loaded: Loaded, *, index: int = 1, concurrency: int | No
     states = tuple(status.emojis.values()) if status else ()
     diagnostics = loaded.root.diagnostics
     limits = Limits(diagnostics.stuck_session_warn_ms, int(diagnostics.abort_ms))
-    language: Language = "zh" if loaded.root.messages.language == "zh" else "en"
     # the parts of a delivery are made when somebody has to be told, and not in every kind of worker
-    owner = Owner(lambda account: runtime.delivery_deps.owner_dm(account), language)
+    owner = Owner(lambda account: runtime.delivery_deps.owner_dm(account), loaded.root.messages.language)
     Sweeper(runtime.store, runtime.stopping, states, StuckWatch(runtime.store, limits), owner).start()
     # tasks of a prefork pool run in children, whose signals are not heard here
     in_hand = None if kind.pool == "threads" else lambda: len(worker_state.reserved_requests)

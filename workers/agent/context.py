@@ -206,6 +206,11 @@ class TurnContext:
         with self._lock:
             self._stamp = self._advanced = self.clock.monotonic()
 
+    def moved(self) -> None:
+        """The turn got somewhere; returns if it may go on. Raises as :meth:`check`."""
+        self.progress()
+        self.check()
+
     def waiting(self) -> None:
         """The step in hand is looked after, and still waits for somebody else (R24)."""
         with self._lock:

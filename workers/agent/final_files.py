@@ -38,17 +38,13 @@ class FinalFiles(Protocol):
 def final_files(load: LoadFile, context: TurnContext) -> FinalFiles:
     """Reads the files of the answer of a turn."""
 
-    def check() -> None:
-        context.progress()
-        context.check()
-
     def one(request: TurnRequest, source: str, voice: bool) -> SendFile:
         if voice:
             try:
-                return load(request, source, filename="", check=check, voice=True)
+                return load(request, source, filename="", check=context.moved, voice=True)
             except FileRefused as error:  # heard as a file is better than not heard
                 log.warning("no voice message but a file", message_id=request.message_id, error=error)
-        return load(request, source, filename="", check=check)
+        return load(request, source, filename="", check=context.moved)
 
     def read(
         request: TurnRequest, text: str, sources: Sequence[str], *, voice: bool = False
@@ -56,7 +52,7 @@ def final_files(load: LoadFile, context: TurnContext) -> FinalFiles:
         files: list[SendFile] = []
         skipped: list[str] = []
         for number, source in enumerate(sources):
-            check()
+            context.moved()
             try:
                 files.append(one(request, source, voice and number == 0))
             except FileRefused as error:

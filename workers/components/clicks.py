@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from shoal.discord.wire import InteractionCallback, MessageFlags
+from shoal.discord.wire import InteractionCallback, InteractionType, MessageFlags
 from shoal.state.controls import ControlRegistry
 from shoal.state.effects import Outcome
 from shoal.state.records import InboundEvent
@@ -25,11 +25,11 @@ from workers.components.custom_ids import group_of, parse_control
 from workers.components.encode import modal_data
 from workers.components.entries import ControlEntry, FormEntry, decode_entry
 from workers.components.greying import greyed
-from workers.components.interaction import FORM, Interaction
+from workers.components.interaction import Interaction
 from workers.components.legacy import note_legacy, read_legacy
 from workers.components.refusals import denied_text, kind_word
 from workers.components.told import speaks, told_of_control, told_of_form
-from workers.delivery.texts import Language, say
+from workers.delivery.texts import Language, language_named, say
 from workers.sessions.admission.arrival import Arrival, arrive
 from workers.sessions.admission.commands import find_command
 from workers.sessions.admission.pairing import find_knock
@@ -85,7 +85,7 @@ def answer_click(
     Args:
         enabled: ``agentComponents.enabled``; else what is on messages of before is no longer valid.
     """
-    language: Language = "zh" if interaction.locale.startswith("zh") else "en"
+    language = language_named(interaction.locale)
     old = read_legacy(interaction.custom_id)
     control = parse_control(interaction.custom_id)
     if old is None and control is None and not interaction.custom_id.startswith(OURS):
@@ -183,7 +183,9 @@ def _expired(
     event: InboundEvent, interaction: Interaction, language: Language, lasting: frozenset[str]
 ) -> ClickAnswer:
     """Used up, or too old: say so, and grey the controls out so that nobody else tries."""
-    text = say("form-expired" if interaction.type == FORM else "component-expired", language)
+    text = say(
+        "form-expired" if interaction.type == InteractionType.MODAL_SUBMIT else "component-expired", language
+    )
     reason = AdmissionReason.COMPONENT_EXPIRED
     told = Admission((Outcome(event.account, interaction.id, "dropped", reason),), f"dropped · {reason}")
     if not interaction.components:

@@ -8,11 +8,9 @@ from typing import Any
 
 import msgspec
 
-from workers.sessions.wire import User, read_id, read_roles, read_user
+from workers.sessions.wire import User, as_list, as_map, read_id, read_roles, read_user
 
-__all__ = ["COMPONENT", "FORM", "Interaction", "read_interaction"]
-
-COMPONENT, FORM = 3, 5
+__all__ = ["Interaction", "read_interaction"]
 
 Json = Mapping[str, Any]
 
@@ -56,12 +54,12 @@ def read_interaction(raw: msgspec.Raw | bytes) -> Interaction | None:
         return None
     if not isinstance(data, dict):
         return None
-    member, inner = _map(data.get("member")), _map(data.get("data"))
-    user = read_user(_map(member.get("user")) or _map(data.get("user")))
+    member, inner = as_map(data.get("member")), as_map(data.get("data"))
+    user = read_user(as_map(member.get("user")) or as_map(data.get("user")))
     interaction_id, channel = read_id(data.get("id")), read_id(data.get("channel_id"))
     if user is None or not (interaction_id and channel and isinstance(data.get("token"), str)):
         return None
-    message = _map(data.get("message"))
+    message = as_map(data.get("message"))
     return Interaction(
         id=interaction_id,
         type=data["type"] if isinstance(data.get("type"), int) else 0,
@@ -75,20 +73,20 @@ def read_interaction(raw: msgspec.Raw | bytes) -> Interaction | None:
         custom_id=_text(inner.get("custom_id")),
         values=_texts(inner.get("values")),
         fields=dict(_fields(inner.get("components"))),
-        resolved={kind: _map(found) for kind, found in _map(inner.get("resolved")).items()},
+        resolved={kind: as_map(found) for kind, found in as_map(inner.get("resolved")).items()},
         message_id=read_id(message.get("id")),
-        components=tuple(one for one in _list(message.get("components")) if isinstance(one, dict)),
+        components=tuple(one for one in as_list(message.get("components")) if isinstance(one, dict)),
         locale=_text(data.get("locale")),
     )
 
 
 def _fields(components: Any) -> Iterator[tuple[str, tuple[str, ...]]]:
     """What was answered in a form: labels hold their control, old rows hold theirs in a list."""
-    for component in _list(components):
-        outer = _map(component)
+    for component in as_list(components):
+        outer = as_map(component)
         inner = outer.get("component")
-        for control in [inner] if isinstance(inner, dict) else _list(outer.get("components")):
-            found = _map(control)
+        for control in [inner] if isinstance(inner, dict) else as_list(outer.get("components")):
+            found = as_map(control)
             custom_id = _text(found.get("custom_id"))
             if not custom_id:
                 continue
@@ -101,17 +99,9 @@ def _fields(components: Any) -> Iterator[tuple[str, tuple[str, ...]]]:
                 yield custom_id, _texts(found.get("values"))
 
 
-def _map(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
 def _text(value: Any, most: int = 4_000) -> str:
     return value[:most] if isinstance(value, str) else ""
 
 
 def _texts(value: Any) -> tuple[str, ...]:
-    return tuple(str(one)[:4_000] for one in _list(value)[:25] if isinstance(one, str | int))
+    return tuple(str(one)[:4_000] for one in as_list(value)[:25] if isinstance(one, str | int))

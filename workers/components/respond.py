@@ -26,7 +26,7 @@ from shoal.discord.rest import Rest
 from shoal.discord.wire import InteractionCallback, MessageFlags
 from workers.components.clicks import ClickAnswer
 from workers.components.interaction import Interaction
-from workers.delivery.texts import say
+from workers.delivery.texts import language_named, say
 
 __all__ = ["respond"]
 
@@ -69,7 +69,7 @@ def _acknowledge(calls: InteractionCalls, interaction: Interaction, answer: Clic
             raise
         if answer.type == form:
             log.error("a form could not be opened", interaction=interaction.id, error=error)
-            text = say("form-not-opened", "zh" if interaction.locale.startswith("zh") else "en")
+            text = say("form-not-opened", language_named(interaction.locale))
             told = {"content": text, "flags": int(MessageFlags.EPHEMERAL)}
             _send(calls, interaction, InteractionCallback.CHANNEL_MESSAGE_WITH_SOURCE, told)
             return f"the form could not be opened ({error.json_code or error.status})"
@@ -88,9 +88,7 @@ def _afterwards(rest: Rest, interaction: Interaction, answer: ClickAnswer) -> No
     calls, data = InteractionCalls(rest), answer.data or {}
     _edit_message(rest, interaction, answer)
     if answer.type == InteractionCallback.MODAL:
-        _whisper(
-            calls, interaction, say("press-again", "zh" if interaction.locale.startswith("zh") else "en")
-        )
+        _whisper(calls, interaction, say("press-again", language_named(interaction.locale)))
     elif answer.type == InteractionCallback.CHANNEL_MESSAGE_WITH_SOURCE:
         _whisper(calls, interaction, str(data.get("content") or ""))
     elif answer.whisper:

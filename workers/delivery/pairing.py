@@ -15,7 +15,7 @@ from shoal.state.effects import Effect, Pair, PairReply, Push
 from shoal.state.pairing import LIFE_MS, Request, encode_meta
 from shoal.state.store import Store
 from workers.delivery.records import NOTICE_MAX_AGE_S, SendRequest, send_push, send_record
-from workers.delivery.texts import language_of, say
+from workers.delivery.texts import language_named, language_of, say
 from workers.sessions.admission import Knock
 
 __all__ = ["STEP", "approved_push", "failed_effects", "filled", "pair_effect", "sent_effects"]
@@ -80,7 +80,7 @@ def _owner_notice(request: SendRequest, found: Request, channel: str, code: str)
 
 def approved_push(account: str, channel: str, cause: str, language: str) -> Push:
     """The message that tells somebody they were approved; it waits a day for a fleet that is down."""
-    text = say("pairing-approved", "zh" if language == "zh" else "en")
+    text = say("pairing-approved", language_named(language))
     return _notice(account, channel, cause, "notice-approved", text, max_age_s=86_400)
 
 

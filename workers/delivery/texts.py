@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-__all__ = ["Language", "is_chinese", "language_of", "say"]
+__all__ = ["Language", "is_chinese", "language_named", "language_of", "say"]
 
 Language = Literal["en", "zh"]
 
@@ -277,6 +277,11 @@ def say(name: str, language: Language, /, **values: str) -> str:
     english, chinese = _TEXTS[name]
     text = chinese if language == "zh" else english
     return text.format(**values) if values else text
+
+
+def language_named(tag: str) -> Language:
+    """The language of ours for a locale of Discord's or a word of the config: ``zh-CN``, ``zh``, ``en``."""
+    return "zh" if tag.startswith("zh") else "en"
 
 
 def language_of(text: str) -> Language:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from workers.sessions.untrusted import header_value
+from workers.sessions.wire import as_map
 
 __all__ = ["poll_result_text", "poll_text"]
 
@@ -20,14 +21,14 @@ def poll_text(poll: Mapping[str, Any] | None) -> str:
         return ""
     votes = _votes(poll)
     kind = "several answers allowed" if poll.get("allow_multiselect") is True else ""
-    state = "closed" if _map(poll.get("results")).get("is_finalized") is True else ""
+    state = "closed" if as_map(poll.get("results")).get("is_finalized") is True else ""
     notes = ", ".join(filter(None, (kind, state)))
-    question = _text(_map(poll.get("question")), MAX_QUESTION)
+    question = _text(as_map(poll.get("question")), MAX_QUESTION)
     lines = [f"[Poll] {question}{f' ({notes})' if notes else ''}".strip()]
     answers = poll.get("answers")
     for answer in (answers if isinstance(answers, list) else [])[:MAX_ANSWERS]:
-        answer = _map(answer)
-        text = _text(_map(answer.get("poll_media")), MAX_ANSWER)
+        answer = as_map(answer)
+        text = _text(as_map(answer.get("poll_media")), MAX_ANSWER)
         if text:
             lines.append(f"- {text}{_count(votes, answer.get('answer_id'))}")
     return "\n".join(lines) if len(lines) > 1 or question else ""
@@ -38,7 +39,7 @@ def poll_result_text(embed: Mapping[str, Any]) -> str:
     given = embed.get("fields")
     fields = {
         str(field.get("name")): str(field.get("value") or "")
-        for field in map(_map, given if isinstance(given, list) else [])
+        for field in map(as_map, given if isinstance(given, list) else [])
     }
     question = header_value(fields.get("poll_question_text", ""), MAX_QUESTION)
     winner = header_value(fields.get("victor_answer_text", ""), MAX_ANSWER)
@@ -57,11 +58,11 @@ def poll_result_text(embed: Mapping[str, Any]) -> str:
 
 def _votes(poll: Mapping[str, Any]) -> dict[Any, int] | None:
     """Answer id → votes; ``None`` where Discord did not count (an answer it leaves out has none)."""
-    counts = _map(poll.get("results")).get("answer_counts")
+    counts = as_map(poll.get("results")).get("answer_counts")
     if not isinstance(counts, list):
         return None
     found: dict[Any, int] = {}
-    for entry in map(_map, counts):
+    for entry in map(as_map, counts):
         count = entry.get("count")
         if isinstance(entry.get("id"), int) and isinstance(count, int):
             found[entry["id"]] = count
@@ -76,10 +77,6 @@ def _count(votes: Mapping[Any, int] | None, answer_id: Any) -> str:
 
 
 def _text(media: Mapping[str, Any], limit: int) -> str:
-    emoji = _map(media.get("emoji")).get("name")
+    emoji = as_map(media.get("emoji")).get("name")
     parts = (emoji, media.get("text"))
     return header_value(" ".join(part for part in parts if isinstance(part, str) and part), limit)
-
-
-def _map(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -23,6 +23,8 @@ __all__ = [
     "Snapshot",
     "User",
     "WireMessage",
+    "as_list",
+    "as_map",
     "read_id",
     "read_ids",
     "read_message",
@@ -152,7 +154,7 @@ def read_user(raw: Any) -> User | None:
 
 def read_roles(member: Any) -> tuple[str, ...] | None:
     """Role ids of a member object; ``None`` where it tells none, as for somebody who is no member."""
-    roles = _map(member).get("roles")
+    roles = as_map(member).get("roles")
     return _ids(roles) if isinstance(roles, list) else None
 
 
@@ -176,8 +178,8 @@ def _message(raw: Mapping[str, Any]) -> WireMessage:
         if not found:
             raise Malformed(f"the message has no {name}")
     assert author is not None
-    member = _map(raw.get("member"))
-    reference = _map(raw.get("message_reference"))
+    member = as_map(raw.get("member"))
+    reference = as_map(raw.get("message_reference"))
     body = _snapshot(raw)
     return WireMessage(
         id=message_id,
@@ -202,8 +204,8 @@ def _message(raw: Mapping[str, Any]) -> WireMessage:
         reference_missing=_missing(raw, reference),
         referenced=_referenced(raw.get("referenced_message")),
         snapshots=tuple(
-            _snapshot(_map(_map(entry).get("message")))
-            for entry in _list(raw.get("message_snapshots"))[:MAX_FILES]
+            _snapshot(as_map(as_map(entry).get("message")))
+            for entry in as_list(raw.get("message_snapshots"))[:MAX_FILES]
         ),
     )
 
@@ -232,14 +234,14 @@ def _snapshot(raw: Mapping[str, Any]) -> Snapshot:
     return Snapshot(
         content=_text(raw.get("content"), MAX_CONTENT),
         attachments=tuple(
-            _attachment(_map(entry), voice) for entry in _list(raw.get("attachments"))[:MAX_FILES]
+            _attachment(as_map(entry), voice) for entry in as_list(raw.get("attachments"))[:MAX_FILES]
         ),
-        stickers=tuple(_sticker(_map(entry)) for entry in _list(stickers)[:MAX_FILES]),
-        embeds=tuple(_map(entry) for entry in _list(raw.get("embeds"))),
-        components=tuple(_map(entry) for entry in _list(raw.get("components"))),
-        poll=_map(raw.get("poll")) or None,
+        stickers=tuple(_sticker(as_map(entry)) for entry in as_list(stickers)[:MAX_FILES]),
+        embeds=tuple(as_map(entry) for entry in as_list(raw.get("embeds"))),
+        components=tuple(as_map(entry) for entry in as_list(raw.get("components"))),
+        poll=as_map(raw.get("poll")) or None,
         author=_user(raw.get("author")),
-        mentions=tuple(user for entry in _list(raw.get("mentions")) if (user := _user(entry)) and user.id),
+        mentions=tuple(user for entry in as_list(raw.get("mentions")) if (user := _user(entry)) and user.id),
         timestamp=_text(raw.get("timestamp"), 40),
     )
 
@@ -285,11 +287,13 @@ def _user(raw: Any) -> User | None:
     )
 
 
-def _map(value: Any) -> Mapping[str, Any]:
+def as_map(value: Any) -> dict[str, Any]:
+    """An object of JSON; an empty one where it is none."""
     return value if isinstance(value, dict) else {}
 
 
-def _list(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
+    """A list of JSON; an empty one where it is none."""
     return value if isinstance(value, list) else []
 
 
@@ -303,5 +307,5 @@ def _int(value: Any) -> int | None:
 
 def _ids(value: Any) -> tuple[str, ...]:
     """Ids of a list of ids, or of a list of objects with one."""
-    found = (read_id(entry.get("id") if isinstance(entry, dict) else entry) for entry in _list(value))
+    found = (read_id(entry.get("id") if isinstance(entry, dict) else entry) for entry in as_list(value))
     return tuple(entry for entry in found if entry)[:MAX_IDS]

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from config.agents import ProviderConfig
 from config.loaded import Loaded
+from config.providers import OPENAI_APIS
 from shoal.base.errors import ConfigError
 from shoal.base.net import is_loopback
 from shoal.base.proxy import Proxy
@@ -24,7 +25,6 @@ from workers.agent.providers.openai import OpenAIProvider
 
 __all__ = ["ProviderPool", "goes_direct"]
 
-_OPENAI_APIS = {"openai-completions", "openai-responses", "openai"}
 _ANTHROPIC_APIS = {"anthropic-messages", "anthropic"}
 
 
@@ -100,7 +100,7 @@ def _build(config: ProviderConfig, proxy: Proxy | None, ca_file: str | None) -> 
     headers = {name: value.get_secret_value() for name, value in config.headers.items()}
     idle = min(config.timeout_seconds or 120.0, 600.0)
     kind: type[OpenAIProvider] | type[AnthropicProvider]
-    if config.api in _OPENAI_APIS:
+    if config.api in OPENAI_APIS:
         kind = OpenAIProvider
     elif config.api in _ANTHROPIC_APIS:
         kind = AnthropicProvider

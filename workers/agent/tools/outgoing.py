@@ -211,11 +211,7 @@ def load_files(
     for number, source in enumerate(extras.media):
         context.turn.check()
         filename = names[0] if names else extras.filename if number == 0 else ""
-
-        def check() -> None:
-            context.turn.progress()
-            context.turn.check()
-
+        check = context.turn.moved
         try:
             voice = extras.voice and number == 0
             found.append(load(context.request, source, filename=filename, check=check, voice=voice))

@@ -104,11 +104,7 @@ class TtsTool:
             raise ToolError("The argument text has no words to say.")
         if len(text) > speech.max_chars:
             raise ToolError(f"The text has {len(text)} characters; at most {speech.max_chars} can be spoken.")
-
-        def check() -> None:
-            context.turn.progress()
-            context.turn.check()
-
+        check = context.turn.moved
         voice = str(args.get("voice") or "").strip() if speech.choose_voice else ""
         try:
             recorded = self._speak(
