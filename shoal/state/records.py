@@ -282,7 +282,6 @@ class LaneInfo:
     """Age of the head since its birth."""
     tries: int
     suspects: int
-    due_in_ms: int
     quarantine: bool = False
 
 

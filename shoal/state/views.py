@@ -32,27 +32,27 @@ class LaneViews:
         found: list[LaneInfo] = []
         now = self._store.now_ms()
         for name in [cls] if cls else list(CLASSES):
-            due = self._store.redis.zrange(self._store.keys.due(name), 0, limit - 1, withscores=True)
-            found += self._infos([(lane.decode(), int(score)) for lane, score in due], now)
+            due = self._store.redis.zrange(self._store.keys.due(name), 0, limit - 1)
+            found += self._infos([lane.decode() for lane in due], now)
         return found
 
-    def _infos(self, lanes: list[tuple[str, int]], now: int) -> list[LaneInfo]:
+    def _infos(self, lanes: list[str], now: int) -> list[LaneInfo]:
         keys = self._store.keys
         pipeline = self._store.redis.pipeline(transaction=False)
-        for lane, _ in lanes:
+        for lane in lanes:
             pipeline.hmget(keys.lane(lane), *_STATE)
             pipeline.llen(keys.lane_order(lane))
             pipeline.lindex(keys.lane_order(lane), 0)
         rows = pipeline.execute()
         heads = self._store.redis.pipeline(transaction=False)
-        for index, (lane, _) in enumerate(lanes):
+        for index in range(len(lanes)):
             heads.hget(keys.lane_records(lane), rows[3 * index + 2] or b"")
         frames = heads.execute()
         found = []
-        for index, (lane, due) in enumerate(lanes):
+        for index, lane in enumerate(lanes):
             values, depth, head = rows[3 * index : 3 * index + 3]
             state = dict(zip(_STATE, values, strict=True))
-            found.append(_info(lane, due, state, depth, head, frames[index], now))
+            found.append(_info(lane, state, depth, head, frames[index], now))
         return found
 
     def find(self, lane: str, identity: str) -> Record | None:
@@ -230,7 +230,7 @@ def _dead_record(dead_id: str, raw: dict[bytes, bytes]) -> DeadRecord:
 
 
 def _info(
-    lane: str, due: int, state: dict[str, Any], depth: int, head: bytes | None, frame: bytes | None, now: int
+    lane: str, state: dict[str, Any], depth: int, head: bytes | None, frame: bytes | None, now: int
 ) -> LaneInfo:
     def later(name: str) -> bool:
         return state[name] is not None and int(float(state[name])) > now
@@ -254,6 +254,5 @@ def _info(
         age_ms=max(0, now - born),
         tries=int(state["tries"] or 0),
         suspects=int(state["sus"] or 0),
-        due_in_ms=due - now,
         quarantine=state["q"] is not None,
     )

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from config.schema.discord import DmPolicy, GroupPolicy
 from workers.access.entries import AllowList, read_groups
 from workers.access.guilds import Guilds, clean
 from workers.access.limits import UserLimits
@@ -18,10 +19,8 @@ from workers.access.loops import LoopGuard
 from workers.access.names import NO_NAMES, Names
 from workers.access.patterns import MentionPatterns
 
-__all__ = ["AccessSettings", "DmPolicy", "GroupPolicy"]
+__all__ = ["AccessSettings"]
 
-DmPolicy = Literal["pairing", "allowlist", "open", "disabled"]
-GroupPolicy = Literal["open", "allowlist", "disabled"]
 
 _OURS = ("discord", "user", "pk")
 """Prefixes of owner entries that can be Discord's; others are of other channels."""

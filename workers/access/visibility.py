@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from config.schema.discord import ContextVisibility
 from workers.access.entries import AllowList
 from workers.access.facts import SenderFacts
 from workers.access.guilds import ChannelEntry, GuildEntry, sender_restriction
 from workers.access.settings import AccessSettings
 
-__all__ = ["SHOW_ALL", "ContextFilter", "ContextKind", "ContextVisibility"]
+__all__ = ["SHOW_ALL", "ContextFilter", "ContextKind"]
 
-ContextVisibility = Literal["all", "allowlist", "allowlist_quote"]
 ContextKind = Literal["quote", "thread_starter", "history", "forwarded"]
 
 

@@ -7,11 +7,12 @@ from typing import Any
 
 from config.agents import AgentSettings, ModelRef, normal_agent_id
 from config.loaded import Loaded
+from config.schema.discord import ContextVisibility
 from shoal.base.logging import get_logger
 from workers.access.settings import AccessSettings
 from workers.access.slugs import KeyIndex
 from workers.access.tool_policy import ToolPolicy
-from workers.access.visibility import SHOW_ALL, ContextFilter, ContextVisibility
+from workers.access.visibility import SHOW_ALL, ContextFilter
 from workers.agent.compaction import CompactionPolicy
 from workers.agent.envelope import LOCAL, envelope_options
 from workers.agent.profile import AgentProfile

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from config.agents import AgentSettings
 from config.loaded import Loaded
-from config.schema.agents import HumanDelay
+from config.schema.agents import HumanDelay, TypingMode
 from config.schema.messages import StatusReactions
 from config.schema.session import SendPolicy
 from workers.agent.blocks import BlockRules
@@ -14,7 +14,7 @@ from workers.agent.silence import SilencePolicy, silence_kind, silence_policy
 from workers.agent.streaming import StreamSettings
 from workers.delivery.chunks import DISCORD_LIMIT
 from workers.delivery.reactions import StatusSettings
-from workers.delivery.typing import INTERVAL_S, TypingMode
+from workers.delivery.typing import INTERVAL_S
 from workers.sessions.ack import plain_emoji
 from workers.sessions.records import TurnRequest
 

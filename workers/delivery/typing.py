@@ -13,16 +13,16 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
+from config.schema.agents import TypingMode
 from shoal.base.errors import ShoalError
 from shoal.base.logging import get_logger
 from shoal.base.threads import Surviving
 from shoal.discord.errors import Forbidden, NotFound, RateWait
 
-__all__ = ["INTERVAL_S", "Cue", "Typing", "TypingApi", "TypingMode"]
+__all__ = ["INTERVAL_S", "Cue", "Typing", "TypingApi"]
 
 log = get_logger(__name__)
 
-TypingMode = Literal["never", "instant", "thinking", "message"]
 """When it begins: not at all, with the turn, with the model's thoughts, with its first words. A tool that
 runs begins it in every mode but ``never``."""
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
+from config.schema.discord import AckScope
 from workers.access.decision import Decision
 from workers.sessions.records import ChatType
 
-__all__ = ["DEFAULT_EMOJI", "AckScope", "AckSettings", "ack_of", "plain_emoji"]
+__all__ = ["DEFAULT_EMOJI", "AckSettings", "ack_of", "plain_emoji"]
 
-AckScope = Literal["all", "direct", "group-all", "group-mentions", "off", "none"]
 DEFAULT_EMOJI = "👀"
 _CUSTOM = re.compile(r"<a?:(\w{1,64}):(\d{5,20})>|:?(\w{1,64}):(\d{5,20})")
 

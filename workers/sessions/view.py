@@ -16,7 +16,7 @@ import msgspec
 
 from config.agents import normal_agent_id
 from config.loaded import Loaded
-from config.schema.discord import DiscordConfig
+from config.schema.discord import ContextVisibility, DiscordConfig
 from shoal.state.effects import Effect, SessionPut
 from shoal.state.ledger import Outcome
 from shoal.state.lookups import Asked
@@ -27,7 +27,6 @@ from workers.access.needs import ChannelNeeded, MemberNeeded, ThreadMemberNeeded
 from workers.access.owners import pinned_owner
 from workers.access.reactions import ReactionMode
 from workers.access.settings import AccessSettings
-from workers.access.visibility import ContextVisibility
 from workers.sessions.access_settings import access_of
 from workers.sessions.ack import AckSettings
 from workers.sessions.chosen_model import ModelNames, model_names
