@@ -19,7 +19,7 @@ from shoal.discord.errors import DiscordError, DMBlocked, MissingPermissions
 from shoal.state.facts import Facts
 from shoal.state.store import Store
 
-__all__ = ["KIND", "Refusal", "forget", "refusals", "remember", "standing", "why_not_sent"]
+__all__ = ["KIND", "Refusal", "forget", "refusals", "remember", "standing"]
 
 KIND = "refused"
 """Kind of the fact; its id is the channel's."""
@@ -90,15 +90,6 @@ def refusals(store: Store, account: str) -> dict[str, Refusal]:
     """Channel → what was refused there last, of the last day."""
     found = store.facts.all(account, KIND)
     return {place: msgspec.convert(value, Refusal) for place, value in found.items()}
-
-
-def why_not_sent(store: Store, account: str, lane: str, identity: str, channel_id: str) -> str:
-    """Why a send without receipts that left its lane did not arrive; empty where nothing is known."""
-    dead = store.lanes.dead_of(lane, identity)
-    if dead is not None:
-        return dead.reason
-    refusal, stands = standing(store, account, channel_id)
-    return refusal.why if refusal is not None and stands else ""
 
 
 def _mark(facts: Facts, account: str, channel_id: str) -> str:

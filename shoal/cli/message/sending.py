@@ -6,7 +6,7 @@ Both ways make the same request of it, so cuts, mentions, files and posts are as
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -28,6 +28,7 @@ from workers.agent.tools.arguments import reply_to_of
 from workers.agent.tools.outgoing import Extras, check_gate, check_gates, read_extras
 from workers.agent.tools.registry import ToolError
 from workers.delivery.creating import Calls
+from workers.delivery.fate import Fate, fate_of
 from workers.delivery.missing import explained, permissions_for
 from workers.delivery.outgoing import MIB, FileRefused, keep_file, upload_limit
 from workers.delivery.parts import make_part
@@ -37,13 +38,11 @@ from workers.delivery.records import (
     PartReceipt,
     SendFile,
     SendRequest,
-    decode_receipt,
     send_record,
 )
-from workers.delivery.refused import why_not_sent
 from workers.delivery.render import DeliverySettings, plan_of
 from workers.delivery.spread import is_voice
-from workers.delivery.verdicts import Rejected, is_unknown
+from workers.delivery.verdicts import Rejected
 from workers.delivery.voice import VoiceWay
 
 __all__ = ["send", "text_of"]
@@ -182,28 +181,29 @@ def _queued(store: Store, request: SendRequest, timeout: float) -> Json:
     """
     store.lanes.push(request.lane, send_record(request, account=request.account))
     give_up = time.monotonic() + timeout
-    while store.redis.hexists(store.keys.lane_records(request.lane), request.identity):
+    while (fate := _fate(store, request)).queued:
         if time.monotonic() > give_up:
             note = "no worker has sent it yet; it is sent once the fleet comes to it, do not repeat it"
             return {"ok": True, "queued": True, "note": note, "result": {"channelId": request.channel_id}}
         time.sleep(POLL_S)
-    receipts = store.receipts.receipt(request.identity)
-    dead = store.lanes.dead_of(request.lane, request.identity) if not receipts else None
-    if dead is not None and is_unknown(dead.code):
+    if fate.unknown:
         raise ProcessError(
             f"The message may have been sent to channel {request.channel_id}: Discord's answer was lost.",
             fix="Look into the channel before you send it again.",
             exit_code=FAILED,
         )
-    if not receipts:
-        account, lane, place = request.account, request.lane, request.channel_id
-        why = why_not_sent(store, account, lane, request.identity, place)
+    if not fate.parts:
+        place = request.channel_id
         raise ProcessError(
-            f"The message for channel {place} was not sent. {why}".strip(),
-            fix="" if why else f"See why: shoal channels capabilities --target channel:{place}",
+            f"The message for channel {place} was not sent. {fate.why}".strip(),
+            fix="" if fate.why else f"See why: shoal channels capabilities --target channel:{place}",
             exit_code=FAILED,
         )
-    return _sent(request, [decode_receipt(value) for _, value in sorted(receipts.items())])
+    return _sent(request, fate.parts)
+
+
+def _fate(store: Store, request: SendRequest) -> Fate:
+    return fate_of(store, request.account, request.lane, request.identity, request.channel_id)
 
 
 def _direct(request: SendRequest, who: Operator, carried: Carried) -> Json:
@@ -239,7 +239,7 @@ def _limit(channel_id: str, who: Operator) -> str:
     return f"Discord takes files up to {upload_limit(tier) // MIB} MB there."
 
 
-def _sent(request: SendRequest, parts: list[PartReceipt]) -> Json:
+def _sent(request: SendRequest, parts: Sequence[PartReceipt]) -> Json:
     ids, place = [part.message_id for part in parts], parts[-1].channel_id
     told: Json = {"ok": True, "result": {"messageId": ids[-1], "messageIds": ids, "channelId": place}}
     notes = " ".join(part.note for part in parts if part.note)

@@ -14,9 +14,7 @@ import msgspec
 from shoal.base.ids import check_name
 from shoal.state.effects import Effect
 from workers.agent.tools.registry import Sent, ToolContext, ToolError, ToolResult, Wait
-from workers.delivery.records import decode_receipt
-from workers.delivery.refused import why_not_sent
-from workers.delivery.verdicts import is_unknown
+from workers.delivery.fate import fate_of
 
 __all__ = ["Underway", "arrived", "wait_for", "wake_key"]
 
@@ -86,28 +84,20 @@ def arrived(state: bytes, context: ToolContext, rename: Rename | None = None) ->
         ToolError: it was not sent, or nobody knows.
     """
     send = msgspec.json.decode(state, type=Underway)
-    store = context.store
-    # order matters: receipts are written before the record leaves its lane
-    queued = store.redis.hexists(store.keys.lane_records(send.lane), send.identity)
-    receipts = store.receipts.receipt(send.identity)
-    if queued and send.rounds < WAIT_ROUNDS:
+    fate = fate_of(context.store, context.request.account, send.lane, send.identity, send.channel_id)
+    if fate.queued and send.rounds < WAIT_ROUNDS:
         send.rounds += 1
         return wait_for(send)
-    if queued:
+    if fate.queued:
         return ToolResult(
             '{"ok":true,"queued":true,"note":"Discord is slow; it will be sent, do not repeat it"}',
             sent=(Sent(send.channel_id, send.text),),
         )
-    if not receipts:
-        dead = store.lanes.dead_of(send.lane, send.identity)
-        if dead is not None and is_unknown(dead.code):
-            raise ToolError(NOBODY_KNOWS)
-        why = why_not_sent(store, context.request.account, send.lane, send.identity, send.channel_id)
-        raise ToolError(f"{NOT_SENT} {why}".strip())
-    parts = [decode_receipt(value) for _, value in sorted(receipts.items())]
-    ids = tuple(part.message_id for part in parts)
+    if not fate.parts:
+        raise ToolError(NOBODY_KNOWS if fate.unknown else f"{NOT_SENT} {fate.why}".strip())
+    ids = tuple(part.message_id for part in fate.parts)
     result = {"messageId": ids[-1], "messageIds": list(ids), "channelId": send.channel_id}
-    notes = [part.note for part in parts if part.note]
+    notes = [part.note for part in fate.parts if part.note]
     told: dict[str, Any] = {"ok": True, "result": result}
     if send.poll:
         told |= {"messageId": ids[-1], "channelId": send.channel_id}
