@@ -33,9 +33,8 @@ def recovery(view: View, verdict: Verdict) -> None:
     half_took: list[float] = []
     hurt = [i for i in view.facts.injuries if i.what != "rest"]
     effects, waits = _effects(view), _waits(view)
-    moments = sorted(i.counts_from for i in hurt)
     for injury in hurt:
-        for seconds in _recoveries(injury, moments, effects, waits):
+        for seconds in _recoveries(injury, hurt, effects, waits):
             took[f"{injury.what} {injury.victim}"].append(seconds)
             (half_took if injury.what == "half-open" else all_took).append(seconds)
     for check, times, bound in ((plain, all_took, RECOVERY_S), (half_open, half_took, HALF_OPEN_S)):
@@ -52,11 +51,20 @@ def recovery(view: View, verdict: Verdict) -> None:
 
 def _recoveries(
     injury: Injury,
-    moments: list[float],
+    hurt: list[Injury],
     effects: dict[str, list[float]],
     waits: dict[str, list[tuple[float, float]]],
 ) -> Iterable[float]:
     since = injury.counts_from
+    # without its supervisor a fleet does nothing from that moment on; without others the rest goes on
+    again = min(
+        (
+            other.time if other.victim == "supervisor" else other.counts_from
+            for other in hurt
+            if other.counts_from > since + 1e-6
+        ),
+        default=float("inf"),
+    )
     for channel, spans in waits.items():
         if not any(begin <= since < end for begin, end in spans):
             continue
@@ -64,8 +72,7 @@ def _recoveries(
         place = bisect_left(times, since)
         if place == len(times):
             continue  # whatever waited for ever is counted as lost
-        following = bisect_left(moments, since + 1e-6)
-        if following < len(moments) and moments[following] <= times[place]:
+        if again <= times[place]:
             continue  # hurt again before it recovered: the later injury counts it
         yield times[place] - since
 

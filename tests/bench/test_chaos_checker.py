@@ -431,6 +431,18 @@ def test_a_second_injury_takes_over_the_waiting(tmp_path: Path) -> None:
     assert broken(logs.judge(tmp_path)) == set()
 
 
+def test_a_whole_fleet_that_is_down_takes_over_from_when_it_went_down(tmp_path: Path) -> None:
+    """It recovers before its last process is back; other injuries leave the rest of the fleet at work."""
+    for victim, expected in (("supervisor", set()), ("front", {"recovery"})):
+        logs = Logs()
+        slow_recovery(logs)
+        logs.injury("kill", victim, START + 12)
+        logs.driver[-1] |= {"healed": START + 30, "alone": True}
+        folder = tmp_path / victim
+        folder.mkdir()
+        assert broken(logs.judge(folder)) == expected
+
+
 def test_a_newer_message_interrupts_and_nothing_else_does(tmp_path: Path) -> None:
     logs = Logs()
     logs.driver[0]["mode"] = "interrupt"
