@@ -163,22 +163,40 @@ def _permission_set(args: Args, context: ActionContext) -> Json:
     allow, deny = args.bits("allow"), args.bits("deny")
     if allow & deny:
         raise ActionError("A permission cannot be allowed and denied at once.")
-    context.demand(Permission.MANAGE_CHANNELS | allow | deny)
+    ids = _overwrite(args, context)
+    old_allow, old_deny = _held(ids, args, context)  # it is replaced, and what it denied is handed back
+    changed = (old_allow ^ allow) | (old_deny ^ deny)
+    context.demand(Permission.MANAGE_CHANNELS | allow | deny | changed)
     body = {"type": _OVERWRITE_KINDS[word], "allow": int(allow), "deny": int(deny)}
-    ask(context, Route("PUT", OVERWRITE, **_overwrite(args, context)), json=body, reason=reason_of(args))
+    ask(context, Route("PUT", OVERWRITE, **ids), json=body, reason=reason_of(args))
     return {}
 
 
 def _permission_remove(args: Args, context: ActionContext) -> Json:
     """Takes an overwrite away, and with it what it denied: that has to be the person's own to give."""
     ids = _overwrite(args, context)
-    if context.sender_id is not None:
-        overwrites = context.rest.get_channel(ids["channel_id"]).get("permission_overwrites") or ()
-        held = [one for one in overwrites if str(one.get("id")) == ids["overwrite_id"]]
-        gone = [Args(one).bits("allow") | Args(one).bits("deny") for one in held]
-        context.demand(Permission.MANAGE_CHANNELS | (gone[0] if gone else Permission(0)))
+    allow, deny = _held(ids, args, context)
+    context.demand(Permission.MANAGE_CHANNELS | allow | deny)
     ask(context, Route("DELETE", OVERWRITE, **ids), reason=reason_of(args))
     return {}
+
+
+def _held(ids: dict[str, str], args: Args, context: ActionContext) -> tuple[Permission, Permission]:
+    """What the overwrite allows and denies now; nothing for an operator, whom nobody asks.
+
+    Raises:
+        ActionError: a member's was called a role's: whether he stands below would not be looked at.
+    """
+    if context.sender_id is None:
+        return Permission(0), Permission(0)
+    overwrites = context.rest.get_channel(ids["channel_id"]).get("permission_overwrites") or ()
+    for one in overwrites:
+        if str(one.get("id")) != ids["overwrite_id"]:
+            continue
+        if int(one.get("type") or 0) == _OVERWRITE_KINDS["member"] and args.raw("targetType") != "member":
+            raise ActionError("That is the overwrite of a member.", fix="Set targetType to member.")
+        return Args(one).bits("allow"), Args(one).bits("deny")
+    return Permission(0), Permission(0)
 
 
 def _overwrite(args: Args, context: ActionContext) -> dict[str, str]:

@@ -63,7 +63,24 @@ def test_nobody_hands_on_what_he_does_not_have(doer: Doer) -> None:
     doer.do("channel-permission-set", deny="KICK_MEMBERS", **values)
     with pytest.raises(ActionError, match="required permissions"):
         asking.do("channel-permission-remove", **values)
+    with pytest.raises(ActionError, match="required permissions"):  # it would be replaced: denied no more
+        asking.do("channel-permission-set", allow="SEND_MESSAGES", **values)
     assert overwrites(doer)[below] == (1, 0, int(P.KICK_MEMBERS))
+
+
+def test_whoever_stands_above_is_found_however_the_overwrite_is_called(doer: Doer) -> None:
+    mod, above = doer.member("mod", MOD), doer.member("above")
+    asking, values = doer.as_member(mod), {"channelId": doer.channel, "targetId": above}
+    doer.do("channel-permission-set", deny="SEND_MESSAGES", targetType="member", **values)
+    for kind, said in (
+        (None, "overwrite of a member"),
+        ("role", "overwrite of a member"),
+        ("member", "below"),
+    ):
+        for name in ("channel-permission-remove", "channel-permission-set"):
+            with pytest.raises(ActionError, match=said):
+                asking.do(name, targetType=kind, **values)
+    assert overwrites(doer)[above] == (1, 0, int(P.SEND_MESSAGES))
 
 
 def test_threads_are_changed_by_those_who_manage_threads(doer: Doer) -> None:
