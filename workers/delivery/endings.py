@@ -9,7 +9,7 @@ from shoal.state.records import Record
 from workers.delivery.pairing import sent_effects
 from workers.delivery.records import PartReceipt, SendRequest
 from workers.sessions.keys import agent_of, channel_key
-from workers.sessions.said import said_there
+from workers.sessions.said import MAX_TEXT, said_there
 
 __all__ = [
     "closing_effects",
@@ -19,6 +19,8 @@ __all__ = [
     "rejected_effects",
     "story",
 ]
+
+CUT = "\n[only the beginning of this was sent]"
 
 
 def opening_effects(request: SendRequest) -> list[Effect]:
@@ -47,9 +49,10 @@ def closing_effects(
     return effects
 
 
-def expired_effects(request: SendRequest, head: Record) -> list[Effect]:
+def expired_effects(request: SendRequest, head: Record, sent: Mapping[int, PartReceipt]) -> list[Effect]:
     """It was too old to be of use, which is the outcome of every message it was for."""
     effects = _all_end(request, head, "expired", "delivery-too-old")
+    effects += _said(request, sent, cut=CUT)
     return [*effects, *story(head, f"expired {request.identity}"), *_blobs(request)]
 
 
@@ -59,9 +62,12 @@ def refused_effects(request: SendRequest, head: Record, code: str, why: str) -> 
     return [*effects, *story(head, f"refused {request.identity} {code}", why), *_blobs(request)]
 
 
-def rejected_effects(request: SendRequest, head: Record, code: str, why: str) -> list[Effect]:
+def rejected_effects(
+    request: SendRequest, head: Record, code: str, why: str, sent: Mapping[int, PartReceipt]
+) -> list[Effect]:
     """Discord refused. Nothing more: the record dies, and the outcome is that of its death."""
-    return [*_wakes(request), *story(head, f"rejected {request.identity} {code}", why)]
+    told = story(head, f"rejected {request.identity} {code}", why)
+    return [*_wakes(request), *told, *_said(request, sent, cut=CUT)]
 
 
 def _all_end(request: SendRequest, head: Record, outcome: str, reason: str) -> list[Effect]:
@@ -85,8 +91,8 @@ def story(head: Record, line: str, why: str = "") -> list[Effect]:
     return [*notes, Note(head.account, head.message_id, "failure", why)] if why else notes
 
 
-def _said(request: SendRequest, sent: Mapping[int, PartReceipt]) -> list[Effect]:
-    """The conversation in which it is read knows of it; that of a post is its thread."""
+def _said(request: SendRequest, sent: Mapping[int, PartReceipt], cut: str = "") -> list[Effect]:
+    """The conversation in which it is read knows of it, if any of it is out; that of a post is its thread."""
     said = request.said
     if said is None or not sent:
         return []
@@ -94,7 +100,7 @@ def _said(request: SendRequest, sent: Mapping[int, PartReceipt]) -> list[Effect]
     key = said.session_key
     if request.post:
         key = channel_key(agent_of(key) or "", first.channel_id)
-    return [said_there(key, request.identity, said.text, first.message_id)]
+    return [said_there(key, request.identity, said.text[: MAX_TEXT - len(cut)] + cut, first.message_id)]
 
 
 def _blobs(request: SendRequest) -> list[Effect]:

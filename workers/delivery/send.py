@@ -356,7 +356,7 @@ class _Delivery:
         """Too old to be of use. What is out stays out; nothing more follows."""
         request = self.request
         self.log.warning("discord final reply failed: it is too old to be sent", age_s=request.max_age_s)
-        effects = expired_effects(request, self.grant.head)
+        effects = expired_effects(request, self.grant.head, self.sent)
         if request.pairing:
             effects += self._failed_pairing("too-old")
         return Commit(effects, "expired")
@@ -374,6 +374,6 @@ class _Delivery:
             # strangers must not be able to fill the list of the dead; the request itself tells of it
             closing = self._closing(f"rejected {rejected.code}")
             return Commit([*closing, *self._failed_pairing(rejected.code)], "pairing reply rejected")
-        effects = rejected_effects(self.request, self.grant.head, rejected.code, rejected.why)
+        effects = rejected_effects(self.request, self.grant.head, rejected.code, rejected.why, self.sent)
         self.trail.write(Entry(rejected=rejected.code, why=rejected.why[:400]), *effects)
         return Fail(Failure.HANDLED, rejected.code, rejected.why, delay_ms=0)

@@ -21,11 +21,20 @@ from shoal.base.logging import get_logger
 from shoal.state.effects import Effect, Transcript
 from shoal.state.sessions import Sessions
 
-__all__ = ["OwnWords", "described", "said_there", "words_forgotten", "words_told", "words_waiting"]
+__all__ = [
+    "MAX_TEXT",
+    "OwnWords",
+    "described",
+    "said_there",
+    "words_forgotten",
+    "words_told",
+    "words_waiting",
+]
 
 KEEP = 40
 """Entries kept of a session, marks included; the oldest go first."""
 MAX_TEXT = 4_000
+"""Characters of one message."""
 MOST = 10
 MOST_CHARS = 12_000
 """A turn is told the newest so many, and no more characters than that."""

@@ -22,8 +22,9 @@ from shoal.state.records import Failure, Record, Refused
 from shoal.state.steps import Commit, Fail, Yield
 from tests.workers.delivery.conftest import CREATE, PostOffice
 from workers.delivery.progress import nonce_of
-from workers.delivery.records import AllowedMentions, SendFile, SendOutcome, decode_receipt
+from workers.delivery.records import AllowedMentions, SaidThere, SendFile, SendOutcome, decode_receipt
 from workers.delivery.render import TOO_LARGE_NOTICE, DeliverySettings
+from workers.sessions.said import words_waiting
 
 LONG = "\n".join(f"line {number}" for number in range(45))
 
@@ -288,6 +289,16 @@ def test_nothing_is_sent_without_a_lease(post: PostOffice) -> None:
     post.push(post.request())
     die(post, crash_at(1))
     assert len(post.creates()) == before
+
+
+def test_what_is_out_of_a_send_that_cannot_go_on_is_known_there(post: PostOffice) -> None:
+    """2.5: what people read there, the agent there knows of; all of it once."""
+    post.push(post.request(LONG, said=SaidThere("agent:main:x", "the lines")))
+    die(post, crash_at(2))
+    refuse(post, 403, 50013)
+    assert isinstance(post.work(), Fail)
+    [told] = words_waiting(post.store.sessions, "agent:main:x")
+    assert told.text == "the lines\n[only the beginning of this was sent]"
 
 
 # -- refusals ---------------------------------------------------------------------------------------
