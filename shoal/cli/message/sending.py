@@ -25,7 +25,7 @@ from shoal.state.store import Store
 from workers.actions.perform import perform
 from workers.actions.table import ACTIONS
 from workers.agent.tools.arguments import reply_to_of
-from workers.agent.tools.outgoing import Extras, check_gate, check_gates, read_extras
+from workers.agent.tools.extras import Extras, check_gate, check_gates, read_extras
 from workers.agent.tools.registry import ToolError
 from workers.delivery.creating import Calls
 from workers.delivery.fate import Fate, fate_of

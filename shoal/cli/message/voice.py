@@ -6,7 +6,7 @@ from pathlib import Path
 
 from shoal.base.errors import ProcessError
 from shoal.base.exits import FAILED, USAGE
-from workers.agent.tools.outgoing import Extras, check_voice
+from workers.agent.tools.extras import Extras, check_voice
 from workers.agent.tools.registry import ToolError
 from workers.delivery.outgoing import Put, keep_voice
 from workers.delivery.records import SendFile

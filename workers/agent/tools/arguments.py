@@ -1,7 +1,7 @@
 """The arguments every action of the message tool has: what is said, where, and in answer to what.
 
 Models write them under more than one name. What a send carries besides is read in
-:mod:`workers.agent.tools.outgoing`.
+:mod:`workers.agent.tools.extras`.
 """
 
 from __future__ import annotations

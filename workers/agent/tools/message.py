@@ -22,7 +22,7 @@ from workers.agent.tools.acting import DiscordActions
 from workers.agent.tools.arguments import TARGETS, reply_to_of, target_of
 from workers.agent.tools.broadcast import broadcast, is_broadcast, resume_broadcast
 from workers.agent.tools.crossing import MessageRules, check_crossing
-from workers.agent.tools.outgoing import EXTRA_PROPERTIES, LoadFile, check_gate, read_extras
+from workers.agent.tools.extras import EXTRA_PROPERTIES, LoadFile, check_gate, read_extras
 from workers.agent.tools.registry import ToolContext, ToolError, ToolResult, Wait
 from workers.agent.tools.sends import SendParts, read_send
 from workers.agent.tools.underway import arrived, wait_for

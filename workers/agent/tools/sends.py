@@ -20,7 +20,7 @@ from workers.agent.sanitize import Cleaned, clean_answer
 from workers.agent.tools.acting import DiscordActions
 from workers.agent.tools.arguments import listed, reply_to_of, text_of
 from workers.agent.tools.crossing import MessageRules, check_crossing, check_network, marked
-from workers.agent.tools.outgoing import Extras, LoadFile, check_gates, check_voice, load_files, read_extras
+from workers.agent.tools.extras import Extras, LoadFile, check_gates, check_voice, load_files, read_extras
 from workers.agent.tools.registry import ToolContext, ToolError
 from workers.agent.tools.underway import Underway, wake_key
 from workers.components.encode import Origin

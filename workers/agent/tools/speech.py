@@ -14,7 +14,7 @@ from config.speech import Speaker, Speech
 from workers.agent.providers.base import ToolSpec
 from workers.agent.providers.voices import NoSpeech, Recorded
 from workers.agent.speakable import speakable
-from workers.agent.tools.outgoing import check_gate
+from workers.agent.tools.extras import check_gate
 from workers.agent.tools.registry import ToolContext, ToolError, ToolResult, Wait
 from workers.agent.tools.underway import Underway, arrived, wait_for, wake_key
 from workers.delivery.outgoing import Raw, keep_file, keep_voice

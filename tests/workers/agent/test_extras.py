@@ -20,8 +20,8 @@ from workers.agent.directives import take_directives
 from workers.agent.results import TurnDeps
 from workers.agent.sanitize import clean_answer
 from workers.agent.tools.acting import DiscordActions
+from workers.agent.tools.extras import read_extras
 from workers.agent.tools.message import MessageTool
-from workers.agent.tools.outgoing import read_extras
 from workers.agent.tools.registry import ToolContext, ToolError, ToolRegistry
 from workers.delivery.outgoing import Outgoing
 from workers.delivery.records import SendFile, SendRequest
