@@ -20,7 +20,8 @@ from shoal.discord.codes import OF_MESSAGE
 from shoal.state.ledger import Outcome
 from shoal.state.records import DeadRecord, Record
 from shoal.state.store import Store
-from workers.delivery.previews import PreviewEnd, begun, end_push
+from workers.delivery.preview_records import PreviewEnd, end_push
+from workers.delivery.previews import begun
 from workers.delivery.records import KIND as SEND
 from workers.delivery.records import NOTICE_MAX_AGE_S, SendRequest, decode_send, encode
 from workers.delivery.settling import Settle, settle_push

@@ -25,7 +25,7 @@ from workers.agent.context import TurnContext
 from workers.agent.drafts import draft_text, label_of, partial_text, tool_line, whole_blocks
 from workers.agent.entries import Answered, Previewed
 from workers.agent.journal import Journal
-from workers.delivery.previews import PreviewEnd, PreviewUpdate, closed, end_push, update_slot
+from workers.delivery.preview_records import PreviewEnd, PreviewUpdate, closed, end_push, update_slot
 from workers.sessions.records import TurnRequest
 
 __all__ = ["Mode", "Stream", "StreamSettings", "ended_preview"]

@@ -25,43 +25,30 @@ from typing import Any, Protocol
 import msgspec
 
 from shoal.base.errors import ShoalError
-from shoal.base.ids import check_name, derive_nonce
+from shoal.base.ids import derive_nonce
 from shoal.base.logging import get_logger
 from shoal.discord.errors import DiscordError, NotFound, RateLimited, RateWait
 from shoal.discord.limiter import Priority
 from shoal.discord.mentions import NO_MENTIONS
 from shoal.discord.wire import MessageFlags
-from shoal.state.effects import Effect, Push, Receipt, Slot
-from shoal.state.records import Failure, Grant, Record
+from shoal.state.effects import Effect, Receipt
+from shoal.state.records import Failure, Grant
 from shoal.state.steps import Commit, Fail, Step
 from shoal.state.store import Store
 from workers.delivery.finding import Sought, Unknowable, came_back, look_for
+from workers.delivery.preview_records import PreviewEnd, PreviewReceipt, PreviewUpdate, preview_identity
 from workers.delivery.progress import NONCE_WINDOW_MS
 from workers.delivery.records import delivery_lane
 from workers.delivery.refused import standing
 from workers.delivery.verdicts import is_about_discord, rate_yield, reference_refused
 
 __all__ = [
-    "END",
-    "SLOT",
     "PreviewDeps",
-    "PreviewEnd",
-    "PreviewReceipt",
-    "PreviewUpdate",
     "begun",
-    "closed",
     "end_preview",
-    "end_push",
-    "preview_identity",
     "previews_of",
     "show_preview",
-    "update_slot",
 ]
-
-SLOT = "slot"
-"""``Record.kind`` of what a slot brings; the body is a :class:`PreviewUpdate`."""
-END = "preview-end"
-"""``Record.kind`` of the end of a turn's previews; the body is a :class:`PreviewEnd`."""
 
 GONE = 10_000
 BEGUN, TRY, VOID = 50_000, 1_000, 500
@@ -75,56 +62,6 @@ DOUBT_MS = 15_000
 GIVE_UP_MS = 10 * 60_000
 
 log = get_logger(__name__)
-
-
-class PreviewUpdate(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is to be seen now.
-
-    Attributes:
-        cause: identity of the turn's head.
-        generation: which of the turn's previews, from 1.
-        text: its whole text; empty: nothing is to be seen.
-        first: previews before this one are taken away.
-        reply_to: message it answers to, or none.
-    """
-
-    account: str
-    channel_id: str
-    cause: str
-    generation: int = 1
-    text: str = ""
-    first: int = 1
-    reply_to: str | None = None
-    v: int = 1
-
-
-class PreviewEnd(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The turn is over.
-
-    Attributes:
-        answer: identity of its final send, which may have become of a preview; empty: there is none.
-        keep: nothing is taken away.
-    """
-
-    account: str
-    channel_id: str
-    cause: str
-    answer: str = ""
-    keep: bool = False
-    v: int = 1
-
-
-class PreviewReceipt(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A preview exists. ``doubt``: it may exist, its id is not known."""
-
-    message_id: str = ""
-    reply_to: str | None = None
-    doubt: bool = False
-    born_ms: int = 0
-    """When the record was born that made it, Unix ms by Redis' clock."""
-    text: str = ""
-    """With ``doubt``: what it said."""
-    v: int = 1
 
 
 class PreviewApi(Protocol):
@@ -156,39 +93,11 @@ class PreviewDeps(Protocol):
         """Our user id on an account."""
 
 
-# -- what a turn writes ------------------------------------------------------------------------------
-
-
-def preview_identity(cause: str) -> str:
-    """Name of a turn's slot, and of the receipts of its previews."""
-    return check_name(f"{cause}.preview", "preview")
-
-
-def update_slot(update: PreviewUpdate, version: int) -> Slot:
-    """The effect that shows ``update``; of a turn's updates the one with the highest version counts."""
-    lane = delivery_lane(update.account, update.channel_id)
-    return Slot(lane, preview_identity(update.cause), version, msgspec.json.encode(update))
-
-
-def closed(end: PreviewEnd, version: int) -> Slot:
-    """The effect after which no update is taken any more."""
-    return Slot(delivery_lane(end.account, end.channel_id), preview_identity(end.cause), version, None)
-
-
-def end_push(end: PreviewEnd) -> Push:
-    """The effect that has the previews of a turn taken away. It stands behind the answer it names."""
-    record = Record(f"{preview_identity(end.cause)}.end", END, msgspec.json.encode(end))
-    return Push(delivery_lane(end.account, end.channel_id), record)
-
-
 def begun(store: Store, end: PreviewEnd) -> bool:
     """Whether the turn of ``end`` has written a preview: for one that died, whose journal is gone."""
     identity = preview_identity(end.cause)
     slot = store.keys.slot(delivery_lane(end.account, end.channel_id), identity)
     return bool(store.redis.exists(slot, store.keys.receipts(identity)))
-
-
-# -- what the lane does ------------------------------------------------------------------------------
 
 
 def previews_of(store: Store, cause: str) -> tuple[dict[int, PreviewReceipt], bool]:

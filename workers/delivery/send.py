@@ -45,7 +45,8 @@ from workers.delivery.pairing import failed_effects, filled
 from workers.delivery.parts import make_part
 from workers.delivery.persona import PersonaWay
 from workers.delivery.posts import post_title, seen_post, untitled
-from workers.delivery.previews import END, SLOT, end_preview, show_preview
+from workers.delivery.preview_records import END, SLOT
+from workers.delivery.previews import end_preview, show_preview
 from workers.delivery.progress import (
     LOOK_AFTER_MS,
     NONCE_WINDOW_MS,

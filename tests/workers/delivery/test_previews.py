@@ -15,7 +15,7 @@ from shoal.state.records import Grant, Record
 from shoal.state.steps import Commit, Fail
 from tests.workers.delivery.conftest import CREATE, PostOffice
 from tests.workers.delivery.test_send import crash_at, die
-from workers.delivery.previews import PreviewEnd, PreviewUpdate, closed, end_push, update_slot
+from workers.delivery.preview_records import PreviewEnd, PreviewUpdate, closed, end_push, update_slot
 from workers.delivery.records import KIND, SendFile, SendRequest, encode
 from workers.delivery.send import deliver
 
