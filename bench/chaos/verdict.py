@@ -116,7 +116,7 @@ class View:
             else:
                 self.answers[said].append(made)
 
-    def _answered(self, made: Made) -> str | None:
+    def _answered(self, made: Made | Create) -> str | None:
         if made.reference in self.by_id:
             return made.reference
         tagged = [self.by_tag[tag].id for tag in made.tags if tag in self.by_tag]
@@ -125,4 +125,5 @@ class View:
     def _refused(self, create: Create) -> str:
         if create.status not in REFUSED or create.code in (0, 50035):
             return ""
-        return create.reference if create.reference in self.by_id else ""
+        # in a thread of its own an answer points to nothing
+        return self._answered(create) or ""

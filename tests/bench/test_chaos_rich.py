@@ -161,6 +161,21 @@ def test_a_healthy_run_passes(tmp_path: Path) -> None:
     assert found >= NAMES
 
 
+def test_an_answer_refused_in_a_thread_of_its_own_is_known_by_its_words(tmp_path: Path) -> None:
+    """It points to no message; nothing but a dead letter may come of it."""
+    logs = Rich()
+    said, tag = logs.said("plain", THREADED), logs.tag("plain", THREADED)
+    shown = logs.holding(f"{tag}#a")
+    logs.seen.remove(shown)
+    create = next(line for line in logs.creates() if line["answer"].get("id") == shown["id"])
+    create.update(status=403, answer={"code": 50013, "message": "Missing Permissions"}, done=False)
+    create["body"]["content"] = f"{tag}#a and more"
+    outcome = next(line for line in logs.outcomes if line["message_id"] == said)
+    outcome.update(outcome="dead", reason="discord-missing-permissions-50013")
+    logs.dead.append({"id": "1", "code": "discord-missing-permissions-50013", "message_id": said})
+    assert broken(logs, tmp_path) == set()
+
+
 def text_missing(logs: Rich) -> None:
     logs.forget("plain", "a")
 
