@@ -20,9 +20,15 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from shoal.base.errors import ShoalError
+from shoal.base.errors import ShoalError, TransportError
+from shoal.discord.errors import DiscordError, RateLimited
 
-__all__ = ["NO_RETRY", "RetryPolicy", "Safety", "may_retry"]
+__all__ = ["NONCE_WINDOW_S", "NO_RETRY", "RetryPolicy", "Safety", "Tries", "may_retry"]
+
+NONCE_WINDOW_S = 120.0
+"""How long a nonce is relied on where nothing says that a message was made. Discord says "a few minutes"."""
+RATE_ROUNDS = 5
+"""How often one request may be told to wait."""
 
 
 class Safety(enum.Enum):
@@ -76,3 +82,36 @@ def may_retry(error: ShoalError, safety: Safety) -> bool:
     if not error.retryable:
         return False
     return safety is not Safety.CREATE or not error.ambiguous
+
+
+@dataclass(slots=True)
+class Tries:
+    """What happened so far to one request.
+
+    Attributes:
+        attempts: tries that failed.
+        rate_rounds: answers that only asked to wait.
+        doubtful_since: monotonic seconds since when it may have worked, or none.
+    """
+
+    attempts: int = 0
+    rate_rounds: int = 0
+    doubtful_since: float | None = None
+
+    def wait_s(
+        self, error: DiscordError | TransportError, safety: Safety, policy: RetryPolicy
+    ) -> float | None:
+        """Seconds until the next try after ``error``, or None if there is none."""
+        if policy.attempts <= 1:
+            return None
+        if isinstance(error, RateLimited):  # not a try, but not for ever either
+            self.rate_rounds += 1
+            late = self.rate_rounds > RATE_ROUNDS
+            return None if late else policy.server_delay_s(error.retry_after or 1.0)
+        self.attempts += 1
+        # what this try left in doubt decides, not what an earlier one did: that was decided then
+        if self.attempts >= policy.attempts or not may_retry(error, safety):
+            return None
+        if isinstance(error, DiscordError) and error.retry_after is not None:
+            return policy.server_delay_s(error.retry_after)
+        return policy.delay_s(self.attempts)

@@ -17,7 +17,6 @@ import re
 import socket
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +44,7 @@ from shoal.discord.limiter import Answer, LimiterLike, Priority, Scope
 from shoal.discord.mentions import MentionPolicy, guarded
 from shoal.discord.origins import API_URL, Endpoint, Origins
 from shoal.discord.proxy import dial, proxy_for, tls_context
-from shoal.discord.retry import RetryPolicy, Safety, may_retry
+from shoal.discord.retry import NONCE_WINDOW_S, RetryPolicy, Safety, Tries
 from shoal.discord.routes import Route
 
 __all__ = ["API_URL", "USER_AGENT", "File", "Response", "Transport", "bot_id_of"]
@@ -55,10 +54,7 @@ USER_AGENT = f"DiscordBot (https://pypi.org/project/shoal/, {shoal.__version__})
 
 GATEWAY = ("gateway.discord.gg", 443)
 MAX_BODY = 8 * 1024 * 1024
-NONCE_WINDOW_S = 120.0
-"""How long after a doubtful try a create may be repeated under its nonce (spec: fleet 4)."""
 
-_RATE_ROUNDS = 5
 _log = get_logger(__name__)
 
 
@@ -74,15 +70,6 @@ def bot_id_of(token: str) -> str | None:
 
 def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-
-
-@dataclass(slots=True)
-class _Tries:
-    """What happened so far to one request."""
-
-    attempts: int = 0
-    rate_rounds: int = 0
-    doubtful_since: float | None = None
 
 
 class Transport:
@@ -207,7 +194,7 @@ class Transport:
             reason=reason,
             form=form,
         )
-        tries = _Tries()
+        tries = Tries()
         policy = retry or self._retry
         while True:
             try:
@@ -217,7 +204,7 @@ class Transport:
                 continue
             return Response(raw.status, raw.data(), raw.headers, tries.attempts + 1)
 
-    def _patience(self, max_wait: float | None, safety: Safety, tries: _Tries) -> float | None:
+    def _patience(self, max_wait: float | None, safety: Safety, tries: Tries) -> float | None:
         """The rate-limit wait allowed now: a doubtful create must be repeated inside the nonce window."""
         if safety is not Safety.NONCE_CREATE or tries.doubtful_since is None:
             return max_wait
@@ -251,7 +238,7 @@ class Transport:
         safety: Safety,
         policy: RetryPolicy,
         max_wait: float | None,
-        tries: _Tries,
+        tries: Tries,
     ) -> None:
         """Wait before the next try, or raise ``error`` with what earlier tries left in doubt."""
         answered = isinstance(error, DiscordError | TransportError)
@@ -260,7 +247,7 @@ class Transport:
         error.ambiguous = tries.doubtful_since is not None
         if not isinstance(error, DiscordError | TransportError):  # the limiter's: this try sent nothing
             raise error
-        wait = self._wait_before_next(error, safety, policy, tries)
+        wait = tries.wait_s(error, safety, policy)
         if wait is None:
             raise error
         if isinstance(error, RateLimited) and max_wait is not None and wait > max_wait:
@@ -278,25 +265,6 @@ class Transport:
             wait_s=round(wait, 2),
         )
         self._clock.sleep(wait)
-
-    def _wait_before_next(
-        self, error: DiscordError | TransportError, safety: Safety, policy: RetryPolicy, tries: _Tries
-    ) -> float | None:
-        """Seconds until the next try, or None if there is none."""
-        if policy.attempts <= 1:
-            return None
-        if isinstance(error, RateLimited):  # not a try, but not for ever either
-            tries.rate_rounds += 1
-            return (
-                None if tries.rate_rounds > _RATE_ROUNDS else policy.server_delay_s(error.retry_after or 1.0)
-            )
-        tries.attempts += 1
-        # what this try left in doubt decides, not what an earlier one did: that was decided then
-        if tries.attempts >= policy.attempts or not may_retry(error, safety):
-            return None
-        if isinstance(error, DiscordError) and error.retry_after is not None:
-            return policy.server_delay_s(error.retry_after)
-        return policy.delay_s(tries.attempts)
 
     # -- files -------------------------------------------------------------------------------
 
@@ -327,7 +295,7 @@ class Transport:
 
     def _file(self, prepared: Prepared, name: str, timeout: float, policy: RetryPolicy) -> None:
         """One transfer with retries; the bot's rate limits do not apply to files."""
-        tries = _Tries()
+        tries = Tries()
         while True:
             try:
                 raw = self._exchange.send(prepared, name, timeout=timeout, max_bytes=MAX_BODY)
@@ -335,7 +303,7 @@ class Transport:
                     return
                 raise error_from(raw.status, raw.headers, raw.body, name)
             except (DiscordError, TransportError) as error:
-                wait = self._wait_before_next(error, Safety.IDEMPOTENT, policy, tries)
+                wait = tries.wait_s(error, Safety.IDEMPOTENT, policy)
                 if wait is None:
                     raise
                 self._clock.sleep(wait)

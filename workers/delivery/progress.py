@@ -31,6 +31,7 @@ from typing import Literal
 import msgspec
 
 from shoal.base.ids import derive_nonce
+from shoal.discord.retry import NONCE_WINDOW_S
 from workers.delivery.records import SendRequest
 
 __all__ = [
@@ -47,8 +48,7 @@ __all__ = [
 Instead = Literal["", "file", "text"]
 """What stands in for a voice message: the recording as a file, or its words."""
 
-NONCE_WINDOW_MS = 120_000
-"""How long a nonce is relied on where nothing says that the part was sent. Discord says "a few minutes"."""
+NONCE_WINDOW_MS = int(NONCE_WINDOW_S * 1000)
 LOOK_AFTER_MS = 15_000
 """How long it is relied on where a request may have been done: a look costs little, a second message much."""
 CLOCK_SLACK_MS = 60_000
