@@ -130,7 +130,7 @@ def _who_may_not_is_refused_and_uses_nothing_up(
     """Ann is not among the button's ``allowedUsers``; Bob is, and the policy has changed under him."""
     for user, control in ((ann, APPROVE), (bob, APPROVE), (bob, DECLINE), (bob, FORM)):
         refused = click(fleet, message, parts(message)[control], user=user)
-        assert _whispered(fleet, refused) == [("You are not authorized to use this.", 64)]
+        assert _whispered(fleet, refused) == [("You are not authorized to use this button.", 64)]
     assert shown(fleet, message) == [False] * 4
 
 
