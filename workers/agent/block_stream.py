@@ -23,7 +23,15 @@ from config.agents import ModelRef
 from shoal.base.errors import StaleGrant, StateError
 from shoal.base.logging import get_logger
 from shoal.state.effects import Effect, Push
-from workers.agent.blocks import BlockRules, block_end, block_text, chunk_ends, text_behind, whole_answer
+from workers.agent.blocks import (
+    BlockRules,
+    as_told,
+    block_end,
+    block_text,
+    chunk_ends,
+    text_behind,
+    whole_answer,
+)
 from workers.agent.context import TurnContext
 from workers.agent.drafts import partial_text
 from workers.agent.entries import Answered, Told
@@ -128,6 +136,7 @@ class Blocks:
                 raw = whole if self._before.startswith(text) else self._before + entry.text
                 entry = msgspec.structs.replace(entry, text=raw)
             told = self._journal.state.told
+            whole = as_told(whole, told)
             start = len(told) if whole.startswith(told) else 0
             last = not entry.calls
             if not whole or (last and start == 0 and told):
@@ -194,7 +203,8 @@ class Blocks:
         return [name for name in cleaned.media if name not in self._journal.state.told_media]
 
     def _whole(self, raw: str) -> str | None:
-        return whole_answer(self._before, strip_heartbeat(partial_text(raw)))
+        whole = whole_answer(self._before, strip_heartbeat(partial_text(raw)))
+        return None if whole is None else as_told(whole, self._journal.state.told)
 
     def _send(self, whole: str, end: int, media: Sequence[str] = ()) -> None:
         """One block out of the middle of an answer."""

@@ -20,6 +20,7 @@ from workers.delivery.chunks import Fenced, cut_text, fenced_code
 
 __all__ = [
     "BlockRules",
+    "as_told",
     "block_end",
     "block_text",
     "chunk_ends",
@@ -115,15 +116,33 @@ def whole_answer(told: str, fresh: str, *, over: bool = False) -> str | None:
     Args:
         over: no more of ``fresh`` comes.
     """
-    if not told or fresh.startswith(told):
+    fresh = as_told(fresh, told)
+    if fresh.startswith(told):
         return fresh
     if told.startswith(fresh):
         return told if over else None
     return told + fresh
 
 
+def as_told(text: str, told: str) -> str:
+    """The text, with what is out of it as it was told: a tag that is taken out later changes white space."""
+    if text.startswith(told):
+        return text
+    at = 0
+    for char in told:
+        if char.isspace():
+            continue
+        while at < len(text) and text[at].isspace():
+            at += 1
+        if text[at : at + 1] != char:
+            return text
+        at += 1
+    return told + (text[at:].lstrip() if told[-1:].isspace() else text[at:])
+
+
 def rest_of(text: str, told: str) -> str:
     """What of an answer is still to be sent; all of it, if it is not the one that is out."""
+    text = as_told(text, told)
     if text.startswith(told):
         return block_text(text, len(told), len(text))
     return "" if told.startswith(text) else text

@@ -390,3 +390,15 @@ def test_the_same_answer_again_and_the_rest_of_it_are_told_apart() -> None:
     assert rest_of("One. Two.", "One. ") == "Two."
     assert rest_of("One.", "One. ") == ""
     assert rest_of("Another.", "One. ") == "Another."
+    assert rest_of("One.\n\nTwo.", "One. ") == "Two.", "a tag stood behind the space"
+    assert whole_answer("One. ", "One.\n\nTwo.") == "One. Two."
+    assert rest_of("Onel", "One. ") == "Onel"
+
+
+def test_a_tag_that_is_taken_out_later_doubles_nothing(make_stage: Make, chat_server: Start) -> None:
+    stage = make_stage()
+    stage.ask()
+    words = [f"{PARAGRAPHS[0]} [[reply_to_cur", "rent]]\n\n", PARAGRAPHS[1]]
+    rules = replace(RULES, min_chars=20, join_min=20, max_chars=75, idle_s=0.05, prefer="sentence")
+    stage.drive(blocks(stage, chat_server([{"text": words, "chunk_delay": 0.2}]), rules=rules))
+    assert " ".join(stage.shown()).split() == f"{PARAGRAPHS[0]} {PARAGRAPHS[1]}".split()
