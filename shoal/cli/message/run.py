@@ -198,7 +198,11 @@ def _failure(error: Exception) -> Json:
     """What went wrong, for programs; the line for people goes to stderr all the same."""
     if not isinstance(error, ShoalError):
         return {"code": "bug", "message": redactor.mask(f"unexpected {type(error).__name__}: {error}")}
-    told: Json = {"code": error.code, "message": error.message, "fix": error.fix}
+    told: Json = {
+        "code": error.code,
+        "message": redactor.mask(error.message),
+        "fix": redactor.mask(error.fix),
+    }
     if isinstance(error, DiscordError):
         told |= {"status": error.status, "discordCode": error.json_code}
         told["fields"] = [{"path": path, "code": code, "message": text} for path, code, text in error.fields]
