@@ -210,7 +210,9 @@ def interactions(reef: Reef, text: str) -> None:
     reef.calls.create_interaction_response(asked["id"], asked["token"], type=4, data={"content": text})
     reef.calls.edit_original_response(app, asked["token"], wide)
     more = reef.calls.create_followup(app, asked["token"], {"content": text})
-    reef.calls.edit_original_response(app, asked["token"], {"content": text}, message_id=more["id"])
+    path = "/webhooks/{application_id}/{interaction_token}/messages/{message_id}"
+    known = {"application_id": app, "interaction_token": asked["token"], "message_id": more["id"]}
+    reef.rest.call(Route("PATCH", path, **known), json={"content": text})
     row = {"type": 1, "components": [{"type": 2, "style": 1, "label": "x", "custom_id": "x"}]}
     card = reef.rest.create_message(reef.channel, nonce=None, content=text, components=[row])
     click = reef.control.click(reef.channel, card["id"], "x", user=reef.owner)
