@@ -152,7 +152,8 @@ def test_a_hundred_megabytes_delay_nobody_and_fill_no_memory(tmp_path: Path) -> 
         tmp_path,
         {
             "channels": {"discord": {"mediaMaxMb": 110}},
-            "messages": {"groupChat": {"visibleReplies": "automatic"}},
+            # the film may be there while another message is answered: each has an answer of its own
+            "messages": {"groupChat": {"visibleReplies": "automatic"}, "queue": {"mode": "followup"}},
         },
         settings={"rate_limits": False},
     )
