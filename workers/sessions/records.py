@@ -72,7 +72,6 @@ class Attachment(msgspec.Struct, frozen=True, omit_defaults=True):
     content_type: str = ""
     width: int | None = None
     height: int | None = None
-    sticker: bool = False
     forwarded: bool = False
     alternatives: tuple[str, ...] = ()
     """Further addresses, tried in order where the first has nothing (stickers)."""

@@ -270,7 +270,6 @@ def _sticker(raw: Mapping[str, Any]) -> Attachment:
         filename=f"{_text(raw.get('name')) or 'sticker'}.{ending}",
         url=f"{base}.{ending}{'?size=160' if lottie else ''}" if sticker_id else "",
         content_type="image/gif" if ending == "gif" else "image/png",
-        sticker=True,
         alternatives=(f"{base}.json",) if lottie and sticker_id else (),
     )
 
