@@ -6,7 +6,7 @@ import datetime as dt
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from shoal.base.errors import ShoalError
 from shoal.base.ids import MessageId, snowflake_ms
@@ -18,6 +18,7 @@ from shoal.discord.routes import Route
 from shoal.discord.transport import File
 from shoal.state.facts import Facts
 from workers.delivery.outgoing import Raw
+from workers.delivery.targets import Target, TargetError, parse_target
 
 __all__ = [
     "ARCHIVE_MINUTES",
@@ -42,8 +43,6 @@ ARCHIVE_MINUTES = (60, 1440, 4320, 10080)
 """How long without a message until a thread is archived; Discord takes no other values."""
 
 _ID = re.compile(r"\d{5,25}")
-_CHANNEL = re.compile(r"(?:discord:)?(?:channel:)?(\d{5,25})|<#(\d{5,25})>")
-_USER = re.compile(r"(?:discord:)?(?:user:)?(\d{5,25})|<@!?(\d{5,25})>")
 _LINK = re.compile(r"https://(?:\w+\.)?discord(?:app)?\.com/channels/(\d+|@me)/(\d+)/(\d+)")
 
 
@@ -184,12 +183,17 @@ class Args:
     def user(self, *names: str) -> str:
         """A user, as id, ``user:<id>`` or mention."""
         value = str(self.raw(*names) or "").strip()
-        match = _USER.fullmatch(value)
-        if match is None:
-            raise ActionError(
-                f"{names[0]} {value[:60]!r} is no user id." if value else f"{names[0]} is missing."
-            )
-        return match.group(1) or match.group(2)
+        if not value:
+            raise ActionError(f"{names[0]} is missing.")
+        found = _target(value, "user")
+        if found is None or found.kind != "user":
+            raise ActionError(f"{names[0]} {value[:60]!r} is no user id.")
+        return found.id
+
+    def private(self) -> bool:
+        """Whether the named place is a user: the private messages with him."""
+        found = _target(str(self.raw(*PLACES) or ""), "channel")
+        return found is not None and found.kind == "user"
 
     def channel(self, context: ActionContext, *names: str) -> str:
         """A channel or thread, as id, ``channel:<id>`` or mention; else the conversation."""
@@ -198,12 +202,12 @@ class Args:
             if context.channel_id:
                 return context.channel_id
             raise ActionError("The target is missing.", fix='Name one: "channel:<id>".')
-        if value.startswith(("user:", "<@")):
-            raise ActionError("This needs a channel id, not a user.", fix='Use "channel:<id>".')
-        match = _CHANNEL.fullmatch(value)
-        if match is None:
+        found = _target(value, "channel")
+        if found is None:
             raise ActionError(f"{value[:60]!r} is no channel id.", fix='Use "channel:<id>".')
-        return match.group(1) or match.group(2)
+        if found.kind == "user":
+            raise ActionError("This needs a channel id, not a user.", fix='Use "channel:<id>".')
+        return found.id
 
     def guild(self, context: ActionContext) -> str:
         """A server: as named, else of the named channel, else of the conversation."""
@@ -303,6 +307,14 @@ class Args:
     def has(self, name: str) -> bool:
         """Whether it was given at all, if only to empty something."""
         return self._values.get(name) is not None
+
+
+def _target(value: str, bare: Literal["user", "channel"]) -> Target | None:
+    """What a target means, ``bare`` being the kind of a bare id; none where it is no target."""
+    try:
+        return parse_target(value, default=bare)
+    except TargetError:
+        return None
 
 
 def stamped(message: Mapping[str, Any]) -> Json:

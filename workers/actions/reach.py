@@ -62,10 +62,9 @@ def in_channels(action: Action, args: Args, context: ActionContext) -> Args:
         ActionError: nobody wrote there yet, and it is not for the one who asks to begin it.
         DiscordError, TransportError: from opening them for an operator.
     """
-    given = str(args.raw(*PLACES) or "").strip()
-    if not action.users or not given.startswith(("user:", "discord:user:", "<@")):
+    if not action.users or not args.private():
         return args
-    user_id = Args({"target": given}).user("target")
+    user_id = args.user(*PLACES)
     known = context.facts.dm_channel(context.account, user_id)
     if known is None and context.sender_id is not None:
         raise ActionError("Only this conversation can be written to here.")

@@ -18,10 +18,20 @@ from shoal.discord.users import user_ids
 from shoal.state.facts import Facts
 from workers.access.lookup import Directory, find_entry
 
-__all__ = ["DmOpener", "Target", "TargetError", "named_target", "parse_target", "resolve_channel"]
+__all__ = [
+    "DmOpener",
+    "Target",
+    "TargetError",
+    "named_target",
+    "parse_target",
+    "resolve_channel",
+    "split_targets",
+]
 
 _CHANNEL = re.compile(r"<#(\d{1,20})>")
 _NAMED = re.compile(r"(?:discord:)?(user|channel):(.+)", re.IGNORECASE)
+
+_BETWEEN = re.compile(r",|\s+(?=(?:discord|user|channel):|[<#@]|\d+(?:[\s,]|$))", re.IGNORECASE)
 
 
 class TargetError(ShoalError):
@@ -70,7 +80,7 @@ def parse_target(
     if given.lower().startswith("discord:"):
         return Target("user", _id(given[8:], given))
     if given.startswith("@"):
-        if given[1:].isdigit():
+        if given.isascii() and given[1:].isdigit():
             return Target("user", given[1:])
         raise TargetError(
             f"{given} is no user id.", fix="Discord DMs require a user id: use user:<id> or a <@id> mention."
@@ -87,6 +97,16 @@ def parse_target(
             fix=f'For DMs use "user:{given}" or "<@{given}>"; for channels use "channel:{given}".',
         )
     raise TargetError(f"{given!r} is no Discord target.", fix='Use "channel:<id>" or "user:<id>".')
+
+
+def split_targets(value: Any) -> list[str]:
+    """The targets of a broadcast, each once: a list, or words between white space; commas part both.
+
+    Names in a list may have spaces (``My Server/#news``): there white space parts only what begins a target.
+    """
+    given = value if isinstance(value, list | tuple) else str(value or "").split()
+    words = (word.strip() for one in given for word in _BETWEEN.split(str(one)))
+    return list(dict.fromkeys(word for word in words if word))
 
 
 def _id(text: str, given: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,6 +10,7 @@ from shoal.base.exits import FAILED, USAGE
 from shoal.cli.message.dry import Shown
 from shoal.cli.message.run import Operator
 from shoal.cli.message.sending import send
+from workers.delivery.targets import split_targets
 
 __all__ = ["broadcast", "failure_of", "lines_of"]
 
@@ -29,10 +29,7 @@ def broadcast(values: Json, who: Operator, timeout: float) -> Json:
         raise ProcessError(
             "Broadcast is switched off.", fix="Set tools.message.broadcast.enabled to true.", exit_code=USAGE
         )
-    words = (
-        part.strip() for value in values.pop("targets", None) or () for part in re.split(r"[,\s]+", value)
-    )
-    targets = list(dict.fromkeys(word for word in words if word))
+    targets = split_targets(values.pop("targets", None))
     if not targets:
         raise ProcessError("A broadcast needs targets.", fix="Give --targets for each.", exit_code=USAGE)
 

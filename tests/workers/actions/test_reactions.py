@@ -62,7 +62,7 @@ def test_the_message_that_asked_is_meant_where_none_is_named(doer: Doer) -> None
 def test_users_are_their_private_messages(doer: Doer) -> None:
     dm = str(doer.control.open_dm(doer.owner)["id"])
     message = str(doer.control.say(dm, "psst", user=doer.owner)["id"])
-    for target in (f"user:{doer.owner}", f"<@{doer.owner}>"):
+    for target in (f"user:{doer.owner}", f"<@{doer.owner}>", f"discord:{doer.owner}", f"@{doer.owner}"):
         assert doer.do("react", target=target, messageId=message, emoji="👍")["added"] == "👍"
     with pytest.raises(ActionError, match="Only this conversation"):
         doer.as_member(doer.owner).do("react", target=f"user:{doer.owner}", messageId=message, emoji="👍")

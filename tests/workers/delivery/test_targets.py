@@ -11,7 +11,14 @@ from shoal.state.store import Store
 from tests.workers.delivery.conftest import PostOffice
 from workers.delivery.notices import notice_push
 from workers.delivery.records import decode_send
-from workers.delivery.targets import Target, TargetError, named_target, parse_target, resolve_channel
+from workers.delivery.targets import (
+    Target,
+    TargetError,
+    named_target,
+    parse_target,
+    resolve_channel,
+    split_targets,
+)
 from workers.sessions.admission import Notice
 
 
@@ -36,7 +43,7 @@ def test_grammar(text: str, target: Target) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "  ", "5", "@ann", "channel:", "channel:general", "user:ann", "general", "user:٣"]
+    "text", ["", "  ", "5", "@ann", "channel:", "channel:general", "user:ann", "general", "user:٣", "@²"]
 )
 def test_what_is_no_target_says_how_to_write_one(text: str) -> None:
     with pytest.raises(TargetError) as caught:
@@ -91,6 +98,20 @@ def named(post: PostOffice) -> dict[str, str]:
 
 
 NAMED: dict[str, str] = {}
+
+
+@pytest.mark.parametrize(
+    ("given", "targets"),
+    [
+        (["My Server/#news", "#b"], ["My Server/#news", "#b"]),
+        (["Team 2/#news,user:5"], ["Team 2/#news", "user:5"]),
+        (["11111 22222 #a <#33333> channel:4"], ["11111", "22222", "#a", "<#33333>", "channel:4"]),
+        ("a, b  a", ["a", "b"]), ([" , "], []), (None, []),
+    ],
+)  # fmt: skip
+def test_targets_of_a_broadcast(given: object, targets: list[str]) -> None:
+    """Each once; a name in a list may have spaces, since servers' names do."""
+    assert split_targets(given) == targets
 
 
 def test_a_dm_is_opened_once_and_is_one_place(post: PostOffice, store: Store) -> None:

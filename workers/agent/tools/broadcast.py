@@ -6,7 +6,6 @@ cannot be written to takes none of the others with it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +16,7 @@ from workers.agent.tools.arguments import target_of
 from workers.agent.tools.registry import Sent, ToolContext, ToolError, ToolResult, Wait
 from workers.agent.tools.sends import SendParts, read_send
 from workers.agent.tools.underway import POLL_MS, Underway, arrived, wake_key
+from workers.delivery.targets import split_targets
 
 __all__ = ["MOST_TARGETS", "broadcast", "is_broadcast", "resume_broadcast", "targets_in"]
 
@@ -46,13 +46,12 @@ class _State(msgspec.Struct):
 
 
 def targets_in(value: Any) -> list[str]:
-    """The targets, each once: a list, or words between commas and white space.
+    """The targets, each once.
 
     Raises:
         ToolError: none, or too many.
     """
-    words = value if isinstance(value, list) else re.split(r"[,\s]+", str(value or ""))
-    found = list(dict.fromkeys(str(word).strip() for word in words if str(word).strip()))
+    found = split_targets(value)
     if not found:
         raise ToolError("The argument targets is missing: a list of targets.")
     if len(found) > MOST_TARGETS:
