@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
 
 from config.speech import Speech
 from shoal.base.errors import ShoalError
@@ -16,7 +16,6 @@ from shoal.base.logging import get_logger
 from shoal.discord.rest import Rest
 from shoal.discord.retry import RetryPolicy
 from shoal.discord.users import user_ids
-from shoal.state.effects import Effect
 from shoal.state.ledger import Outcome
 from tasks.acting import discord_actions
 from tasks.early import Early, Waiting
@@ -31,11 +30,11 @@ from workers.agent.profile import AgentProfile
 from workers.agent.profiles import profile_of
 from workers.agent.providers.guide import GuideProvider
 from workers.agent.providers.pool import ProviderPool
-from workers.agent.providers.voices import Recorded
 from workers.agent.results import TurnDeps
 from workers.agent.shown import shown_settings, typing_mode
 from workers.agent.threads import DiscordThreads
 from workers.agent.tools.crossing import MessageRules
+from workers.agent.tools.extras import LoadFile
 from workers.agent.tools.memory import MemoryGet, MemorySearch
 from workers.agent.tools.message import MessageTool
 from workers.agent.tools.registry import ToolRegistry
@@ -60,28 +59,66 @@ DELIVERY_MAX_WAIT_S = 0.05
 
 def make_turn_deps(runtime: Runtime) -> TurnDeps:
     """What turns share: providers, tools, profiles, typing."""
+    settings = _Settings(runtime)
+    load = _load_file(runtime, settings)
+    return TurnDeps(
+        store=runtime.store,
+        files=FileDesk(runtime),
+        models=_models(runtime),
+        tools=_tools(runtime, settings, load),
+        profile=settings.profile,
+        presences=Presences(runtime.rest, lambda account: in_background(runtime.rest(account), max_wait=0.0)),
+        threads=DiscordThreads(runtime.rest, runtime.clock),
+        load=load,
+        title=lambda request: ask_for_title(runtime, request),
+        hint=lambda request: silence_hint(
+            runtime.store, request, runtime.delivery_deps.owner_dm, runtime.loaded.root.messages.language
+        ),
+    )
+
+
+class _Settings:
+    """What turns and their tools look up in the config."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    def profile(self, request: TurnRequest) -> AgentProfile:
+        """Settings of the agent that answers."""
+        access = self._runtime.admission_settings(request.account).access
+        return profile_of(self._runtime.loaded, request, access)
+
+    def workspace(self, request: TurnRequest) -> Path | None:
+        """Its folder."""
+        return self._runtime.loaded.agent(request.agent_id).workspace
+
+    def rules(self, request: TurnRequest) -> MessageRules:
+        """Where its message tool may send."""
+        return MessageRules.of(self._runtime.loaded.agent(request.agent_id).tools.message)
+
+    def speech(self, request: TurnRequest) -> Speech:
+        """Who speaks for it."""
+        return self._runtime.loaded.speech_of(request.agent_id)
+
+    def components(self, account: str) -> ComponentSettings:
+        """Which controls an account's messages may carry."""
+        return ComponentSettings.of(self._runtime.loaded.account(account).discord)
+
+
+def _models(runtime: Runtime) -> Models:
+    """The models of the config, and the guide that answers without one."""
 
     def status() -> list[str]:
         """What the built-in guide says about the fleet: kinds and counts, nothing of the operator's."""
         kinds = Counter(process.kind for process in runtime.store.processes.living())
         return [f"{kind}: {count}" for kind, count in sorted(kinds.items())]
 
-    def reactions(account: str) -> Rest:
-        return in_background(runtime.rest(account), max_wait=0.0)
+    pool = ProviderPool(lambda: runtime.loaded, GuideProvider(status=status))
+    return Models(pool, Cooldowns(runtime.store), clock=runtime.clock)
 
-    def components(account: str) -> ComponentSettings:
-        return ComponentSettings.of(runtime.loaded.account(account).discord)
 
-    def rules(request: TurnRequest) -> MessageRules:
-        return MessageRules.of(runtime.loaded.agent(request.agent_id).tools.message)
-
-    def profile(request: TurnRequest) -> AgentProfile:
-        access = runtime.admission_settings(request.account).access
-        return profile_of(runtime.loaded, request, access)
-
-    def hint(request: TurnRequest) -> list[Effect]:
-        owner_dm = runtime.delivery_deps.owner_dm
-        return silence_hint(runtime.store, request, owner_dm, runtime.loaded.root.messages.language)
+def _load_file(runtime: Runtime, settings: _Settings) -> LoadFile:
+    """Reads the files that go with answers and sends."""
 
     def load(
         request: TurnRequest,
@@ -91,41 +128,29 @@ def make_turn_deps(runtime: Runtime) -> TurnDeps:
         check: Callable[[], None],
         voice: bool = False,
     ) -> SendFile:
-        used = outgoing_for(runtime, request, profile(request).workspace)
+        outgoing = outgoing_for(runtime, request, settings.workspace(request))
         if voice:
-            return used.load_voice(source, check=check)
-        return used.load(source, filename=filename, check=check)
+            return outgoing.load_voice(source, check=check)
+        return outgoing.load(source, filename=filename, check=check)
 
-    def speech(request: TurnRequest) -> Speech:
-        return runtime.loaded.speech_of(request.agent_id)
+    return load
 
-    def speak(account: str, *args: Any, **more: Any) -> Recorded:
-        return runtime.voices(account)(*args, **more)
 
-    acting = discord_actions(runtime, lambda request: profile(request).workspace)
-    return TurnDeps(
-        store=runtime.store,
-        files=FileDesk(runtime),
-        models=Models(
-            ProviderPool(lambda: runtime.loaded, GuideProvider(status=status)),
-            Cooldowns(runtime.store),
-            clock=runtime.clock,
-        ),
-        tools=ToolRegistry.of(
-            [
-                MessageTool(components=components, acting=acting, load=load, rules=rules),
-                MemorySearch(profile, runtime.loaded.state_dir),
-                MemoryGet(profile, runtime.loaded.state_dir),
-                SkillTool(profile),
-                TtsTool(speech, speak, lambda request, gate: acting.allows(request.account, gate)),
-            ]
-        ),
-        profile=profile,
-        presences=Presences(runtime.rest, reactions),
-        threads=DiscordThreads(runtime.rest, runtime.clock),
-        load=load,
-        title=lambda request: ask_for_title(runtime, request),
-        hint=hint,
+def _tools(runtime: Runtime, settings: _Settings, load: LoadFile) -> ToolRegistry:
+    """The tools of this process's agents; which of them an agent has, its profile says."""
+    acting = discord_actions(runtime, settings.workspace)
+    return ToolRegistry.of(
+        [
+            MessageTool(components=settings.components, acting=acting, load=load, rules=settings.rules),
+            MemorySearch(settings.profile, runtime.loaded.state_dir),
+            MemoryGet(settings.profile, runtime.loaded.state_dir),
+            SkillTool(settings.profile),
+            TtsTool(
+                settings.speech,
+                runtime.voices,
+                lambda request, gate: acting.allows(request.account, gate),
+            ),
+        ]
     )
 
 

@@ -182,12 +182,8 @@ def test_what_can_be_said(text: str, words: str) -> None:
 
 def used(store: Store, server: ModelServer, **more: Any) -> TurnDeps:
     voices = Voices(proxy=None, ca_file=None)
-
-    def speak(_account: str, *args: Any, **given: Any) -> Recorded:
-        return voices(*args, **given)
-
     speech = Speech(**{"speakers": (speaker(server),), **more})
-    tool = TtsTool(lambda _request: speech, speak)
+    tool = TtsTool(lambda _request: speech, lambda _account: voices)
     return replace(deps(store, server), tools=ToolRegistry.of([MessageTool(), tool]))
 
 

@@ -7,12 +7,11 @@ message.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping
 
-from config.speech import Speaker, Speech
+from config.speech import Speech
 from workers.agent.providers.base import ToolSpec
-from workers.agent.providers.voices import NoSpeech, Recorded
+from workers.agent.providers.voices import NoSpeech, Recorded, Voices
 from workers.agent.speakable import speakable
 from workers.agent.tools.extras import check_gate
 from workers.agent.tools.registry import ToolContext, ToolError, ToolResult, Wait
@@ -24,24 +23,7 @@ from workers.media.recoding import recode_bytes
 from workers.media.voice import VoiceError
 from workers.sessions.records import TurnRequest
 
-__all__ = ["Speak", "TtsTool"]
-
-
-class Speak(Protocol):
-    """Speaks a text for an account; raises :class:`NoSpeech`."""
-
-    def __call__(
-        self,
-        account: str,
-        speakers: Sequence[Speaker],
-        text: str,
-        *,
-        timeout_s: float,
-        voice: str,
-        check: Callable[[], None],
-    ) -> Recorded:
-        """The recording."""
-        ...
+__all__ = ["TtsTool"]
 
 
 class TtsTool:
@@ -49,7 +31,7 @@ class TtsTool:
 
     Args:
         speech: how the agent of a turn speaks.
-        speak: asks the services.
+        voices: asks the services, for an account.
         allows: whether a gate of ``channels.discord.actions`` is open for a turn.
     """
 
@@ -61,11 +43,11 @@ class TtsTool:
     def __init__(
         self,
         speech: Callable[[TurnRequest], Speech],
-        speak: Speak,
+        voices: Callable[[str], Voices],
         allows: Callable[[TurnRequest, str], bool] = lambda _request, _gate: True,
     ) -> None:
         self._speech = speech
-        self._speak = speak
+        self._voices = voices
         self._allows = allows
 
     def available(self, request: TurnRequest) -> bool:
@@ -107,9 +89,8 @@ class TtsTool:
         check = context.turn.moved
         voice = str(args.get("voice") or "").strip() if speech.choose_voice else ""
         try:
-            recorded = self._speak(
-                request.account, speech.speakers, text, timeout_s=speech.timeout_s, voice=voice, check=check
-            )
+            voices = self._voices(request.account)
+            recorded = voices(speech.speakers, text, timeout_s=speech.timeout_s, voice=voice, check=check)
         except NoSpeech as error:
             raise ToolError(f"It could not be spoken: {error.message}") from error
         as_voice = args.get("asVoice") is not False
