@@ -14,6 +14,7 @@ Where an answer may be cut is decided in :mod:`workers.agent.blocks`. Nothing he
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -36,6 +37,7 @@ from workers.agent.context import TurnContext
 from workers.agent.drafts import partial_text
 from workers.agent.entries import Answered, Told
 from workers.agent.journal import Journal
+from workers.agent.later import Later
 from workers.agent.sanitize import Cleaned, clean_answer
 from workers.agent.silence import strip_heartbeat
 
@@ -74,7 +76,7 @@ class Blocks:
         self._context = context
         self._make = make
         self._lock = threading.RLock()
-        self._timer: threading.Timer | None = None
+        self._later = Later(self._lock, self._idle)
         self._over = False
         self._model = ""
         self._raw = ""
@@ -128,7 +130,7 @@ class Blocks:
             TurnInterrupted: while a file was read.
         """
         with self._lock:
-            self._cancel()
+            self._later.cancel()
             cleaned = clean_answer(entry.text)
             text = strip_heartbeat(cleaned.text)
             whole = whole_answer(self._before, text, over=True) or ""
@@ -154,12 +156,12 @@ class Blocks:
         """Send nothing more; the turn ends, waits, or goes on elsewhere."""
         with self._lock:
             self._over = True
-            self._cancel()
+            self._later.cancel()
 
     # -- parts -------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        self._cancel()
+        self._later.cancel()
         self._raw = ""
         self._looked = 0
         self._newest = 0
@@ -182,7 +184,7 @@ class Blocks:
             ends = [one for one in ends if one > end]
         if ends and ends[-1] != self._newest:
             self._newest = ends[-1]
-            self._look_later()
+            self._later.set(time.monotonic() + self._rules.idle_s)
 
     def _files(self) -> None:
         """A file goes at once, with what was said before it."""
@@ -244,27 +246,11 @@ class Blocks:
             return []
         return [self._make(number, text, reply_to=cleaned.reply_to, model=self._model, media=media)]
 
-    # -- the timer ---------------------------------------------------------------------------------
-
-    def _look_later(self) -> None:
-        self._cancel()
-        self._timer = threading.Timer(self._rules.idle_s, self._due)
-        self._timer.daemon = True
-        self._timer.start()
-
-    def _due(self) -> None:
-        with self._lock:
-            if self._timer is not threading.current_thread() or self._over:
-                return  # cancelled while it waited for the lock
-            self._timer = None
-            try:
-                self._look(idle=True)
-            except StaleGrant:
-                self._over = True  # the turn's own thread finds out by itself
-            except StateError as error:
-                log.warning("a block was not sent", error=error)  # what is not told goes with the answer
-
-    def _cancel(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def _idle(self) -> None:
+        """Nothing came for a while."""
+        try:
+            self._look(idle=True)
+        except StaleGrant:
+            self._over = True  # the turn's own thread finds out by itself
+        except StateError as error:
+            log.warning("a block was not sent", error=error)  # what is not told goes with the answer

@@ -25,6 +25,7 @@ from workers.agent.context import TurnContext
 from workers.agent.drafts import draft_text, label_of, partial_text, tool_line, whole_blocks
 from workers.agent.entries import Answered, Previewed
 from workers.agent.journal import Journal
+from workers.agent.later import Later
 from workers.delivery.preview_records import PreviewEnd, PreviewUpdate, closed, end_push, update_slot
 from workers.sessions.records import TurnRequest
 
@@ -120,8 +121,7 @@ class Stream:
         self._context = context
         self._reply_to = reply_to
         self._lock = threading.RLock()
-        self._timer: threading.Timer | None = None
-        self._timer_at = 0.0
+        self._later = Later(self._lock, self._plan)
         self._over = self._set.mode == "off"
         self._seen = _Seen()
         self._generation = max(1, journal.state.previewed)
@@ -182,7 +182,7 @@ class Stream:
             if self._over:
                 return
             self._seen = _Seen()
-            self._cancel()
+            self._later.cancel()
             if self._made:
                 self._generation += 1
                 self._first = self._generation
@@ -194,7 +194,7 @@ class Stream:
         """Write nothing more; the turn ends, waits, or goes on elsewhere."""
         with self._lock:
             self._over = True
-            self._cancel()
+            self._later.cancel()
 
     # -- parts -------------------------------------------------------------------------------------
 
@@ -273,32 +273,14 @@ class Stream:
         now = time.monotonic()
         due = max(self._written + self._set.throttle_s, self._looked + min(LOOK_S, self._set.throttle_s))
         if due > now:
-            self._plan_at(due)
+            self._later.sooner(due)
             return
         self._looked = now
         if self._content():
-            self._cancel()
+            self._later.cancel()
             self._flush()
         elif self._seen.works == 1 and self._in_s() > 0:
-            self._plan_at(now + self._in_s())
-
-    def _plan_at(self, due: float) -> None:
-        """Look again at this time, if nothing does before."""
-        if self._timer is not None:
-            if self._timer_at <= due + 0.01:
-                return
-            self._cancel()
-        self._timer_at = due
-        self._timer = threading.Timer(max(0.0, due - time.monotonic()) + 0.001, self._due)
-        self._timer.daemon = True
-        self._timer.start()
-
-    def _due(self) -> None:
-        with self._lock:
-            if self._timer is not threading.current_thread():
-                return  # cancelled while it waited for the lock
-            self._timer = None
-            self._plan()
+            self._later.sooner(now + self._in_s())
 
     def _flush(self) -> None:
         text = self._content()
@@ -312,7 +294,7 @@ class Stream:
 
     def _next(self) -> None:
         """The next text is a message of its own, below."""
-        self._cancel()
+        self._later.cancel()
         if self._made:
             self._generation += 1
             self._made, self._shown = False, ""
@@ -350,11 +332,6 @@ class Stream:
             self._made = self._made or begins
             self._shown = text
             self._written = time.monotonic()
-
-    def _cancel(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
 
 def ended_preview(
