@@ -71,6 +71,26 @@ def test_an_answer_arrives_in_blocks_while_it_is_written(make_stage: Make, chat_
     assert "6 messages" in step.summary
 
 
+def test_a_block_goes_when_nothing_comes_for_a_while(make_stage: Make, chat_server: Start) -> None:
+    """``idleMs``: the model is silent until people have read the block."""
+    stage = make_stage()
+    stage.ask()
+    used = blocks(stage, chat_server([{"text": [f"{PARAGRAPHS[0]}\n\nNow ", "the end."]}]))
+    context, pieces = TurnContext(), itertools.count(1)
+    progress = context.progress
+
+    def wait() -> None:
+        progress()
+        if context.step_name.startswith("model") and next(pieces) == 2:
+            stage.until(PARAGRAPHS[0])
+
+    context.progress = wait  # type: ignore[method-assign]
+    grant = stage.take()
+    settle(stage.store, grant, run_turn(grant, used, context))
+    stage.settled()
+    assert stage.shown() == [PARAGRAPHS[0], "Now the end."]
+
+
 @pytest.mark.parametrize("mode", ["all", "batched", "off"])
 def test_the_reference_follows_the_mode(make_stage: Make, chat_server: Start, mode: str) -> None:
     stage = make_stage()
