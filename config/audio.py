@@ -14,10 +14,10 @@ from pydantic import SecretStr
 
 from config.agents import ProviderConfig
 from config.places import KeyPath, show_path
-from config.providers import OPENAI_APIS
 from config.schema.root import Root
 from config.schema.tools import MediaModel, MediaUnderstanding
-from config.secrets import Secrets, SecretUnavailable
+from config.secrets import Secrets
+from config.services import ServiceKind
 from shoal.base.errors import ConfigIssue
 from shoal.base.proxy import Proxy
 from shoal.base.redact import redactor
@@ -28,7 +28,12 @@ MAX_BYTES = 20 * 1024 * 1024
 TIMEOUT_S = 60.0
 ECHO_FORMAT = '📝 "{transcript}"'
 _MODELS = {"openai": "gpt-4o-mini-transcribe", "groq": "whisper-large-v3-turbo"}
-_ADDRESSES = {"openai": "https://api.openai.com/v1", "groq": "https://api.groq.com/openai/v1"}
+_KIND = ServiceKind(
+    what="transcription",
+    called="provider",
+    addresses={"openai": "https://api.openai.com/v1", "groq": "https://api.groq.com/openai/v1"},
+    served="name an OpenAI-compatible provider of models.providers, or give its baseUrl",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,40 +121,28 @@ def _listener(
         )
     name = (entry.provider or ("custom" if entry.base_url else "openai")).strip().lower()
     known = providers.get(name)
-    if known is not None and entry.base_url is None and known.api not in OPENAI_APIS:
-        return ConfigIssue(
-            where,
-            f"{name} speaks {known.api}, which has no transcription here",
-            hint="name an OpenAI-compatible provider",
-        )
-    base_url = (
-        entry.base_url or shared.base_url or (known.base_url if known else None) or _ADDRESSES.get(name)
+    reached = _KIND.reach(
+        name,
+        where,
+        url=entry.base_url or shared.base_url,
+        keys=[entry.api_key, shared.api_key],
+        known=known,
+        env=env,
+        secrets=secrets,
     )
-    if base_url is None or not base_url.startswith(("http://", "https://")):
-        return ConfigIssue(
-            where,
-            f"there is no address for the provider {name!r}",
-            hint=f"add models.providers.{name} or baseUrl",
-        )
+    if isinstance(reached, ConfigIssue):
+        return reached
     model = entry.model or _MODELS.get(name)
     if model is None:
         return ConfigIssue(where, "no model is named", hint='add model, like "whisper-1"')
-    try:
-        key = secrets.plain(entry.api_key) or secrets.plain(shared.api_key)
-    except SecretUnavailable as error:
-        return ConfigIssue(where, error.message, hint=error.fix)
-    key = key or (known.api_key if known else None) or _from_env(name, env, secrets)
-    if key is None and base_url == _ADDRESSES.get(name):
-        variable = f"{name.upper()}_API_KEY"
-        return ConfigIssue(where, f"the provider {name} has no key", hint=f"set {variable} or apiKey")
     headers = {**(shared.headers or {}), **(entry.headers or {})}
     for value in headers.values():
         redactor.register(value)
     return Listener(
         provider=name,
         model=model,
-        base_url=base_url.rstrip("/"),
-        api_key=key,
+        base_url=reached.base_url,
+        api_key=reached.api_key,
         headers={**(known.headers if known else {}), **{k: SecretStr(v) for k, v in headers.items()}},
         proxy=known.proxy if known else None,
         language=entry.language or shared.language,
@@ -158,8 +151,3 @@ def _listener(
         max_chars=entry.max_chars or shared.max_chars,
         timeout_s=float(entry.timeout_seconds or shared.timeout_seconds or TIMEOUT_S),
     )
-
-
-def _from_env(name: str, env: Mapping[str, str], secrets: Secrets) -> SecretStr | None:
-    stem = name.upper().replace("-", "_").replace(".", "_")
-    return secrets.plain(SecretStr(env.get(f"{stem}_API_KEY", "")))

@@ -17,7 +17,7 @@ from config.secrets import Secrets, SecretUnavailable
 from shoal.base.errors import ConfigError, ConfigIssue
 from shoal.base.proxy import Proxy, parse_proxy
 
-__all__ = ["BUILT_IN", "OPENAI_APIS", "Providers", "resolve_providers", "takes_pictures"]
+__all__ = ["BUILT_IN", "OPENAI_APIS", "Providers", "resolve_providers", "takes_pictures", "variable_of"]
 
 BUILT_IN = {"openai": "openai-completions", "anthropic": "anthropic-messages"}
 """Providers that need no entry: a key in the environment is enough."""
@@ -55,6 +55,12 @@ def takes_pictures(provider: ProviderConfig | None, model: str) -> bool:
     return known is not None and known.match(model) is not None and not _WITHOUT.search(model)
 
 
+def variable_of(provider: str, what: str) -> str:
+    """The environment variable of a provider: ``API_KEY`` of ``my-host`` is ``MY_HOST_API_KEY``."""
+    stem = provider.upper().replace("-", "_").replace(".", "_")
+    return f"{stem}_{what}"
+
+
 def resolve_providers(root: Root, env: Mapping[str, str], secrets: Secrets) -> Providers:
     """All providers. A key that does not resolve is a warning: only turns that need it fail."""
     result = Providers()
@@ -77,10 +83,9 @@ def _provider(
     name: str, written: ModelProvider, root: Root, env: Mapping[str, str], secrets: Secrets, result: Providers
 ) -> ProviderConfig:
     path: KeyPath = ("models", "providers", name)
-    stem = name.upper().replace("-", "_").replace(".", "_")
-    key, no_key = _key(written, path, env.get(f"{stem}_API_KEY", ""), secrets, result)
+    key, no_key = _key(written, path, env.get(variable_of(name, "API_KEY"), ""), secrets, result)
     headers, no_header = _headers(written, path, secrets, result)
-    base_url = _base_url(name, written, path, env.get(f"{stem}_BASE_URL", ""), result)
+    base_url = _base_url(name, written, path, env.get(variable_of(name, "BASE_URL"), ""), result)
     api = written.api or next((model.api for model in written.models if model.api), None)
     return ProviderConfig(
         id=name,

@@ -15,9 +15,9 @@ from pydantic import SecretStr
 
 from config.agents import AgentSettings, ProviderConfig
 from config.places import KeyPath, show_path
-from config.providers import OPENAI_APIS
 from config.schema.voice import Tts, TtsProvider
-from config.secrets import Secrets, SecretUnavailable
+from config.secrets import Secrets
+from config.services import ServiceKind
 from shoal.base.errors import ConfigIssue
 from shoal.base.proxy import Proxy
 
@@ -28,18 +28,23 @@ SpeechApi = Literal["openai", "elevenlabs", "deepgram"]
 MAX_CHARS = 4_096
 """What OpenAI takes at once; others take less or more and say so."""
 TIMEOUT_S = 30.0
-_ADDRESSES = {
-    "openai": "https://api.openai.com/v1",
-    "elevenlabs": "https://api.elevenlabs.io/v1",
-    "deepgram": "https://api.deepgram.com/v1",
-}
+_KIND = ServiceKind(
+    what="speech",
+    called="speech provider",
+    addresses={
+        "openai": "https://api.openai.com/v1",
+        "elevenlabs": "https://api.elevenlabs.io/v1",
+        "deepgram": "https://api.deepgram.com/v1",
+    },
+    served="name openai, elevenlabs, deepgram, or a provider with the baseUrl of an OpenAI-compatible server",
+    variables={"elevenlabs": ("ELEVENLABS_API_KEY", "XI_API_KEY")},
+)
 _MODELS = {
     "openai": "gpt-4o-mini-tts",
     "elevenlabs": "eleven_multilingual_v2",
     "deepgram": "aura-2-thalia-en",
 }
 _VOICES = {"openai": "alloy", "elevenlabs": "21m00Tcm4TlvDq8ikWAM"}
-_KEYS = {"elevenlabs": ("ELEVENLABS_API_KEY", "XI_API_KEY")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +115,9 @@ def _speech(
     named = (tts.provider or "").strip().lower()
     names = dict.fromkeys([*([named] if named else []), *tts.providers])
     if not names:
-        names = dict.fromkeys(name for name in _ADDRESSES if _env_key(name, env, secrets) is not None)
+        names = dict.fromkeys(
+            name for name in _KIND.addresses if _KIND.key_of(name, env, secrets) is not None
+        )
         names = names or {"openai": None}
     speakers, issues = [], []
     for name in names:
@@ -141,50 +148,32 @@ def _speaker(
     secrets: Secrets,
 ) -> Speaker | ConfigIssue:
     path: KeyPath = ("messages", "tts", "providers", name)
-    where = show_path(path)
     api: SpeechApi = "elevenlabs" if name == "elevenlabs" else "deepgram" if name == "deepgram" else "openai"
-    if known is not None and written.base_url is None and known.api not in OPENAI_APIS:
-        return ConfigIssue(where, f"{name} speaks {known.api}, which has no speech here", hint=_SERVED)
-    base_url = written.base_url or (known.base_url if known else None) or _ADDRESSES.get(name)
-    if base_url is None or not base_url.startswith(("http://", "https://")):
-        return ConfigIssue(
-            where, f"the speech provider {name!r} is not served and has no baseUrl", hint=_SERVED
-        )
-    try:
-        key = secrets.plain(written.api_key)
-    except SecretUnavailable as error:
-        return ConfigIssue(where, error.message, hint=error.fix)
-    key = key or (known.api_key if known else None) or _env_key(name, env, secrets)
-    if key is None and base_url == _ADDRESSES.get(name):
-        variable = _variables(name)[0]
-        return ConfigIssue(where, f"the speech provider {name} has no key", hint=f"set {variable} or apiKey")
+    reached = _KIND.reach(
+        name,
+        show_path(path),
+        url=written.base_url,
+        keys=[written.api_key],
+        known=known,
+        env=env,
+        secrets=secrets,
+    )
+    if isinstance(reached, ConfigIssue):
+        return reached
     model = written.model or written.model_id or _MODELS[api]
     voice = written.voice or written.voice_id or _VOICES.get(api, "")
     fields = {"speed": written.speed, "instructions": written.instructions, **(written.model_extra or {})}
     return Speaker(
         provider=name,
         api=api,
-        base_url=base_url.rstrip("/"),
+        base_url=reached.base_url,
         model=model,
         voice=voice,
-        api_key=key,
+        api_key=reached.api_key,
         headers=dict(known.headers) if known else {},
         proxy=known.proxy if known else None,
         more={_snake(key): value for key, value in fields.items() if value is not None},
     )
-
-
-_SERVED = "name openai, elevenlabs, deepgram, or a provider with the baseUrl of an OpenAI-compatible server"
-
-
-def _variables(name: str) -> tuple[str, ...]:
-    stem = name.upper().replace("-", "_").replace(".", "_")
-    return _KEYS.get(name, (f"{stem}_API_KEY",))
-
-
-def _env_key(name: str, env: Mapping[str, str], secrets: Secrets) -> SecretStr | None:
-    keys = (secrets.plain(SecretStr(env.get(variable, ""))) for variable in _variables(name))
-    return next((key for key in keys if key is not None), None)
 
 
 def _snake(key: str) -> str:

@@ -98,7 +98,7 @@ def test_an_agent_has_a_voice_of_its_own(load_text: LoadText) -> None:
     [
         ({"provider": "openai"}, {}, "the speech provider openai has no key"),
         ({"provider": "elevenlabs"}, {}, "set ELEVENLABS_API_KEY"),
-        ({"provider": "microsoft"}, KEYS, "'microsoft' is not served"),
+        ({"provider": "microsoft"}, KEYS, "no address for the speech provider 'microsoft'"),
         ({"provider": "anthropic"}, {**KEYS, "ANTHROPIC_API_KEY": "test-key-5"}, "has no speech here"),
     ],
 )
