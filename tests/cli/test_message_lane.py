@@ -15,6 +15,7 @@ from shoal.cli.channels.capabilities import of_channel
 from shoal.cli.message.broadcast import broadcast, failure_of, lines_of
 from shoal.cli.message.run import Operator
 from shoal.cli.message.sending import send
+from shoal.discord.errors import NotFound
 from shoal.state.personas import Persona
 from tests.workers.delivery.conftest import PostOffice, discord, post
 from tests.workers.media.support.sounds import recording
@@ -145,6 +146,30 @@ def test_a_file_goes_as_a_voice_message(post: PostOffice, who: Operator, tmp_pat
     [file] = seen["attachments"]
     assert (seen["flags"], file["duration_secs"]) == (12288, pytest.approx(1.2, rel=0.01))
     assert (done["voiceMessage"], done["result"]["messageId"]) == (True, seen["id"])
+
+
+@pytest.mark.parametrize("fleet", [True, False])
+def test_a_recording_that_is_refused_as_voice_goes_as_a_file(
+    post: PostOffice, who: Operator, tmp_path: Path, fleet: bool
+) -> None:
+    """Beside a fleet and without one the operator is told of it (3.15); what else is refused ends there."""
+    who = who if fleet else Operator(who.loaded, who.account, who.rest, None)
+    values = {"target": post.channel, "media": sound(tmp_path), "asVoice": True}
+    slot = "POST /channels/{channel_id}/attachments"
+    post.control.fault("status", route=slot, status=403, body={"code": 50173, "message": "no"})
+    timer = work_soon(post) if fleet else None
+    done = send(dict(values), who, 20.0)
+    if timer is not None:
+        timer.join()
+    [seen] = post.control.messages(post.channel, author="bot")
+    assert (seen["flags"], len(seen["attachments"])) == (0, 1)
+    assert (done["voiceMessage"], done["result"]["messageIds"]) == (False, [seen["id"]])
+    assert done["warning"].startswith("Not sent as a voice message but as file: ")
+    if not fleet:
+        post.control.fault("status", route=slot, status=404, body={"code": 10003, "message": "gone"})
+        with pytest.raises(NotFound):
+            send(dict(values), who, 20.0)
+        assert len(post.control.messages(post.channel, author="bot")) == 1
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from shoal.cli.message.routes import said_to
 from shoal.cli.message.run import Operator
 from shoal.cli.message.voice import voice_file, voice_problem
 from shoal.discord.codes import CONDITIONS
+from shoal.discord.errors import DiscordError
 from shoal.state.blobs import MAX_BLOB
 from shoal.state.store import Store
 from workers.actions.perform import perform
@@ -34,15 +35,10 @@ from workers.delivery.outgoing import MIB, FileRefused, keep_file, upload_limit
 from workers.delivery.parts import make_part
 from workers.delivery.posts import is_forum, post_problem, post_title, untitled
 from workers.delivery.progress import Progress
-from workers.delivery.records import (
-    PartReceipt,
-    SendFile,
-    SendRequest,
-    send_record,
-)
+from workers.delivery.records import PartReceipt, SendFile, SendRequest, send_record
 from workers.delivery.render import DeliverySettings, plan_of
-from workers.delivery.spread import is_voice
-from workers.delivery.verdicts import Rejected
+from workers.delivery.spread import file_of, is_voice
+from workers.delivery.verdicts import Rejected, verdict_on
 from workers.delivery.voice import VoiceWay
 
 __all__ = ["send", "text_of"]
@@ -206,26 +202,37 @@ def _fate(store: Store, request: SendRequest) -> Fate:
     return fate_of(store, request.account, request.lane, request.identity, request.channel_id)
 
 
-def _direct(request: SendRequest, who: Operator, carried: Carried) -> Json:
+def _direct(asked: SendRequest, who: Operator, carried: Carried) -> Json:
     """Send it from here, part by part, as delivery does."""
-    settings, rest = DeliverySettings.of(who.account), who.rest
+    settings, request = DeliverySettings.of(who.account), asked
     plan, parts = plan_of(request, settings), list[PartReceipt]()
     too_large: list[str] = []
     voice = VoiceWay(Progress())
-    with explained(rest, request.channel_id, more=permissions_for(request)):
-        for part in range(len(plan)):
-            place = parts[0].channel_id if request.post and parts else request.channel_id
-            calls = Calls(place, rest, carried)
-            try:
+    while len(parts) < len(plan):
+        place, part = parts[0].channel_id if request.post and parts else request.channel_id, len(parts)
+        calls = Calls(place, who.rest, carried)
+        try:
+            with explained(who.rest, place, more=permissions_for(request)):
                 made = make_part(
                     request, settings, plan, part, voice=voice, calls=calls, left_out=too_large.append
                 )
-            except Rejected as error:
+        except (Rejected, DiscordError) as error:
+            refused = error if isinstance(error, Rejected) else verdict_on(error)
+            other = None
+            if isinstance(refused, Rejected):
+                other = voice.give_way(request, file_of(request, plan, part), refused, error)
+            if other is not None:
+                request, plan = other, plan_of(other, settings)
+            elif isinstance(error, Rejected):
                 raise ProcessError(error.why, exit_code=FAILED) from None
+            else:
+                raise
+        else:
             parts.append(made)
-    done = _sent(request, parts)
+    done = _sent(asked, parts)
     if too_large:
-        done["warning"] = f"{', '.join(too_large)} was left out. {_limit(request.channel_id, who)}"
+        left_out = f"{', '.join(too_large)} was left out. {_limit(request.channel_id, who)}"
+        done["warning"] = f"{done.get('warning', '')} {left_out}".strip()
     return done
 
 
