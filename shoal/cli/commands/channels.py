@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +16,6 @@ from shoal.cli.options import AsJson, ConfigPath, StateDir
 
 if TYPE_CHECKING:
     from config import Loaded
-    from shoal.discord.limiter import LimiterLike
     from shoal.state.store import Store
     from workers.access.lookup import Found
 
@@ -32,6 +31,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(channels_app, name="channels")
 
 
+Account = Annotated[str | None, typer.Option(help="Bot account that is asked. Default: the default one.")]
 Channel = Annotated[str, typer.Option("--channel", help="discord is the only one; all means it too.")]
 
 
@@ -125,9 +125,7 @@ def resolve(
             "input, one a line."
         ),
     ],
-    account: Annotated[
-        str | None, typer.Option(help="Bot account that is asked. Default: the default one.")
-    ] = None,
+    account: Account = None,
     config: ConfigPath = None,
     state_dir: StateDir = None,
     as_json: AsJson = False,
@@ -136,19 +134,13 @@ def resolve(
 
     Ids are what belongs into allow-lists: names change, and a stranger may take one.
     """
-    import config as configuration
-    from shoal.cli.egress import guard_egress
-    from shoal.discord.connect import open_transport
+    from shoal.cli.message.run import operator
     from shoal.discord.directory import RestDirectory
-    from shoal.discord.rest import Rest
     from workers.access.lookup import find_entry
 
-    loaded = configuration.load(config, state_dir=state_dir)
-    served = loaded.account(account or loaded.default_account_id)
-    guard_egress(loaded, [served.id], process="channels")
     wanted = [word for text in entries for word in (sys.stdin.read().splitlines() if text == "-" else [text])]
-    with _limiter(loaded) as limiter:
-        directory = RestDirectory(Rest(open_transport(served, limiter)))
+    with operator(config, state_dir, account) as who:
+        directory = RestDirectory(who.rest)
         found = [find_entry(entry, directory) for entry in wanted if entry.strip()]
     if as_json:
         print(json.dumps([asdict(one) | {"found": bool(one.id)} for one in found], ensure_ascii=False))
@@ -158,30 +150,14 @@ def resolve(
 
 
 @contextmanager
-def _limiter(loaded: Loaded) -> Iterator[LimiterLike]:
-    """The fleet's rate limiter where a fleet runs; before the first start there is none to share."""
-    from shoal.discord.limiter import Limiter, Unlimited
-
-    with _store(loaded, needed=True) as store:
-        yield Limiter(store) if store is not None else Unlimited()
-
-
-@contextmanager
-def _store(loaded: Loaded, *, needed: bool = False) -> Iterator[Store | None]:
-    """The fleet's store where a fleet runs.
-
-    Args:
-        needed: a configured Redis that does not answer is an error; else it is a fleet that is away.
-    """
+def _store(loaded: Loaded) -> Iterator[Store | None]:
+    """The fleet's store where a fleet runs; a Redis that does not answer is a fleet that is away."""
     from shoal.cli.store import opened
 
     with ExitStack() as stack:
         store: Store | None = None
-        try:
+        with suppress(StoreUnavailable):
             store = stack.enter_context(opened(loaded))
-        except StoreUnavailable:
-            if needed and loaded.redis_url is not None:
-                raise
         yield store
 
 
@@ -200,9 +176,7 @@ def capabilities(
         str | None, typer.Option(help="Channel or thread to look at: channel:<id>, #name, Guild/#name.")
     ] = None,
     channel: Annotated[str, typer.Option("--channel", help="discord is the only one.")] = "discord",
-    account: Annotated[
-        str | None, typer.Option(help="Bot account that is asked. Default: the default one.")
-    ] = None,
+    account: Account = None,
     config: ConfigPath = None,
     state_dir: StateDir = None,
     as_json: AsJson = False,
