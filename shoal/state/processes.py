@@ -96,7 +96,10 @@ class Processes:
         return sorted(found, key=lambda process: process.name)
 
     def writes(self, newest: int = 1) -> int:
-        """The highest record version that every living process reads, at most ``newest``."""
+        """The highest record version that every living process reads, at most ``newest``.
+
+        For whoever writes records once there is a second version of them (rule R26).
+        """
         return min([newest, *(process.reads[1] for process in self.living())])
 
 

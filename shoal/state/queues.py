@@ -131,7 +131,10 @@ class Hints:
             self._store.redis.hdel(self._store.keys.hints(), route)
 
     def set_home(self, agent_id: str, home: str | None) -> None:
-        """Tie the session lanes ``session:agent:<agent_id>:…`` to route ``session@<home>``; None unties."""
+        """Tie the session lanes ``session:agent:<agent_id>:…`` to route ``session@<home>``; None unties.
+
+        For agents with a home of their own (rule R25), which the config cannot name yet.
+        """
         check_name(agent_id, "agent id")
         key = self._store.keys.homes()
         if home is None:

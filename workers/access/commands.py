@@ -52,6 +52,8 @@ def command_authorized(facts: MessageFacts, settings: AccessSettings, place: Dec
 def decide_command(facts: MessageFacts, settings: AccessSettings, *, for_everyone: bool = False) -> Decision:
     """Whether a slash command may run: the place as for a message, then the sender's right to command.
 
+    Slash commands are not served yet; the rules are here with those of text commands, which they share.
+
     There is no mention gate. Where owners are written (``commands.ownerAllowFrom``) and
     ``commands.allowFrom`` is not, only they may use slash commands, but for those that are ``for_everyone``
     (``/status``). Of a refusal the place's reasons come first, then ``command-unauthorized``.

@@ -69,7 +69,7 @@ def group_key(agent_id: str, channel_id: str) -> str:
 
 
 def slash_key(agent_id: str, user_id: str) -> str:
-    """The key under which a slash command keeps its own transcript."""
+    """The key of a slash command's own transcript (``spec/inbound.md`` 5.2); none is served yet."""
     return f"agent:{normal_agent_id(agent_id)}:discord:slash:{user_id}"
 
 
