@@ -123,7 +123,8 @@ class View:
         return tagged[-1] if tagged else None
 
     def _refused(self, create: Create) -> str:
-        if create.status not in REFUSED or create.code in (0, 50035):
+        """The message whose answer a fault had Discord refuse; what Shoal did wrong excuses nothing."""
+        if create.status not in REFUSED or not create.code or not create.by_fault:
             return ""
         # in a thread of its own an answer points to nothing
         return self._answered(create) or ""

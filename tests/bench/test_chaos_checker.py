@@ -276,7 +276,15 @@ def dead_without_a_fault(logs: Logs) -> None:
 
 
 def refused_and_not_dead(logs: Logs) -> None:
-    logs.creates()[3].update(status=403, answer={"code": 50013, "message": "Missing Permissions"})
+    refusal = {"code": 50013, "message": "Missing Permissions"}
+    logs.creates()[3].update(status=403, answer=refusal, done=False)
+
+
+def dead_of_what_was_asked_for_wrongly(logs: Logs) -> None:
+    """No fault had Discord refuse it: the fleet sent it where it must not."""
+    refused_and_not_dead(logs)
+    del logs.creates()[3]["done"]
+    logs.dead.append({"message_id": "1030", "code": "forbidden"})
 
 
 def unknown_for_nothing(logs: Logs) -> None:
@@ -356,6 +364,7 @@ def too_many_429s(logs: Logs) -> None:
         (frozen_holder_goes_on_and_on, {"grants"}),
         (dead_without_a_fault, {"dead"}),
         (refused_and_not_dead, {"dead", "lost"}),
+        (dead_of_what_was_asked_for_wrongly, {"dead"}),
         (unknown_for_nothing, {"unknown"}),
         (lost_beyond_repair_in_silence, {"unknown", "nonce"}),
         (nonce_missing, {"nonce"}),
