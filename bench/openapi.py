@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl, unquote
 
 import jsonschema_rs
 
-__all__ = ["GAPS", "USER_AGENT", "Judge", "reference", "the_judge"]
+__all__ = ["GAPS", "USER_AGENT", "Judge", "reference", "strange", "the_judge"]
 
 Json = dict[str, Any]
 
@@ -78,6 +78,15 @@ def the_judge() -> Judge | None:
     return Judge(json.loads(path.read_bytes())) if path is not None else None
 
 
+def strange(line: Mapping[str, Any]) -> bool:
+    """Whether a request to the API is not judged, because it does not say that it is Shoal's.
+
+    Where nobody but Shoal asks, such a one went around the transport.
+    """
+    ours = str(line.get("user_agent", "")).startswith(USER_AGENT)
+    return not ours and _BASE.match(str(line["path"])) is not None
+
+
 @dataclass(slots=True)
 class _Operation:
     """One method of one path, its checks compiled."""
@@ -111,10 +120,8 @@ class Judge:
 
     def problems(self, line: Mapping[str, Any]) -> list[str]:
         """What is wrong with a request of Shoal's; empty for right ones, and for those of others."""
-        if not str(line.get("user_agent", "")).startswith(USER_AGENT):
-            return []
-        if not _BASE.match(str(line["path"])):
-            return []  # the CDN, PluralKit
+        if strange(line) or not _BASE.match(str(line["path"])):
+            return []  # somebody else's; the CDN, PluralKit
         path, method = _BASE.sub("", str(line["path"])), str(line["method"]).lower()
         operation, values = self._find(method, path)
         if operation is None:

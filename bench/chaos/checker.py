@@ -23,6 +23,9 @@ Rule = tuple[str, Callable[[View, Check], None]]
 
 WOKEN_S = 2.0
 """A holder that was frozen may finish the one effect it had begun, so soon after it wakes (rule R14)."""
+UNGRANTED = ("/reactions/", "POST /interactions/", "POST /users/@me/channels")
+"""What needs no grant: reactions that show a turn runs, the gateway's deferral of a click, and opening a
+direct message, which nobody sees and which twice is once."""
 FINAL = {"answered", "merged", "steered"}
 
 
@@ -166,8 +169,9 @@ def _grants(view: View, check: Check) -> None:
         lane = sessions.get(create.stamp, f"delivery {create.channel}")
         lanes[lane].append((create.start, create.stamp, create.reference or f"create {create.n}"))
     # what answers a press changes its message by the press's own lane; among messages it has no order
-    presses = {sent.stamp for sent in view.facts.sent if sent.route.startswith(("POST /interactions/",))}
+    presses = {sent.stamp for sent in view.facts.sent if sent.route.startswith("POST /interactions/")}
     for sent in view.facts.sent:
+        bare += not sent.stamp and not any(word in sent.route for word in UNGRANTED)
         if sent.stamp and sent.place and sent.stamp not in presses:
             lane = sessions.get(sent.stamp, f"delivery {sent.place}")
             lanes[lane].append((sent.start, sent.stamp, f"{sent.n} {sent.route}"))

@@ -55,6 +55,11 @@ class Form:
     buttons: tuple[str, ...] = ()
     reusable: bool = False
 
+    @property
+    def looks_back(self) -> bool:
+        """A step needs what an earlier tool told of its message, so it does nothing without."""
+        return "{tool}" in json.dumps(self.steps)
+
 
 def _tool(**arguments: Any) -> Rule:
     return {"tool_calls": [{"name": "message", "arguments": arguments}]}

@@ -21,15 +21,17 @@ from typing import Any
 
 from bench.chaos.forms import TAG
 from bench.chaos.seen import Seen, Thread, read_seen
-from bench.openapi import the_judge
+from bench.openapi import strange, the_judge
 
 __all__ = ["Click", "Create", "Facts", "Injury", "Made", "ModelCall", "Outcome", "Said", "Sent", "read"]
 
 CREATE = "POST /channels/{channel_id}/messages"
 DELETE = "DELETE /channels/{channel_id}/messages/{message_id}"
 ASKED = re.compile(r"please answer (m-\d{6})")
-FAILED_TOOL = ("Interrupted: ", '"queued":true', " failed", "did not take", "may have been")
+FAILED_TOOL = ("Interrupted: ", " failed", "did not take", "may have been")
 """Words of tool results that say that something was not done, or perhaps not."""
+QUEUED_TOOL = '"queued":true'
+"""Words of a tool result that promise that something will be sent, but cannot say yet as what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,8 @@ class ModelCall:
     asked: tuple[str, ...] = ()
     failed: bool = False
     """A tool told the model that something was not done, or perhaps not."""
+    queued: bool = False
+    """A tool told the model that something will be sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +192,8 @@ def read(folder: Path) -> Facts:
     facts.judged = discord is not None
     for line in _lines(folder / "simulator.jsonl"):
         _simulator(facts, line)
+        if line["kind"] == "request" and strange(line):
+            facts.wrong.append(f"request {line['n']}: {line['route']} by {line.get('user_agent')!r}")
         if discord is not None and line["kind"] == "request":
             facts.wrong.extend(f"request {line['n']}: {problem}" for problem in discord.problems(line))
     # a turn that was stopped leaves no answer behind which the next one would begin; and nothing joins any
@@ -339,7 +345,8 @@ def _models(facts: Facts, lines: Iterator[dict[str, Any]], *, alone: bool) -> No
                 "tag": tags[-1] if tags else "",
                 "stamp": line["stamp"],
                 "asked": tuple(tags[-1:]) if alone else _of_this_turn(messages),
-                "failed": _tool_failed(messages),
+                "failed": _tool_said(messages, *FAILED_TOOL),
+                "queued": _tool_said(messages, QUEUED_TOOL),
             }
         elif line["kind"] == "end":
             ends[line["request"]] = line["outcome"]
@@ -352,6 +359,7 @@ def _models(facts: Facts, lines: Iterator[dict[str, Any]], *, alone: bool) -> No
                 ends.get(number, ""),
                 start["asked"],
                 start["failed"],
+                start["queued"],
             )
         )
 
@@ -367,9 +375,9 @@ def _of_this_turn(messages: list[dict[str, Any]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(tag for text in texts for tag in ASKED.findall(text)))
 
 
-def _tool_failed(messages: list[dict[str, Any]]) -> bool:
+def _tool_said(messages: list[dict[str, Any]], *words: str) -> bool:
     results = [_text(m.get("content")) for m in _running(messages) if m.get("role") == "tool"]
-    return any(word in result for result in results for word in FAILED_TOOL)
+    return any(word in result for result in results for word in words)
 
 
 def _text(content: Any) -> str:

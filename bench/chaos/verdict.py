@@ -8,7 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from bench.chaos.forms import FORMS
-from bench.chaos.logs import Create, Facts, Made, Said
+from bench.chaos.logs import Create, Facts, Made, ModelCall, Said
 from bench.chaos.seen import Seen
 
 __all__ = ["Check", "Verdict", "View"]
@@ -89,8 +89,10 @@ class View:
         self.dead = {
             str(line.get("message_id") or "") for line in facts.dead if "unknown" not in str(line.get("code"))
         }
-        self.excused = {call.tag for call in facts.calls if call.failed}
-        """Tags of turns in which a tool told the model that something was not done, or perhaps not."""
+        self.excused = {call.tag for call in facts.calls if call.failed or (call.queued and self._back(call))}
+        """Tags of turns in which a tool told the model that something was not done, or perhaps not.
+
+        What is queued will be sent: no excuse, but where a later step needs to know its message."""
         self.unknown = self._marked()
         """Messages of whose answers it is marked that nobody knows whether they are there."""
 
@@ -101,6 +103,10 @@ class View:
                 # a record names its message, or is named after it
                 found.update(i for i in re.findall(r"\d{5,}", json.dumps(line)) if i in self.by_id)
         return found
+
+    def _back(self, call: ModelCall) -> bool:
+        said = self.by_tag.get(call.tag)
+        return said is not None and said.form in FORMS and FORMS[said.form].looks_back
 
     def _last(self, said: Said) -> list[Seen]:
         pieces = FORMS[said.form].pieces if said.form in FORMS else ()

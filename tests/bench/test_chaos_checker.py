@@ -92,6 +92,8 @@ class Logs:
         reference = {"message_id": said}
         line = {
             "kind": "request",
+            "method": "POST",
+            "user_agent": USER_AGENT,
             "n": len(self.simulator) + 1,
             "time": moment + 0.01,
             "seconds": 0.01,
@@ -105,6 +107,7 @@ class Logs:
                 "message_reference": reference,
                 "nonce": f"n{said}",
                 "enforce_nonce": True,
+                "allowed_mentions": {"parse": []},
             },
             "answer": {
                 "id": made,
@@ -187,7 +190,11 @@ def said_to_be_on_its_way(logs: Logs) -> None:
 
 
 def sent_what_discord_refuses(logs: Logs) -> None:
-    logs.simulator[3] |= {"user_agent": USER_AGENT, "method": "POST"}
+    logs.simulator[3]["body"]["content"] = 7
+
+
+def sent_around_the_transport(logs: Logs) -> None:
+    logs.simulator[3]["user_agent"] = "python-requests/2.32"
 
 
 def answered_twice(logs: Logs) -> None:
@@ -370,6 +377,7 @@ def too_many_429s(logs: Logs) -> None:
         (nonce_missing, {"nonce"}),
         (one_nonce_two_messages, {"nonce", "twice"}),
         (sent_what_discord_refuses, {"wrong"}),
+        (sent_around_the_transport, {"wrong"}),
         (simulator_broke, {"bugs"}),
         (slow_recovery, {"recovery"}),
         (slow_half_open, {"half-open"}),
@@ -470,7 +478,8 @@ def test_a_preview_that_was_taken_away_is_no_answer(tmp_path: Path) -> None:
     assert broken(logs.judge(tmp_path)) == {"twice"}
     path = "/api/v10/channels/200/messages/1034"
     route = "DELETE /channels/{channel_id}/messages/{message_id}"
-    logs.simulator.append({**line, "route": route, "path": path, "status": 204, "answer": None})
+    deleted = {**line, "method": "DELETE", "route": route, "path": path, "status": 204}
+    logs.simulator.append({**deleted, "body": None, "answer": None})
     assert broken(logs.judge(tmp_path)) == set()
 
 

@@ -13,6 +13,7 @@ from bench.chaos.checker import judge, main
 from bench.chaos.forms import FORMS
 from bench.chaos.logs import read
 from bench.chaos.rich import RULES
+from bench.openapi import USER_AGENT
 from tests.bench.test_chaos_checker import CHECKS, START, Line, Logs
 
 ONE, THREADED = "100", "300"
@@ -113,6 +114,7 @@ class Rich(Logs):
             self.show(made, channel, f"{words} and more")
         line = self.create(channel, made, "", tag, stamp, moment)
         line["body"]["nonce"] = line["answer"]["nonce"] = f"n{made}"
+        del line["body"]["message_reference"]
 
     def show(self, made: str, channel: str, content: str, *, bot: bool = True, **more: Any) -> Line:
         line = {"kind": "message", "bot": bot, "id": made, "channel_id": channel, "content": content, **more}
@@ -213,6 +215,11 @@ def all_missing_although_a_tool_failed(logs: Rich) -> None:
     logs.told("sent", "Interrupted: this was started")
     logs.forget("sent", "b")
     logs.forget("sent", "z")
+
+
+def never_sent_although_it_was_promised(logs: Rich) -> None:
+    logs.told("sent", '{"ok":true,"queued":true,"note":"Discord is slow; it will be sent"}')
+    logs.forget("sent", "b")
 
 
 def text_twice(logs: Rich) -> None:
@@ -333,16 +340,22 @@ def an_edit_of_an_older_grant(logs: Rich) -> None:
     logs.simulator.append({**line, "time": START + 4, "stamp": "d0"})
 
 
+def an_edit_without_a_grant(logs: Rich) -> None:
+    logs.simulator.append({**change("PATCH", "/messages/{message_id}", 200, 0), "stamp": ""})
+
+
 def change(method: str, rest: str, status: int, code: int) -> Line:
     """A request other than a create."""
     return {
         "kind": "request",
+        "method": method,
+        "user_agent": USER_AGENT,
         "n": 9_000,
         "time": START + 30,
         "seconds": 0.01,
-        "stamp": "",
+        "stamp": "d-change",
         "lost": "",
-        "body": {},
+        "body": {"allowed_mentions": {"parse": []}},
         "route": f"{method} /channels/{{channel_id}}{rest}",
         "path": f"/api/v10/channels/{ONE}/messages/1",
         "status": status,
@@ -374,6 +387,7 @@ def marked_although_only_the_answer_was_lost(logs: Rich) -> None:
         (poll_missing, {"lost"}),
         (a_preview_stayed_instead_of_the_answer, {"lost"}),
         (no_outcome, {"lost", "outcome"}),
+        (never_sent_although_it_was_promised, {"lost"}),
         (all_missing_although_a_tool_failed, {"lost"}),
         (text_twice, {"doubled"}),
         (file_twice, {"doubled", "order"}),
@@ -398,9 +412,10 @@ def marked_although_only_the_answer_was_lost(logs: Rich) -> None:
         (a_press_with_two_outcomes, {"one winner per button"}),
         (a_press_answered_twice, {"one winner per button"}),
         (a_press_of_a_lasting_button_expired, {"one winner per button"}),
-        (a_wrong_body, {"requests Discord refused"}),
-        (a_wrong_edit, {"requests Discord refused"}),
+        (a_wrong_body, {"requests Discord refused", "wrong"}),
+        (a_wrong_edit, {"requests Discord refused", "wrong"}),
         (an_edit_of_an_older_grant, {"grants"}),
+        (an_edit_without_a_grant, {"grants"}),
         (an_answer_lost_in_silence, {"unknown"}),
         (marked_for_nothing, {"unknown"}),
         (marked_although_only_the_answer_was_lost, {"unknown"}),
@@ -419,6 +434,25 @@ def test_a_part_that_the_model_was_told_about_is_not_lost(tmp_path: Path) -> Non
     logs.told("thread", "Interrupted: this was started, its outcome is unknown.")
     the_agents_thread_missing(logs)
     logs.forget("thread", "f")
+    assert broken(logs, tmp_path) == set()
+
+
+def test_what_is_queued_still_cannot_be_edited(tmp_path: Path) -> None:
+    """The edit asks for the id of a message that is not there yet."""
+    logs = Rich()
+    logs.told("edit", '{"ok":true,"queued":true,"note":"Discord is slow; it will be sent"}')
+    shown = logs.holding(f"{logs.tag('edit')}#e")
+    shown["content"] = f"{logs.tag('edit')}#b will be changed"
+    assert broken(logs, tmp_path) == set()
+
+
+def test_opening_a_direct_message_needs_no_grant(tmp_path: Path) -> None:
+    """Design 1, promise 2: nobody sees it, and twice is once."""
+    logs = Rich()
+    opened = {**change("POST", "", 200, 0), "stamp": "", "body": {"recipient_id": "7"}}
+    logs.simulator.append(
+        {**opened, "route": "POST /users/@me/channels", "path": "/api/v10/users/@me/channels"}
+    )
     assert broken(logs, tmp_path) == set()
 
 
