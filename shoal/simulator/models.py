@@ -11,19 +11,15 @@ turns ran at once and which were asked for twice.
 
 from __future__ import annotations
 
-import asyncio
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
-from shoal.simulator.errors import SimulatorError
 from shoal.simulator.log import EventLog
 from shoal.simulator.model_formats import Anthropic, OpenAI
 from shoal.simulator.model_handlers import (
@@ -36,13 +32,14 @@ from shoal.simulator.model_handlers import (
     quiet,
 )
 from shoal.simulator.model_script import Script
+from shoal.simulator.served import Served
 
 __all__ = ["ModelServer"]
 
 Rules = Path | Sequence[Mapping[str, Any]] | None
 
 
-class ModelServer:
+class ModelServer(Served):
     """The server in a thread of its own.
 
     Args:
@@ -57,6 +54,8 @@ class ModelServer:
         SimulatorError: the script is wrong or the port is taken.
     """
 
+    title = "The model server"
+
     def __init__(
         self,
         port: int = 0,
@@ -68,12 +67,7 @@ class ModelServer:
         api_key: str | None = None,
     ) -> None:
         self._state = State(Script.of(script), EventLog(log), models, api_key)
-        self._host, self._port = host, port
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._end: asyncio.Event | None = None
-        self._started = threading.Event()
-        self._failure: OSError | None = None
+        super().__init__(host, port, self._state.log)
         self.url = ""
 
     @property
@@ -117,33 +111,7 @@ class ModelServer:
             time.sleep(0.01)
         return self.requests()
 
-    def start(self) -> ModelServer:
-        """Listen; returns once requests are served."""
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._main()), name="models", daemon=True)
-        self._thread.start()
-        self._started.wait()
-        if self._failure is not None:
-            raise SimulatorError(f"The model server cannot listen on port {self._port}: {self._failure}.")
-        return self
-
-    def stop(self) -> None:
-        """Close everything; a second call does nothing."""
-        if self._thread is None or self._loop is None or self._end is None:
-            return
-        self._loop.call_soon_threadsafe(self._end.set)
-        self._thread.join()
-        self._thread = None
-
-    def __enter__(self) -> ModelServer:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    async def _main(self) -> None:
-        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
+    def _listen(self) -> HTTPServer:
         given = {"state": self._state}
         application = Application(
             [
@@ -162,17 +130,8 @@ class ModelServer:
             ],
             log_function=quiet,
         )
-        try:
-            sockets = bind_sockets(self._port, self._host)
-        except OSError as error:
-            self._failure = error
-            self._started.set()
-            return
+        sockets = bind_sockets(self._port, self._host)
         self.url = f"http://{self._host}:{sockets[0].getsockname()[1]}"
         server = HTTPServer(application)
         server.add_sockets(sockets)
-        self._started.set()
-        await self._end.wait()
-        server.stop()
-        await server.close_all_connections()
-        self._state.log.close()
+        return server

@@ -13,10 +13,8 @@ import asyncio
 import ipaddress
 import logging
 import signal
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from tornado.httpserver import HTTPServer
@@ -43,6 +41,7 @@ from shoal.simulator.rest import (
     users,
 )
 from shoal.simulator.rest.web import RestHandler
+from shoal.simulator.served import Served
 from shoal.simulator.world import (
     DEFAULT_BOT_ID,
     DEFAULT_CHANNEL_ID,
@@ -85,7 +84,7 @@ def _quiet(_handler: RequestHandler) -> None:
     """Requests are in the simulator's own log."""
 
 
-class Simulator:
+class Simulator(Served):
     """A local Discord in a thread of its own.
 
     Args:
@@ -102,6 +101,7 @@ class Simulator:
         SimulatorError: the host is not loopback, the port is taken, or the fault file is wrong.
     """
 
+    title = "The simulator"
     bot_id = DEFAULT_BOT_ID
     token = DEFAULT_TOKEN
     user_id = DEFAULT_USER_ID
@@ -123,18 +123,14 @@ class Simulator:
         if not ipaddress.ip_address(host).is_loopback:
             raise SimulatorError(f"The simulator does not listen on {host}.", fix="Use a loopback address.")
         self.core = Core(log, seed=seed)
+        super().__init__(host, port, self.core.log)
         self.core.settings.change(settings or {})
         if isinstance(faults, Path):
             self.core.faults.load(faults)
         else:
             for spec in faults or ():
                 self.core.faults.add(spec)
-        self._host, self._port, self._only_from, self._control_from = host, port, only_from, control_from
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._end: asyncio.Event | None = None
-        self._started = threading.Event()
-        self._failure: Exception | None = None
+        self._only_from, self._control_from = only_from, control_from
 
     # -- addresses -------------------------------------------------------------------------------
 
@@ -158,61 +154,9 @@ class Simulator:
         """A client of the control API."""
         return Control(self.url, source=self._control_from)
 
-    # -- life ------------------------------------------------------------------------------------
-
-    def start(self) -> Simulator:
-        """Listen; returns once requests are served."""
-        self._thread = threading.Thread(target=self._thread_main, name="simulator", daemon=True)
-        self._thread.start()
-        self._started.wait()
-        if self._failure is not None:
-            raise SimulatorError(
-                f"The simulator cannot listen on {self._host}:{self._port}: {self._failure}.",
-                fix="Choose another port.",
-            ) from self._failure
-        return self
-
-    def stop(self) -> None:
-        """Close everything and wait for the thread; a second call does nothing."""
-        if self._thread is None or self._loop is None or self._end is None:
-            return
-        self._loop.call_soon_threadsafe(self._end.set)
-        self._thread.join()
-        self._thread = None
-
-    def __enter__(self) -> Simulator:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def _thread_main(self) -> None:
-        asyncio.run(self.serve(lambda: None))
-
-    async def serve(self, ready: Callable[[], None]) -> None:
-        """Serve until stopped, in the running loop; ``ready`` is called once it listens."""
-        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
-        try:
-            server = self._listen()
-        except OSError as error:
-            self._failure = error
-            self._started.set()
-            return
-        self._started.set()
-        ready()
-        await self._end.wait()
-        server.stop()
+    def _cut(self) -> None:
         for socket in list(self.core.sockets):
             socket.cut()
-        await server.close_all_connections()
-        self.core.log.close()
-
-    def request_stop(self) -> None:
-        """Let ``serve`` end; from the loop's own thread."""
-        if self._end is not None:
-            self._end.set()
 
     def _listen(self) -> _Server:
         core = {"core": self.core}
@@ -263,7 +207,4 @@ def run(
 
     logging.getLogger("tornado.access").setLevel(logging.ERROR)
     asyncio.run(main())
-    if simulator._failure is not None:
-        raise SimulatorError(
-            f"The simulator cannot listen on {host}:{port}: {simulator._failure}.", fix="Choose another port."
-        ) from simulator._failure
+    simulator.check()
