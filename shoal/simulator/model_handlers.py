@@ -54,22 +54,11 @@ class Completion(RequestHandler):
 
     async def post(self) -> None:
         """Answer as the script says."""
-        self.state.served += 1
-        self.number = self.state.served
         try:
             body = orjson.loads(self.request.body)
         except orjson.JSONDecodeError:
             body = None
-        self.state.log.write(
-            "start",
-            request=self.number,
-            path=self.request.path,
-            body=body,
-            source=str(self.request.remote_ip),
-            stamp=self.request.headers.get("X-Shoal-Grant", ""),
-        )
-        if not self._trusted():
-            self._fail({"status": 401, "message": "Incorrect API key provided."})
+        if not self._begun(body):
             return
         try:
             if not isinstance(body, dict):
@@ -79,6 +68,23 @@ class Completion(RequestHandler):
             self._fail({"status": 400, "message": str(problem)})
             return
         await self._serve(self.state.script.answer(asked), body)
+
+    def _begun(self, told: Any) -> bool:
+        """Note the request and what it ``told``; false (and answered) when its key is wrong."""
+        self.state.served += 1
+        self.number = self.state.served
+        self.state.log.write(
+            "start",
+            request=self.number,
+            path=self.request.path,
+            body=told,
+            source=str(self.request.remote_ip),
+            stamp=self.request.headers.get("X-Shoal-Grant", ""),
+        )
+        if not self._trusted():
+            self._fail({"status": 401, "message": "Incorrect API key provided."})
+            return False
+        return True
 
     def _trusted(self) -> bool:
         headers = self.request.headers
@@ -160,8 +166,6 @@ class Transcription(Completion):
 
     async def post(self) -> None:
         """Answer as the script says."""
-        self.state.served += 1
-        self.number = self.state.served
         file = next(iter(self.request.files.get("file", [])), None)
         fields = {
             name: values[-1].decode("utf-8", "replace") for name, values in self.request.arguments.items()
@@ -175,17 +179,9 @@ class Transcription(Completion):
                 "size": len(file.body),
                 "sha256": digest,
             }
-        self.state.log.write(
-            "start",
-            request=self.number,
-            path=self.request.path,
-            body=told,
-            source=str(self.request.remote_ip),
-            stamp=self.request.headers.get("X-Shoal-Grant", ""),
-        )
-        if not self._trusted():
-            self._fail({"status": 401, "message": "Incorrect API key provided."})
-        elif file is None or not fields.get("model") or "." not in file.filename:
+        if not self._begun(told):
+            return
+        if file is None or not fields.get("model") or "." not in file.filename:
             self._fail({"status": 400, "message": "file (with an ending) and model are required"})
         elif not file.body:
             self._fail({"status": 400, "message": "The audio file could not be decoded."})
@@ -209,27 +205,16 @@ class Speech(Completion):
 
     async def post(self, voice: str = "") -> None:
         """Answer as the script says."""
-        self.state.served += 1
-        self.number = self.state.served
         query = {name: self.get_query_argument(name) for name in self.request.query_arguments}
         try:
             body = orjson.loads(self.request.body)
         except orjson.JSONDecodeError:
             body = {}
         told = {**query, **body, **({"voice": voice} if voice else {})}
-        self.state.log.write(
-            "start",
-            request=self.number,
-            path=self.request.path,
-            body=told,
-            source=str(self.request.remote_ip),
-            stamp=self.request.headers.get("X-Shoal-Grant", ""),
-        )
+        if not self._begun(told):
+            return
         text = str(told.get("input" if self.service == "openai" else "text") or "")
         form = str(told.get("response_format") or told.get("encoding") or told.get("output_format") or "mp3")
-        if not self._trusted():
-            self._fail({"status": 401, "message": "Incorrect API key provided."})
-            return
         try:
             if not text.strip() or (
                 self.service == "openai" and not (told.get("model") and told.get("voice"))

@@ -33,7 +33,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -142,37 +142,29 @@ class Script:
 
     def answer(self, asked: Asked) -> Reply:
         """The reply to a request; uses its rule up."""
-        for rule in self.rules:
-            if rule.left == 0 or not _fits(rule.spec, asked):
-                continue
-            if rule.left is not None:
-                rule.left -= 1
-            return self._reply(rule.spec, asked)
-        return self._reply({"text": "You said: {last}"}, asked)
+        spec = self._taken(lambda spec: _fits(spec, asked))
+        return self._reply({"text": "You said: {last}"} if spec is None else spec, asked)
 
     def hear(self, model: str, name: str) -> Reply:
         """The reply to a recording; uses its rule up."""
-        for rule in self.rules:
-            spec = rule.spec
-            fits = "transcript" in spec and spec.get("model", model) == model
-            if rule.left == 0 or not fits or not re.search(str(spec.get("match", "")), name):
-                continue
-            if rule.left is not None:
-                rule.left -= 1
-            return self._reply({**spec, "text": [str(spec["transcript"])]}, Asked(model, name, ()))
-        return self._reply({"text": [f"Words of {name}."]}, Asked(model, name, ()))
+        spec = self._taken(lambda spec: _fits_sound(spec, "transcript", model, name))
+        heard = f"Words of {name}." if spec is None else str(spec["transcript"])
+        return self._reply({**(spec or {}), "text": [heard]}, Asked(model, name, ()))
 
     def speak(self, model: str, text: str) -> Reply:
         """What goes wrong with a text that is to be spoken; uses its rule up. Nothing, without a rule."""
+        spec = self._taken(lambda spec: _fits_sound(spec, "speech", model, text))
+        return self._reply(spec or {}, Asked(model, text, ()))
+
+    def _taken(self, fits: Callable[[Mapping[str, Any]], bool]) -> Mapping[str, Any] | None:
+        """The first rule that fits and is not used up; it is used once more."""
         for rule in self.rules:
-            spec = rule.spec
-            fits = "speech" in spec and spec.get("model", model) == model
-            if rule.left == 0 or not fits or not re.search(str(spec.get("match", "")), text):
+            if rule.left == 0 or not fits(rule.spec):
                 continue
             if rule.left is not None:
                 rule.left -= 1
-            return self._reply(spec, Asked(model, text, ()))
-        return self._reply({}, Asked(model, text, ()))
+            return rule.spec
+        return None
 
     def _reply(self, spec: Mapping[str, Any], asked: Asked) -> Reply:
         text = spec.get("text", ())
@@ -232,6 +224,12 @@ def _fits(spec: Mapping[str, Any], asked: Asked) -> bool:
     if "after_tool" in spec:
         return any(re.search(str(spec["after_tool"]), result, re.DOTALL) for result in asked.tool_results)
     return "match" not in spec or not asked.tool_results
+
+
+def _fits_sound(spec: Mapping[str, Any], kind: str, model: str, words: str) -> bool:
+    """Whether a rule of a kind, ``transcript`` or ``speech``, is for this model and fits the words."""
+    mine = kind in spec and spec.get("model", model) == model
+    return mine and re.search(str(spec.get("match", "")), words) is not None
 
 
 def _pieces(text: str) -> list[str]:
