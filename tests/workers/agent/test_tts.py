@@ -12,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from config.speech import Speaker, Speech
+from shoal.base.clock import VirtualClock
 from shoal.base.proxy import parse_proxy
 from shoal.base.redact import redactor
 from shoal.simulator.model_speech import spoken
@@ -20,11 +21,12 @@ from shoal.state.store import Store
 from tests.workers.agent.support.server import CountingProxy, bodies
 from tests.workers.agent.support.turns import LANE, deliver, deps, drive, record, request
 from tests.workers.media.support.sounds import decoded, likeness
+from workers.agent.context import TurnContext
 from workers.agent.providers.voices import NoSpeech, Recorded, Voices
 from workers.agent.results import TurnDeps
 from workers.agent.speakable import speakable
 from workers.agent.tools.message import MessageTool
-from workers.agent.tools.registry import ToolRegistry
+from workers.agent.tools.registry import ToolContext, ToolRegistry
 from workers.agent.tools.speech import TtsTool
 from workers.delivery.records import SendRequest
 
@@ -225,6 +227,30 @@ def test_the_same_words_are_not_written_again(store: Store, chat_server: Start) 
     server = chat_server([script[0], {"text": "good morning"}])
     sent = call(store, server, used(store, server))
     assert [len(one.files) for one in sent] == [1]
+
+
+def test_a_turn_that_waits_for_a_service_gets_nowhere(store: Store, chat_server: Start) -> None:
+    """R24: the step is looked after, and the watch for stuck turns still counts."""
+    server = chat_server([])
+    clock, quiet = VirtualClock(), list[float]()
+    turn = TurnContext(clock)
+
+    class Slow(Voices):
+        def __call__(self, *args: Any, check: Callable[[], None], **more: Any) -> Recorded:
+            def later() -> None:
+                clock.advance(10.0)
+                check()
+                quiet.append(turn.quiet_s)
+                assert turn.progressing()
+
+            return super().__call__(*args, check=later, **more)
+
+    speech, voices = Speech(speakers=(speaker(server),)), Slow(proxy=None, ca_file=None)
+    tool = TtsTool(lambda _request: speech, lambda _account: voices)
+    tool.run({"text": "hello", "asVoice": False}, ToolContext(request(), "c", "t1", store, turn))
+    voices.close()
+    assert quiet == [10.0 * number for number in range(1, len(quiet) + 1)]
+    assert quiet
 
 
 def test_as_a_file(store: Store, chat_server: Start) -> None:

@@ -86,15 +86,16 @@ class TtsTool:
             raise ToolError("The argument text has no words to say.")
         if len(text) > speech.max_chars:
             raise ToolError(f"The text has {len(text)} characters; at most {speech.max_chars} can be spoken.")
-        check = context.turn.moved
         voice = str(args.get("voice") or "").strip() if speech.choose_voice else ""
         try:
             voices = self._voices(request.account)
-            recorded = voices(speech.speakers, text, timeout_s=speech.timeout_s, voice=voice, check=check)
+            recorded = voices(
+                speech.speakers, text, timeout_s=speech.timeout_s, voice=voice, check=context.turn.watch
+            )
         except NoSpeech as error:
             raise ToolError(f"It could not be spoken: {error.message}") from error
         as_voice = args.get("asVoice") is not False
-        file, warning = self._file(recorded, as_voice, context, check)
+        file, warning = self._file(recorded, as_voice, context)
         send = SendRequest(
             account=request.account,
             channel_id=request.channel_id,
@@ -116,14 +117,12 @@ class TtsTool:
         """
         return arrived(state, context)
 
-    def _file(
-        self, recorded: Recorded, as_voice: bool, context: ToolContext, check: Callable[[], None]
-    ) -> tuple[SendFile, str]:
+    def _file(self, recorded: Recorded, as_voice: bool, context: ToolContext) -> tuple[SendFile, str]:
         """The recording as it is sent, and what the model is told of that."""
         put, warning = context.store.blobs.put, ""
         if as_voice:
             try:
-                return keep_voice(put, recode_bytes(recorded.data, check=check)), ""
+                return keep_voice(put, recode_bytes(recorded.data, check=context.turn.moved)), ""
             except VoiceError as error:
                 warning = f"Sent as a file, not as a voice message: {error.message} {error.fix}".strip()
         mime = kind_of(recorded.data[:HEAD_BYTES], recorded.mime)
