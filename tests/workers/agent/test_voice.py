@@ -24,7 +24,7 @@ from workers.delivery.records import SendFile, SendRequest
 from workers.media.paths import Places
 from workers.sessions.records import TurnRequest
 
-pytestmark = pytest.mark.waits  # each converts in a process of its own, while a lease of 5 s runs
+pytestmark = pytest.mark.waits  # each converts in a process of its own
 
 Start = Callable[..., ModelServer]
 Used = Callable[[ModelServer], TurnDeps]

@@ -33,6 +33,8 @@ from workers.sessions.records import KIND, TurnRequest, encode
 LANE = "session:agent:main:discord:channel:777"
 DELIVERY = "delivery:default:777"
 SCOPE = "default|777|777|guest"
+UNHURRIED_MS = 60_000
+"""Nobody renews here, and the machine may be busy: a lease that outlives any single turn."""
 
 
 def message_id(offset: int = 0) -> str:
@@ -147,8 +149,7 @@ def settle(store: Store, grant: Grant, result: Step) -> None:
 
 def turn(store: Store, used: TurnDeps, context: TurnContext | None = None) -> Step:
     """One grant's worth of the lane."""
-    # nobody renews here, and the machine may be busy: a lease that outlives any single turn
-    grant = take(store, ttl_ms=60_000)
+    grant = take(store, ttl_ms=UNHURRIED_MS)
     result = run_turn(grant, used, context or TurnContext())
     settle(store, grant, result)
     return result
@@ -157,7 +158,7 @@ def turn(store: Store, used: TurnDeps, context: TurnContext | None = None) -> St
 def drive(store: Store, used: TurnDeps, sent: list[SendRequest] | None = None) -> Commit:
     """Run the lane until its head is committed; deliver what the turn waits for."""
     for _ in range(50):
-        grant = store.lanes.acquire(LANE, new_token())
+        grant = store.lanes.acquire(LANE, new_token(), ttl_ms=UNHURRIED_MS)
         if isinstance(grant, Refused):
             assert grant.reason in ("parked", "waiting"), grant
             deliver(store, sent)
