@@ -7,13 +7,12 @@ sweep is one short script per lane class and may run as often as it likes.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable
 
 from shoal.base.errors import ShoalError
 from shoal.base.logging import get_logger
 from shoal.base.threads import Surviving, start_thread
 from shoal.state.store import Store
-from tasks.deaths import NOBODY, Owner, tell_of_the_dead
 from tasks.stopping import Stopping
 from tasks.stuck import StuckWatch
 
@@ -34,22 +33,19 @@ class Sweeper:
         self,
         store: Store,
         stopping: Stopping,
-        states: Sequence[str] = (),
+        tell: Callable[[], object] = lambda: None,
         stuck: StuckWatch | None = None,
-        owner: Owner = NOBODY,
     ) -> None:
         """See the class.
 
         Args:
-            states: emojis by which turns show their state; see :mod:`tasks.deaths`.
+            tell: tells people of records that died, if there are any (:mod:`tasks.deaths`).
             stuck: looks for sessions that stand still, in between.
-            owner: who hears of deliveries that died.
         """
         self._store = store
-        self._states = states
         self._stopping = stopping
+        self._tell = tell
         self._stuck = stuck
-        self._owner = owner
 
     def start(self) -> None:
         """Begin sweeping until the process stops."""
@@ -67,7 +63,7 @@ class Sweeper:
         """Everything that is due; seconds until the next round."""
         try:
             self.sweep_once()
-            tell_of_the_dead(self._store, self._states, self._owner)
+            self._tell()
             if self._stuck is not None:
                 self._stuck.look_if_due()
             return max(SHORTEST_PAUSE_S, self._store.lanes.next_due_in(int(SWEEP_EVERY_S * 1000)) / 1000)

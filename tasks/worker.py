@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import partial
 
 from celery import Celery, signals
 from celery.worker import WorkController
@@ -26,16 +27,14 @@ from shoal.state.pairing_files import take_over_files
 from tasks.app import QUEUE_PREFIX, WORK_QUEUES
 from tasks.consuming import hint_queue, tune_process, work_queue
 from tasks.control import install_controls
-from tasks.deaths import Owner
 from tasks.hints import install_hints
-from tasks.registry import register
+from tasks.registry import import_bodies, register
 from tasks.runtime import Runtime, open_runtime
 from tasks.stopping import SharedFlag, Stopping
 from tasks.stuck import StuckWatch
 from tasks.sweeper import Sweeper
 from tasks.warm import warm_up_when_ready
 from tasks.watchdog import Watchdog
-from workers.agent.shown import status_settings
 from workers.sessions.stuck import Limits
 
 __all__ = ["KINDS", "WorkerKind", "run"]
@@ -85,6 +84,8 @@ def run(kind_name: str, loaded: Loaded, *, index: int = 1, concurrency: int | No
     kind = KINDS.get(kind_name)
     if kind is None:
         raise ProcessError(f"There is no worker kind {kind_name!r}.", fix=f"Use one of: {', '.join(KINDS)}.")
+    if kind.pool == "threads":
+        import_bodies(kind.queues)
     runtime = open_runtime(loaded, kind.name, index=index)
     tune_process()
     queues = [*kind.queues, *([f"{kind.home}.{runtime.home}"] if kind.home else [])]
@@ -95,20 +96,17 @@ def run(kind_name: str, loaded: Loaded, *, index: int = 1, concurrency: int | No
     _declare_queues(runtime.app, queues)
     if kind.pool == "prefork":
         _reopen_in_children(current, loaded, kind, index, flag)
-    register(runtime.app, lambda: current[0])
+    register(runtime.app, lambda: current[0], quarantine=kind.pool == "prefork")
     install_controls(lambda: current[0])
     install_hints(runtime.app, runtime.store, homes=[runtime.home])
     if kind.name == "front":
         for sentence in take_over_files(runtime.store, loaded.state_dir, loaded.account_ids()):
             log.warning(sentence)
     runtime.start()
-    status = status_settings(loaded.root.messages.status_reactions)
-    states = tuple(status.emojis.values()) if status else ()
     diagnostics = loaded.root.diagnostics
     limits = Limits(diagnostics.stuck_session_warn_ms, int(diagnostics.abort_ms))
-    # the parts of a delivery are made when somebody has to be told, and not in every kind of worker
-    owner = Owner(lambda account: runtime.delivery_deps.owner_dm(account), loaded.root.messages.language)
-    Sweeper(runtime.store, runtime.stopping, states, StuckWatch(runtime.store, limits), owner).start()
+    tell = partial(_tell_of_the_dead, runtime)
+    Sweeper(runtime.store, runtime.stopping, tell, StuckWatch(runtime.store, limits)).start()
     # tasks of a prefork pool run in children, whose signals are not heard here
     in_hand = None if kind.pool == "threads" else lambda: len(worker_state.reserved_requests)
     Watchdog(runtime.store, [QUEUE_PREFIX + name for name in queues], slots, in_hand=in_hand).start()
@@ -119,6 +117,19 @@ def run(kind_name: str, loaded: Loaded, *, index: int = 1, concurrency: int | No
     worker.start()
     runtime.close()
     return runtime.stopping.code or int(worker.exitcode or 0)
+
+
+def _tell_of_the_dead(runtime: Runtime) -> None:
+    """What telling needs is made when there is something to tell, and not in every kind of worker."""
+    if not runtime.store.lanes.dead_unnoticed():
+        return
+    from tasks.deaths import Owner, tell_of_the_dead
+    from workers.agent.shown import status_settings
+
+    messages = runtime.loaded.root.messages
+    status = status_settings(messages.status_reactions)
+    states = tuple(status.emojis.values()) if status else ()
+    tell_of_the_dead(runtime.store, states, Owner(runtime.delivery_deps.owner_dm, messages.language))
 
 
 def _stop_together(stopping: Stopping, flag: SharedFlag) -> None:

@@ -83,21 +83,17 @@ def test_leases_are_renewed_again_after_the_password_was_wrong_for_a_while(
     admin.close()
 
 
-def test_a_record_that_breaks_the_sweep_does_not_end_it(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_record_that_breaks_the_sweep_does_not_end_it(store: Store) -> None:
     broke, again = threading.Event(), threading.Event()
 
-    def tell(_store: Store, *_whom: object) -> int:
+    def tell() -> None:
         if not broke.is_set():
             broke.set()
             raise ValueError("a record nobody thought of")
         again.set()
-        return 0
 
-    monkeypatch.setattr(tasks.sweeper, "tell_of_the_dead", tell)
     stopping = Stopping(leave=lambda _code: None)
-    Sweeper(store, stopping).start()
+    Sweeper(store, stopping, tell).start()
     assert broke.wait(20)
     assert again.wait(20)
     stopping.request(grace_s=3600)

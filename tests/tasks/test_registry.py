@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any, cast
 
 import celery._state
 import pytest
 from celery import Celery
+from kombu.utils.imports import symbol_by_name
 
 from shoal.base.errors import ShoalError
 from tasks import registry
@@ -62,3 +65,19 @@ def test_a_forged_message_can_only_knock(app: Celery, worked: list[str], lane: A
     with pytest.raises(ShoalError):
         app.tasks["session.turn"](lane)
     assert worked == []
+
+
+def test_every_task_has_its_body() -> None:
+    for body in (*registry.LANE_TASKS.values(), *registry.UPKEEP_TASKS.values()):
+        assert callable(symbol_by_name(body)), body
+
+
+def test_a_worker_that_waits_for_quarantine_is_small() -> None:
+    """The idle fleet has a bar in memory (``docs/bench.md``): turns and sends come with their use."""
+    code = (
+        "import celery, sys, tasks.worker as w, tasks.registry as r;"
+        "r.register(celery.Celery(), lambda: None, quarantine=True);"
+        "print([m for m in ('workers.agent.turn', 'workers.delivery.send', 'requests') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
