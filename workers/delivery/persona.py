@@ -85,7 +85,7 @@ class PersonaWay:
 
     Args:
         persona: who is bound to the conversation.
-        bot_id: our user id, if it is known.
+        bot_id: our user id on an account, if it is known; asked only where there is no webhook yet.
         trail: the journal of the send.
 
     Attributes:
@@ -100,7 +100,7 @@ class PersonaWay:
         look: PersonaLook,
         store: Store,
         rest: Rest,
-        bot_id: str | None,
+        bot_id: Callable[[str], str | None],
         trail: Trail,
     ) -> None:
         self.request = request
@@ -122,7 +122,7 @@ class PersonaWay:
         store: Store,
         rest: Rest,
         look: Callable[[str], PersonaLook],
-        bot_id: str | None,
+        bot_id: Callable[[str], str | None],
         trail: Trail,
     ) -> PersonaWay | None:
         """The way of a send, where it has one.

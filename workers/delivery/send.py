@@ -119,9 +119,8 @@ class _Delivery:
         self.sent: dict[int, PartReceipt] = {}
         self.at = 0
         fresh, webhook = progress.plan is None, progress.webhook
-        bot_id = deps.bot_id(request.account) if fresh or webhook else None
         self.persona = PersonaWay.of(
-            request, webhook, fresh, deps.store, self.rest, deps.look, bot_id, self.trail
+            request, webhook, fresh, deps.store, self.rest, deps.look, deps.bot_id, self.trail
         )
         self.refusal: Refusal | None = None
         self.log = log.bind(account=request.account, channel=request.channel_id, cause=request.cause)

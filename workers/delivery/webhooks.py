@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pydantic import SecretStr
@@ -24,11 +24,14 @@ log = get_logger(__name__)
 
 
 def webhook_of(
-    account: str, channel_id: str, personas: Personas, rest: Rest, bot_id: str | None
+    account: str, channel_id: str, personas: Personas, rest: Rest, bot_id: Callable[[str], str | None]
 ) -> Webhook | None:
     """Our webhook of a channel; none where there can be none, which is said in the log once an hour.
 
     Made by one process at a time, and looked for before: a create whose answer was lost is found again.
+
+    Args:
+        bot_id: our user id on an account, if it is known.
 
     Raises:
         NotYet: somebody else is making it.
@@ -41,7 +44,7 @@ def webhook_of(
         raise NotYet(_BUSY_MS, "waiting: webhook")
     try:
         calls = WebhookCalls(rest)
-        found = _ours(calls.of_channel(channel_id), bot_id) or _read(calls.create(channel_id, NAME))
+        found = _ours(calls.of_channel(channel_id), bot_id(account)) or _read(calls.create(channel_id, NAME))
     except (Forbidden, NotFound, BadRequest) as error:
         if personas.refuse(account, channel_id, error.code):
             log.warning(
