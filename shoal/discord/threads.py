@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from shoal.base.ids import MessageId, ThreadId
-from shoal.discord.errors import DiscordError, ServerError
+from shoal.discord.answers import made_in
+from shoal.discord.errors import DiscordError
 from shoal.discord.limiter import Priority
 from shoal.discord.rest import Rest
 from shoal.discord.retry import Safety
@@ -58,11 +58,8 @@ def create_post(
         DiscordError, TransportError, RateWait: as :meth:`Rest.call`; ``ambiguous`` where it may exist.
     """
     route = Route("POST", "/channels/{channel_id}/threads", channel_id=channel_id)
-    data = rest.call(route, json=dict(body), safety=Safety.CREATE, priority=priority).data
-    thread_id = data.get("id") if isinstance(data, dict) else None
-    if not isinstance(thread_id, str) or not re.fullmatch(r"[0-9]{1,20}", thread_id):
-        raise ServerError("The answer holds no thread.", status=200, route="POST threads", ambiguous=True)
-    return ThreadId(thread_id)
+    answer = rest.call(route, json=dict(body), safety=Safety.CREATE, priority=priority)
+    return ThreadId(str(made_in(answer, route, "thread")["id"]))
 
 
 def rename_channel(rest: Rest, channel_id: str, name: str) -> None:
