@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from shoal.base.foreign import read_json
 from workers.components.forms import parse_form
 from workers.components.reader import Reader, SpecError
 from workers.components.spec import (
@@ -50,12 +49,7 @@ def parse_spec(raw: Any, path: str = "components") -> Spec:
     Raises:
         SpecError: something in it cannot be made; the message names the path.
     """
-    if isinstance(raw, str):
-        try:
-            raw = read_json(raw)
-        except ValueError as error:
-            raise SpecError(path, f"is no JSON ({error})") from None
-    spec = Reader(raw, path).object()
+    spec = Reader.of(raw, path).object()
     container = spec.at("container")
     box = Reader({}, container.path) if container.absent else container.object()
     form = spec.at("modal")

@@ -16,8 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from shoal.base.foreign import read_json
-from workers.components.reader import Reader, SpecError
+from workers.components.reader import Reader
 from workers.components.spec import (
     BUTTON_STYLES,
     MOST_COMPONENTS,
@@ -145,12 +144,7 @@ def parse_presentation(raw: Any, path: str = "presentation") -> Presentation:
     Raises:
         SpecError: it is none; the message names the path.
     """
-    if isinstance(raw, str):
-        try:
-            raw = read_json(raw)
-        except ValueError as error:
-            raise SpecError(path, f"is no JSON ({error})") from None
-    card = Reader(raw, path).object()
+    card = Reader.of(raw, path).object()
     made = Presentation(
         title=" ".join(card.at("title").text(_LONGEST).split()),
         tone=card.at("tone").choice(TONES, "neutral"),

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from shoal.base.errors import ShoalError
+from shoal.base.foreign import read_json
 
 __all__ = ["Reader", "SpecError"]
 
@@ -32,6 +33,20 @@ class Reader:
     def __init__(self, value: Any, path: str) -> None:
         self.value = value
         self.path = path
+
+    @classmethod
+    def of(cls, raw: Any, path: str) -> Reader:
+        """What a caller gave: an object or a list, or its JSON text.
+
+        Raises:
+            SpecError: the text is no JSON.
+        """
+        if not isinstance(raw, str):
+            return cls(raw, path)
+        try:
+            return cls(read_json(raw), path)
+        except ValueError as error:
+            raise SpecError(path, f"is no JSON ({error})") from None
 
     def fail(self, problem: str) -> SpecError:
         """The error for this value."""

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from config.schema.discord import DiscordConfig
-from shoal.base.foreign import read_json
 from shoal.discord.wire import ComponentType, MessageFlags
 from shoal.state.effects import Control, Controls
 from workers.components.custom_ids import reserved_ids
@@ -20,7 +19,7 @@ from workers.components.encode import Origin, encode_spec
 from workers.components.entries import encode_entry
 from workers.components.parse import parse_spec
 from workers.components.presentation import parse_presentation
-from workers.components.reader import SpecError
+from workers.components.reader import Reader, SpecError
 from workers.components.spec import ATTACHMENT, MOST_TEXT, Spec, TextBlock
 from workers.delivery.records import KeptControl, KeptControls
 
@@ -98,10 +97,7 @@ def make_components(
     if not settings.enabled:
         raise SpecError("components", "are switched off here (channels.discord.agentComponents.enabled)")
     if isinstance(raw, str) and raw.lstrip().startswith("["):
-        try:
-            raw = read_json(raw)
-        except ValueError as error:
-            raise SpecError("components", f"is no JSON ({error})") from None
+        raw = Reader.of(raw, "components").value
     if isinstance(raw, Sequence) and not isinstance(raw, str | bytes):
         return _raw(raw, text)
     spec = parse_spec(raw)
