@@ -15,14 +15,14 @@ import msgspec
 from shoal.base.errors import ShoalError
 from shoal.base.ids import MessageId
 from shoal.base.logging import get_logger
-from shoal.discord.errors import NotFound, RateLimited, RateWait
+from shoal.discord.errors import NotFound
 from shoal.state.effects import Controls, Push
-from shoal.state.records import Failure, Grant, Record
-from shoal.state.steps import Commit, Fail, Step
+from shoal.state.records import Grant, Record
+from shoal.state.steps import Commit, Step
 from shoal.state.store import Store
 from workers.components.greying import greyed
 from workers.delivery.records import PartReceipt, decode_receipt
-from workers.delivery.verdicts import is_about_discord, rate_yield
+from workers.delivery.verdicts import later
 from workers.sessions.admission.reactions import reaction_lane
 
 __all__ = ["KIND", "Expiry", "MessageApi", "expire", "expiry_push"]
@@ -81,13 +81,10 @@ def expire(grant: Grant, store: Store, rest: Callable[[str], MessageApi]) -> Ste
         for _, receipt in sorted(receipts.items(), reverse=True):  # components are on the last part
             if _grey(decode_receipt(receipt), rest(expiry.account)):
                 return Commit((), "controls expired · greyed out")
-    except (RateWait, RateLimited) as wait:
-        return rate_yield(wait)
     except ShoalError as error:
-        if error.retryable and late_ms <= GIVE_UP_MS:
-            return Fail(Failure.INFRASTRUCTURE, error.code, str(error))
-        if not is_about_discord(error):
-            raise
+        again = later(error, age_ms=late_ms, patience_ms=GIVE_UP_MS)
+        if again is not None:
+            return again
         log.info("expired controls stay as they are", send=expiry.send, code=error.code, error=error)
         return Commit((), f"gave up: {error.code}")
     return Commit((), "controls expired · nothing to grey out" if receipts else "controls expired · not sent")

@@ -19,7 +19,7 @@ and the slot was closed before another came. The end looks for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -40,7 +40,7 @@ from workers.delivery.preview_records import PreviewEnd, PreviewReceipt, Preview
 from workers.delivery.progress import NONCE_WINDOW_MS
 from workers.delivery.records import delivery_lane
 from workers.delivery.refused import standing
-from workers.delivery.verdicts import is_about_discord, rate_yield, reference_refused
+from workers.delivery.verdicts import is_about_discord, later, rate_yield, reference_refused
 
 __all__ = [
     "PreviewDeps",
@@ -102,7 +102,11 @@ def begun(store: Store, end: PreviewEnd) -> bool:
 
 def previews_of(store: Store, cause: str) -> tuple[dict[int, PreviewReceipt], bool]:
     """The previews of a turn that were made and not taken away, and whether no more are to be shown."""
-    stored = store.receipts.receipt(preview_identity(cause))
+    return _made_in(store.receipts.receipt(preview_identity(cause)))
+
+
+def _made_in(stored: Mapping[int, bytes]) -> tuple[dict[int, PreviewReceipt], bool]:
+    """As :func:`previews_of`, of the receipts of a turn's previews."""
     made = {
         part: msgspec.json.decode(value, type=PreviewReceipt)
         for part, value in stored.items()
@@ -111,9 +115,8 @@ def previews_of(store: Store, cause: str) -> tuple[dict[int, PreviewReceipt], bo
     return made, STOP in stored
 
 
-def _begun_only(store: Store, cause: str) -> list[tuple[int, PreviewReceipt]]:
+def _begun_only(stored: Mapping[int, bytes]) -> list[tuple[int, PreviewReceipt]]:
     """Previews that were about to be made, and nobody wrote down what became of them; one for each text."""
-    stored = store.receipts.receipt(preview_identity(cause))
     return [
         (generation, msgspec.json.decode(value, type=PreviewReceipt))
         for part, value in sorted(stored.items())
@@ -145,7 +148,8 @@ def end_preview(grant: Grant, deps: PreviewDeps, alive: Callable[[], None]) -> S
         StaleGrant, StoreUnavailable: as :func:`show_preview`.
     """
     end = msgspec.json.decode(grant.head.body, type=PreviewEnd)
-    made, _ = previews_of(deps.store, end.cause)
+    stored = deps.store.receipts.receipt(preview_identity(end.cause))
+    made, _ = _made_in(stored)
     answer = deps.store.receipts.receipt(end.answer) if end.answer else {}
     if end.keep or (end.answer and not answer):
         return Commit((), "previews stay: an error" if end.keep else "previews stay: no answer arrived")
@@ -153,17 +157,14 @@ def end_preview(grant: Grant, deps: PreviewDeps, alive: Callable[[], None]) -> S
     age_ms = deps.store.now_ms() - grant.head.born
     taken = 0
     try:
-        for generation, receipt in [*sorted(made.items()), *_begun_only(deps.store, end.cause)]:
+        for generation, receipt in [*sorted(made.items()), *_begun_only(stored)]:
             if receipt.message_id not in kept:
                 alive()
                 taken += _take_away(end, generation, receipt, deps)
-    except (RateWait, RateLimited) as wait:
-        return rate_yield(wait)
     except ShoalError as error:
-        if not is_about_discord(error):
-            raise
-        if error.retryable and age_ms < GIVE_UP_MS:
-            return Fail(Failure.INFRASTRUCTURE, error.code, str(error))
+        again = later(error, age_ms=age_ms, patience_ms=GIVE_UP_MS)
+        if again is not None:
+            return again
         log.warning("a preview could not be removed", channel=end.channel_id, cause=end.cause, error=error)
         return Commit((), f"preview stays: {error.code}")
     return Commit((), f"previews removed: {taken}")
@@ -180,7 +181,8 @@ class _Shown:
         self.deps = deps
         self.alive = alive
         self.identity = preview_identity(update.cause)
-        self.made, self.stopped = previews_of(deps.store, update.cause)
+        self.stored = deps.store.receipts.receipt(self.identity)
+        self.made, self.stopped = _made_in(self.stored)
         self.api: PreviewApi = deps.rest(update.account)
         self.age_ms = deps.store.now_ms() - grant.head.born
         self.effects: list[Effect] = []
@@ -236,8 +238,8 @@ class _Shown:
 
     def _begin(self) -> None:
         """From here on the message may exist. Raises StaleGrant where the lane is somebody else's."""
-        update, stored = self.update, self.deps.store.receipts.receipt(self.identity)
-        open_tries = _begun_only(self.deps.store, update.cause)
+        update, stored = self.update, self.stored
+        open_tries = _begun_only(stored)
         mine = [receipt.text for generation, receipt in open_tries if generation == update.generation]
         if update.text not in mine and update.generation < VOID:
             doubt = PreviewReceipt(doubt=True, born_ms=self.grant.head.born, text=update.text)

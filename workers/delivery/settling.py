@@ -20,13 +20,13 @@ import msgspec
 from shoal.base.errors import ShoalError
 from shoal.base.ids import MessageId
 from shoal.base.logging import get_logger
-from shoal.discord.errors import NotFound, RateLimited, RateWait
+from shoal.discord.errors import NotFound
 from shoal.state.effects import Push
-from shoal.state.records import Failure, Grant, Record
-from shoal.state.steps import Commit, Fail, Park, Step, Yield
+from shoal.state.records import Grant, Record
+from shoal.state.steps import Commit, Park, Step, Yield
 from shoal.state.store import Store
 from workers.delivery.reactions import Mark, ReactionApi, own_emojis, same_emoji
-from workers.delivery.verdicts import is_about_discord, rate_yield
+from workers.delivery.verdicts import later
 from workers.sessions.admission.reactions import reaction_lane
 
 __all__ = ["KIND", "Settle", "delivered_key", "settle", "settle_push"]
@@ -103,13 +103,10 @@ def settle(grant: Grant, store: Store, rest: Callable[[str], ReactionApi]) -> St
                 step += 1
                 store.lanes.checkpoint(grant, step, journal=str(number).encode())
         _arrange(wanted, api, keep="" if remove else wanted.ack)
-    except (RateWait, RateLimited) as wait:
-        return rate_yield(wait)
     except ShoalError as error:
-        if error.retryable and age_ms <= GIVE_UP_MS:
-            return Fail(Failure.INFRASTRUCTURE, error.code, str(error))
-        if not is_about_discord(error):
-            raise
+        again = later(error, age_ms=age_ms, patience_ms=GIVE_UP_MS)
+        if again is not None:
+            return again
         log.info("reactions were not settled", message=wanted.message_id, code=error.code, error=error)
         return Commit((), f"gave up: {error.code}")
     return Commit((), "settled · acks removed" if remove else "settled")

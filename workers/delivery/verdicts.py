@@ -27,6 +27,7 @@ __all__ = [
     "Rejected",
     "is_about_discord",
     "is_unknown",
+    "later",
     "rate_yield",
     "reference_refused",
     "verdict_on",
@@ -85,6 +86,24 @@ def rate_yield(error: RateWait | RateLimited) -> Yield:
     """Give the lane back until the rate limit has room again."""
     wait = error.retry_after if error.retry_after is not None else 1.0
     return Yield(min(max(50, int(wait * 1000) + 1), LONGEST_PAUSE_MS), "rate limit")
+
+
+def later(error: ShoalError, *, age_ms: int, patience_ms: int) -> Yield | Fail | None:
+    """When work that nobody waits for is tried again; ``None``: it is given up, which the caller tells.
+
+    Args:
+        age_ms: of the work; past ``patience_ms`` what may pass is not waited for any more.
+
+    Raises:
+        ShoalError: ``error`` itself, where it is not about Discord.
+    """
+    if isinstance(error, RateWait | RateLimited):
+        return rate_yield(error)
+    if not is_about_discord(error):
+        raise error
+    if error.retryable and age_ms <= patience_ms:
+        return Fail(Failure.INFRASTRUCTURE, error.code, str(error))
+    return None
 
 
 def is_about_discord(error: ShoalError) -> bool:
