@@ -71,9 +71,15 @@ def test_a_crash_after_the_post_goes_on_in_its_thread(forum: PostOffice) -> None
     assert "\n".join(in_thread(forum)) == LONG
 
 
-def test_a_lost_answer_is_not_asked_for_again(forum: PostOffice) -> None:
+@pytest.mark.parametrize(
+    ("fault", "fields"),
+    [("drop_answer", {}), ("status_after", {"status": 200, "body": {}, "html": False})],
+    ids=["lost", "nonsense"],
+)
+def test_a_lost_answer_is_not_asked_for_again(forum: PostOffice, fault: str, fields: dict[str, Any]) -> None:
+    """Nor one that names no thread: the post may be there, so it dies as unknown (promise 4)."""
     request(forum, "only once")
-    forum.control.fault("drop_answer", route=POST)
+    forum.control.fault(fault, route=POST, **fields)
     assert isinstance(forum.work(), Fail)
     assert isinstance(forum.work(), Yield), "the gateway may be away, and see it when it is back"
     forum.clock.advance(30)
