@@ -18,12 +18,12 @@ from shoal.base.ids import MessageId, check_name
 from shoal.base.logging import get_logger
 from shoal.discord.codes import OF_MESSAGE
 from shoal.state.ledger import Outcome
-from shoal.state.records import DeadRecord, Record
+from shoal.state.records import DeadRecord
 from shoal.state.store import Store
 from workers.delivery.preview_records import PreviewEnd, end_push
 from workers.delivery.previews import begun
 from workers.delivery.records import KIND as SEND
-from workers.delivery.records import NOTICE_MAX_AGE_S, SendRequest, decode_send, encode
+from workers.delivery.records import NOTICE_MAX_AGE_S, SendRequest, decode_send, send_record
 from workers.delivery.settling import Settle, settle_push
 from workers.delivery.texts import Language, language_of, say
 from workers.delivery.verdicts import is_unknown
@@ -85,7 +85,7 @@ def _tell_conversation(store: Store, dead: DeadRecord, states: Sequence[str]) ->
         gone = end_push(end)
         store.lanes.push(gone.lane, gone.record)
     request = notice_of(dead, turn)
-    store.lanes.push(request.lane, Record(request.identity, SEND, encode(request)))
+    store.lanes.push(request.lane, send_record(request))
     if states and turn.ack:
         left = Settle(
             account=turn.account,
@@ -124,7 +124,7 @@ def _tell_of_delivery(store: Store, dead: DeadRecord, owner: Owner) -> None:
 
 def _push(store: Store, notice: SendRequest) -> None:
     """The same identity is the same notice: it is sent once."""
-    store.lanes.push(notice.lane, Record(notice.identity, SEND, encode(notice)))
+    store.lanes.push(notice.lane, send_record(notice))
 
 
 def _notice(account: str, channel_id: str, cause: str, step: str, text: str) -> SendRequest:

@@ -16,7 +16,7 @@ from celery import Celery, Task
 from shoal.base.errors import InvalidName
 from shoal.base.ids import check_name
 from shoal.discord.pluralkit import PluralKit
-from shoal.discord.retry import RetryPolicy
+from shoal.discord.retry import NO_RETRY
 from shoal.state.lookups import Asked
 from tasks.plain import send_plain
 from tasks.runtime import Runtime
@@ -88,7 +88,7 @@ def _enrich_task(name: str, body: Callable[..., str], runtime: Callable[[], Runt
 
 def _enrichment(runtime: Runtime, account_id: str, *, last: bool) -> Enrichment:
     account = runtime.loaded.account(account_id)
-    rest = runtime.rest(account_id).limited(max_wait=MAX_WAIT_S, retry=RetryPolicy(attempts=1))
+    rest = runtime.rest(account_id).limited(max_wait=MAX_WAIT_S, retry=NO_RETRY)
     kit = None
     if account.discord.pluralkit.enabled:
         kit = PluralKit(rest.transport, base=account.pluralkit_url, token=account.pluralkit_token)

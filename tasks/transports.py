@@ -9,7 +9,7 @@ from shoal.base.clock import Clock
 from shoal.discord.connect import open_transport
 from shoal.discord.limiter import Limiter, Priority
 from shoal.discord.rest import Rest
-from shoal.discord.retry import RetryPolicy
+from shoal.discord.retry import NO_RETRY
 from shoal.state.store import Store
 
 __all__ = ["Transports", "in_background"]
@@ -17,7 +17,7 @@ __all__ = ["Transports", "in_background"]
 
 def in_background(rest: Rest, *, max_wait: float) -> Rest:
     """Calls nobody waits for: they go behind all others, are tried once, and wait at most ``max_wait`` s."""
-    return rest.limited(max_wait=max_wait, retry=RetryPolicy(attempts=1), priority=Priority.BACKGROUND)
+    return rest.limited(max_wait=max_wait, retry=NO_RETRY, priority=Priority.BACKGROUND)
 
 
 class Transports:
