@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from shoal.base.errors import StaleGrant
 from shoal.base.ids import new_token
 from shoal.state.records import Failed, Failure, Grant
 from shoal.state.store import Store
@@ -93,6 +96,8 @@ def test_who_comes_back_before_anybody_looked_gives_the_lane_back(store: Store) 
     holder = take(store)
     assert store.lanes.alive(holder)
     assert hinted(store, "session")[-1] == SESSION
+    with pytest.raises(StaleGrant):
+        store.lanes.commit(holder)
     following = take(store)
     assert following.suspects == 1
     assert store.lanes.alive(holder) is False, "the lane is somebody else's by now"
