@@ -68,6 +68,21 @@ def test_nobody_hands_on_what_he_does_not_have(doer: Doer) -> None:
     assert overwrites(doer)[below] == (1, 0, int(P.KICK_MEMBERS))
 
 
+def test_an_overwrite_asks_for_all_it_takes_away_and_for_channels(doer: Doer) -> None:
+    """What it allowed is given up when it is replaced or taken away; both change the channel (7.5)."""
+    below, mod = doer.member("below"), doer.member("mod", MOD)
+    roles = doer.member("roles", P.MANAGE_ROLES | P.SEND_MESSAGES)
+    values = {"channelId": doer.channel, "targetId": below, "targetType": "member"}
+    changes = (("channel-permission-set", {"allow": "SEND_MESSAGES"}), ("channel-permission-remove", {}))
+    for held, asking in (("KICK_MEMBERS", mod), ("SEND_MESSAGES", roles)):
+        doer.do("channel-permission-set", allow=held, **values)
+        for name, bits in changes:
+            with pytest.raises(ActionError, match="required permissions"):
+                doer.as_member(asking).do(name, **values, **bits)
+        assert overwrites(doer)[below] == (1, int(P[held]), 0)
+    assert doer.as_member(mod).do("channel-permission-remove", **values)["ok"] is True
+
+
 def test_whoever_stands_above_is_found_however_the_overwrite_is_called(doer: Doer) -> None:
     mod, above = doer.member("mod", MOD), doer.member("above")
     asking, values = doer.as_member(mod), {"channelId": doer.channel, "targetId": above}

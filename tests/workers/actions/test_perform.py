@@ -137,6 +137,37 @@ def test_what_a_channel_takes_from_a_moderator_the_bot_does_not_do_for_him(
     assert doer.as_member(doer.owner).do("channel-delete", channelId=closed)["ok"] is True
 
 
+@pytest.mark.parametrize(
+    ("wanted", "name", "values"),
+    [
+        (Permission.MANAGE_MESSAGES, "delete", {}),
+        (Permission.PIN_MESSAGES, "pin", {}),
+        (Permission.MANAGE_THREADS, "channel-edit", {"locked": True}),
+        (Permission.SEND_MESSAGES_IN_THREADS, "channel-edit", {"archived": False}),
+        (Permission.CREATE_EVENTS, "event-create", {"eventName": "x", "startTime": "2030-01-01T10:00:00Z"}),
+    ],
+)
+def test_overwrites_count_for_all_that_a_channel_can_take(
+    doer: Doer, wanted: Permission, name: str, values: dict[str, Any]
+) -> None:
+    """Allowed in the server and denied in the channel is denied, for others than channels, too."""
+    mod = doer.member("mod", wanted)
+    denied = [{"id": mod, "type": 1, "allow": "0", "deny": str(int(wanted))}]
+    kind = 2 if name == "event-create" else 0
+    places = [
+        str(doer.control.add_channel(doer.guild, "x", type=kind, overwrites=o)["id"]) for o in (denied, [])
+    ]
+    closed, opened = ({"channelId": place, **values} for place in places)
+    for call, place in zip((closed, opened), places, strict=True):
+        if name == "channel-edit":
+            call["channelId"] = doer.do("thread-create", target=place, threadName="x")["thread"]["id"]
+        elif kind == 0:
+            call["messageId"] = str(doer.control.say(place, "theirs", user=doer.owner)["id"])
+    with pytest.raises(ActionError, match="required permissions"):
+        doer.as_member(mod, channel_id=places[0]).do(name, **closed)
+    assert doer.as_member(mod, channel_id=places[1]).do(name, **opened)["ok"] is True
+
+
 def test_a_channel_gives_nobody_what_he_may_not_in_the_server(doer: Doer) -> None:
     """Named beside another action, a channel of one's own would open the whole server."""
     ann = doer.member("ann")
