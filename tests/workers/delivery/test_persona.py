@@ -23,7 +23,9 @@ from shoal.state.steps import Commit, Fail, Yield
 from tests.workers.delivery.conftest import PostOffice
 from tests.workers.delivery.test_previews import Turn
 from tests.workers.delivery.test_send import Crash, crash_at, die
+from workers.delivery import finding
 from workers.delivery.persona import PersonaLook, may_be_persona, username
+from workers.delivery.progress import CLOCK_SLACK_MS
 from workers.delivery.records import SendFile, SendRequest, decode_receipt
 from workers.delivery.render import DeliverySettings, message_fields
 from workers.delivery.webhooks import NAME
@@ -181,13 +183,14 @@ def test_what_never_arrived_is_sent_again_once_that_is_sure(thread: PostOffice) 
     assert said(thread) == [("Ada", "late")]
 
 
-def test_where_the_look_cannot_tell_the_send_is_marked(thread: PostOffice) -> None:
+@pytest.mark.parametrize(("status", "code"), [(403, 50013), (404, 10003)])
+def test_where_the_look_cannot_tell_the_send_is_marked(thread: PostOffice, status: int, code: int) -> None:
     """Rules, promise 4: *marked*, one for each fault; neither doubled nor said by the bot."""
-    before = thread.control.requests()[-1]["n"]
+    before = max((line["n"] for line in thread.control.requests()), default=0)
     thread.push(thread.request("who knows"))
     thread.control.fault("drop_answer", route=EXECUTE)
     assert isinstance(thread.work(), Fail)
-    thread.control.fault("status", route=LOOK, status=403, body={"code": 50013, "message": "no"})
+    thread.control.fault("status", route=LOOK, status=status, body={"code": code, "message": "no"})
     dead = thread.work()
     while thread.fate is Fate.RETRIED:
         dead = thread.work()
@@ -196,6 +199,33 @@ def test_where_the_look_cannot_tell_the_send_is_marked(thread: PostOffice) -> No
     assert len(thread.control.requests(route=EXECUTE, after=before)) == 1
     assert said(thread) == [("Ada", "who knows")]
     assert "rejected" in story(thread)
+
+
+def test_too_much_to_look_through_is_no_empty_channel(
+    thread: PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rules, promise 4: *marked*, where it may be behind all that was looked at."""
+    monkeypatch.setattr(finding, "PAGE", 1)
+    monkeypatch.setattr(finding, "PAGES", 1)
+    thread.control.say(thread.channel, "something else", user=thread.control.add_user("ann")["id"])
+    thread.push(thread.request("who knows"))
+    thread.control.fault("drop_answer", route=EXECUTE)
+    assert isinstance(thread.work(), Fail)
+    dead = thread.work()
+    while thread.fate is Fate.RETRIED:
+        dead = thread.work()
+    assert isinstance(dead, Fail)
+    assert (dead.code, thread.fate) == ("persona-unknown", Fate.DEAD)
+    assert said(thread) == [("Ada", "who knows")]
+
+
+def test_a_clock_that_is_ahead_of_discords_finds_it_all_the_same(thread: PostOffice) -> None:
+    thread.clock.advance(CLOCK_SLACK_MS / 1000 - 1)
+    thread.push(thread.request("once only"))
+    thread.control.fault("drop_answer", route=EXECUTE)
+    assert isinstance(thread.work(), Fail)
+    assert isinstance(thread.work(), Commit)
+    assert said(thread) == [("Ada", "once only")]
 
 
 def test_the_same_words_of_another_send_are_not_taken_for_it(thread: PostOffice) -> None:
@@ -229,7 +259,9 @@ def test_a_crash_before_the_receipt_asks_nobody(thread: PostOffice, monkeypatch:
     assert len(thread.control.requests(route=LOOK)) == looked
 
 
-@pytest.mark.parametrize(("status", "code"), [(400, 50035), (403, 50013), (404, 10015), (401, 50027)])
+@pytest.mark.parametrize(
+    ("status", "code"), [(400, 50035), (403, 50013), (404, 10015), (404, 0), (401, 50027)]
+)
 def test_a_refusal_is_said_by_the_bot_from_the_first_unsent_part_on(
     thread: PostOffice, status: int, code: int
 ) -> None:
@@ -243,7 +275,7 @@ def test_a_refusal_is_said_by_the_bot_from_the_first_unsent_part_on(
     assert any("the bot speaks" in entry["event"] for entry in logs if entry["log_level"] == "warning")
     assert "persona-fallback" in story(thread)
     gone = thread.store.personas.webhook("default", parent_of(thread)) is None
-    assert gone == (code in (10015, 50027))
+    assert gone == (code in (10015, 0, 50027))
 
 
 def test_a_deleted_webhook_is_forgotten_and_made_anew_for_the_next_answer(thread: PostOffice) -> None:
@@ -277,6 +309,69 @@ def test_a_short_wait_of_the_limit_costs_nothing(thread: PostOffice) -> None:
     assert said(thread) == [("Ada", "patient")]
 
 
+def test_a_lost_answer_after_a_wait_is_looked_for_too(thread: PostOffice) -> None:
+    """Promise 4: the try behind one that surely made nothing is journalled like the first."""
+    thread.push(thread.request("once only"))
+    thread.control.fault("rate_limit", route=EXECUTE, retry_after=0.1)
+    assert isinstance(thread.work(), Yield)
+    thread.control.fault("drop_answer", route=EXECUTE)
+    assert isinstance(thread.work(), Fail)
+    assert isinstance(thread.work(), Commit)
+    assert said(thread) == [("Ada", "once only")]
+
+
+def test_who_is_unbound_meanwhile_is_still_looked_for(thread: PostOffice) -> None:
+    """Promise 4: what went through the webhook is not said again by the bot."""
+    thread.push(thread.request("once only"))
+    thread.control.fault("drop_answer", route=EXECUTE)
+    assert isinstance(thread.work(), Fail)
+    assert thread.store.personas.unbind("default", thread.channel)
+    assert isinstance(thread.work(), Commit)
+    assert said(thread) == [("Ada", "once only")]
+
+
+def test_where_the_bot_took_over_it_speaks_to_the_end(thread: PostOffice) -> None:
+    """Whoever carries on knows who spoke last: a part of the bot's is not sought at the webhook."""
+    thread.push(thread.request(LONG))
+    refusal = {"code": 50035, "message": "no"}
+    thread.control.fault("status", route=EXECUTE, skip=1, status=400, body=refusal)
+    die(thread, crash_at(4))
+    assert [who for who, _ in said(thread)] == ["Ada", "shoal"]
+    assert isinstance(thread.work(), Commit)
+    assert [who for who, _ in said(thread)] == ["Ada", "shoal", "shoal"]
+    assert "\n".join(text for _, text in said(thread)) == LONG
+
+
+def test_another_webhook_does_not_go_on_with_what_one_began(thread: PostOffice) -> None:
+    """What it said would be looked for at the other."""
+    thread.push(thread.request(LONG))
+    die(thread, crash_at(2))
+    made = thread.control.add_webhook(parent_of(thread), "newer")
+    newer = Webhook(str(made["id"]), SecretStr(str(made["token"])))
+    thread.store.personas.keep("default", parent_of(thread), newer)
+    thread.clock.advance(10)
+    assert isinstance(thread.work(), Commit)
+    assert [who for who, _ in said(thread)] == ["Ada", "shoal", "shoal"]
+    assert thread.store.personas.webhook("default", parent_of(thread)) == newer
+
+
+def test_in_a_channel_no_thread_is_named(thread: PostOffice) -> None:
+    thread.channel = parent_of(thread)
+    thread.store.personas.bind("default", thread.channel, Persona(thread.channel, "coder"))
+    thread.send("hello there")
+    assert said(thread)[-1] == ("Ada", "hello there")
+    assert "thread_id" not in json.dumps(thread.control.requests(route=EXECUTE)[-1])
+
+
+def test_a_webhook_that_is_not_to_be_had_in_time_is_done_without(thread: PostOffice) -> None:
+    assert thread.store.personas.claim("default", parent_of(thread))
+    thread.push(thread.request())
+    assert isinstance(thread.work(), Yield)
+    thread.clock.advance(20)
+    assert isinstance(thread.work(), Commit)
+    assert said(thread) == [("shoal", "hello")]
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -287,11 +382,16 @@ def test_a_short_wait_of_the_limit_costs_nothing(thread: PostOffice) -> None:
         {"poll": {"question": {"text": "?"}, "answers": [{"poll_media": {"text": "a"}}]}},
         {"files": (SendFile("b", "f.txt"),)},
         {"components": ({"type": 1, "components": []},)},
+        {"sticker_ids": ("1300000000000000009",)},
+        {"post": True},
+        {"pairing": "1300000000000000009"},
+        {"flags": 4},
+        {"text": " \n"},
     ],
 )
 def test_only_plain_words_go_through_a_webhook(post: PostOffice, fields: dict[str, Any]) -> None:
     assert may_be_persona(post.request("x"))
-    assert not may_be_persona(post.request("x", **fields))
+    assert not may_be_persona(post.request(**{"text": "x", **fields}))
 
 
 def test_media_go_by_the_bot(thread: PostOffice) -> None:
