@@ -30,13 +30,57 @@ def test_without_the_permission_nothing_is_changed(doer: Doer, name: str) -> Non
     assert {line["method"] for line in doer.requests()} <= {"GET"}
 
 
-def test_the_moderating_actions_ask_for_the_permissions_of_moderators() -> None:
-    asked = {name: ACTIONS[name].asks for name in ("timeout", "kick", "ban", "role-add", "channel-edit")}
+def test_every_change_asks_for_the_permission_discord_asks_people_for() -> None:
+    """All of them: an action that lost its permission would be missing here."""
+    asked = {name: action.asks for name, action in ACTIONS.items() if action.asks is not None}
+    channels = ("channel-create", "channel-edit", "channel-delete", "channel-move")
+    categories = ("category-create", "category-edit", "category-delete")
+    roles = ("role-add", "role-remove", "channel-permission-set", "channel-permission-remove")
     assert asked == {
         "timeout": Permission.MODERATE_MEMBERS, "kick": Permission.KICK_MEMBERS,
-        "ban": Permission.BAN_MEMBERS,
-        "role-add": Permission.MANAGE_ROLES, "channel-edit": Permission.MANAGE_CHANNELS,
+        "ban": Permission.BAN_MEMBERS, "event-create": Permission.CREATE_EVENTS,
+        **dict.fromkeys(roles, Permission.MANAGE_ROLES),
+        **dict.fromkeys((*channels, *categories), Permission.MANAGE_CHANNELS),
+        **dict.fromkeys(("pin", "unpin"), Permission.PIN_MESSAGES),
+        **dict.fromkeys(("emoji-upload", "sticker-upload"), Permission.CREATE_GUILD_EXPRESSIONS),
     }  # fmt: skip
+
+
+def test_a_gate_nobody_spoke_of_is_closed(doer: Doer) -> None:
+    with pytest.raises(ActionError, match="disabled"):
+        doer.do("channel-list", {})
+
+
+@pytest.mark.parametrize(
+    "name", ["read", "fetch-message", "list-pins", "reactions", "permissions", "channel-info"]
+)
+def test_what_may_not_be_read_is_read_by_no_action(doer: Doer, name: str) -> None:
+    """Rule R16: another channel of the same server, which the person cannot see."""
+    other = str(doer.control.add_channel(doer.guild, "other")["id"])
+    message = str(doer.control.say(other, "secret", user=doer.owner)["id"])
+    asking = doer.as_member(doer.member("ann"), may_read=lambda _channel: False)
+    with pytest.raises(ActionError, match="not allowed"):
+        asking.do(name, target=other, messageId=message)
+    if name == "fetch-message":
+        link = f"https://discord.com/channels/{doer.guild}/{other}/{message}"
+        with pytest.raises(ActionError, match="not allowed"):
+            asking.do(name, messageLink=link)
+
+
+def test_ones_own_message_is_deleted_unless_others_wrote_along(doer: Doer) -> None:
+    ann, bob = doer.member("ann"), doer.member("bob")
+    first, second = (str(doer.control.say(doer.channel, "x", user=ann)["id"]) for _ in range(2))
+    assert doer.as_member(ann).do("delete", messageId=first) == {"ok": True}
+    with pytest.raises(ActionError, match="required permissions"):
+        doer.as_member(ann, others=(bob,)).do("delete", messageId=second)
+
+
+def test_not_everybody_archives_a_thread(doer: Doer) -> None:
+    """Opening it again is for all who may write there; closing it is not (7.5)."""
+    thread = str(doer.do("thread-create", target=doer.channel, threadName="plan")["thread"]["id"])
+    ann = doer.member("ann", Permission.SEND_MESSAGES_IN_THREADS)
+    with pytest.raises(ActionError, match="required permissions"):
+        doer.as_member(ann).do("channel-edit", threadId=thread, archived=True)
 
 
 def test_with_the_permission_it_is_done_to_those_below(doer: Doer) -> None:
