@@ -114,6 +114,20 @@ def test_roles_are_given_below_the_own_role_only(doer: Doer) -> None:
         asking.do("role-add", userId=mod, roleId=high)
 
 
+def test_the_own_role_is_not_below_and_neither_is_who_has_a_higher_one(doer: Doer) -> None:
+    low = str(doer.control.add_role(doer.guild, "low")["id"])
+    below, mod = doer.member("below"), doer.member("mod", Permission.MANAGE_ROLES)
+    own = str(doer.rest.get_guild_member(doer.guild, mod)["roles"][0])
+    above = doer.member("above")
+    asking = doer.as_member(mod)
+    with pytest.raises(ActionError, match="not below their own"):
+        asking.do("role-add", userId=below, roleId=own)
+    for name in ("userId", "user"):
+        with pytest.raises(ActionError, match="member who is not below"):
+            asking.do("role-add", roleId=low, **{name: above})
+    assert asking.do("role-add", userId=mod, roleId=low) == {"ok": True}  # to himself
+
+
 def test_who_is_no_member_is_refused(doer: Doer) -> None:
     stranger = str(doer.control.add_user("stranger")["id"])
     with pytest.raises(ActionError, match="trusted Discord sender identity"):
