@@ -12,7 +12,7 @@ import json
 import re
 from typing import Any
 
-from shoal.simulator.errors import ApiError, forbidden, unknown
+from shoal.simulator.errors import ApiError, forbidden, invalid_form, unknown
 from shoal.simulator.model import Guild, Json
 from shoal.simulator.permissions import CREATE_EVENTS, CREATE_EXPRESSIONS, VIEW, compute
 from shoal.simulator.rest.guilds import guild_of, need_in_guild
@@ -161,14 +161,14 @@ def create_sticker(call: Call) -> Answer:
     body = validate(_STICKER, call.fields())
     if len(str(body.get("description") or "")) == 1:
         problem = {"code": "BASE_TYPE_BAD_LENGTH", "message": "Must be between 2 and 100 in length."}
-        raise ApiError(400, 50035, "Invalid Form Body", {"description": {"_errors": [problem]}})
+        raise invalid_form({"description": {"_errors": [problem]}})
     if len(call.files) != 1:
         problem = {"code": "BASE_TYPE_REQUIRED", "message": "This field is required"}
-        raise ApiError(400, 50035, "Invalid Form Body", {"file": {"_errors": [problem]}})
+        raise invalid_form({"file": {"_errors": [problem]}})
     data = call.files[0][2]
     if len(data) > MOST_STICKER:
         problem = {"code": "BINARY_TYPE_MAX_SIZE", "message": "File cannot be larger than 512.0 kb."}
-        raise ApiError(400, 50035, "Invalid Form Body", {"file": {"_errors": [problem]}})
+        raise invalid_form({"file": {"_errors": [problem]}})
     kind = _sticker_kind(data)
     if kind is None:
         raise ApiError(400, 50046, "Invalid Asset")
@@ -245,7 +245,7 @@ def _check_fields(body: Json, external: bool) -> None:
     missing = {name: {"_errors": [{"code": "BASE_TYPE_REQUIRED", "message": "This field is required"}]}
                for name in wanted if body.get(name) is None}  # fmt: skip
     if missing:
-        raise ApiError(400, 50035, "Invalid Form Body", missing)
+        raise invalid_form(missing)
 
 
 def _check_times(body: Json) -> None:
@@ -256,10 +256,10 @@ def _check_times(body: Json) -> None:
             "code": "GUILD_SCHEDULED_EVENT_SCHEDULE_PAST",
             "message": "Cannot schedule event in the past.",
         }
-        raise ApiError(400, 50035, "Invalid Form Body", {"scheduled_start_time": {"_errors": [problem]}})
+        raise invalid_form({"scheduled_start_time": {"_errors": [problem]}})
     if body.get("scheduled_end_time") and _aware(body["scheduled_end_time"]) <= start:
         problem = {"code": "GUILD_SCHEDULED_EVENT_END_BEFORE_START", "message": "Must end after it starts."}
-        raise ApiError(400, 50035, "Invalid Form Body", {"scheduled_end_time": {"_errors": [problem]}})
+        raise invalid_form({"scheduled_end_time": {"_errors": [problem]}})
 
 
 def _check_channel(call: Call, found: Guild, body: Json) -> None:
