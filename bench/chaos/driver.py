@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import random
 import threading
 import time
-import wave
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from bench.chaos.seen import seen_lines
 from bench.chaos.talking import Pressers, Speaker, Tail
 from bench.chaos.town import Town, build, config
 from bench.fleet import FleetUnderTest
+from shoal.simulator.model_speech import recorded
 from shoal.state.personas import Persona
 from shoal.state.store import Store
 
@@ -119,7 +118,7 @@ class Driver:
             broker.start()
             self.note(
                 "run",
-                **{k: str(v) if k == "folder" else v for k, v in _fields(options)},
+                **{**asdict(options), "folder": str(options.folder)},
                 answers="rich" if options.rich else "plain",
                 slow_disk=broker.slow_disk,
             )
@@ -139,7 +138,7 @@ class Driver:
             self._workspace = fleet.state_dir / "workspace"
             self._workspace.mkdir(parents=True, exist_ok=True)
             (self._workspace / "note.txt").write_text("a note")
-            _write_tone(self._workspace / "tone.wav")
+            (self._workspace / "tone.wav").write_bytes(recorded("a tone of about a second", "wav")[1])
             self._talk(fleet, broker)
             self._ask_for_outcomes(fleet)
             self._look_around(fleet)
@@ -323,20 +322,6 @@ class Driver:
     def _messages(fleet: FleetUnderTest, places: list[str]) -> Iterator[dict[str, Any]]:
         for place in places:
             yield from fleet.control.messages(place, limit=100_000)
-
-
-def _write_tone(path: Path) -> None:
-    """A second of a tone."""
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(8000)
-        samples = (int(8000 * math.sin(number / 3)) for number in range(8000))
-        file.writeframes(b"".join(sample.to_bytes(2, "little", signed=True) for sample in samples))
-
-
-def _fields(options: Options) -> list[tuple[str, Any]]:
-    return [(name, getattr(options, name)) for name in options.__dataclass_fields__]
 
 
 def run(options: Options) -> int:
