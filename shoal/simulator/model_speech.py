@@ -14,7 +14,7 @@ from typing import Any
 
 from shoal.simulator.model_formats import Refused
 
-__all__ = ["RATE", "recorded", "spoken"]
+__all__ = ["RATE", "encoded", "recorded", "spoken"]
 
 RATE = 24_000
 NOTE_S = 0.04
@@ -65,15 +65,25 @@ def _wav(sound: array[int]) -> bytes:
 
 
 def _encoded(text: str, form: str) -> bytes:
-    try:
-        import av
-    except ImportError:
-        raise Refused(f"{form} needs PyAV here; ask for wav.") from None
     container, codec, _ = _OTHERS[form]
     rate = 48_000 if codec == "libopus" else RATE
-    sound, out = spoken(text, rate), io.BytesIO()
+    try:
+        return encoded(spoken(text, rate), container, codec, rate)
+    except ImportError:
+        raise Refused(f"{form} needs PyAV here; ask for wav.") from None
+
+
+def encoded(sound: array[int], container: str, codec: str, rate: int, *, layout: str = "mono") -> bytes:
+    """A file with mono samples of 16 bits.
+
+    Raises:
+        ImportError: PyAV is not installed.
+    """
+    import av
+
+    out = io.BytesIO()
     with av.open(out, "w", format=container) as file:
-        stream: Any = file.add_stream(codec, rate=rate, layout="mono")
+        stream: Any = file.add_stream(codec, rate=rate, layout=layout)
         for start in range(0, len(sound), 960):
             part = sound[start : start + 960]
             frame = av.AudioFrame(format="s16", layout="mono", samples=len(part))

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 import av
 
+from shoal.simulator.model_speech import encoded
+
 FORMATS = {
     "wav": ("wav", "pcm_s16le"),
     "mp3": ("mp3", "libmp3lame"),
@@ -38,17 +40,7 @@ def recording(ending: str, *, rate: int = 44_100, seconds: float = 2.4, stereo: 
     if codec == "libopus":
         rate = 48_000
     sound = melody(rate, seconds)
-    out = io.BytesIO()
-    with av.open(out, "w", format=container) as file:
-        stream = file.add_stream(codec, rate=rate, layout="stereo" if stereo else "mono")
-        for start in range(0, len(sound), 960):
-            part = sound[start : start + 960]
-            frame = av.AudioFrame(format="s16", layout="mono", samples=len(part))
-            frame.sample_rate, frame.pts = rate, start
-            frame.planes[0].update(part.tobytes())
-            file.mux(stream.encode(frame))
-        file.mux(stream.encode(None))
-    return out.getvalue()
+    return encoded(sound, container, codec, rate, layout="stereo" if stereo else "mono")
 
 
 def decoded(data: bytes, rate: int = 8_000) -> array[int]:
