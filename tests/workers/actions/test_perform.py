@@ -128,6 +128,16 @@ def test_the_own_role_is_not_below_and_neither_is_who_has_a_higher_one(doer: Doe
     assert asking.do("role-add", userId=mod, roleId=low) == {"ok": True}  # to himself
 
 
+def test_nobody_borrows_the_powers_of_who_wrote_beside_him(doer: Doer) -> None:
+    """Rule R7: everybody who wrote into the turn must be allowed it, whoever of them asked."""
+    below, ann = doer.member("below"), doer.member("ann")
+    mod = doer.member("mod", Permission.KICK_MEMBERS)
+    for asking, other in ((mod, ann), (ann, mod)):
+        with pytest.raises(ActionError, match="required permissions"):
+            doer.as_member(asking, others=(other,)).do("kick", userId=below)
+    assert doer.as_member(mod, others=(mod,)).do("kick", userId=below) == {"ok": True}
+
+
 def test_who_is_no_member_is_refused(doer: Doer) -> None:
     stranger = str(doer.control.add_user("stranger")["id"])
     with pytest.raises(ActionError, match="trusted Discord sender identity"):
