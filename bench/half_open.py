@@ -150,9 +150,9 @@ class _Witness:
                     receiver.capture(limit=None, timeout=1.0, wakeup=False)
 
     def _knock(self) -> None:
-        """The queue of the chores has no traffic of its own."""
+        """The quarantine has no traffic of its own: knock at a lane where nothing waits."""
         while not self._stop.wait(0.5):
-            self._app.send_task("upkeep.reconcile", queue="chores")
+            self._app.send_task("inbound.admit", args=("inbound:nobody:1",), queue="chores")
 
     def _ping(self) -> None:
         while not self._stop.wait(0.5):
