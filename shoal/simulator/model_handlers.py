@@ -39,6 +39,7 @@ class Completion(RequestHandler):
 
     state: State
     form: Format
+    script: Script
     kind = "application/json"
 
     def initialize(self, state: State, form: Format) -> None:
@@ -67,10 +68,14 @@ class Completion(RequestHandler):
         except Refused as problem:
             self._fail({"status": 400, "message": str(problem)})
             return
-        await self._serve(self.state.script.answer(asked), body)
+        await self._serve(self.script.answer(asked), body)
 
     def _begun(self, told: Any) -> bool:
-        """Note the request and what it ``told``; false (and answered) when its key is wrong."""
+        """Note the request and what it ``told``; false (and answered) when its key is wrong.
+
+        Its script is the one of this moment: who waited for it and then writes another does not mean it.
+        """
+        self.script = self.state.script
         self.state.served += 1
         self.number = self.state.served
         self.state.log.write(
@@ -186,7 +191,7 @@ class Transcription(Completion):
         elif not file.body:
             self._fail({"status": 400, "message": "The audio file could not be decoded."})
         else:
-            await self._serve(self.state.script.hear(fields["model"], file.filename), {})
+            await self._serve(self.script.hear(fields["model"], file.filename), {})
 
     def whole_answer(self, reply: Reply, body: dict[str, Any]) -> bytes:
         """``{"text": …}``."""
@@ -224,7 +229,7 @@ class Speech(Completion):
         except Refused as problem:
             self._fail({"status": 400, "message": str(problem)})
             return
-        await self._serve(self.state.script.speak(str(told.get("model") or ""), text), {})
+        await self._serve(self.script.speak(str(told.get("model") or ""), text), {})
 
     def whole_answer(self, reply: Reply, body: dict[str, Any]) -> bytes:
         """The recording."""
