@@ -32,15 +32,23 @@ class WebhookCalls:
     def __init__(self, rest: Rest) -> None:
         self._rest = rest
 
-    def of_channel(self, channel_id: str) -> list[Json]:
-        """Webhooks of a channel (needs Manage Webhooks); only our own have a ``token``."""
-        route = Route("GET", _OF_CHANNEL, channel_id=channel_id)
-        return list_in(self._rest.call(route), route)
+    def of_channel(self, channel_id: str, *, timeout: float = 15.0) -> list[Json]:
+        """Webhooks of a channel (needs Manage Webhooks); only our own have a ``token``.
 
-    def create(self, channel_id: str, name: str) -> Json:
-        """Make a webhook of a channel. Never repeated when in doubt: look for it first."""
+        Args:
+            timeout: as :meth:`Transport.request`: seconds of silence; a whole answer may take twice.
+        """
+        route = Route("GET", _OF_CHANNEL, channel_id=channel_id)
+        return list_in(self._rest.call(route, timeout=timeout), route)
+
+    def create(self, channel_id: str, name: str, *, timeout: float = 15.0) -> Json:
+        """Make a webhook of a channel. Never repeated when in doubt: look for it first.
+
+        ``timeout`` as :meth:`of_channel`.
+        """
         route = Route("POST", _OF_CHANNEL, channel_id=channel_id)
-        return made_in(self._rest.call(route, json={"name": name}, safety=Safety.CREATE), route, "webhook")
+        made = self._rest.call(route, json={"name": name}, safety=Safety.CREATE, timeout=timeout)
+        return made_in(made, route, "webhook")
 
     def execute(
         self,

@@ -121,7 +121,7 @@ FAMILIES: tuple[Family, ...] = (
     _w("webhooks", "hook:<account>", "hash", "none", "one per channel", 150, "channel → our webhook"),
     _w("webhook-ids", "hookid:<account>", "set", "none", "webhooks ever made", 40, "whose messages are ours"),
     _w("webhook-no", "hookno:<account>:<channel>", "string", "1 h", "one each", 80, "why there is none"),
-    _w("webhook-claim", "hookclaim:<account>:<channel>", "string", "20 s", "one each", 80, "who makes it"),
+    _w("webhook-claim", "hookclaim:<account>:<channel>", "string", "30 s", "one each", 80, "who makes it"),
     _w("said", "said:<account>:<conversation>", "zset", "1 h", "100 messages", 100, "message → its part"),
     # facts
     _x("facts", "facts:<account>:<kind>", "hash", "none", "Discord's", 700, "guilds, channels, roles, …"),

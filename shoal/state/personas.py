@@ -26,10 +26,11 @@ from shoal.base.redact import redactor
 if TYPE_CHECKING:
     from shoal.state.store import Store
 
-__all__ = ["Persona", "Personas", "Webhook"]
+__all__ = ["CLAIM_S", "Persona", "Personas", "Webhook"]
 
 REFUSED_S = 3600
-CLAIM_S = 20
+CLAIM_S = 30
+"""How long one process may look for and make a webhook; it measures that by its own clock."""
 SAID_S = 3600
 SAID_MOST = 100
 
@@ -131,12 +132,12 @@ class Personas:
         return "" if raw is None else raw.decode()
 
     def claim(self, account: str, channel_id: str) -> bool:
-        """Whether the caller may look for and make the webhook of a channel: one at a time, for 20 s."""
+        """Whether the caller may look for and make a channel's webhook: one at a time for :data:`CLAIM_S`."""
         return bool(self._redis.set(self._keys.webhook_claim(account, channel_id), "1", nx=True, ex=CLAIM_S))
 
-    def release(self, account: str, channel_id: str) -> None:
-        """The claim is over."""
-        self._redis.delete(self._keys.webhook_claim(account, channel_id))
+    def release(self, account: str, channel_id: str, *, in_s: int = 0) -> None:
+        """The claim is over, or in ``in_s`` seconds. Only for who holds it."""
+        self._redis.expire(self._keys.webhook_claim(account, channel_id), in_s)
 
     def is_own(self, account: str, webhook_id: str) -> bool:
         """Whether a webhook is or was ours: a message of it is our own."""

@@ -149,7 +149,9 @@ class PersonaWay:
         late = self._trail.now_ms() - born_ms > DEADLINE_MS
         account, channel = self.request.account, self.persona.channel_id
         try:
-            found = webhook_of(account, channel, self._store.personas, self._rest, self._bot_id)
+            found = webhook_of(
+                account, channel, self._store.personas, self._rest, self._bot_id, self._trail.clock
+            )
         except (NotYet, ShoalError) as error:
             if not late or (isinstance(error, ShoalError) and error.code.startswith("store")):
                 raise

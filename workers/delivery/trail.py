@@ -23,6 +23,7 @@ class Trail:
 
     Attributes:
         head: the record of the send.
+        clock: of this process.
         began: part → the time its present try began, Unix ms; 0: no try can have made it.
         since: part → the time its first try began.
         doubtful: parts that an earlier holder began, and that may be out.
@@ -36,7 +37,7 @@ class Trail:
         self._alive = alive
         self._lanes = lanes
         self.head = grant.head
-        self._clock = clock
+        self.clock = clock
         self._step = grant.step
         self.began: dict[int, int] = dict(progress.started or {})
         self.since: dict[int, int] = dict(progress.since)
@@ -45,7 +46,7 @@ class Trail:
 
     def now_ms(self) -> int:
         """Wall clock, Unix ms."""
-        return int(self._clock.now() * 1000)
+        return int(self.clock.now() * 1000)
 
     def begin(self, part: int) -> int:
         """The part is about to be sent, says the entry that is written next; the time for that entry."""

@@ -7,11 +7,13 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from shoal.base.clock import Clock
+from shoal.base.errors import ShoalError
 from shoal.base.logging import get_logger
 from shoal.discord.errors import BadRequest, Forbidden, NotFound
 from shoal.discord.rest import Rest
 from shoal.discord.webhooks import WebhookCalls
-from shoal.state.personas import Personas, Webhook
+from shoal.state.personas import CLAIM_S, Personas, Webhook
 from workers.delivery.verdicts import NotYet
 
 __all__ = ["NAME", "webhook_of"]
@@ -19,12 +21,22 @@ __all__ = ["NAME", "webhook_of"]
 NAME = "Shoal Agents"
 _INCOMING = 1
 _BUSY_MS = 500
+_CALL_S = 5.0
+"""Time-out of each call; its answer may take twice that."""
+_SETTLE_S = 5
+"""A create that was lost may arrive for so long: nobody looks before."""
+_MARGIN_S = 1.0
 
 log = get_logger(__name__)
 
 
 def webhook_of(
-    account: str, channel_id: str, personas: Personas, rest: Rest, bot_id: Callable[[str], str | None]
+    account: str,
+    channel_id: str,
+    personas: Personas,
+    rest: Rest,
+    bot_id: Callable[[str], str | None],
+    clock: Clock,
 ) -> Webhook | None:
     """Our webhook of a channel; none where there can be none, which is said in the log once an hour.
 
@@ -32,19 +44,21 @@ def webhook_of(
 
     Args:
         bot_id: our user id on an account, if it is known.
+        clock: by which the claim is measured.
 
     Raises:
-        NotYet: somebody else is making it.
+        NotYet: somebody else is making it, or would be before this process had.
         DiscordError, TransportError, RateWait: Discord does not answer now.
     """
     known = personas.webhook(account, channel_id)
     if known is not None or personas.refused(account, channel_id):
         return known
+    ends = clock.monotonic() + CLAIM_S - _MARGIN_S
     if not personas.claim(account, channel_id):
         raise NotYet(_BUSY_MS, "waiting: webhook")
+    over_in_s = 0
     try:
-        calls = WebhookCalls(rest)
-        found = _ours(calls.of_channel(channel_id), bot_id(account)) or _read(calls.create(channel_id, NAME))
+        found = _find_or_make(channel_id, WebhookCalls(rest), bot_id(account), clock, ends)
     except (Forbidden, NotFound, BadRequest) as error:
         if personas.refuse(account, channel_id, error.code):
             log.warning(
@@ -55,11 +69,27 @@ def webhook_of(
                 error=str(error),
             )
         return None
+    except ShoalError as error:
+        over_in_s = _SETTLE_S if error.ambiguous else 0
+        raise
     finally:
-        personas.release(account, channel_id)
+        if clock.monotonic() < ends:  # else it is somebody else's by now
+            personas.release(account, channel_id, in_s=over_in_s)
     if found is not None:
         personas.keep(account, channel_id, found)
     return found
+
+
+def _find_or_make(
+    channel_id: str, calls: WebhookCalls, bot_id: str | None, clock: Clock, ends: float
+) -> Webhook | None:
+    """Look, then make; ``ends``: of the claim, by ``clock``."""
+    found = _ours(calls.of_channel(channel_id, timeout=_CALL_S), bot_id)
+    if found is not None:
+        return found
+    if clock.monotonic() + 2 * _CALL_S > ends:
+        raise NotYet(_BUSY_MS, "waiting: webhook")
+    return _read(calls.create(channel_id, NAME, timeout=_CALL_S))
 
 
 def _ours(webhooks: Iterable[Mapping[str, Any]], bot_id: str | None) -> Webhook | None:

@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from shoal.base.ids import new_token
 from shoal.discord.webhooks import WebhookCalls
 from shoal.simulator.server import Simulator
-from shoal.state.personas import Persona, Webhook
+from shoal.state.personas import CLAIM_S, Persona, Webhook
 from shoal.state.records import Failed as Fate
 from shoal.state.steps import Commit, Fail, Yield
 from tests.workers.delivery.conftest import PostOffice
@@ -28,7 +28,8 @@ from workers.delivery.persona import PersonaLook, may_be_persona, username
 from workers.delivery.progress import CLOCK_SLACK_MS
 from workers.delivery.records import SendFile, SendRequest, decode_receipt
 from workers.delivery.render import DeliverySettings, message_fields
-from workers.delivery.webhooks import NAME
+from workers.delivery.verdicts import NotYet
+from workers.delivery.webhooks import NAME, webhook_of
 
 EXECUTE = "POST /webhooks/{webhook_id}/{webhook_token}"
 LIST = "GET /channels/{channel_id}/webhooks"
@@ -109,9 +110,32 @@ def test_a_webhook_whose_making_was_lost_is_found(thread: PostOffice) -> None:
     thread.push(thread.request())
     thread.control.fault("drop_answer", route=MAKE)
     assert isinstance(thread.work(), Fail)
+    claim = thread.store.keys.webhook_claim("default", parent_of(thread))
+    assert isinstance(thread.work(), Yield), "it may still arrive: nobody looks before"
+    assert 0 < thread.store.redis.ttl(claim) <= 5
+    thread.store.redis.delete(claim)
     assert isinstance(thread.work(), Commit)
     [hook] = [h for h in webhooks_of(thread) if h["name"] == NAME]
     assert hook_of(thread).id == hook["id"]
+
+
+@pytest.mark.parametrize("late_s", [CLAIM_S - 9, CLAIM_S + 1])
+def test_who_looked_for_too_long_does_not_make_a_second_one(thread: PostOffice, late_s: int) -> None:
+    """A frozen process, or a slow proxy: its claim is over before a create of its own were (decision 16)."""
+    personas, account, parent = thread.store.personas, "default", parent_of(thread)
+    made = len(thread.control.requests(route=MAKE))
+
+    def frozen(_account: str) -> str:
+        thread.clock.advance(late_s)
+        if late_s > CLAIM_S:  # somebody else has begun meanwhile
+            personas.release(account, parent)
+            assert personas.claim(account, parent)
+        return thread.simulator.bot_id
+
+    with pytest.raises(NotYet):
+        webhook_of(account, parent, personas, thread.rest, frozen, thread.clock)
+    assert len(thread.control.requests(route=MAKE)) == made
+    assert personas.claim(account, parent) == (late_s < CLAIM_S), "only its own claim is given back"
 
 
 def webhooks_of(post: PostOffice) -> list[dict[str, Any]]:
