@@ -7,7 +7,6 @@ after a crash, or after the config changed, still has the same parts (and nonces
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +14,7 @@ from config.accounts import Account
 from shoal.discord.origins import Origins
 from shoal.discord.proxy import proxy_for
 from shoal.discord.wire import MessageFlags
+from workers.delivery.aliases import with_mentions
 from workers.delivery.chunks import DISCORD_LIMIT, MAX_LINES, chunk_text
 from workers.delivery.mentions import MentionPolicy, allowed_for
 from workers.delivery.records import SendRequest
@@ -33,8 +33,6 @@ __all__ = [
 TOO_LARGE_NOTICE = "[Attachment skipped: Discord rejected the file as too large.]"
 
 _HEARTBEAT_OK = "HEARTBEAT_OK"
-_ALIAS = re.compile(r"(?<![^\s(\[{\"'.,;:!?])@([a-zA-Z0-9_.-]{2,32}(?:#\d{4})?)")
-_CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]*`)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +79,7 @@ def plan_of(request: SendRequest, settings: DeliverySettings) -> list[str]:
     if not request.plain:
         text = with_prefix(text.strip(), request.prefix)
         text = render_tables(text, settings.tables)
-        text = _resolve_aliases(text, settings.aliases)
+        text = with_mentions(text, settings.aliases)
     parts = chunk_text(text, limit=limit, max_lines=settings.max_lines, by_paragraph=settings.by_paragraph)
     rest = request.embeds or request.files or request.components or request.sticker_ids or request.poll
     return with_files(request, parts or ([""] if rest else []))
@@ -141,20 +139,3 @@ def too_large_fields(request: SendRequest, fields: dict[str, Any]) -> dict[str, 
 def replies(request: SendRequest, part: int) -> bool:
     """Whether this part carries the reference (``spec/outbound.md`` 3.9)."""
     return request.reply_to is not None and (part == 0 or request.reply_scope == "all")
-
-
-def _resolve_aliases(text: str, aliases: dict[str, str]) -> str:
-    """``@handle`` as ``<@id>`` for configured aliases, outside code. Unknown handles stay as typed."""
-    if not aliases or "@" not in text:
-        return text
-
-    def mention(hit: re.Match[str]) -> str:
-        handle = hit.group(1).lower()
-        for name in (handle, handle.partition("#")[0], handle.rstrip(".-_")):
-            if name in aliases and name not in ("everyone", "here"):
-                tail = hit.group(1)[len(name) :] if name == handle.rstrip(".-_") else ""
-                return f"<@{aliases[name]}>{tail}"
-        return hit.group(0)
-
-    parts = _CODE.split(text)
-    return "".join(part if index % 2 else _ALIAS.sub(mention, part) for index, part in enumerate(parts))

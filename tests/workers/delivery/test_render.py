@@ -74,6 +74,15 @@ def test_the_prefix_is_on_the_first_part_only() -> None:
         ("@ann#1234", "<@1>"),
         ("thanks @ann.", "thanks <@1>."),
         ("`@ann` and ```\n@ann\n```", "`@ann` and ```\n@ann\n```"),
+        ("~~~\n@ann\n~~~\n@ann", "~~~\n@ann\n~~~\n<@1>"),
+        ("``a ` @ann`` @ann", "``a ` @ann`` <@1>"),
+        ("`two\nlines @ann` @ann", "`two\nlines @ann` <@1>"),
+        ("@ann `never closed @ann", "<@1> `never closed @ann"),
+        (r"\`@ann\` @ann", r"\`@ann\` <@1>"),
+        (r"\\`@ann` @ann", r"\\`@ann` <@1>"),
+        ("`a` @ann\n```\n`\n```\n@ann", "`a` <@1>\n```\n`\n```\n<@1>"),
+        ("@ann,@ann", "<@1>,<@1>"),
+        ("@ann, “@ann” <@ann>", "<@1>, “@ann” <@ann>"),
     ],
 )
 def test_aliases(text: str, expected: str) -> None:
