@@ -12,7 +12,8 @@ exactly; everything else here only decides where the cuts are:
 * between lines where possible, else before the last white space, else after CJK
   punctuation, else hard;
 * never inside a surrogate pair, a grapheme cluster, a mention, emoji or time stamp
-  (``<@1>``, ``<:name:1>``, ``<t:1>``), nor between a fence's opening line and its first line.
+  (``<@1>``, ``<:name:1>``, ``<t:1>``), short code, a short spoiler or a link, nor between a fence's opening
+  line and its first line.
 """
 
 from __future__ import annotations
@@ -39,10 +40,14 @@ MAX_LINES = 17
 """Lines after which people stop reading a message in a channel, by default."""
 
 _FENCE = re.compile(r"^( {0,3})(`{3,}|~{3,})(.*)$")
-_TOKEN = re.compile(r"<(?:@[!&]?\d+|#\d+|a?:\w+:\d+|t:-?\d+(?::\w)?|/[^<>\n]{1,100}:\d+|id:[\w-]+)>")
+_TOKEN = re.compile(
+    r"<(?:@[!&]?\d+|#\d+|a?:\w+:\d+|t:-?\d+(?::\w)?|/[^<>\n]{1,100}:\d+|id:[\w-]+)>"
+    r"|(?<!`)(`{1,2})(?!`)[^`\n]{1,140}\1(?!`)|\|\|[^|\n]{1,140}\|\||\[[^\[\]\n]{1,100}\]\([^()\s]{1,190}\)"
+)
+"""Markup of Discord's, and short code, spoilers and links of a line: half of one is broken, or told."""
 _SPACE = re.compile(r"\s")
 _CJK_STOPS = re.compile("[。！？，、；：…）】」』]")
-_LONGEST_TOKEN = 150
+_LONGEST_TOKEN = 300
 """A token that begins before a cut ends within so many characters behind it."""
 
 

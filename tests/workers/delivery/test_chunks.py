@@ -77,6 +77,11 @@ def test_every_chunk_of_a_long_block_is_a_block(lines: list[str], limit: int) ->
         ("一二三四五。六七八九十", 10, ["一二三四五。", "六七八九十"]),
         ("one two\nthree four", 10, ["one two", "three four"]),
         ("aa <@123456> bb", 10, ["aa", " <@123456>", " bb"]),
+        ("run `git log -n 1` now", 15, ["run", " `git log -n 1`", " now"]),
+        ("and ``b c`` d", 8, ["and", " ``b c``", " d"]),
+        ("it was ||the old butler|| who", 20, ["it was", " ||the old butler||", " who"]),
+        ("see [the long page](https://a.b/c) now", 32, ["see", " [the long page](https://a.b/c)", " now"]),
+        ("five ` ticks and more words", 12, ["five ` ticks", " and more", " words"]),
     ],
 )
 def test_where_cuts_fall(text: str, limit: int, expected: list[str]) -> None:
