@@ -14,7 +14,7 @@ import msgspec
 
 from shoal.base.foreign import read_json
 from shoal.base.redact import redactor
-from workers.agent.sanitize import clean_answer, held_back
+from workers.agent.sanitize import clean_answer, held_back, without_beginnings
 
 __all__ = ["LABELS", "draft_text", "label_of", "partial_text", "tool_line", "tool_title", "whole_blocks"]
 
@@ -102,7 +102,7 @@ def partial_text(raw: str) -> str:
     """What may be shown of an answer that is still being written; empty: nothing yet."""
     if held_back(raw) or raw.lstrip().startswith("Reasoning:\n"):
         return ""
-    return clean_answer(raw).text
+    return clean_answer(without_beginnings(raw)).text
 
 
 def whole_blocks(text: str, shown: int, *, min_chars: int, max_chars: int, prefer: str) -> int:

@@ -23,6 +23,7 @@ __all__ = [
     "is_silent",
     "normalised",
     "strip_silent",
+    "without_beginnings",
 ]
 
 SILENT = "NO_REPLY"
@@ -34,6 +35,12 @@ _JUNK = r"[\s\u200b-\u200f\ufeff!-/:-@\[-^`{-~。！？…—]*+"
 _ONLY_SILENT = re.compile(rf"{_JUNK}{SILENT}{_JUNK}", re.IGNORECASE)
 """The token, and around it signs that say nothing."""
 _REPLY_TAG = re.compile(r"\[\[\s*reply_to(?:_current|\s*:\s*(\d{5,25}))\s*\]\]", re.IGNORECASE)
+_TAG_RESIDUE = re.compile(r"\[\[\s*(?:reply_to|audio_as_voice)[^\[\]\n]{0,60}(?:\]\]?|\Z)", re.IGNORECASE)
+"""A tag that is not written as it should be: nothing is done, and nobody reads it (11 row 23)."""
+_UNFINISHED = re.compile(
+    r"(?:\[\[[^\[\]\n]{0,60}\]?|(?:\A|(?<=\n))[ \t]*MEDIA:?[^\n]*|<[^<>\s][^<>\n]{0,40})\Z"
+)
+"""The beginning of a tag, a directive or a mention."""
 _TRAILING = re.compile(r"[ \t]+(?=\n)")
 _GAPS = re.compile(r"\n{3,}")
 
@@ -111,6 +118,11 @@ def held_back(text: str) -> bool:
     return bool(bare) and len(bare) >= 2 and SILENT.startswith(bare)
 
 
+def without_beginnings(text: str) -> str:
+    """While streaming: the text without what may still become a tag, a directive or a mention."""
+    return _UNFINISHED.sub("", text)
+
+
 def normalised(text: str) -> str:
     """For comparing what was sent with what is about to be: case and white space do not count."""
     return " ".join(text.split()).casefold()
@@ -130,4 +142,4 @@ def _take_reply_tag(text: str) -> tuple[str, str]:
         found = hit.group(1) or "current"
         return ""
 
-    return outside_code(text, lambda part: _REPLY_TAG.sub(take, part)), found
+    return outside_code(text, lambda part: _TAG_RESIDUE.sub("", _REPLY_TAG.sub(take, part))), found

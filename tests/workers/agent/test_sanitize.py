@@ -77,6 +77,13 @@ def test_scaffolding_goes_and_markup_stays(text: str, shown: str) -> None:
 
 def test_reply_tags() -> None:
     assert clean_answer("[[ reply_to: 12345 ]] hi").reply_to == "12345"
+    for malformed in (
+        "[[reply_to:abc]] hi", "[[reply_to]] hi", "[[reply_to: <@1>]] hi", "hi [[reply_to:12345",
+        "[[reply_to_current] hi", "hi [[audio_as_voice]", "[[reply_to 12345]] hi",
+    ):  # fmt: skip
+        cleaned = clean_answer(malformed)
+        assert (cleaned.text, cleaned.reply_to, cleaned.voice) == ("hi", "", False), malformed
+    assert clean_answer("`[[reply_to:abc]]` and [[links]]").text == "`[[reply_to:abc]]` and [[links]]"
     cleaned = clean_answer("hi [[reply_to_current]]")
     assert (cleaned.text, cleaned.reply_to) == ("hi", "current")
 

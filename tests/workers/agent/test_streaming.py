@@ -397,6 +397,15 @@ def test_what_is_not_for_people_is_not_in_a_preview(raw: str) -> None:
     assert partial_text(raw) == ""
 
 
+@pytest.mark.parametrize(
+    "beginning",
+    ["[[", "[[reply_to_cur", "[[reply_to:123]", "\nMEDIA:", "\nMEDIA:/tmp/a.pn", "<@12345", "<t:17", "<thin"],
+)
+def test_what_may_become_a_tag_is_not_shown_before_it_is_whole(beginning: str) -> None:
+    assert partial_text(f"some words{beginning}") == "some words"
+    assert partial_text(f"some words{beginning}\nand 1 < 2").startswith("some words")
+
+
 def test_whole_blocks_wait_for_their_end() -> None:
     text = "First paragraph here.\n\nSecond one begins"
     cut = whole_blocks(text, 0, min_chars=10, max_chars=100, prefer="paragraph")
