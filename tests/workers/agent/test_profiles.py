@@ -15,11 +15,13 @@ from config.loaded import Loaded
 from shoal.base.proxy import Proxy
 from tests.workers.agent.test_sanitize import REQUEST
 from workers.agent.models import GUIDE, candidates
+from workers.agent.profile import AgentProfile
 from workers.agent.profiles import profile_of
 from workers.agent.providers.anthropic import AnthropicProvider
 from workers.agent.providers.base import AuthError, ProviderMissingError
 from workers.agent.providers.openai import OpenAIProvider
 from workers.agent.providers.pool import ProviderPool, goes_direct
+from workers.agent.response_prefix import response_prefix
 from workers.agent.tools.message import MessageTool
 from workers.agent.tools.registry import ToolRegistry
 from workers.agent.visibility import reply_mode
@@ -68,6 +70,22 @@ def test_a_file_decides_models_prompt_and_visibility(tmp_path: Path) -> None:
     assert reply_mode(REQUESTED, profile, tool_available=False) == "automatic"
     direct = msgspec.structs.replace(REQUESTED, chat_type="direct")
     assert reply_mode(direct, profile, tool_available=True) == "automatic"
+
+
+@pytest.mark.parametrize(
+    ("written", "prefix"),
+    [
+        ("", None),
+        ("auto", "[{model} of Reef]"),
+        ("[{model}|{MODELFULL}|{provider}]", "[gpt-x|openai/maker/gpt-x-20260101|openai]"),
+        ("{identity.name} {identityName}:", "{model} of Reef {model} of Reef:"),
+        ("{mood} {model", "{mood} {model"),
+    ],
+)
+def test_the_prefix_names_the_model_that_answered(written: str, prefix: str | None) -> None:
+    """``spec/outbound.md`` 3.8; what stands for a variable is no template itself."""
+    profile = AgentProfile("main", "{model} of Reef", response_prefix=written)
+    assert response_prefix(profile, "openai/maker/gpt-x-20260101") == prefix
 
 
 def test_a_channel_may_have_a_model_of_its_own(tmp_path: Path) -> None:
