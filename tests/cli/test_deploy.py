@@ -92,6 +92,9 @@ def test_units_start_through_shoal(shoal: Shoal, path: Path) -> None:
     assert program == "/opt/shoal/.venv/bin/shoal"
     assert shoal.run(*words, "--help").returncode == 0
     assert service["RestartPreventExitStatus"] == "78"
+    assert (service["Restart"], unit(path)["Unit"]["StartLimitIntervalSec"]) == ("always", "0"), (
+        "systemd gives a unit up after 5 starts in 10 s unless told otherwise; R17: ten kills in ten are forgiven"
+    )
     assert int(service["TimeoutStopSec"]) >= 30
     assert service["NoNewPrivileges"] == "true"
     assert "TOKEN=" not in service.get("Environment", "")
