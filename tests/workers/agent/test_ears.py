@@ -83,6 +83,24 @@ def test_a_model_that_fails_gives_way_to_the_next(
         assert hear(recording, one, listener(second, "two")) == Heard("words", "local/two")
 
 
+@pytest.mark.parametrize(("wait", "text"), [(0.4, "words"), (60, "")])
+def test_a_model_is_asked_again_when_it_said_it_may_be(
+    chat_server: Start, recording: Path, wait: float, text: str
+) -> None:
+    """``Retry-After``: not a moment earlier, and not at all where a person would wait too long for it."""
+    server = chat_server(
+        [
+            {"transcript": "x", "error": {"status": 429, "retry_after": wait}},
+            {"transcript": "words"},
+        ]
+    )
+    began = time.monotonic()
+    assert hear(recording, listener(server, timeout_s=120.0)).text == text
+    if text:
+        assert time.monotonic() - began >= wait
+    assert len(bodies(server)) == (2 if text else 1)
+
+
 def test_limits_are_the_models_own(chat_server: Start, recording: Path) -> None:
     server = chat_server([{"transcript": "one two three", "times": 2}])
     small = listener(server, "small", max_bytes=10)

@@ -13,12 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from config.audio import Listener
-from shoal.base.errors import ShoalError
 from shoal.base.logging import get_logger
 from shoal.base.proxy import Proxy
 from shoal.base.stamp import stamp_headers
 from shoal.state.media import Heard
-from workers.agent.providers.services import RETRY_STATUS, ServiceClients
+from workers.agent.providers.services import (
+    RETRY_STATUS,
+    ServiceClients,
+    ServiceFailed,
+    persist,
+    retry_after,
+)
 
 if TYPE_CHECKING:
     import httpx2
@@ -29,19 +34,22 @@ MIN_BYTES = 200
 """Less is no speech."""
 MAX_ANSWER = 1_000_000
 TRIES = 2
+MOST_WAIT_S = 10.0
+"""A model that wants a longer pause gives way to the next: a person waits for the words."""
 
 log = get_logger(__name__)
 
 
-class _NoWords(ShoalError):
-    """A model gave no transcript; ``word`` is the reason, ``again`` whether a retry may help."""
+class _NoWords(ServiceFailed):
+    """A model gave no transcript; ``word`` is the reason."""
 
     code = "no-transcript"
 
-    def __init__(self, word: str, detail: str = "", *, again: bool = False) -> None:
+    def __init__(
+        self, word: str, detail: str = "", *, again: bool = False, wait_s: float | None = None
+    ) -> None:
         self.word = word
-        self.again = again
-        super().__init__(f"{word} {detail}".strip())
+        super().__init__(f"{word} {detail}".strip(), again=again, wait_s=wait_s)
 
 
 class Ears:
@@ -85,15 +93,12 @@ class Ears:
         self._clients.close()
 
     def _ask(self, listener: Listener, path: Path, mime: str, check: Callable[[], None]) -> str:
-        for attempt in range(1, TRIES + 1):
-            try:
-                return self._once(listener, path, mime, check)
-            except _NoWords as failure:
-                if not failure.again or attempt == TRIES:
-                    raise
-        raise AssertionError("the last try raises")
+        ends = time.monotonic() + listener.timeout_s
+        return persist(
+            lambda: self._once(listener, path, mime, ends, check), ends=ends, check=check, tries=TRIES
+        )
 
-    def _once(self, listener: Listener, path: Path, mime: str, check: Callable[[], None]) -> str:
+    def _once(self, listener: Listener, path: Path, mime: str, ends: float, check: Callable[[], None]) -> str:
         import httpx2
 
         from workers.agent.providers.http import watching
@@ -104,7 +109,6 @@ class Ears:
         headers = {name: value.get_secret_value() for name, value in listener.headers.items()}
         if listener.api_key is not None:
             headers["Authorization"] = f"Bearer {listener.api_key.get_secret_value()}"
-        ends = time.monotonic() + listener.timeout_s
 
         def watch() -> None:
             check()
@@ -128,7 +132,10 @@ class Ears:
             raise _NoWords("unreachable", str(error.__cause__ or error)[:200], again=True) from None
         if answer.status_code != 200:
             word = "refused" if answer.status_code in (401, 403) else "failed"
-            raise _NoWords(word, str(answer.status_code), again=answer.status_code in RETRY_STATUS)
+            again = answer.status_code in RETRY_STATUS
+            wait_s = retry_after(answer) if again else None
+            again = again and (wait_s or 0.0) <= MOST_WAIT_S
+            raise _NoWords(word, str(answer.status_code), again=again, wait_s=wait_s)
         return _text(answer)
 
 

@@ -1,24 +1,91 @@
 """HTTP clients of the services beside a model (speech in, speech out): the model calls' way out.
 
+A service that fails for a passing reason is asked again, after a pause: its own ``Retry-After``, else ours.
+
 Traffic goes as model calls do: through the provider's own proxy, else the account's; a service on this
 machine is reached directly.
 """
 
 from __future__ import annotations
 
+import random
 import threading
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
+from shoal.base.errors import ShoalError
 from shoal.base.proxy import Proxy
 from workers.agent.providers.pool import goes_direct
 
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["RETRY_STATUS", "ServiceClients"]
+__all__ = ["RETRY_STATUS", "ServiceClients", "ServiceFailed", "persist", "retry_after"]
 
 RETRY_STATUS = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
 """Answers after which the same request may work."""
+FIRST_PAUSE_S = 0.5
+MOST_PAUSE_S = 8.0
+SLICE_S = 0.25
+
+T = TypeVar("T")
+
+
+class ServiceFailed(ShoalError):
+    """A service did not do what it was asked.
+
+    Attributes:
+        again: whether the same request may work later.
+        wait_s: seconds after which the service wants to be asked again, where it said so.
+    """
+
+    code = "service-failed"
+
+    def __init__(self, message: str, *, again: bool = False, wait_s: float | None = None) -> None:
+        self.again = again
+        self.wait_s = wait_s
+        super().__init__(message)
+
+
+def persist(once: Callable[[], T], *, ends: float, check: Callable[[], None], tries: int | None = None) -> T:
+    """Ask until the service answers.
+
+    Args:
+        once: asks one time.
+        ends: monotonic seconds after which nobody waits for another try.
+        check: called while we wait; what it raises ends the call.
+        tries: at most so many.
+
+    Raises:
+        ServiceFailed: what the last try raised.
+    """
+    pause, done = FIRST_PAUSE_S, 0
+    while True:
+        try:
+            return once()
+        except ServiceFailed as failure:
+            done += 1
+            wait = pause * random.uniform(0.8, 1.2) if failure.wait_s is None else failure.wait_s
+            if not failure.again or done == tries or time.monotonic() + wait >= ends:
+                raise
+        pause = min(2 * pause, MOST_PAUSE_S)
+        _sleep(wait, check)
+
+
+def retry_after(answer: httpx2.Response) -> float | None:
+    """Seconds that an answer asks to wait, or none."""
+    try:
+        return max(0.0, float(answer.headers.get("retry-after", "")))
+    except ValueError:
+        return None  # absent, or a date
+
+
+def _sleep(seconds: float, check: Callable[[], None]) -> None:
+    ends = time.monotonic() + seconds
+    while (left := ends - time.monotonic()) > 0:
+        check()
+        time.sleep(min(left, SLICE_S))
 
 
 class ServiceClients:

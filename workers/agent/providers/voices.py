@@ -6,7 +6,6 @@ again after 429 and 5xx as long as the deadline of the text allows.
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,13 +13,18 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from config.speech import Speaker
-from shoal.base.errors import ShoalError
 from shoal.base.foreign import read_json
 from shoal.base.logging import get_logger
 from shoal.base.proxy import Proxy
 from shoal.base.redact import redactor
 from shoal.base.stamp import stamp_headers
-from workers.agent.providers.services import RETRY_STATUS, ServiceClients
+from workers.agent.providers.services import (
+    RETRY_STATUS,
+    ServiceClients,
+    ServiceFailed,
+    persist,
+    retry_after,
+)
 
 if TYPE_CHECKING:
     import httpx2
@@ -31,24 +35,16 @@ MAX_BYTES = 24 * 1024 * 1024
 MIN_BYTES = 64
 """Less is no recording."""
 IDLE_S = 60.0
-FIRST_PAUSE_S = 0.5
-MOST_PAUSE_S = 8.0
-SLICE_S = 0.25
 MAX_TOLD = 300
 
 Check = Callable[[], None]
 log = get_logger(__name__)
 
 
-class NoSpeech(ShoalError):
+class NoSpeech(ServiceFailed):
     """No speaker gave a recording; the message says why and holds no secret."""
 
     code = "no-speech"
-
-    def __init__(self, message: str, *, again: bool = False, wait_s: float | None = None) -> None:
-        self.again = again
-        self.wait_s = wait_s
-        super().__init__(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +100,7 @@ class Voices:
         self._clients.close()
 
     def _ask(self, speaker: Speaker, text: str, voice: str, ends: float, check: Check) -> Recorded:
-        pause = FIRST_PAUSE_S
-        while True:
-            try:
-                return self._once(speaker, text, voice, ends, check)
-            except NoSpeech as failure:
-                wait = pause * random.uniform(0.8, 1.2) if failure.wait_s is None else failure.wait_s
-                if not failure.again or time.monotonic() + wait >= ends:
-                    raise
-            pause = min(2 * pause, MOST_PAUSE_S)
-            _sleep(wait, check)
+        return persist(lambda: self._once(speaker, text, voice, ends, check), ends=ends, check=check)
 
     def _once(self, speaker: Speaker, text: str, voice: str, ends: float, check: Check) -> Recorded:
         import httpx2
@@ -188,7 +175,7 @@ def _recorded(answer: httpx2.Response, speaker: Speaker, watch: Check) -> Record
     if answer.status_code != 200:
         again = answer.status_code in RETRY_STATUS
         message = f"{speaker.name} answered {answer.status_code}: {_told(bytes(data))}".rstrip(": ")
-        raise NoSpeech(message, again=again, wait_s=_retry_after(answer) if again else None)
+        raise NoSpeech(message, again=again, wait_s=retry_after(answer) if again else None)
     mime = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     if len(data) < MIN_BYTES or mime in ("application/json", "text/html"):
         raise NoSpeech(f"{speaker.name} answered with something that is no recording.")
@@ -204,17 +191,3 @@ def _told(body: bytes) -> str:
     while isinstance(data, dict):
         data = data.get("error") or data.get("detail") or data.get("message") or data.get("err_msg")
     return redactor.mask(" ".join(data.split()))[:MAX_TOLD] if isinstance(data, str) else ""
-
-
-def _retry_after(answer: httpx2.Response) -> float | None:
-    try:
-        return max(0.0, float(answer.headers.get("retry-after", "")))
-    except ValueError:
-        return None
-
-
-def _sleep(seconds: float, check: Check) -> None:
-    ends = time.monotonic() + seconds
-    while (left := ends - time.monotonic()) > 0:
-        check()
-        time.sleep(min(left, SLICE_S))
