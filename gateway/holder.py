@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from shoal.base import exits
@@ -67,14 +68,18 @@ class AccountHolder:
                 said = True
             time.sleep(0.25)
 
-    def wait(self, ended: threading.Event) -> bool:
+    def wait(self, ended: threading.Event, meanwhile: Callable[[], None]) -> bool:
         """Stand by: become the holder as soon as nobody is; False if ``ended`` was set first.
 
         Takes over at once from a holder that died on this machine, elsewhere when its lease ends.
+
+        Args:
+            meanwhile: called four times a second; may raise ``StoreUnavailable``.
         """
         said = False
         while not ended.is_set():
             try:
+                meanwhile()
                 other = self._store.intake.holder(self._account)
                 if self._take(other is not None and other != self.token and _is_gone(other, self.token)):
                     log.warning("standby takes the account", account=self._account, after=_where(other or ""))

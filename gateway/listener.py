@@ -31,6 +31,7 @@ from gateway.lookup import Lookup
 from gateway.notice import tell_owner
 from gateway.shard import ShardRunner
 from gateway.sharding import choose_shards, forget_shards, settle_shards
+from gateway.standby import ANNOUNCE_EVERY_S, ANNOUNCE_TTL_S, good_bye, stand_by
 from shoal.base import exits
 from shoal.base.errors import ProcessError, ShoalError, StoreUnavailable
 from shoal.base.logging import get_logger
@@ -44,6 +45,7 @@ from shoal.discord.transport import Transport
 from shoal.discord.users import user_ids
 from shoal.discord.wire import GatewayClose
 from shoal.state.embedded import EmbeddedServer
+from shoal.state.records import READS
 from shoal.state.store import Store
 
 __all__ = ["Gateway", "Personal", "run"]
@@ -51,7 +53,6 @@ __all__ = ["Gateway", "Personal", "run"]
 log = get_logger(__name__)
 
 REDIS_PATIENCE_S = 60.0
-ANNOUNCE_EVERY_S = 5.0
 FLUSH_S = 8.0
 STOP_READING = 0.90
 READ_AGAIN = 0.85
@@ -274,10 +275,13 @@ class Gateway:
             "deferred": self.backstop.sent,
             "redis_away": any(one["redis_away"] for one in status),
             "paused": self.lines[0].buffer.paused,
+            "starts_left": self._lookup.starts_left,
         }
         if len(status) > 1:
             info["lines"] = status
-        self._store.processes.announce("gateway", self._personal.host, os.getpid(), (1, 1), info, 15.0)
+        self._store.processes.announce(
+            "gateway", self._personal.host, os.getpid(), READS, info, ANNOUNCE_TTL_S
+        )
 
 
 def make_lookup(account: Account, rest: Rest, *, keep_s: float = 0.0) -> Lookup:
@@ -332,7 +336,7 @@ def _listen(
     holder = AccountHolder(store, account.id)
     try:
         if standby and not force:
-            if not holder.wait(ended):
+            if not stand_by(store, holder, account.id, personal.host, ended):
                 return
         else:
             holder.acquire(force=force)
@@ -347,14 +351,7 @@ def _listen(
             raise
         gateway.run()
     finally:
-        _good_bye(store, personal.host)
-
-
-def _good_bye(store: Store, host: str) -> None:
-    try:
-        store.processes.leave("gateway", host, os.getpid())
-    except StoreUnavailable as error:
-        log.warning("could not say good-bye; the entry ends by itself", error=error)
+        good_bye(store, "gateway", personal.host)
 
 
 def _wait_for(store: Store) -> None:

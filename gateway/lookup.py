@@ -90,6 +90,8 @@ class Lookup:
         self._lock = threading.Lock()
         self.recommended = 1
         """Shards of the last answer."""
+        self.starts_left: int | None = None
+        """Sessions that may still be begun today, as far as this process was told."""
 
     def fetch(self) -> GatewayInfo:
         """The present answer, or the fallback.
@@ -103,6 +105,8 @@ class Lookup:
                 return self._kept[1]
             info = self._fetch()
             self.recommended = info.shards
+            if not info.fallback:
+                self.starts_left = info.remaining
             self._kept = None if info.fallback else (time.monotonic(), info)
             return info
 

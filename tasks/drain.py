@@ -22,16 +22,13 @@ from shoal.base.logging import get_logger
 from shoal.base.stamp import stamped
 from shoal.base.threads import Surviving
 from shoal.state.lanes import LEASE_MS, Lanes
-from shoal.state.records import Failed, Failure, Grant, Limit, Refused
+from shoal.state.records import READS, Failed, Failure, Grant, Limit, Refused
 from shoal.state.steps import Commit, Fail, Move, Park, Step, Yield
 from tasks.keeper import Keeper
 from tasks.stopping import Stopping
 from workers.agent.context import LeaseLost, TurnContext, TurnInterrupted
 
-__all__ = ["READS", "Drain", "Handler"]
-
-READS = (1, 1)
-"""Lowest and highest record version this release reads (rule R26)."""
+__all__ = ["Drain", "Handler"]
 
 GIVE_BACK_PATIENCE_S = 3.0
 """How long a lane is tried to be given back properly while Redis is away."""

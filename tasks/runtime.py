@@ -22,10 +22,10 @@ from shoal.base.logging import get_logger
 from shoal.base.process import FLEET_RUN
 from shoal.base.threads import Surviving, start_thread
 from shoal.state.embedded import EmbeddedServer
-from shoal.state.records import Limit
+from shoal.state.records import READS, Limit
 from shoal.state.store import Store
 from tasks.app import build_app
-from tasks.drain import READS, Drain
+from tasks.drain import Drain
 from tasks.keeper import RENEW_TIMEOUT_S, Keeper
 from tasks.stopping import Stopping
 from tasks.stuck import SESSIONS, in_hand_info

@@ -1,7 +1,7 @@
 """Which processes live, what they read, what they say about themselves (R26).
 
-A process announces itself every few seconds; the entry ends with its time to live.
-Producers write the highest record version that all living processes read.
+A process announces itself every few seconds; the entry ends with its time to live. What it reads is for a
+release with a second version of records: its producers write the highest that all living processes read.
 """
 
 from __future__ import annotations
@@ -94,13 +94,6 @@ class Processes:
             if raw:
                 found.append(_process(name.decode(), raw))
         return sorted(found, key=lambda process: process.name)
-
-    def writes(self, newest: int = 1) -> int:
-        """The highest record version that every living process reads, at most ``newest``.
-
-        For whoever writes records once there is a second version of them (rule R26).
-        """
-        return min([newest, *(process.reads[1] for process in self.living())])
 
 
 def _plain(raw: str) -> str:

@@ -24,6 +24,7 @@ from shoal.base.ids import check_name
 
 __all__ = [
     "MAX_BODY",
+    "READS",
     "DeadRecord",
     "Failed",
     "Failure",
@@ -43,6 +44,8 @@ __all__ = [
 
 MAX_BODY = 256 * 1024
 """Largest body of a record in bytes; larger ones become blobs."""
+READS = (1, 1)
+"""Lowest and highest record version this release reads (rule R26)."""
 
 _FIELD = re.compile(r"[!-~]{1,200}")
 _HEADER = re.compile(r"[!-~]{1,200}(?: [!-~]{1,200}){4}")

@@ -367,4 +367,5 @@ def test_the_registry_says_how_the_gateway_is(server: ScriptedGateway, store: St
     assert process.kind == "gateway"
     assert process.info["account"] == ACCOUNT
     assert process.info["connected"] is True
+    assert process.info["starts_left"] == server.script.remaining + 1, "as Discord said before this IDENTIFY"
     assert TOKEN not in json.dumps(process.info)

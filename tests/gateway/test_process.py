@@ -213,6 +213,11 @@ def test_a_frozen_gateway_that_wakes_after_a_take_over_writes_nothing(
     assert ids(store)[:20] == [one["id"] for one in sent]
 
 
+def kinds(store: Store) -> dict[int, str]:
+    """Process → what it says it is."""
+    return {process.pid: process.kind for process in store.processes.living()}
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_standby_takes_over_with_resume(
     server: ScriptedGateway, store: Store, launch: Launch, tmp_path: Path, how: signal.Signals
@@ -232,6 +237,7 @@ def test_a_standby_takes_over_with_resume(
     eventually(lambda: depth(store) == 2)
     assert server.count("frame", 2) == 1
     assert second.poll() is None
+    assert kinds(store)[second.pid] == "gateway"
     if how == signal.SIGSTOP:
         first.send_signal(signal.SIGCONT)
         assert first.wait(30) == 75
@@ -244,7 +250,10 @@ def test_a_standby_that_is_told_to_leave_leaves(
     ready(server, store)
     second = launch(standby=True)
     eventually(lambda: "standing by" in log_of(tmp_path))
+    # who looks (`shoal status`, the health check of a container) sees that it lives, and as what
+    eventually(lambda: kinds(store) == {first.pid: "gateway", second.pid: "standby"})
     second.send_signal(signal.SIGTERM)
     assert second.wait(10) == 0
+    assert kinds(store) == {first.pid: "gateway"}
     assert first.poll() is None
     assert store.intake.holder(ACCOUNT) is not None

@@ -229,6 +229,21 @@ def test_newer_versions_are_left_without_a_try(store: Store) -> None:
     assert (newer.head.v, newer.tries, newer.suspects) == (2, 0, 0)
 
 
+def test_what_a_turn_cannot_read_does_not_join_it(store: Store) -> None:
+    """R26, in the middle of an upgrade: neither a newer record nor what came after it is taken in."""
+    store.lanes.push(SESSION, record("m:1"))
+    for name, version in (("m:2", 1), ("m:3", 2), ("m:4", 1)):
+        store.lanes.push(SESSION, record(name, v=version, mode="steer"))
+    old = take(store)
+    assert [found.identity for found in store.lanes.behind(old)] == ["m:2"]
+    with pytest.raises(StateConflict, match="another version: m:3"):
+        store.lanes.absorb(old, ["m:2", "m:3"])
+    store.lanes.yield_(old)
+    newer = take(store, reads=(1, 2))
+    assert [found.identity for found in store.lanes.behind(newer)] == ["m:2", "m:3", "m:4"]
+    store.lanes.absorb(newer, ["m:3"])
+
+
 def test_a_limit_counts_live_grants(store: Store) -> None:
     lanes = [f"session:agent:main:dm:{number}" for number in range(3)]
     for lane in lanes:

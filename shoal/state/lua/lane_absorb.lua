@@ -16,7 +16,9 @@ return B.run(function()
     local identity = B.name(ARGV[5 + i] or '', 'identity')
     local frame = redis.call('HGET', S.rec, identity)
     if not frame or identity == S.head then B.refuse('not behind the head: ' .. identity) end
-    if B.header(frame).scope ~= head.scope then B.refuse('another scope: ' .. identity) end
+    local header = B.header(frame)
+    if header.scope ~= head.scope then B.refuse('another scope: ' .. identity) end
+    if header.v < S.rmin or header.v > S.rmax then B.refuse('another version: ' .. identity) end
     if not known[identity] then ids[#ids + 1] = identity end
     known[identity] = true
   end

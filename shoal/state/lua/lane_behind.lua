@@ -1,4 +1,5 @@
 -- lane_behind: records behind the head that carry a mode and are not absorbed. Writes nothing.
+-- What the holder cannot read (R26) ends the list: nothing behind it may be taken before it.
 -- Arguments: lane, token, head, limit, those that are not due yet too 0|1
 -- Answer: {'ok', now in ms, identity, frame, …} | {'stale'}
 -- Keys: those of _lanes.
@@ -16,6 +17,7 @@ return B.run(function()
     if not string.find(taken, ' ' .. identity .. ' ', 1, true) then
       local frame = redis.call('HGET', S.rec, identity)
       local header = frame and B.header(frame)
+      if header and (header.v < S.rmin or header.v > S.rmax) then break end
       if header and header.mode ~= '-' and (late or header.nb <= B.now) then
         answer[#answer + 1] = identity
         answer[#answer + 1] = frame
