@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from shoal.cli.egress import proxy_report, render_proxies
 from shoal.cli.pairing.listing import waiting, waiting_words
-from shoal.cli.tokens import latched
+from shoal.cli.standings import standing_words, standings
 
 if TYPE_CHECKING:
     from config import Loaded
@@ -30,7 +31,7 @@ def collect(loaded: Loaded, store: Store) -> dict[str, Any]:
     now = store.now_ms()
     running = loaded.account_ids()
     lanes = store.lanes.overview()
-    dead = store.lanes.dead_list(1000)
+    standing = standings(loaded.accounts, store)
     return {
         "state_dir": str(loaded.state_dir),
         "config": str(loaded.path) if loaded.path else None,
@@ -47,7 +48,9 @@ def collect(loaded: Loaded, store: Store) -> dict[str, Any]:
             for state in loaded.account_states
         ],
         "proxies": proxy_report(loaded),
-        "latched": latched(loaded.accounts, store),
+        "limits": {
+            account: {**asdict(one), "words": standing_words(one)} for account, one in standing.items()
+        },
         "processes": [
             {
                 "kind": process.kind,
@@ -66,11 +69,15 @@ def collect(loaded: Loaded, store: Store) -> dict[str, Any]:
                 "age_ms": lane.age_ms,
                 "tries": lane.tries,
                 "suspects": lane.suspects,
+                "quarantine": lane.quarantine,
             }
             for lane in lanes
         ],
         "pairing": waiting(store, [state.id for state in loaded.account_states]),
-        "dead": {"count": len(dead), "newest": [_death(one) for one in dead[:DEAD_SHOWN]]},
+        "dead": {
+            "count": store.lanes.dead_count(),
+            "newest": [_death(one) for one in store.lanes.dead_list(DEAD_SHOWN)],
+        },
         "refused": _refused(loaded, store),
         "warnings": [*(str(issue) for issue in loaded.warnings), *redis.warnings, *_unseen(loaded, store)],
     }
@@ -119,9 +126,9 @@ def render(report: dict[str, Any]) -> str:
             or "none"
         ),
         *(
-            f"Token      {account}: Discord refused it (401); not used for another {seconds:.0f} s. "
-            "See `shoal doctor`."
-            for account, seconds in report["latched"].items()
+            f"Limits     {account}: {word}"
+            for account, one in report["limits"].items()
+            for word in one["words"]
         ),
         *render_proxies(report["proxies"]),
         "Processes",
@@ -142,7 +149,13 @@ def render(report: dict[str, Any]) -> str:
     lines.extend(
         f"  {lane['lane']} {lane['state']}, {lane['depth']} records, {lane['age_ms'] / 1000:.0f} s old"
         for lane in waiting
-        if lane["age_ms"] >= OLD_MS
+        if lane["age_ms"] >= OLD_MS and not lane["quarantine"]
+    )
+    lines.extend(
+        f"Quarantine {lane['lane']}: {lane['suspects']} processes died with its next record; "
+        "it runs alone in a `chores` worker"
+        for lane in waiting
+        if lane["quarantine"]
     )
     lines.extend(waiting_words(report["pairing"]))
     dead = report["dead"]

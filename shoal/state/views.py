@@ -172,6 +172,10 @@ class LaneViews:
         ids = self._store.redis.zrevrange(self._store.keys.dead(), 0, limit - 1)
         return self._dead(ids)
 
+    def dead_count(self) -> int:
+        """How many records are dead."""
+        return int(self._store.redis.zcard(self._store.keys.dead()))
+
     def dead_unnoticed(self, limit: int = 20) -> list[DeadRecord]:
         """Dead records nobody has been told of, oldest first; see :meth:`dead_noticed`."""
         return self._dead(self._store.redis.zrange(self._store.keys.dead_new(), 0, limit - 1))

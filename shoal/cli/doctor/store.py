@@ -15,6 +15,10 @@ STUCK_MS = 10 * 60_000
 """A turn older than this is worth a look."""
 OLD_MS = 60_000
 DEAD_SHOWN = 3
+ADDRESS_FIX = (
+    "Look in the log for what sends so many refused requests (401, 403, 429) from this address, stop it and "
+    "wait; or use another proxy or address."
+)
 
 
 def _redis(patient: Patient) -> Iterator[Finding]:
@@ -112,21 +116,28 @@ def _dead(patient: Patient) -> Iterator[Finding]:
         )
 
 
-def _latched(patient: Patient) -> Iterator[Finding]:
-    """A token Discord refused is set aside for a while by the whole fleet."""
+def _limits(patient: Patient) -> Iterator[Finding]:
+    """What keeps the whole fleet from sending: a refused token, a block, too many refused requests."""
     if patient.store is None:
         return
-    from shoal.cli.tokens import latched
+    from shoal.cli.standings import standing_words, standings
+    from shoal.discord.standing import Standing
 
-    for account, seconds in latched(patient.accounts, patient.store).items():
-        yield Finding(
-            "token-latched",
-            "critical",
-            f"Discord refused the bot token of account {account} (401); nothing is sent with it for another "
-            f"{seconds:.0f} s.",
-            "Make a new token (Developer Portal → Bot → Reset Token), put it into the config, restart.",
-            f"account {account}",
-        )
+    for account, one in standings(patient.accounts, patient.store).items():
+        place = f"account {account}"
+        if one.latched_s > 0:
+            yield Finding(
+                "token-latched",
+                "critical",
+                f"Discord refused the bot token of account {account} (401); nothing is sent with it for "
+                f"another {one.latched_s:.0f} s.",
+                "Make a new token (Developer Portal → Bot → Reset Token), put it into the config, restart.",
+                place,
+            )
+        for word in standing_words(Standing(cloudflare_s=one.cloudflare_s)):
+            yield Finding("address-banned", "critical", word, ADDRESS_FIX, place)
+        for word in standing_words(Standing(refused=one.refused, stops=one.stops)):
+            yield Finding("refused-requests", "critical", word, ADDRESS_FIX, place)
 
 
 def _pairing(patient: Patient) -> Iterator[Finding]:
@@ -158,7 +169,7 @@ CHECKS = (
     Check("fleet", "processes that are missing or gave up", ("First: run doctor",), _fleet),
     Check("lanes", "work that waits or takes long", ("Long-running turns or duplicate replies",), _lanes),
     Check("dead", "records that could not be handled", ("Long-running turns or duplicate replies",), _dead),
-    Check("token-latched", "tokens the fleet does not use any more", (), _latched),
+    Check("limits", "tokens and addresses that Discord refuses", (), _limits),
     Check(
         "pairing",
         "who waits to be let in",

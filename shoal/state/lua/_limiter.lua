@@ -16,7 +16,7 @@
 --   rl:e.<egress>:bad          hash    minute → answers of 401, 403, 429 (R29)
 --   rl:e.<egress>:block        string  until ms: blocked by Cloudflare
 
-local L = { KEEP_MS = 60000, BOOKING_MS = 120000 }
+local L = { KEEP_MS = 60000, BOOKING_MS = 120000, BREAK_BACKGROUND = 5000, BREAK_ALL = 8000 }
 
 -- What is added to the window of the global limit: requests booked over a second arrive in less than one
 -- where a process or the way stalls. Each global 429 widens it, two seconds without one take back 1 ms.
@@ -24,23 +24,38 @@ function L.wide(c, wide, at)
   return math.max(0, (tonumber(wide or '') or 0) - math.floor((c.now - (tonumber(at or '') or 0)) / 2000))
 end
 
-function L.open()
+-- Whose limits they are: arguments 2 to 4.
+function L.whose()
   local c = {}
   c.now = B.now
   if ARGV[2] ~= '' then c.now = B.count(ARGV[2], 'now', 9e15) end
   c.bot, c.egress = B.name(ARGV[3], 'bot'), B.name(ARGV[4], 'egress')
-  c.route, c.major = B.name(ARGV[5], 'route'), B.name(ARGV[6], 'major')
-  c.class = B.count(ARGV[7], 'class', 3)
-  c.exempt = ARGV[8] == '1'
-  local head = PREFIX .. 'rl:' .. c.bot
-  c.routes = B.need(head .. ':routes', 'hash')
-  c.log = B.need(head .. ':log', 'list')
-  c.state = B.need(head .. ':state', 'hash')
-  c.booking = B.need(head .. ':rq:' .. B.name(ARGV[9], 'request id'), 'string')
+  c.head = PREFIX .. 'rl:' .. c.bot
+  c.state = B.need(c.head .. ':state', 'hash')
   c.bad = B.need(PREFIX .. 'rl:e.' .. c.egress .. ':bad', 'hash')
   c.eblock = B.need(PREFIX .. 'rl:e.' .. c.egress .. ':block', 'string')
   c.minute = math.floor(c.now / 60000)
   return c
+end
+
+function L.open()
+  local c = L.whose()
+  c.route, c.major = B.name(ARGV[5], 'route'), B.name(ARGV[6], 'major')
+  c.class = B.count(ARGV[7], 'class', 3)
+  c.exempt = ARGV[8] == '1'
+  c.routes = B.need(c.head .. ':routes', 'hash')
+  c.log = B.need(c.head .. ':log', 'list')
+  c.booking = B.need(c.head .. ':rq:' .. B.name(ARGV[9], 'request id'), 'string')
+  return c
+end
+
+-- Answers of 401, 403 and 429 that this address got within ten minutes.
+function L.invalid(c)
+  local bad, counts = 0, redis.call('HGETALL', c.bad)
+  for i = 1, #counts, 2 do
+    if tonumber(counts[i]) > c.minute - 10 then bad = bad + tonumber(counts[i + 1]) end
+  end
+  return bad
 end
 
 function L.bucket_key(c, bucket)

@@ -9,7 +9,6 @@
 local WINDOW_MS, FLYING_MS, BURST_MS = 1040, 15000, 80
 local EDIT_SHARE, LINE_MS = 0.84, 1000
 local LONGEST_MS = 3600000
-local BREAK_BACKGROUND, BREAK_ALL = 5000, 8000
 
 -- Things that stop a request whatever its bucket. Returns an answer or nil.
 local function guarded(c, token, state)
@@ -17,11 +16,8 @@ local function guarded(c, token, state)
   if state.latch == token and latched > c.now then return { 'latched', B.int(latched - c.now) } end
   local until_ms = tonumber(redis.call('GET', c.eblock) or '') or 0
   if until_ms > c.now then return { 'wait', B.int(until_ms - c.now), 'cloudflare' } end
-  local bad, counts = 0, redis.call('HGETALL', c.bad)
-  for i = 1, #counts, 2 do
-    if tonumber(counts[i]) > c.minute - 10 then bad = bad + tonumber(counts[i + 1]) end
-  end
-  if bad >= BREAK_ALL or (bad >= BREAK_BACKGROUND and c.class >= 2) then
+  local bad = L.invalid(c)
+  if bad >= L.BREAK_ALL or (bad >= L.BREAK_BACKGROUND and c.class >= 2) then
     return { 'wait', B.int(60000 - c.now % 60000), 'breaker' }
   end
   local block = tonumber(state.block or '') or 0

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from shoal.base.ids import new_token
 from shoal.cli.doctor import configuration
+from shoal.discord.errors import CloudflareBlocked, Unauthorized
+from shoal.discord.limiter import Limiter, Unlimited
+from shoal.discord.rest import Rest
+from shoal.discord.retry import NO_RETRY
+from shoal.discord.transport import Transport
 from shoal.simulator.server import Simulator
 from shoal.state.effects import Pair, PairReply
+from shoal.state.keys import PREFIX
 from shoal.state.personas import Persona
 from shoal.state.records import Failure, Grant, Record
 from shoal.state.store import Store
@@ -114,13 +122,6 @@ def test_a_token_the_fleet_has_set_aside(
     look: Examine, server: Store, tmp_path: Path, discord: Simulator, shoal: Shoal
 ) -> None:
     """Latched by the real limiter after a real 401; doctor and status say so."""
-    from pydantic import SecretStr
-
-    from shoal.discord.errors import Unauthorized
-    from shoal.discord.limiter import Limiter
-    from shoal.discord.rest import Rest
-    from shoal.discord.transport import Transport
-
     assert "token-latched" not in look(bot())
     transport = Transport("default", SecretStr(TOKEN), limiter=Limiter(server), api_url=discord.api_url)
     with pytest.raises(Unauthorized):
@@ -130,7 +131,55 @@ def test_a_token_the_fleet_has_set_aside(
     assert finding.severity == "critical"
     assert re.search(r"for another \d+ s", finding.found)
     said = shoal.run("status", "--state-dir", str(tmp_path / "state"), env={"DISCORD_BOT_TOKEN": ""})
-    assert "Discord refused it (401); not used for another" in said.stdout, said.stderr
+    assert "Limits     default: Discord refused the token (401); it is not used for another" in said.stdout
+
+
+@pytest.mark.parametrize(("refused", "who"), [(5_000, "background work waits"), (8_000, "nothing is sent")])
+def test_too_many_refused_requests(look: Examine, server: Store, refused: int, who: str) -> None:
+    """The breaker of rule R29 has opened: everybody waits, and doctor and status say for what."""
+    assert "refused-requests" not in look(bot())
+    transport = Transport("default", SecretStr(TOKEN), limiter=Unlimited())
+    bad = f"{PREFIX}rl:e.{transport.scope.egress}:bad"
+    transport.close()
+    server.redis.hset(bad, str(server.now_ms() // 60_000), refused - 1)
+    server.redis.hset(bad, str(server.now_ms() // 60_000 - 11), 9_000)  # long ago
+    before = look(bot()).get("refused-requests")
+    assert before is None or who not in before.found
+    server.redis.hincrby(bad, str(server.now_ms() // 60_000), 1)
+    finding = look(bot())["refused-requests"]
+    assert finding.severity == "critical"
+    assert f"{refused} requests were refused" in finding.found
+    assert who in finding.found
+
+
+def test_an_address_that_cloudflare_blocks(
+    look: Examine, server: Store, tmp_path: Path, discord: Simulator, shoal: Shoal
+) -> None:
+    """A real 1015 page, met by the real limiter: ``spec/fleet.md`` 3.1; told by doctor and status."""
+    assert "address-banned" not in look(bot())
+    discord.control.fault("status", status=429, html=True, route="GET /users/@me")
+    transport = Transport("default", SecretStr(TOKEN), limiter=Limiter(server), api_url=discord.api_url)
+    with pytest.raises(CloudflareBlocked):
+        Rest(transport, retry=NO_RETRY).get_current_user()
+    transport.close()
+    finding = look(bot())["address-banned"]
+    assert finding.severity == "critical"
+    assert re.search(r"nothing is sent for another (5\d|60) s", finding.found)
+    said = shoal.run("status", "--state-dir", str(tmp_path / "state"), env={"DISCORD_BOT_TOKEN": ""})
+    assert "Limits     default: Cloudflare" in said.stdout, said.stderr
+
+
+def test_status_names_what_is_in_quarantine(server: Store, tmp_path: Path, shoal: Shoal) -> None:
+    """R13: a record whose holders died twice runs alone; people see which, and that it is no dead one yet."""
+    lane = "session:agent:main:main"
+    server.lanes.push(lane, Record("m:1", "turn", b"{}"))
+    for _ in range(2):
+        assert isinstance(server.lanes.acquire(lane, new_token(), ttl_ms=100), Grant)
+        time.sleep(0.11)
+        server.lanes.sweep("session")
+    said = shoal.run("status", "--state-dir", str(tmp_path / "state"), env={"DISCORD_BOT_TOKEN": ""})
+    assert f"Quarantine {lane}: 2 processes died with its next record" in said.stdout, said.stderr
+    assert "Dead       0" in said.stdout
 
 
 def test_a_pairing_reply_that_failed_and_those_who_wait(look: Examine, server: Store) -> None:
