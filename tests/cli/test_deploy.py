@@ -93,7 +93,7 @@ def test_units_start_through_shoal(shoal: Shoal, path: Path) -> None:
     assert shoal.run(*words, "--help").returncode == 0
     assert service["RestartPreventExitStatus"] == "78"
     assert (service["Restart"], unit(path)["Unit"]["StartLimitIntervalSec"]) == ("always", "0"), (
-        "systemd gives a unit up after 5 starts in 10 s unless told otherwise; R17: ten kills in ten are forgiven"
+        "systemd gives a unit up after 5 starts in 10 s unless told otherwise (ten kills in ten s)"
     )
     assert int(service["TimeoutStopSec"]) >= 30
     assert service["NoNewPrivileges"] == "true"
