@@ -32,16 +32,22 @@ _NUMBER = re.compile(r"(0x[0-9a-f]*|[0-9]+)")
 _LOCAL_SUFFIXES = (
     "localhost", "local", "localdomain", "internal", "intranet", "lan", "home", "corp", "private",
     "home.arpa", "arpa", "test", "example", "invalid", "onion", "alt", "consul", "cluster.local", "svc",
+    "router", "ip", "docker", "fritz.box", "router.asus.com", "tplinkwifi.net", "routerlogin.net",
+    "metadata.tencentyun.com", "metadata.platformequinix.com", "metadata.packet.net",
 )  # fmt: skip
-"""Names that mean this machine, this network, or nothing at all."""
+"""Names that mean this machine, this network (routers, metadata services of clouds), or nothing at all."""
 _POINTERS = (
     "nip.io", "sslip.io", "xip.io", "localtest.me", "lvh.me", "vcap.me", "lacolhost.com", "rbndr.us",
-    "1u.ms", "local.gd", "traefik.me", "lndo.site",
+    "1u.ms", "local.gd", "traefik.me", "lndo.site", "fuf.me", "localho.st", "smackaho.st", "localhost.direct",
+    "local-ip.co", "local-ip.sh", "backname.io", "ip6.name",
 )  # fmt: skip
 """Zones whose names lead to whatever address they spell, private ones included."""
 _PRIVATE_6 = ipaddress.ip_network("fc00::/7")
 _BENCHMARK = ipaddress.ip_network("198.18.0.0/15")
-_ANYCAST_6TO4 = ipaddress.ip_network("192.88.99.0/24")
+_RESERVED_4 = tuple(ipaddress.ip_network(net) for net in ("192.88.99.0/24", "192.0.0.0/24"))
+"""Old relays of 6to4, and IETF's assignments, of which Oracle's cloud uses one for its metadata."""
+_PLATFORM = frozenset({ipaddress.ip_address("168.63.129.16")})
+"""Public by its number, and yet inside: where every machine in Azure finds the platform it runs on."""
 _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 _NEVER_6 = tuple(
     ipaddress.ip_network(net) for net in ("2002::/16", "2001::/23", "2001:db8::/32", "3fff::/20", "5f00::/16")
@@ -170,9 +176,9 @@ def _reason4(address: ipaddress.IPv4Address, benchmark: bool) -> str:
         return "link-local"
     if address.is_multicast:
         return "multicast"
-    if address in _ANYCAST_6TO4 or address.is_reserved:
+    if address.is_reserved or any(address in net for net in _RESERVED_4):
         return "reserved"
-    return "" if address.is_global else "private"
+    return "" if address.is_global and address not in _PLATFORM else "private"
 
 
 def _reason6(address: ipaddress.IPv6Address) -> str:

@@ -2,7 +2,8 @@
 
 :func:`skeleton` writes a text in plain ASCII where that is what people see: full-width and mathematical
 letters, ligatures, Cyrillic and Greek twins, brackets and colons of other scripts; what nobody sees
-(zero-width characters, soft hyphens) goes. It is for looking only: texts themselves stay as written.
+(zero-width characters, soft hyphens, variation selectors) goes, and so do strokes and accents that are put
+upon letters. It is for looking only: texts themselves stay as written.
 """
 
 from __future__ import annotations
@@ -25,10 +26,12 @@ _RANGES = (
     (0x2460, 0x24FF), (0xFB00, 0xFB07), (0xFE30, 0xFE6C), (0xFF01, 0xFFEF), (0x1D400, 0x1D800),
     (0x1F110, 0x1F16A),
 )  # fmt: skip
-_UNSEEN = (
-    0x00AD, 0x034F, 0x061C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180E, 0x3164, 0xFEFF,
-    0xFFA0, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070), *range(0xFE00, 0xFE10),
-)  # fmt: skip
+_UNSEEN = (0x115F, 0x1160, 0x2065, *range(0x2066, 0x2070), 0x3164, 0xFFA0)
+"""Fillers: letters to Unicode, nothing to people. What else nobody sees has a category of its own."""
+_CODES = (*range(0x0080, 0x3400), *range(0xA000, 0xAC00), *range(0xFB00, 0x20000), *range(0xE0000, 0xE0200))
+"""Where such characters are: all of Unicode but ideographs, Hangul and what is for private use."""
+_MARKS = frozenset({"Mn", "Me", "Cf"})
+"""Signs on top of letters, variants of letters, and what only formats: words stay readable through them."""
 
 
 def _table() -> dict[int, str | None]:
@@ -47,6 +50,8 @@ def _table() -> dict[int, str | None]:
     for plain, twins in _TWINS.items():
         table.update({ord(twin): plain for twin in twins if not twin.isascii()})
     table.update(dict.fromkeys(_UNSEEN))
+    table.update({code: None for code in _CODES if unicodedata.category(chr(code)) in _MARKS})
+    table[0x2800] = " "  # the empty pattern of Braille
     return table
 
 

@@ -18,8 +18,9 @@ FIELD_CHARS = 2_000
 """Characters kept of one string in a block."""
 
 _BREAKS = re.compile("\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
-_JUNK = re.compile("[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\U000e0000-\U000e007f]")
-"""Control characters, and the invisible twins of ASCII by which text is smuggled past people."""
+_JUNK = re.compile("[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\U000e0000-\U000e01ef]")
+"""Control characters, and what is invisible and by which text is smuggled past people: the twins of ASCII,
+and the 240 further variation selectors, one for each byte."""
 _TICKS = re.compile("`{3,}")
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 

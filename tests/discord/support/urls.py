@@ -6,7 +6,7 @@ from __future__ import annotations
 _V4 = (
     "127.0.0.1", "127.0.0.2", "127.1.2.3", "127.255.255.254", "0.0.0.0", "0.1.2.3", "10.0.0.1", "10.255.255.255",
     "100.64.0.1", "100.127.255.254", "169.254.0.1", "169.254.169.254", "169.254.170.2", "172.16.0.1",
-    "172.31.255.254", "192.0.0.1", "192.0.2.1", "192.88.99.1", "192.168.0.1", "192.168.255.255", "198.18.0.1",
+    "172.31.255.254", "192.0.0.1", "192.0.0.192", "168.63.129.16", "192.0.2.1", "192.88.99.1", "192.168.0.1", "192.168.255.255", "198.18.0.1",
     "198.19.255.254", "198.51.100.7", "203.0.113.9", "224.0.0.1", "239.255.255.250", "240.0.0.1",
     "255.255.255.255",
 )  # fmt: skip
@@ -33,7 +33,9 @@ _NAMES = (
     "a.example", "a.invalid", "hidden.onion", "1.0.0.127.in-addr.arpa", "127.0.0.1.nip.io", "10-0-0-1.sslip.io",
     "7f000001.nip.io", "a.127.0.0.1.xip.io", "localtest.me", "x.localtest.me", "lvh.me", "vcap.me",
     "7f000001.c0a80001.rbndr.us", "make-127-0-0-1-rr.1u.ms", "local.gd", "ｌｏｃａｌｈｏｓｔ", "lOcAlHoSt",
-    "ⓛⓞⓒⓐⓛⓗⓞⓢⓣ", "localhost。", "metadata．google．internal",
+    "ⓛⓞⓒⓐⓛⓗⓞⓢⓣ", "localhost。", "metadata．google．internal", "metadata.tencentyun.com",
+    "metadata.platformequinix.com", "metadata.packet.net", "fritz.box", "my.router", "speedport.ip", "tplinkwifi.net",
+    "router.asus.com", "fuf.me", "localho.st", "a.localhost.direct", "10-0-0-1.local-ip.co", "127-0-0-1.backname.io",
 )  # fmt: skip
 _SCHEMES = (
     "file:///etc/passwd", "file://localhost/etc/passwd", "FILE:///etc/passwd", "gopher://example.org/_x",

@@ -105,6 +105,11 @@ DISGUISES: dict[str, Callable[[str], str]] = {
     "bold": _bold,
     "cyrillic": _cyrillic,
     "holes": _holes,
+    "variants": lambda text: "\U000e0101".join(text),
+    "struck": lambda text: "\u0336".join(text),
+    "ringed": lambda text: "".join(f"{char}\u20dd" if char.isalpha() else char for char in text),
+    "noted": lambda text: "\ufff9".join(text),
+    "dotless": lambda text: f"\u2800{text}",
     "spaced": lambda text: f" \u00a0\t{text}",
     "quoted": lambda text: "> " + text.replace("\n", "\n> "),
 }

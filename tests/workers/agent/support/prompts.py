@@ -174,9 +174,9 @@ def fold(text: str) -> str:
     """A text as it looks."""
     if text.isascii():
         return text
-    text = unicodedata.normalize("NFKC", text.translate(TWINS))
+    text = unicodedata.normalize("NFKC", text.translate(TWINS)).replace("\u2800", " ")
     return "".join(
-        char for char in text if unicodedata.category(char) not in ("Cf", "Mn") and char != "\u3164"
+        char for char in text if unicodedata.category(char) not in ("Cf", "Mn", "Me") and char != "\u3164"
     )
 
 
