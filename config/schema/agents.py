@@ -195,7 +195,6 @@ class AgentCommon(Section):
     LATER: ClassVar[frozenset[str]] = names(
         """
         heartbeat subagents thinkingDefault verboseDefault
-        bootstrapMaxChars bootstrapTotalMaxChars additionalSystemPrompt
         """
     )
 
@@ -228,10 +227,13 @@ class AgentCommon(Section):
     typing_mode: TypingMode | None = None
     typing_interval_seconds: Positive | None = None
     bootstrap_max_chars: Positive | None = None
+    """Characters shown of one workspace file (AGENTS.md, …), its head and its tail; 12000 if unset."""
     bootstrap_total_max_chars: Positive | None = None
+    """The same for all of them together; 60000 if unset."""
     context_tokens: Positive | None = None
     timeout_seconds: Positive | None = None
     additional_system_prompt: str | None = None
+    """Instructions for the agent wherever it speaks; ``systemPrompt`` of a channel comes behind them."""
 
 
 class AgentDefaults(AgentCommon):

@@ -15,7 +15,10 @@ from workers.agent.envelope import UTC, EnvelopeOptions
 from workers.agent.shown import ShownSettings
 from workers.sessions.lifecycle import ResetPolicy
 
-__all__ = ["AgentProfile"]
+__all__ = ["FILES_CHARS", "FILE_CHARS", "AgentProfile"]
+
+FILE_CHARS = 12_000
+FILES_CHARS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,9 @@ class AgentProfile:
         reply_to_mode: ``off``, ``first``, ``all`` or ``batched``.
         history_turns: how many user turns of the transcript the model sees; none is all that fits.
         history_limit: how many unanswered messages of the channel are quoted; 0 for none.
+        instructions: the operator's text for the agent everywhere (``additionalSystemPrompt``); trusted.
         workspace: folder with AGENTS.md and the like, or none.
+        file_chars, files_chars: characters shown of one of these, and of all of them.
         timeout_s: longest life of a turn.
         acp: the agent is a coding agent behind ACP, which is not served here yet.
         compaction: how much of a long conversation its model is shown, and what becomes a summary.
@@ -69,7 +74,10 @@ class AgentProfile:
     reply_to_mode: str = "off"
     history_turns: int | None = None
     history_limit: int = 20
+    instructions: str = ""
     workspace: Path | None = None
+    file_chars: int = FILE_CHARS
+    files_chars: int = FILES_CHARS
     timeout_s: float = 172_800.0
     acp: bool = False
     compaction: CompactionPolicy = field(default_factory=CompactionPolicy)

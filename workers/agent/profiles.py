@@ -15,7 +15,7 @@ from workers.access.tool_policy import ToolPolicy
 from workers.access.visibility import SHOW_ALL, ContextFilter
 from workers.agent.compaction import CompactionPolicy
 from workers.agent.envelope import LOCAL, envelope_options
-from workers.agent.profile import AgentProfile
+from workers.agent.profile import FILE_CHARS, FILES_CHARS, AgentProfile
 from workers.agent.shown import shown_settings
 from workers.sessions.lifecycle import SessionKind, reset_policy
 from workers.sessions.records import TurnRequest
@@ -58,7 +58,10 @@ def profile_of(loaded: Loaded, request: TurnRequest, access: AccessSettings | No
         reply_to_mode=discord.reply_to_mode,
         history_turns=_history_turns(discord, request),
         history_limit=discord.history_limit,
+        instructions=(agent.settings.additional_system_prompt or "").strip(),
         workspace=agent.workspace,
+        file_chars=int(agent.settings.bootstrap_max_chars or FILE_CHARS),
+        files_chars=int(agent.settings.bootstrap_total_max_chars or FILES_CHARS),
         timeout_s=float(agent.timeout_seconds),
         acp=agent.acp,
         compaction=_compaction(loaded, agent, primary),

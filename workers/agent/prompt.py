@@ -57,6 +57,8 @@ def system_prompt(
     ]
     if tools:
         parts.append(f"Tools you may call: {', '.join(tools)}. Call them only when they help.")
+    if profile.instructions:
+        parts.append(f"Instructions of the operator:\n{profile.instructions}")
     if profile.system_prompt:
         parts.append(f"Instructions of the operator for this channel:\n{profile.system_prompt}")
     when = " The time of a message stands in its conversation info." if profile.envelope.timestamp else ""
@@ -114,7 +116,8 @@ def _closed(text: str) -> str:
 def _place(request: TurnRequest, session: Activation) -> str:
     manners = (
         "Discord renders its own Markdown; it has no tables. Wrap several links in <…> so that they do not "
-        "unfold. You see mentions as @name."
+        "unfold. You see mentions as @name; to mention somebody write <@USER_ID>, a channel <#CHANNEL_ID>, a "
+        "role <@&ROLE_ID>, with the ids that the blocks tell."
     )
     if request.chat_type == "direct":
         return f"You are in a direct message with one person. {manners}"
@@ -140,7 +143,11 @@ def _delivery(mode: ReplyMode, request: TurnRequest) -> str:
             "silence."
         )
     silence = " If nothing should be said, answer with exactly NO_REPLY."
-    return "Your final text is sent as the answer." + ("" if request.chat_type == "direct" else silence)
+    answer = (
+        "Your final text is sent as the answer. Begin it with [[reply_to_current]] to show it as a reply to "
+        "the message itself, or with [[reply_to:MESSAGE_ID]] for another one; people do not see these tags."
+    )
+    return answer + ("" if request.chat_type == "direct" else silence)
 
 
 def _trusted(request: TurnRequest, mode: ReplyMode) -> dict[str, Any]:

@@ -6,6 +6,7 @@ private: it goes into DMs and main sessions only, never into a channel (decision
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 from shoal.base.logging import get_logger
@@ -14,16 +15,16 @@ from workers.sessions.records import TurnRequest
 
 __all__ = ["workspace_files"]
 
-NAMES = ("AGENTS.md", "SOUL.md", "TOOLS.md", "IDENTITY.md", "USER.md")
+NAMES = ("AGENTS.md", "SOUL.md", "TOOLS.md", "IDENTITY.md", "USER.md", "HEARTBEAT.md", "BOOTSTRAP.md")
 MEMORY = ("MEMORY.md", "memory.md")
-FILE_CHARS = 20_000
-TOTAL_CHARS = 150_000
+_MARK = "\n… [{} characters left out] …\n"
 
 log = get_logger(__name__)
 
 
 def workspace_files(profile: AgentProfile, request: TurnRequest) -> list[tuple[str, str]]:
-    """(name, text) of the files that exist, each and all together bounded."""
+    """(name, text) of the files that exist, each and all together bounded (``bootstrapMaxChars``,
+    ``bootstrapTotalMaxChars``). What is cut or left out is said in the log, once for each state of a file."""
     if profile.workspace is None or not profile.workspace.is_dir():
         return []
     private = request.chat_type == "direct" or request.session_key.endswith(":main")
@@ -31,20 +32,30 @@ def workspace_files(profile: AgentProfile, request: TurnRequest) -> list[tuple[s
     if private:
         names.append(next((name for name in MEMORY if (profile.workspace / name).is_file()), MEMORY[0]))
     files: list[tuple[str, str]] = []
-    left = TOTAL_CHARS
+    left = profile.files_chars
     for name in names:
-        text = _read(profile.workspace / name)
-        if not text.strip() or left <= 0:
+        path = profile.workspace / name
+        text = _read(path)
+        if not text.strip():
             continue
-        text = _bounded(text, min(FILE_CHARS, left))
+        room = min(profile.file_chars, left)
+        if len(text) > room:
+            _say(f"a workspace file is longer than is shown of it ({room} characters)", path, len(text))
+        if room <= 0:
+            continue
+        text = _bounded(text, room)
         left -= len(text)
         files.append((name, text))
     return files
 
 
 def _read(path: Path) -> str:
+    """The text of a file; a link that leads out of the workspace is not followed."""
     try:
-        if path.is_symlink() or not path.is_file():
+        if not path.is_file():
+            return ""
+        if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
+            _say("a workspace file is a link that leads out of the workspace, and is not read", path, 0)
             return ""
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
@@ -56,5 +67,15 @@ def _bounded(text: str, limit: int) -> str:
     """Head and tail of a long text, with a mark where something is missing."""
     if len(text) <= limit:
         return text
-    head, tail = int(limit * 0.7), int(limit * 0.2)
-    return f"{text[:head]}\n… [{len(text) - head - tail} characters left out] …\n{text[-tail:]}"
+    room = limit - len(_MARK.format(len(text)))
+    if room <= 0:
+        return text[:limit]
+    head = room * 3 // 4
+    return text[:head] + _MARK.format(len(text) - room) + text[len(text) - (room - head) :]
+
+
+@lru_cache(maxsize=256)
+def _say(what: str, path: Path, chars: int) -> None:
+    """Once per process and length: files are read for every question to a model."""
+    fix = "Shorten it, or raise agents.defaults.bootstrapMaxChars or bootstrapTotalMaxChars."
+    log.warning(what, file=str(path), chars=chars, fix=fix if chars else "Copy the file into the workspace.")

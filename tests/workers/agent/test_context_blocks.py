@@ -263,9 +263,25 @@ def test_a_private_final_is_explained() -> None:
     assert "silence" in text
 
 
+def test_an_agent_is_told_how_mentions_and_replies_are_written() -> None:
+    """Manual 002, "Mentions" and "Reply tags": who is not told cannot do it (``spec/outbound.md`` 3.3)."""
+    shown = system_prompt(PROFILE, CHANNEL, mode="automatic")
+    for form in (
+        "<@USER_ID>",
+        "<#CHANNEL_ID>",
+        "<@&ROLE_ID>",
+        "[[reply_to_current]]",
+        "[[reply_to:MESSAGE_ID]]",
+    ):
+        assert form in shown
+    private = system_prompt(PROFILE, CHANNEL, mode="message_tool_only")
+    assert "<@USER_ID>" in private
+    assert "[[reply_to" not in private, "nobody sees that text"
+
+
 def test_the_operators_words_stand_in_the_trusted_part() -> None:
-    profile = AgentProfile("main", "Shoal", system_prompt="Be terse.")
-    assert "Instructions of the operator for this channel:\nBe terse." in system_prompt(
-        profile, CHANNEL, mode="automatic"
-    )
+    profile = AgentProfile("main", "Shoal", instructions="Be kind.", system_prompt="Be terse.")
+    assert (
+        "Instructions of the operator:\nBe kind.\n\nInstructions of the operator for this channel:\nBe terse."
+    ) in system_prompt(profile, CHANNEL, mode="automatic")
     assert "Instructions of the operator" not in system_prompt(PROFILE, CHANNEL, mode="automatic")

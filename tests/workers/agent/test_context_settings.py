@@ -52,6 +52,20 @@ def test_a_thread_has_the_prompt_of_its_parent_and_a_dm_has_none(tmp_path: Path)
     assert profile_of(config, direct).system_prompt == ""
 
 
+def test_workspace_bounds_and_instructions_come_from_the_agent_over_the_defaults(tmp_path: Path) -> None:
+    """6.13."""
+    usual = profile_of(loaded(tmp_path, {"discord": {}}), REQUESTED)
+    assert (usual.file_chars, usual.files_chars, usual.instructions) == (12_000, 60_000, "")
+    defaults = {
+        "bootstrapMaxChars": 300,
+        "bootstrapTotalMaxChars": 900,
+        "additionalSystemPrompt": " Be kind. ",
+    }
+    agents = {"defaults": defaults, "list": [{"id": "main", "bootstrapMaxChars": 200}]}
+    own = profile_of(loaded(tmp_path, {"agents": agents}), REQUESTED)
+    assert (own.file_chars, own.files_chars, own.instructions) == (200, 900, "Be kind.")
+
+
 @pytest.mark.parametrize(
     ("written", "options"),
     [

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from tests.workers.agent.test_sanitize import REQUEST
 from workers.agent.envelope import EnvelopeOptions
@@ -75,8 +76,38 @@ def test_memory_stays_out_of_channels(tmp_path: Path) -> None:
     in_direct = dict(workspace_files(profile, msgspec.structs.replace(REQUEST, chat_type="direct")))
     assert list(in_channel) == ["AGENTS.md", "SOUL.md"]
     assert list(in_direct) == ["AGENTS.md", "SOUL.md", "MEMORY.md"]
-    assert len(in_channel["SOUL.md"]) < 20_000
+    assert len(in_channel["SOUL.md"]) <= 12_000
     assert "left out" in in_channel["SOUL.md"]
+
+
+def test_workspace_files_have_their_order_and_their_bounds(tmp_path: Path) -> None:
+    """6.13: head and tail of a long one, all together bounded, and what is not shown is said once."""
+    for name in ("BOOTSTRAP.md", "HEARTBEAT.md", "USER.md", "AGENTS.md"):
+        (tmp_path / name).write_text(f"begin {name} " + "x" * 900 + " end")
+    profile = AgentProfile("main", workspace=tmp_path, file_chars=500, files_chars=1_100)
+    with capture_logs() as lines:
+        files = workspace_files(profile, REQUEST)
+        assert workspace_files(profile, REQUEST) == files
+    assert [name for name, _ in files] == ["AGENTS.md", "USER.md", "HEARTBEAT.md"]
+    assert files[0][1].startswith("begin AGENTS.md")
+    assert files[0][1].endswith(" end")
+    assert [len(text) <= 500 for _, text in files] == [True] * 3
+    assert sum(len(text) for _, text in files) <= 1_100
+    warned = [line["file"].rpartition("/")[2] for line in lines if line["log_level"] == "warning"]
+    assert warned == ["AGENTS.md", "USER.md", "HEARTBEAT.md", "BOOTSTRAP.md"]
+
+
+def test_a_link_is_followed_inside_the_workspace_only(tmp_path: Path) -> None:
+    """An agent that may write there must not have other files read to it."""
+    workspace = tmp_path / "home"
+    workspace.mkdir()
+    (tmp_path / "secret").write_text("secret")
+    (workspace / "CLAUDE.md").write_text("rules")
+    (workspace / "AGENTS.md").symlink_to("CLAUDE.md")
+    (workspace / "SOUL.md").symlink_to(tmp_path / "secret")
+    with capture_logs() as lines:
+        assert workspace_files(AgentProfile("main", workspace=workspace), REQUEST) == [("AGENTS.md", "rules")]
+    assert [line["file"] for line in lines] == [str(workspace / "SOUL.md")]
 
 
 # -- transcript -------------------------------------------------------------------------------------------
