@@ -25,6 +25,7 @@ from shoal.state.effects import Effect
 from shoal.state.lookups import Asked
 from shoal.state.queues import check_lane, lane_class
 from shoal.state.records import Record, decode_event
+from tasks.homes import SHARED, files_host
 from tasks.plain import send_plain
 from tasks.runtime import Runtime
 from tasks.slots import Job, Slots
@@ -34,6 +35,7 @@ from workers.media.files import file_key, files_of, sent_with, words_of
 from workers.media.paths import Places
 from workers.media.receive import Interrupted, Receiver
 from workers.media.shelf import Shelf
+from workers.sessions.keys import agent_of
 from workers.sessions.records import Attachment, TurnRequest, decode_turn
 from workers.sessions.wire import Malformed, WireMessage, read_message
 
@@ -85,10 +87,11 @@ def _check(lane: str, identity: str) -> None:
 
 def queue_for(runtime: Runtime, lane: str) -> str:
     """The queue of the host that needs the files of a session lane: the agent's home, where it has one."""
-    homes = runtime.store.hints.homes()
-    _, _, rest = lane.partition(":agent:")
-    home = homes.get(rest.partition(":")[0], "")
-    return f"upkeep.{home}" if home and home != "shared" else "upkeep"
+    if files_host(runtime.loaded) == SHARED:
+        return "upkeep"
+    agent = agent_of(lane.removeprefix("session:"))
+    home = runtime.store.homes.all().get(agent or "", "")
+    return f"upkeep.{home}" if home else "upkeep"
 
 
 def ask_for_files(runtime: Runtime, lane: str, identity: str, *, queue: str | None = None) -> None:
@@ -165,7 +168,7 @@ class FileDesk:
     @property
     def host(self) -> str:
         """The host whose disk the turns read."""
-        return self._runtime.home
+        return files_host(self._runtime.loaded)
 
     def transcribes(self, account: str) -> bool:
         """Recordings get their words wherever a model is configured for it."""
@@ -175,7 +178,8 @@ class FileDesk:
     def ask(self, lane: str, identity: str) -> None:
         """Have the files of a record fetched to this host."""
         try:
-            ask_for_files(self._runtime, lane, identity, queue=f"upkeep.{self.host}")
+            queue = "upkeep" if self.host == SHARED else f"upkeep.{self.host}"
+            ask_for_files(self._runtime, lane, identity, queue=queue)
         except OperationalError as error:
             log.warning("files could not be asked for; the turn asks again", lane=lane, error=error)
 
@@ -203,7 +207,7 @@ def receiver_for(runtime: Runtime, account_id: str) -> Receiver:
 
     return Receiver(
         account=account_id,
-        host=runtime.home,
+        host=files_host(runtime.loaded),
         media=runtime.store.media,
         shelf=Shelf(runtime.media_folder),
         download=rest.transport.files.fetch,

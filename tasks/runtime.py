@@ -26,6 +26,7 @@ from shoal.state.records import READS, Limit
 from shoal.state.store import Store
 from tasks.app import build_app
 from tasks.drain import Drain
+from tasks.homes import AtHome
 from tasks.keeper import RENEW_TIMEOUT_S, Keeper
 from tasks.stopping import Stopping
 from tasks.stuck import SESSIONS, in_hand_info
@@ -102,6 +103,11 @@ class Runtime:
         """Works lanes off."""
         quarantine = self.kind == "chores"
         return Drain(self.store.lanes, self.keeper, self.stopping, quarantine=quarantine, by=self.by)
+
+    @cached_property
+    def at_home(self) -> AtHome:
+        """Which sessions this host may serve."""
+        return AtHome(self.loaded, self.store, self.home, self.clock.monotonic)
 
     @cached_property
     def transports(self) -> Transports:

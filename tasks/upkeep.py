@@ -8,6 +8,7 @@ from __future__ import annotations
 from shoal.base.logging import get_logger
 from shoal.state.relief import PRUNE_AT, relieve
 from tasks.hints import install_hints
+from tasks.homes import settle_homes
 from tasks.owners import tell_owner
 from tasks.runtime import Runtime
 
@@ -20,10 +21,10 @@ LOOK_BACK_MS = 10 * 60_000
 
 
 def reconcile(runtime: Runtime) -> str:
-    """Every route has its hint template, so that scripts can knock."""
+    """Every route has its hint template, so that scripts can knock; every agent the home it should have."""
     homes = sorted({process.host for process in runtime.store.processes.living() if process.kind == "turns"})
     install_hints(runtime.app, runtime.store, homes)
-    return f"reconciled · {len(homes)} hosts"
+    return f"reconciled · {len(homes)} hosts, {settle_homes(runtime.loaded, runtime.store)}"
 
 
 def archive(runtime: Runtime) -> str:

@@ -28,6 +28,7 @@ from tasks.app import QUEUE_PREFIX, WORK_QUEUES
 from tasks.consuming import hint_queue, tune_process, work_queue
 from tasks.control import install_controls
 from tasks.hints import install_hints
+from tasks.homes import settle_homes
 from tasks.registry import import_bodies, register
 from tasks.runtime import Runtime, open_runtime
 from tasks.stopping import SharedFlag, Stopping
@@ -99,6 +100,8 @@ def run(kind_name: str, loaded: Loaded, *, index: int = 1, concurrency: int | No
     register(runtime.app, lambda: current[0], quarantine=kind.pool == "prefork")
     install_controls(lambda: current[0])
     install_hints(runtime.app, runtime.store, homes=[runtime.home])
+    if kind.name == "turns":
+        settle_homes(loaded, runtime.store)
     if kind.name == "front":
         for sentence in take_over_files(runtime.store, loaded.state_dir, loaded.account_ids()):
             log.warning(sentence)

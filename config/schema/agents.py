@@ -213,6 +213,9 @@ class AgentCommon(Section):
 
     workspace: str | None = None
     home: str | None = None
+    """Host whose disk holds the workspace: the agent's turns run there. `shared`: all hosts have one disk.
+    Unset: the first host that serves the agent, until it has been gone for a minute; with the embedded Redis,
+    whose processes share the state dir, any."""
     model: ModelSetting | None = None
     models: dict[str, ModelEntry] = {}
     params: dict[str, Any] | None = None

@@ -76,6 +76,7 @@ FAMILIES: tuple[Family, ...] = (
     _w("limit", "limit:<name>", "zset", "leases", "the cap", 120, "lane → lease end, for concurrency limits"),
     _w("hints", "hints", "hash", "none", "one per route", 1500, "route → queue key and message template"),
     _w("homes", "homes", "hash", "none", "one per agent", 60, "agent → home host"),
+    _w("homes-gone", "homesgone", "hash", "none", "one per agent", 80, "since when nobody lives at a home"),
     _d("dead", "dead", "zset", "30 days", "10,000", 100, "dead records by time"),
     _d("dead-record", "dead:<dead id>", "hash", "30 days", "10,000", 900, "one dead record with its reason"),
     _w("dead-new", "deadnew", "zset", "30 days", "10,000", 100, "those nobody has been told of"),

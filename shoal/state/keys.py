@@ -83,6 +83,10 @@ class Keys:
         """Agent → home (hash)."""
         return self._make("homes")
 
+    def homes_gone(self) -> str:
+        """Agent → since when nobody lives at its home (hash)."""
+        return self._make("homesgone")
+
     def dead(self) -> str:
         """Dead records by time (zset)."""
         return self._make("dead")

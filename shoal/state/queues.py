@@ -100,7 +100,7 @@ def check_lane(lane: str) -> str:
 
 
 class Hints:
-    """The templates, and which agent lives where."""
+    """The templates of wake-ups."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -129,20 +129,3 @@ class Hints:
         """Forget templates; their lanes wait until a template comes back."""
         for route in routes:
             self._store.redis.hdel(self._store.keys.hints(), route)
-
-    def set_home(self, agent_id: str, home: str | None) -> None:
-        """Tie the session lanes ``session:agent:<agent_id>:…`` to route ``session@<home>``; None unties.
-
-        For agents with a home of their own (rule R25), which the config cannot name yet.
-        """
-        check_name(agent_id, "agent id")
-        key = self._store.keys.homes()
-        if home is None:
-            self._store.redis.hdel(key, agent_id)
-        else:
-            self._store.redis.hset(key, agent_id, check_name(home, "home"))
-
-    def homes(self) -> dict[str, str]:
-        """Agent id → home."""
-        raw: dict[bytes, bytes] = self._store.redis.hgetall(self._store.keys.homes())
-        return {agent.decode(): home.decode() for agent, home in raw.items()}

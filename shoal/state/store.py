@@ -23,6 +23,7 @@ from shoal.state.client import SOCKET_TIMEOUT_S, Client, connect, is_local
 from shoal.state.controls import ControlRegistry
 from shoal.state.facts import Facts
 from shoal.state.gaps import Gaps
+from shoal.state.homes import Homes
 from shoal.state.intake import Intake
 from shoal.state.keys import PREFIX, Keys
 from shoal.state.lanes import Lanes
@@ -180,6 +181,11 @@ class Store:
     def processes(self) -> Processes:
         """Heartbeats."""
         return Processes(self)
+
+    @cached_property
+    def homes(self) -> Homes:
+        """Which host an agent's files lie on."""
+        return Homes(self)
 
     @cached_property
     def hints(self) -> Hints:

@@ -11,7 +11,7 @@ from shoal.state.effects import Push, Receipt, SessionPut, Slot, Transcript, Wak
 from shoal.state.records import Failure, Limit, Record, Refused
 from shoal.state.store import Store
 from tests.state.support import DELIVERY, SESSION, hinted, put_hints, record
-from tests.state.taking import end_lease, lane_keys, refused, take, take_again
+from tests.state.taking import come_due, end_lease, lane_keys, refused, take, take_again
 
 
 def test_records_come_back_as_they_went_in_and_in_order(store: Store) -> None:
@@ -104,13 +104,46 @@ def test_hints_come_when_a_lane_becomes_due_and_only_then(store: Store) -> None:
 def test_a_hint_goes_home(store: Store) -> None:
     store.hints.put("session", "q:any", b"@@ID@@ @@LANE@@ 100%1")
     store.hints.put("session@host-b", "q:b", b"@@ID@@ @@LANE@@")
-    store.hints.set_home("main", "host-b")
+    assert store.homes.claim("main", "host-b") == "host-b"
     store.lanes.push(SESSION, record("m:1"))
     store.lanes.push("session:agent:other:discord:dm:2", record("m:1"))
     assert store.redis.llen("q:b") == 1
     (other,) = store.redis.lrange("q:any", 0, -1)
     assert other.endswith(b" session:agent:other:discord:dm:2 100%1")
-    assert store.hints.homes() == {"main": "host-b"}
+    assert store.homes.claim("main", "host-c") == "host-b"
+    assert store.homes.all() == {"main": "host-b"}
+
+
+def test_lanes_follow_their_agent_to_another_home(store: Store) -> None:
+    """R25: what waits for a host that is gone is handed out where the agent lives now."""
+    for route in ("session", "session@host-b", "session@host-c"):
+        store.hints.put(route, f"q:{route}", b"@@ID@@ @@LANE@@")
+    store.homes.put("main", "host-b")
+    store.lanes.push(SESSION, record("m:1"))
+    assert [store.redis.llen(f"q:session{end}") for end in ("", "@host-b", "@host-c")] == [0, 1, 0]
+    store.homes.put("main", "host-c")
+    come_due(store)
+    store.lanes.sweep("session")
+    assert [store.redis.llen(f"q:session{end}") for end in ("", "@host-b", "@host-c")] == [0, 1, 1]
+    store.homes.release("main", "host-b")
+    assert store.homes.all() == {"main": "host-c"}, "it is another's by now"
+    store.homes.release("main", "host-c")
+    come_due(store)
+    store.lanes.sweep("session")
+    assert store.redis.llen("q:session") == 1
+    take(store)
+
+
+def test_a_home_is_missing_since_it_was_first_missed(store: Store) -> None:
+    store.homes.put("main", "host-b")
+    store.homes.put("other", "host-c")
+    [missed] = store.homes.missing(["host-c"])
+    assert (missed.agent, missed.home, missed.gone_ms) == ("main", "host-b", 0)
+    store.redis.hset(store.keys.homes_gone(), "main", f"{store.now_ms() - 70_000} host-b")
+    [missed] = store.homes.missing(["host-c"])
+    assert 70_000 <= missed.gone_ms < 80_000
+    assert store.homes.missing(["host-b", "host-c"]) == []
+    assert store.homes.missing(["host-c"])[0].gone_ms < 10_000, "it was back in between"
 
 
 def test_checkpoints_follow_each_other_and_survive_the_holder(store: Store) -> None:

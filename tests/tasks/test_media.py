@@ -24,6 +24,7 @@ from shoal.simulator.server import Simulator
 from shoal.state.keys import CELERY_PREFIX
 from shoal.state.store import Store
 from tasks import registry
+from tasks.homes import SHARED
 from tasks.media import fetch, prune, prune_everywhere
 from tasks.runtime import Runtime
 from tasks.slots import Slots
@@ -131,7 +132,7 @@ def test_files_hold_their_author_and_nobody_else(front: Front, back: Back, disco
     assert [turn.message_id for turn in front.turns()] == [other, picture, after], "in the author's order"
     assert back.waiting() == [], "nobody asks for what is there"
     key = front.turns()[1].attachments[0].id
-    saved = front.store.media.facts("default", [key])[key].saved["here"]
+    saved = front.store.media.facts("default", [key])[key].saved[SHARED]
     assert Path(saved.path).read_bytes() == png()
 
 
@@ -212,7 +213,7 @@ def test_a_spoken_name_is_a_mention(
     assert len(models.requests()) == 2
 
 
-@pytest.mark.parametrize("what", ["here", "speech"], ids=["fetched", "heard"])
+@pytest.mark.parametrize("what", [SHARED, "speech"], ids=["fetched", "heard"])
 def test_what_another_process_has_in_hand_is_not_decided_without_it(
     front: Front, back: Back, discord: Simulator, models: ModelServer, what: str
 ) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from shoal.base.errors import ShoalError, StoreUnsuitable
 from shoal.base.findings import Finding
 from shoal.cli.doctor.check import Check, Patient
 from shoal.cli.pairing.listing import PRIVACY_HINT, label
+
+if TYPE_CHECKING:
+    from shoal.state.store import Store
 
 __all__ = ["CHECKS"]
 
@@ -71,6 +75,34 @@ def _fleet(patient: Patient) -> Iterator[Finding]:
             "critical",
             f"No process of these kinds is alive: {', '.join(sorted(missing))}.",
             "Start them: `shoal up` runs all; see `shoal status`.",
+        )
+    if kinds:
+        yield from _hosts(patient, patient.store)
+
+
+def _hosts(patient: Patient, store: Store) -> Iterator[Finding]:
+    """Files lie on one host, the fleet may run on many (rule R25)."""
+    from tasks.homes import SHARED, files_host
+
+    living = store.processes.living()
+    turns = {process.host for process in living if process.kind == "turns"}
+    for agent, home in sorted(store.homes.all().items()):
+        if home not in turns:
+            yield Finding(
+                "agent-home-gone",
+                "critical",
+                f"Agent {agent} lives on {home}, where no `turns` worker is alive: its turns wait.",
+                "Start one there, or name another host in agents.list[].home. A home that is not in the "
+                "config is given up after a minute.",
+            )
+    fetching = {process.host for process in living if process.kind == "back"}
+    blind = sorted(turns - fetching)
+    if blind and patient.loaded is not None and files_host(patient.loaded) != SHARED:
+        yield Finding(
+            "files-out-of-reach",
+            "warn",
+            f"Turns run on {', '.join(blind)}, but no `back` worker, which fetches the files people send.",
+            'Run one there, or set agents.defaults.home to "shared" if all hosts have the same disk.',
         )
 
 

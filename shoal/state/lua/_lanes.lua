@@ -277,6 +277,11 @@ local function lane_wanted_at(S)
   return math.max(S.hold or 0, S.park or 0, S.nb or 0, header and header.nb or 0)
 end
 
+-- Where a free lane is handed out.
+local function lane_route(S)
+  return S.q and (S.class .. '.chores') or S.route
+end
+
 -- Puts a free lane where it belongs: gone, waiting for a time, or ready with a hint out.
 local function lane_settle(S)
   if S.tok or S.gone then return end
@@ -299,7 +304,7 @@ local function lane_settle(S)
     return
   end
   S.park, S.pp, S.nb = nil, nil, nil
-  local route = S.q and (S.class .. '.chores') or S.route
+  local route = lane_route(S)
   if S.rt == route then return end
   lane_unready(S)
   S.rt = route

@@ -34,10 +34,10 @@ local function look(S, plan)
     local what = lane_expire(S, plan)
     counts[what] = counts[what] + 1
     if what ~= 'expired' then counts.expired = counts.expired + 1 end
-  elseif S.rt and S.depth > 0 and lane_wanted_at(S) <= B.now then
+  elseif S.rt and S.depth > 0 and lane_wanted_at(S) <= B.now and S.rt == lane_route(S) then
     hint_again(S)
   else
-    S.dirty = true
+    S.dirty = true -- also one whose agent has moved: it is handed out elsewhere now
   end
 end
 

@@ -20,6 +20,7 @@ from shoal.discord.retry import NO_RETRY
 from shoal.discord.transport import Transport
 from shoal.simulator.server import Simulator
 from shoal.state.effects import Pair, PairReply
+from shoal.state.embedded import EmbeddedServer
 from shoal.state.keys import PREFIX
 from shoal.state.personas import Persona
 from shoal.state.records import Failure, Grant, Record
@@ -226,3 +227,19 @@ def test_why_messages_were_left_unanswered(look: Examine, server: Store) -> None
 def test_a_full_disk(look: Examine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(configuration.shutil, "disk_usage", lambda _path: SimpleNamespace(free=1))
     assert look(bot())["disk-full"].severity == "critical"
+
+
+def test_an_agent_whose_home_is_gone_and_hosts_without_their_files(
+    look: Examine, server: Store, tmp_path: Path
+) -> None:
+    """R25: what waits for another host, and turns that cannot see what people send."""
+    apart = {**bot(), "fleet": {"redis": {"url": EmbeddedServer(tmp_path / "state").url()}}}
+    server.processes.announce("turns", "host-a", 1)
+    server.homes.put("main", "host-b")
+    found = look(bot())
+    assert "Agent main lives on host-b" in found["agent-home-gone"].found
+    assert "files-out-of-reach" not in found, "with the embedded server all have one disk"
+    assert "host-a" in look(apart)["files-out-of-reach"].found
+    server.processes.announce("back", "host-a", 2)
+    server.homes.put("main", "host-a")
+    assert not {"agent-home-gone", "files-out-of-reach"} & set(look(apart))
