@@ -27,14 +27,14 @@ from workers.agent.hints import silence_hint
 from workers.agent.models import Cooldowns, Models
 from workers.agent.presence import Presences
 from workers.agent.profile import AgentProfile
-from workers.agent.profiles import profile_of
+from workers.agent.profiles import profile_of, skills_of
 from workers.agent.providers.guide import GuideProvider
 from workers.agent.providers.pool import ProviderPool
 from workers.agent.results import TurnDeps
 from workers.agent.shown import shown_settings, typing_mode
 from workers.agent.threads import DiscordThreads
 from workers.agent.tools.crossing import MessageRules
-from workers.agent.tools.extras import LoadFile
+from workers.agent.tools.files import LoadFile
 from workers.agent.tools.memory import MemoryGet, MemorySearch
 from workers.agent.tools.message import MessageTool
 from workers.agent.tools.registry import ToolRegistry
@@ -142,9 +142,9 @@ def _tools(runtime: Runtime, settings: _Settings, load: LoadFile) -> ToolRegistr
     return ToolRegistry.of(
         [
             MessageTool(components=settings.components, acting=acting, load=load, rules=settings.rules),
-            MemorySearch(settings.profile, runtime.loaded.state_dir),
-            MemoryGet(settings.profile, runtime.loaded.state_dir),
-            SkillTool(settings.profile),
+            MemorySearch(settings.workspace, runtime.loaded.state_dir),
+            MemoryGet(settings.workspace, runtime.loaded.state_dir),
+            SkillTool(lambda request: skills_of(runtime.loaded, request)),
             TtsTool(
                 settings.speech,
                 runtime.voices,

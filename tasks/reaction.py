@@ -16,8 +16,8 @@ from shoal.state.steps import Commit, Fail, Step
 from tasks.runtime import Runtime
 from tasks.transports import in_background
 from workers.agent.context import TurnContext
-from workers.components.expiring import KIND as EXPIRY
 from workers.components.expiring import expire
+from workers.delivery.controls import EXPIRY
 from workers.delivery.settling import KIND as SETTLE
 from workers.delivery.settling import settle
 from workers.delivery.verdicts import rate_yield

@@ -23,6 +23,7 @@ from shoal.state.records import Grant, Record
 from shoal.state.store import Store
 from workers.components.encode import Origin
 from workers.components.sending import ComponentSettings, make_components
+from workers.delivery.controls import remembered
 from workers.sessions.keys import session_lane
 
 FRONTS = 2
@@ -151,7 +152,7 @@ class _Track:
         assert made.controls is not None
         grant = self._store.lanes.acquire(lane, token)
         assert isinstance(grant, Grant), grant
-        self._store.lanes.commit(grant, [made.controls], take_next=False)
+        self._store.lanes.commit(grant, [remembered("default", made.controls)], take_next=False)
         status, message = _post(
             self._bot,
             f"/api/v10/channels/{self._channel}/messages",

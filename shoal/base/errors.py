@@ -13,6 +13,7 @@
     │   └── ProxyError              the configured proxy cannot be used; never "direct"
     ├── DiscordError                an HTTP answer that is an error; see shoal.discord.errors
     ├── ModelError                  a model provider; see workers.agent.providers.base
+    ├── RequestError                what somebody asked for is not done; the text is for them
     └── ProcessError                this process cannot start or go on
 
 ``str(error)`` is for people and ends with the fix. ``error.code`` is for programs.
@@ -31,6 +32,7 @@ __all__ = [
     "ProcessError",
     "ProxyError",
     "RecordTooLarge",
+    "RequestError",
     "ShoalError",
     "StaleGrant",
     "StateConflict",
@@ -188,6 +190,18 @@ class ProxyError(TransportError):
     """The configured proxy cannot be used. There is no direct fallback, ever."""
 
     code = "proxy"
+
+
+class RequestError(ShoalError):
+    """What a model or a person asked for is not done; the text is theirs to read.
+
+    Attributes:
+        misused: they have to ask in another way (a wrong argument, a target nobody understands); else
+            the same words may be right elsewhere or later.
+    """
+
+    code = "request"
+    misused: ClassVar[bool] = False
 
 
 class ProcessError(ShoalError):

@@ -1,29 +1,34 @@
-"""How an error ends a command: its exit code (:mod:`shoal.base.exits`), and one line for people."""
+"""How an error ends a command: its exit code (:mod:`shoal.base.exits`), what people and programs read."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import traceback
+from typing import Any
 
 from shoal.base.errors import (
     ConfigError,
     ProcessError,
+    RequestError,
     ShoalError,
     StoreUnavailable,
     StoreUnsuitable,
     TransportError,
 )
-from shoal.base.exits import BUG, CONFIG, FAILED, UNAVAILABLE
+from shoal.base.exits import BUG, CONFIG, FAILED, UNAVAILABLE, USAGE
 from shoal.base.redact import redactor
 
-__all__ = ["exit_code", "report"]
+__all__ = ["exit_code", "print_failure", "report"]
 
 
 def exit_code(error: BaseException) -> int:
     """The exit code for an error."""
     if isinstance(error, ProcessError):
         return error.exit_code
+    if isinstance(error, RequestError) and error.misused:
+        return USAGE
     if isinstance(error, (ConfigError, StoreUnsuitable)):
         return CONFIG
     if isinstance(error, (StoreUnavailable, TransportError)):
@@ -53,3 +58,28 @@ def report(error: BaseException, *, logged: bool = False) -> None:
         print(redactor.mask("".join(traceback.format_exception(error))), file=sys.stderr)
     hint = " Run it again with SHOAL_DEBUG=1 to see where, and please report it." if bug else ""
     print(f"error: {redactor.mask(text)}{hint}", file=sys.stderr)
+
+
+def print_failure(error: BaseException) -> None:
+    """What went wrong as JSON on stdout, for programs that asked with ``--json``; people read stderr."""
+    print(json.dumps({"ok": False, "error": _told(error)}, ensure_ascii=False))
+
+
+def _told(error: BaseException) -> dict[str, Any]:
+    from shoal.discord.errors import DiscordError, MissingPermissions
+
+    if not isinstance(error, ShoalError):
+        return {"code": "bug", "message": redactor.mask(f"unexpected {type(error).__name__}: {error}")}
+    told: dict[str, Any] = {
+        "code": error.code,
+        "message": redactor.mask(error.message),
+        "fix": redactor.mask(error.fix),
+    }
+    if isinstance(error, ConfigError) and error.issues:
+        told["issues"] = [redactor.mask(str(issue)) for issue in error.issues]
+    if isinstance(error, DiscordError):
+        told |= {"status": error.status, "discordCode": error.json_code}
+        told["fields"] = [{"path": path, "code": code, "message": text} for path, code, text in error.fields]
+    if isinstance(error, MissingPermissions):
+        told["missing"] = list(error.missing)
+    return told

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import logging
+import sys
+from typing import Any
 
 import typer
 
+from shoal.base.errors import ProcessError
+from shoal.base.exits import USAGE
 from shoal.cli.commands import (
     channels,
     configuration,
@@ -19,7 +23,7 @@ from shoal.cli.commands import (
     simulator,
     workers,
 )
-from shoal.cli.exits import exit_code, report
+from shoal.cli.exits import exit_code, print_failure, report
 from shoal.cli.prologue import leave_word, supervised
 
 __all__ = ["app", "main"]
@@ -50,13 +54,31 @@ for part in _PARTS:
     part.register(app)
 
 
+_WRONG_USE: Any = typer.BadParameter.__mro__[2]
+"""What the command line raises for options and arguments it does not understand. Typer keeps it
+to itself, but ``BadParameter`` is one."""
+
+
 def main() -> None:
-    """Entry point: run a command, turn an error into one line and an exit code."""
+    """Entry point: run a command, turn an error into a line, an exit code and, with ``--json``, JSON."""
     try:
-        app()
-    except KeyboardInterrupt:
+        ended = app(standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
         raise SystemExit(130) from None
+    except _WRONG_USE as error:
+        error.show()
+        if _as_json():
+            print_failure(ProcessError(error.format_message(), exit_code=USAGE))
+        raise SystemExit(USAGE) from None
     except Exception as error:  # noqa: BLE001 - the last net: everything becomes a line and a code
+        if _as_json():
+            print_failure(error)
         report(error, logged=supervised() and bool(logging.getLogger().handlers))
         leave_word(error)
         raise SystemExit(exit_code(error)) from None
+    raise SystemExit(ended if isinstance(ended, int) else 0)
+
+
+def _as_json() -> bool:
+    """Whether the one who called reads JSON, told before anything of the line is understood."""
+    return "--json" in sys.argv[1:]

@@ -70,6 +70,7 @@ def cli_page() -> str:
         "# The `shoal` command",
         "",
         "Data goes to stdout, everything else to stderr. An error is one line: what, where, and what to do.",
+        'With `--json` it is on stdout as well: `{"ok": false, "error": {code, message, fix, …}}`.',
         "",
         "## Exit codes",
         "",

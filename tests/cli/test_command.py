@@ -124,3 +124,35 @@ def test_the_console_script_is_the_same_command(shoal: Shoal) -> None:
     script = Path(sys.executable).with_name("shoal")
     done = subprocess.run([script, "version"], capture_output=True, text=True, check=False, cwd=shoal.home)
     assert done.stdout.startswith(f"shoal {__version__}")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("message", "send", "--nonsense", "--json"), "--nonsense"),
+        (("message", "swim", "--json"), "swim"),
+        (("channels", "status", "--timeout", "soon", "--json"), "--timeout"),
+        (("message", "edit", "--target", "channel:123456", "--message", "x", "--json"), "--message-id"),
+        (("message", "read", "--target", "channel:123456", "--limit", "500", "--json"), "limit"),
+    ],
+)
+def test_wrong_use_is_told_to_people_and_to_programs(shoal: Shoal, words: tuple[str, ...], said: str) -> None:
+    """``spec/outbound.md`` 10: exit code 2, a line on stderr, and JSON for who asked for it."""
+    env = {"DISCORD_BOT_TOKEN": "OTAw.abcdef.abc", "SHOAL_DISCORD_API_URL": "http://127.0.0.1:9/api/v10"}
+    done = shoal.run(*words, env=env)
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    told = json.loads(done.stdout)
+    assert (told["ok"], said in told["error"]["message"]) == (False, True)
+
+
+def test_every_command_with_json_fails_in_json(shoal: Shoal) -> None:
+    """A config that cannot be used: each problem is named."""
+    shoal.state_dir.mkdir(parents=True)
+    (shoal.state_dir / "shoal.json").write_text('{ channels: { discord: { dmPolcy: "open" } } }')
+    for words in (("status",), ("channels", "list"), ("pairing", "list"), ("message", "read")):
+        done = shoal.run(*words, "--json")
+        assert done.returncode == 78
+        told = json.loads(done.stdout)
+        assert (told["ok"], told["error"]["code"]) == (False, "config-invalid")
+        assert "dmPolcy" in told["error"]["issues"][0]

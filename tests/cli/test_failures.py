@@ -17,6 +17,7 @@ from config import load
 from shoal.base.errors import ShoalError
 from shoal.base.ids import new_token
 from shoal.cli.commands.inspect import _story_json, _story_text
+from shoal.cli.exits import print_failure
 from shoal.cli.message.run import Operator, run_line
 from shoal.cli.message.table import COMMANDS
 from shoal.cli.status import collect, render
@@ -169,12 +170,16 @@ def test_what_passes_is_told_in_the_log_and_tried_again(post: PostOffice, code: 
 
 
 def run(who: Operator, post: PostOffice, *words: str, **values: Any) -> None:
-    """One line of ``shoal message``, without a fleet."""
+    """One line of ``shoal message --json``, without a fleet; it ends as the command does."""
     line = next(one for one in COMMANDS if one.words == words)
-    run_line(
-        line, {"target": f"channel:{post.channel}", **values}, channel="discord", account=None, dry_run=False,
-        config=None, state_dir=who.loaded.state_dir, as_json=True, verbose=False,
-    )  # fmt: skip
+    try:
+        run_line(
+            line, {"target": f"channel:{post.channel}", **values}, channel="discord", account=None,
+            dry_run=False, config=None, state_dir=who.loaded.state_dir, as_json=True, verbose=False,
+        )  # fmt: skip
+    except ShoalError as error:
+        print_failure(error)
+        raise
 
 
 def test_the_command_says_it_to_programs_too(

@@ -74,7 +74,7 @@ def test_the_lines_of_the_manual_about_forums(message: Operator, discord: Simula
     assert made.startswith("Made thread ")
     assert made.endswith(" 'Topic title'.")
     code, said = message.fails("thread", "create", *target, "--thread-name", "x", "--message-id", "123456")
-    assert (code, "no messages to make a thread of" in said) == (1, True)
+    assert (code, "no messages to make a thread of" in said) == (2, True)
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from config import load
-from shoal.base.errors import ProcessError
+from shoal.base.errors import ProcessError, RequestError, ShoalError
 from shoal.cli.channels.capabilities import of_channel
 from shoal.cli.message.broadcast import broadcast, failure_of, lines_of
 from shoal.cli.message.run import Operator
@@ -185,7 +185,7 @@ def test_a_recording_that_is_refused_as_voice_goes_as_a_file(
 def test_what_is_no_voice_message_is_said_at_once(
     post: PostOffice, who: Operator, values: dict[str, str], said: str
 ) -> None:
-    with pytest.raises(ProcessError, match=said):
+    with pytest.raises(ShoalError, match=said):
         send({"target": post.channel, "asVoice": True, **values}, who, 1.0)
 
 
@@ -224,7 +224,7 @@ def test_a_card_without_a_fleet_may_have_links_only(post: PostOffice, who: Opera
     send({"target": post.channel, "presentation": json.dumps(links)}, alone, 1.0)
     [seen] = post.control.messages(post.channel, author="bot")
     assert seen["components"][0]["components"][0]["components"][0]["label"] == "Log"
-    with pytest.raises(ProcessError, match=r"presentation.blocks\[0\].type must be one of"):
+    with pytest.raises(RequestError, match=r"presentation.blocks\[0\].type must be one of"):
         send({"target": post.channel, "presentation": '{"blocks": [{"type": "x"}]}'}, alone, 1.0)
 
 

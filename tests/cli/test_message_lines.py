@@ -12,7 +12,8 @@ import pytest
 from pydantic import SecretStr
 
 from config import load
-from shoal.base.errors import ProcessError
+from shoal.base.errors import RequestError, ShoalError
+from shoal.cli.exits import exit_code
 from shoal.cli.message.dry import Showing, Shown
 from shoal.cli.message.run import Operator, act
 from shoal.cli.message.table import COMMANDS, LISTS, Line, camel
@@ -204,9 +205,9 @@ def test_what_cannot_be_sent_is_said_before_anything_is(
         "tags": world.control.add_channel(world.guild, "bugs", type=15, flags=16)["id"],
     }
     before = len(world.control.requests())
-    with pytest.raises(ProcessError, match=said) as refused:
+    with pytest.raises(ShoalError, match=said) as refused:
         world.run(words, flags.format(**places))
-    assert refused.value.exit_code == 2
+    assert exit_code(refused.value) == 2
     assert {line["method"] for line in world.control.requests()[before:]} <= {"GET"}
 
 
@@ -224,8 +225,9 @@ def test_gates_hold_at_the_command_line_too(world: World, gate: str, words: str,
     (world.folder / "shut.json").write_text(text)
     loaded = load(world.folder / "shut.json", state_dir=world.folder)
     world.who = replace(world.who, loaded=loaded, account=loaded.account("default"))
-    with pytest.raises(ProcessError, match="are disabled"):
+    with pytest.raises(RequestError, match="are disabled") as refused:
         world.run(words, f"{flags} --target={world.channel}")
+    assert (exit_code(refused.value), f"actions.{gate}" in refused.value.fix) == (1, True)
 
 
 def test_pinning_that_fails_leaves_the_message(world: World) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from shoal.base.errors import RequestError
 from shoal.discord.permissions import Permission
 from shoal.state.store import Store
 from tasks.acting import discord_actions, may_read
@@ -16,7 +17,7 @@ from tests.conftest import RedisServer
 from tests.tasks.support.front import ANN, BOB, CHANNEL, GUILD, Front
 from tests.workers.agent.support.turns import request
 from workers.agent.context import TurnContext
-from workers.agent.tools.registry import ToolContext, ToolError
+from workers.agent.tools.registry import ToolContext
 from workers.sessions.records import TurnRequest
 
 EVERYBODY = int(Permission.VIEW_CHANNEL | Permission.READ_MESSAGE_HISTORY)
@@ -92,7 +93,7 @@ def act(front: Front, name: str, by: TurnRequest, *joined: TurnRequest, **args: 
     context = ToolContext(by, "cause", "t1", front.store, TurnContext(), joined=joined)
     try:
         done = discord_actions(front.runtime).run(name, args, context)
-    except ToolError as error:
+    except RequestError as error:
         return str(error)
     return done.text if done is not None else "no such action"
 

@@ -18,6 +18,7 @@ from tests.discord.support.rest import Reply, RestServer, Seen
 from tests.tasks.support.front import ANN, BOB, BOT, CHANNEL, GUILD, Front
 from workers.components.encode import Origin
 from workers.components.sending import ComponentSettings, make_components
+from workers.delivery.controls import remembered
 
 KEY = f"agent:main:discord:channel:{CHANNEL}"
 MESSAGE = "1500000000000000009"
@@ -39,7 +40,7 @@ class Clicks:
         self.store.lanes.push("session:s", Record("offer", "turn", b"{}"))
         grant = self.store.lanes.acquire("session:s", new_token())
         assert isinstance(grant, Grant)
-        self.store.lanes.commit(grant, [made.controls], take_next=False)
+        self.store.lanes.commit(grant, [remembered("default", made.controls)], take_next=False)
         self.components = list(made.components)
         self._ids = [one["custom_id"] for row in _rows(self.components) for one in row["components"]]
         self._number = 1500000000000001000

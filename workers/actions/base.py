@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from shoal.base.errors import ShoalError
+from shoal.base.errors import RequestError
 from shoal.base.ids import MessageId, snowflake_ms
 from shoal.discord.errors import NotFound
 from shoal.discord.permissions import ALL, Permission
@@ -27,6 +27,7 @@ __all__ = [
     "ActionContext",
     "ActionError",
     "Args",
+    "ArgumentError",
     "Json",
     "ReadFile",
     "ask",
@@ -46,10 +47,17 @@ _ID = re.compile(r"\d{5,25}")
 _LINK = re.compile(r"https://(?:\w+\.)?discord(?:app)?\.com/channels/(\d+|@me)/(\d+)/(\d+)")
 
 
-class ActionError(ShoalError):
-    """The action was not done; the text is for the one who asked for it."""
+class ActionError(RequestError):
+    """The action was not done: switched off, not allowed, or not possible now."""
 
     code = "action-error"
+
+
+class ArgumentError(ActionError):
+    """An argument is missing or wrong."""
+
+    code = "bad-argument"
+    misused = True
 
 
 class ReadFile(Protocol):
@@ -155,18 +163,20 @@ class Args:
         value = self.raw(*names)
         if value is None:
             if required:
-                raise ActionError(f"The argument {names[0]} is missing.")
+                raise ArgumentError(f"The argument {names[0]} is missing.")
             return ""
         text = str(value)
         if len(text) > most:
-            raise ActionError(f"{names[0]} has {len(text)} characters; at most {most} are possible.")
+            raise ArgumentError(f"{names[0]} has {len(text)} characters; at most {most} are possible.")
         return text
 
     def id(self, *names: str, default: str = "") -> str:
         """A Discord id."""
         value = str(self.raw(*names) or default)
         if not _ID.fullmatch(value):
-            raise ActionError(f"{names[0]} {value[:60]!r} is no id." if value else f"{names[0]} is missing.")
+            raise ArgumentError(
+                f"{names[0]} {value[:60]!r} is no id." if value else f"{names[0]} is missing."
+            )
         return value
 
     def ids(self, *names: str) -> list[str]:
@@ -184,10 +194,10 @@ class Args:
         """A user, as id, ``user:<id>`` or mention."""
         value = str(self.raw(*names) or "").strip()
         if not value:
-            raise ActionError(f"{names[0]} is missing.")
+            raise ArgumentError(f"{names[0]} is missing.")
         found = _target(value, "user")
         if found is None or found.kind != "user":
-            raise ActionError(f"{names[0]} {value[:60]!r} is no user id.")
+            raise ArgumentError(f"{names[0]} {value[:60]!r} is no user id.")
         return found.id
 
     def private(self) -> bool:
@@ -201,12 +211,12 @@ class Args:
         if value in ("", "current", "here"):
             if context.channel_id:
                 return context.channel_id
-            raise ActionError("The target is missing.", fix='Name one: "channel:<id>".')
+            raise ArgumentError("The target is missing.", fix='Name one: "channel:<id>".')
         found = _target(value, "channel")
         if found is None:
-            raise ActionError(f"{value[:60]!r} is no channel id.", fix='Use "channel:<id>".')
+            raise ArgumentError(f"{value[:60]!r} is no channel id.", fix='Use "channel:<id>".')
         if found.kind == "user":
-            raise ActionError("This needs a channel id, not a user.", fix='Use "channel:<id>".')
+            raise ArgumentError("This needs a channel id, not a user.", fix='Use "channel:<id>".')
         return found.id
 
     def guild(self, context: ActionContext) -> str:
@@ -217,12 +227,12 @@ class Args:
         if self.raw(*PLACES) is not None:
             home = self._home(context)
             if named is not None and home and home != self.id("guildId", "serverId"):
-                raise ActionError("guildId and the channel belong to different servers.")
+                raise ArgumentError("guildId and the channel belong to different servers.")
             if named is not None or home:
                 return home or self.id("guildId", "serverId")
         if context.guild_id:
             return context.guild_id
-        raise ActionError("guildId is missing.", fix="Name the server.")
+        raise ArgumentError("guildId is missing.", fix="Name the server.")
 
     def _home(self, context: ActionContext) -> str:
         """The server of the named channel. Never taken from the call: permission is asked for there."""
@@ -251,9 +261,9 @@ class Args:
         try:
             number = int(str(value))
         except ValueError:
-            raise ActionError(f"{names[0]} {str(value)[:40]!r} is no number.") from None
+            raise ArgumentError(f"{names[0]} {str(value)[:40]!r} is no number.") from None
         if not least <= number <= most:
-            raise ActionError(f"{names[0]} must be between {least} and {most}.")
+            raise ArgumentError(f"{names[0]} must be between {least} and {most}.")
         return number
 
     def flag(self, *names: str, default: bool = False) -> bool:
@@ -267,7 +277,7 @@ class Args:
         """``autoArchiveMin``: minutes until a thread is archived."""
         minutes = self.number("autoArchiveMin", "autoArchiveDuration", least=1, most=10_080)
         if minutes is not None and minutes not in ARCHIVE_MINUTES:
-            raise ActionError(f"autoArchiveMin must be one of {', '.join(map(str, ARCHIVE_MINUTES))}.")
+            raise ArgumentError(f"autoArchiveMin must be one of {', '.join(map(str, ARCHIVE_MINUTES))}.")
         return minutes
 
     def bits(self, *names: str) -> Permission:
@@ -281,7 +291,7 @@ class Args:
             elif word.upper() in Permission.__members__:
                 total |= Permission[word.upper()]
             else:
-                raise ActionError(f"{names[0]} {word[:40]!r} is no permission.")
+                raise ArgumentError(f"{names[0]} {word[:40]!r} is no permission.")
         return total
 
     def moment(self, *names: str) -> dt.datetime:
@@ -290,7 +300,7 @@ class Args:
         try:
             found = dt.datetime.fromisoformat(text)
         except ValueError:
-            raise ActionError(
+            raise ArgumentError(
                 f"{names[0]} {text!r} is no ISO 8601 time.", fix="Write 2030-01-31T18:00:00Z."
             ) from None
         return found if found.tzinfo is not None else found.replace(tzinfo=dt.UTC)
@@ -299,9 +309,9 @@ class Args:
         """A list of objects."""
         value = self.raw(*names)
         if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
-            raise ActionError(f"{names[0]} must be a list of objects.")
+            raise ArgumentError(f"{names[0]} must be a list of objects.")
         if len(value) > most:
-            raise ActionError(f"{names[0]} has {len(value)} entries; at most {most} are possible.")
+            raise ArgumentError(f"{names[0]} has {len(value)} entries; at most {most} are possible.")
         return value
 
     def has(self, name: str) -> bool:

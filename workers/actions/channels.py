@@ -13,6 +13,7 @@ from workers.actions.base import (
     ActionContext,
     ActionError,
     Args,
+    ArgumentError,
     Json,
     ask,
     reason_of,
@@ -104,7 +105,7 @@ def _create(args: Args, context: ActionContext) -> Json:
 def _edit(args: Args, context: ActionContext) -> Json:
     body = _fields(args)
     if not body:
-        raise ActionError(f"There is nothing to change; name at least one of: {', '.join(EDITABLE)}.")
+        raise ArgumentError(f"There is nothing to change; name at least one of: {', '.join(EDITABLE)}.")
     path, channel_id = CHANNEL, args.channel(context)
     return {
         "channel": ask(
@@ -115,7 +116,7 @@ def _edit(args: Args, context: ActionContext) -> Json:
 
 def _delete(args: Args, context: ActionContext) -> Json:
     if args.raw(*PLACES) is None:
-        raise ActionError("channelId is missing.", fix="Name the channel to delete.")
+        raise ArgumentError("channelId is missing.", fix="Name the channel to delete.")
     channel_id = args.channel(context)
     ask(context, Route("DELETE", CHANNEL, channel_id=channel_id), reason=reason_of(args))
     return {"channelId": channel_id}
@@ -126,7 +127,7 @@ def _move(args: Args, context: ActionContext) -> Json:
     if args.raw("position") is not None:
         move["position"] = args.number("position", least=0, most=10_000)
     if len(move) == 1:
-        raise ActionError("There is nowhere to move it; name parentId, clearParent or position.")
+        raise ArgumentError("There is nowhere to move it; name parentId, clearParent or position.")
     ask(context, Route("PATCH", f"{GUILD}/channels", guild_id=args.guild(context)), json=[move])
     return {}
 
@@ -149,20 +150,20 @@ def _category_delete(args: Args, context: ActionContext) -> Json:
 def _check_category(args: Args, context: ActionContext) -> None:
     """Refuse what is no category."""
     if args.raw(*PLACES) is None:
-        raise ActionError("categoryId is missing.", fix="Name the category.")
+        raise ArgumentError("categoryId is missing.", fix="Name the category.")
     category_id = args.channel(context)
     if context.rest.get_channel(category_id).get("type") != ChannelType.GUILD_CATEGORY:
-        raise ActionError(f"{category_id} is no category.", fix="Use channel-edit or channel-delete for it.")
+        raise ArgumentError(f"{category_id} is no category.", fix="Use channel-edit or channel-delete.")
 
 
 def _permission_set(args: Args, context: ActionContext) -> Json:
     """One overwrite of a channel; nobody hands on what he does not have himself."""
     word = args.text("targetType", required=False) or "role"
     if word not in _OVERWRITE_KINDS:
-        raise ActionError(f"targetType {word[:40]!r} is unknown; use role or member.")
+        raise ArgumentError(f"targetType {word[:40]!r} is unknown; use role or member.")
     allow, deny = args.bits("allow"), args.bits("deny")
     if allow & deny:
-        raise ActionError("A permission cannot be allowed and denied at once.")
+        raise ArgumentError("A permission cannot be allowed and denied at once.")
     ids = _overwrite(args, context)
     old_allow, old_deny = _held(ids, args, context)  # it is replaced, and what it denied is handed back
     changed = (old_allow ^ allow) | (old_deny ^ deny)
@@ -194,7 +195,7 @@ def _held(ids: dict[str, str], args: Args, context: ActionContext) -> tuple[Perm
         if str(one.get("id")) != ids["overwrite_id"]:
             continue
         if int(one.get("type") or 0) == _OVERWRITE_KINDS["member"] and args.raw("targetType") != "member":
-            raise ActionError("That is the overwrite of a member.", fix="Set targetType to member.")
+            raise ArgumentError("That is the overwrite of a member.", fix="Set targetType to member.")
         return Args(one).bits("allow"), Args(one).bits("deny")
     return Permission(0), Permission(0)
 

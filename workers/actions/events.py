@@ -6,7 +6,7 @@ import datetime as dt
 
 from shoal.discord.permissions import Permission
 from shoal.discord.routes import Route
-from workers.actions.base import Action, ActionContext, ActionError, Args, Json, ask
+from workers.actions.base import Action, ActionContext, Args, ArgumentError, Json, ask
 from workers.actions.making import first_made, make, my_id
 from workers.actions.pictures import SOURCES, data_uri, picture
 
@@ -41,10 +41,10 @@ def _body(args: Args, context: ActionContext) -> Json:
     word = args.text("eventType", required=False) or "voice"
     kind = TYPES.get(word.lower())
     if kind is None:
-        raise ActionError(f"eventType {word[:40]!r} is unknown; use one of {', '.join(TYPES)}.")
+        raise ArgumentError(f"eventType {word[:40]!r} is unknown; use one of {', '.join(TYPES)}.")
     start, about = args.moment("startTime"), args.text("desc", "description", required=False, most=1_000)
     if start <= dt.datetime.now(dt.UTC):
-        raise ActionError("startTime is in the past.")
+        raise ArgumentError("startTime is in the past.")
     body: Json = {
         "name": args.text("eventName", "name", most=100),
         "scheduled_start_time": start.isoformat(),
@@ -60,7 +60,7 @@ def _body(args: Args, context: ActionContext) -> Json:
         if args.raw("endTime") is not None:
             body["scheduled_end_time"] = args.moment("endTime").isoformat()
     if args.raw("endTime") is not None and args.moment("endTime") <= start:
-        raise ActionError("endTime is not after startTime.")
+        raise ArgumentError("endTime is not after startTime.")
     if args.raw(*SOURCES) is not None:
         file = picture(args, context, most=MOST_IMAGE, whose="the limit for pictures of events")
         body["image"] = data_uri(file)

@@ -9,7 +9,7 @@ from shoal.base.foreign import read_json
 from shoal.discord.permissions import Permission
 from shoal.discord.routes import Route
 from shoal.discord.transport import File
-from workers.actions.base import Action, ActionContext, ActionError, Args, Json, ask
+from workers.actions.base import Action, ActionContext, Args, ArgumentError, Json, ask
 from workers.actions.making import first_made, make, my_id
 from workers.actions.pictures import LOTTIE, data_uri, picture
 
@@ -32,7 +32,7 @@ def _emoji_list(args: Args, context: ActionContext) -> Json:
 def _emoji_upload(args: Args, context: ActionContext) -> Json:
     name = args.text("emojiName", "name").strip().strip(":")
     if not _NAME.fullmatch(name):
-        raise ActionError(f"emojiName {name[:60]!r} must be 2 to 32 letters, digits or underscores.")
+        raise ArgumentError(f"emojiName {name[:60]!r} must be 2 to 32 letters, digits or underscores.")
     roles = args.ids("roleIds", "roleId")
     file = picture(args, context, most=MOST_EMOJI, whose="Discord's limit for emoji")
     guild_id = args.guild(context)
@@ -48,14 +48,14 @@ def _emoji_upload(args: Args, context: ActionContext) -> Json:
 def _sticker_upload(args: Args, context: ActionContext) -> Json:
     name, tags = args.text("stickerName", "name", most=30), _tags(args)
     if len(name) < 2:
-        raise ActionError("stickerName must have 2 to 30 characters.")
+        raise ArgumentError("stickerName must have 2 to 30 characters.")
     about = args.text("stickerDesc", "description", "desc", required=False, most=100)
     if len(about) == 1:
-        raise ActionError("stickerDesc must have 2 to 100 characters, or none.")
+        raise ArgumentError("stickerDesc must have 2 to 100 characters, or none.")
     file = picture(args, context, most=MOST_STICKER, whose="Discord's limit for stickers",
                    kinds=("image/png", LOTTIE), known_as="png, apng or lottie json")  # fmt: skip
     if file.mime == LOTTIE and not _is_lottie(file.data):
-        raise ActionError("The JSON file is no Lottie animation.", fix="Send a png, apng or lottie json.")
+        raise ArgumentError("The JSON file is no Lottie animation.", fix="Send a png, apng or lottie json.")
     guild_id = args.guild(context)
     upload = File(f"sticker.{_ENDINGS[file.mime]}", file.data, file.mime)
     form = {"name": name, "description": about, "tags": tags}
@@ -72,9 +72,9 @@ def _tags(args: Args) -> str:
     value = args.raw("stickerTags", "tags")
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value or "").strip()
     if not text:
-        raise ActionError("stickerTags is missing.", fix="Give an emoji or words that suggest the sticker.")
+        raise ArgumentError("stickerTags is missing.", fix="Give an emoji or words that suggest the sticker.")
     if len(text) > 200:
-        raise ActionError(f"stickerTags has {len(text)} characters; at most 200 are possible.")
+        raise ArgumentError(f"stickerTags has {len(text)} characters; at most 200 are possible.")
     return text
 
 

@@ -7,7 +7,17 @@ from typing import Any
 from shoal.discord.errors import NotFound
 from shoal.discord.permissions import Permission, permissions_in
 from shoal.discord.routes import Route
-from workers.actions.base import Action, ActionContext, ActionError, Args, Json, ask, reason_of, stamped
+from workers.actions.base import (
+    Action,
+    ActionContext,
+    ActionError,
+    Args,
+    ArgumentError,
+    Json,
+    ask,
+    reason_of,
+    stamped,
+)
 from workers.actions.making import my_id
 from workers.actions.reach import REFUSED, may_know, may_read, readable, writable
 
@@ -23,7 +33,7 @@ def _read(args: Args, context: ActionContext) -> Json:
     query: Json = {"limit": args.number("limit", least=1, most=100, default=20)}
     bounds = {name: args.id(name) for name in ("before", "after", "around") if args.raw(name) is not None}
     if len(bounds) > 1:
-        raise ActionError(f"Only one of before, after and around is possible, not {' and '.join(bounds)}.")
+        raise ArgumentError(f"Only one of before, after and around is possible, not {' and '.join(bounds)}.")
     if args.raw("messageId") is not None and not bounds:
         found = [context.rest.get_message(channel_id, args.named_message())]
     else:

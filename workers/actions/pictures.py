@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from shoal.base.foreign import read_json
-from workers.actions.base import ActionContext, ActionError, Args
+from workers.actions.base import ActionContext, Args, ArgumentError
 from workers.delivery.outgoing import FileRefused, Raw
 
 __all__ = ["LOTTIE", "SOURCES", "data_uri", "picture"]
@@ -37,16 +37,16 @@ def picture(
     """
     sources = args.raw(*SOURCES)
     if isinstance(sources, list) and len(sources) != 1:
-        raise ActionError(f"media names {len(sources)} files; it must be one.")
+        raise ArgumentError(f"media names {len(sources)} files; it must be one.")
     source = str(sources[0]) if isinstance(sources, list) else args.text(*SOURCES)
     try:
         file = context.read(source, most=most, whose=whose)
     except FileRefused as error:
-        raise ActionError(f"media: {error.message}", fix=error.fix) from error
+        raise ArgumentError(f"media: {error.message}", fix=error.fix) from error
     if LOTTIE in kinds and file.mime.startswith("text/") and _is_json(file.data):
         file = replace(file, mime=LOTTIE)
     if file.mime not in kinds:
-        raise ActionError(f"media is {file.mime}; it must be {known_as}.")
+        raise ArgumentError(f"media is {file.mime}; it must be {known_as}.")
     return file
 
 

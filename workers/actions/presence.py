@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from workers.actions.base import Action, ActionContext, ActionError, Args, Json
+from workers.actions.base import Action, ActionContext, ActionError, Args, ArgumentError, Json
 
 __all__ = ["PRESENCE_ACTIONS"]
 
@@ -19,13 +19,13 @@ def _set(args: Args, context: ActionContext) -> Json:
         raise ActionError("Only an owner of the bot may change what it shows.")
     status = args.text("status", required=False) or "online"
     if status not in STATUSES:
-        raise ActionError(f"status {status[:40]!r} is unknown; use one of {', '.join(STATUSES)}.")
+        raise ArgumentError(f"status {status[:40]!r} is unknown; use one of {', '.join(STATUSES)}.")
     activities = []
     name = args.text("activityName", "activityState", required=False, most=128)
     if name:
         word = args.text("activityType", required=False) or "custom"
         if word not in TYPES:
-            raise ActionError(f"activityType {word[:40]!r} is unknown; use one of {', '.join(TYPES)}.")
+            raise ArgumentError(f"activityType {word[:40]!r} is unknown; use one of {', '.join(TYPES)}.")
         activity: Json = {"name": name, "type": TYPES[word]}
         if word == "custom":
             activity |= {

@@ -9,7 +9,7 @@ from typing import Any
 from shoal.base.ids import MessageId
 from shoal.discord.errors import NotFound
 from shoal.discord.routes import Route
-from workers.actions.base import Action, ActionContext, ActionError, Args, Json
+from workers.actions.base import Action, ActionContext, Args, ArgumentError, Json
 from workers.actions.reach import readable, writable
 
 __all__ = ["REACTION_ACTIONS"]
@@ -26,9 +26,11 @@ def _react(args: Args, context: ActionContext) -> Json:
     emoji, remove = _emoji(args), args.flag("remove")
     if not emoji:
         if remove:
-            raise ActionError("Give the emoji to take away.", fix='Without remove, emoji "" takes all away.')
+            raise ArgumentError(
+                "Give the emoji to take away.", fix='Without remove, emoji "" takes all away.'
+            )
         if not args.has("emoji"):
-            raise ActionError("The argument emoji is missing.")
+            raise ArgumentError("The argument emoji is missing.")
         return {"removed": _remove_all(channel_id, message_id, context)}
     if remove:
         context.rest.delete_own_reaction(channel_id, message_id, emoji)
@@ -38,7 +40,9 @@ def _react(args: Args, context: ActionContext) -> Json:
     except NotFound as error:
         if error.json_code != _NO_EMOJI or ":" in emoji:
             raise
-        raise ActionError(f"Discord knows no emoji {emoji[:40]!r}.", fix="A custom one is name:id.") from None
+        raise ArgumentError(
+            f"Discord knows no emoji {emoji[:40]!r}.", fix="A custom one is name:id."
+        ) from None
     return {"added": emoji}
 
 

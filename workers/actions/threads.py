@@ -11,7 +11,16 @@ from shoal.discord.errors import NotFound
 from shoal.discord.mentions import NO_MENTIONS
 from shoal.discord.routes import Route
 from shoal.discord.wire import FORUM_NEEDS_TAG, FORUMS, ChannelType, is_thread
-from workers.actions.base import ARCHIVE_MINUTES, Action, ActionContext, ActionError, Args, Json, ask
+from workers.actions.base import (
+    ARCHIVE_MINUTES,
+    Action,
+    ActionContext,
+    ActionError,
+    Args,
+    ArgumentError,
+    Json,
+    ask,
+)
 from workers.actions.making import first_made, make, my_id
 from workers.actions.reach import REFUSED, may_know, writable
 from workers.delivery.chunks import chunk_text
@@ -84,14 +93,14 @@ def _made(channel_id: str, body: Json, context: ActionContext) -> Json:
 def _post(channel_id: str, forum: Json, body: Json, text: str, args: Args, context: ActionContext) -> Json:
     """A post: its first message goes with it, the rest of a long text follows."""
     if args.raw("messageId") is not None:
-        raise ActionError(
+        raise ArgumentError(
             "A forum has no messages to make a thread of.", fix="Leave messageId out: a post is made."
         )
     if args.raw("appliedTags") is not None:
         body["applied_tags"] = args.ids("appliedTags")
     elif int(forum.get("flags") or 0) & FORUM_NEEDS_TAG:
         tags = ", ".join(f"{tag.get('name')} ({tag.get('id')})" for tag in forum.get("available_tags") or ())
-        raise ActionError("This forum wants a tag on every post.", fix=f"Give appliedTags one of: {tags}.")
+        raise ArgumentError("This forum wants a tag on every post.", fix=f"Give appliedTags one of: {tags}.")
     first, *rest = chunk_text(text, max_lines=ALL_LINES) or [str(body["name"])]
     body["message"] = {"content": first, "allowed_mentions": NO_MENTIONS}
     thread = _made(channel_id, body, context)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from shoal.base.errors import ShoalError, StateError
+from shoal.base.errors import RequestError, ShoalError, StateError
 from shoal.base.foreign import read_json
 from shoal.base.logging import get_logger
 from shoal.base.redact import redactor
@@ -135,7 +135,7 @@ class Calls:
                 if waiting is not None:
                     return tool.resume(waiting.state, context)
                 return tool.run(_arguments(call), context)
-        except ToolError as error:
+        except RequestError as error:
             return _error(str(error))
         except (StateError, TurnInterrupted):
             raise

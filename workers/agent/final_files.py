@@ -10,7 +10,7 @@ from typing import Protocol
 
 from shoal.base.logging import get_logger
 from workers.agent.context import TurnContext
-from workers.agent.tools.extras import LoadFile
+from workers.agent.tools.files import LoadFile
 from workers.delivery.outgoing import FileRefused, file_name
 from workers.delivery.records import SendFile
 from workers.delivery.texts import language_of, say

@@ -47,8 +47,6 @@ class AgentProfile:
         timeout_s: longest life of a turn.
         acp: the agent is a coding agent behind ACP, which is not served here yet.
         compaction: how much of a long conversation its model is shown, and what becomes a summary.
-        skills: names of the skills that may be used here; none for all.
-        skill_roots: folders whose ``skills/`` are looked at, the stronger first.
         reset: when its conversations of this kind start afresh by themselves.
         thread_starter: the first turn in a thread is told how it began (``includeThreadStarter``).
         inherit_parent: a new thread begins with its parent's transcript (``thread.inheritParent``).
@@ -81,8 +79,6 @@ class AgentProfile:
     timeout_s: float = 172_800.0
     acp: bool = False
     compaction: CompactionPolicy = field(default_factory=CompactionPolicy)
-    skills: frozenset[str] | None = None
-    skill_roots: tuple[Path, ...] = ()
     tools: ToolPolicy | None = None
     reset: ResetPolicy = field(default_factory=ResetPolicy)
     queue_cap: int = 20

@@ -17,11 +17,12 @@ from workers.agent.compaction import CompactionPolicy
 from workers.agent.envelope import LOCAL, envelope_options
 from workers.agent.profile import FILE_CHARS, FILES_CHARS, AgentProfile
 from workers.agent.shown import shown_settings
+from workers.agent.skills import SkillScope
 from workers.sessions.lifecycle import SessionKind, reset_policy
 from workers.sessions.records import TurnRequest
 from workers.sessions.view import settings_of
 
-__all__ = ["channel_model", "profile_of"]
+__all__ = ["channel_model", "profile_of", "skills_of"]
 
 log = get_logger(__name__)
 
@@ -65,8 +66,6 @@ def profile_of(loaded: Loaded, request: TurnRequest, access: AccessSettings | No
         timeout_s=float(agent.timeout_seconds),
         acp=agent.acp,
         compaction=_compaction(loaded, agent, primary),
-        skills=_skills(agent, discord, request),
-        skill_roots=tuple(root for root in (agent.workspace, loaded.state_dir) if root is not None),
         reset=reset_policy(loaded.root.session, _kind(request)),
         queue_cap=int(messages.queue.cap),
         sees=loaded.sees,
@@ -74,6 +73,17 @@ def profile_of(loaded: Loaded, request: TurnRequest, access: AccessSettings | No
         inherit_parent=discord.thread.inherit_parent,
         parent_fork_max_tokens=int(loaded.root.session.parent_fork_max_tokens),
     )
+
+
+def skills_of(loaded: Loaded, request: TurnRequest) -> SkillScope:
+    """Where skills of the agent that answers ``request`` are looked for, and which may be used there.
+
+    Raises:
+        ConfigError: the agent or the account is not configured (any more).
+    """
+    agent, discord = loaded.agent(request.agent_id), loaded.account(request.account).discord
+    roots = tuple(root for root in (agent.workspace, loaded.state_dir) if root is not None)
+    return roots, _skills(agent, discord, request)
 
 
 def _visible_group(agent: AgentSettings) -> str | None:

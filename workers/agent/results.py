@@ -12,7 +12,7 @@ from workers.agent.models import Models
 from workers.agent.presence import Presences
 from workers.agent.profile import AgentProfile
 from workers.agent.threads import Threads
-from workers.agent.tools.extras import LoadFile
+from workers.agent.tools.files import LoadFile
 from workers.agent.tools.registry import ToolRegistry
 from workers.sessions.records import TurnRequest
 

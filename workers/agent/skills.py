@@ -17,7 +17,10 @@ from pathlib import Path
 
 from shoal.base.logging import get_logger
 
-__all__ = ["MAX_SKILLS", "Skill", "find_skills", "skill_file"]
+__all__ = ["MAX_SKILLS", "Skill", "SkillScope", "find_skills", "skill_file"]
+
+SkillScope = tuple[tuple[Path, ...], frozenset[str] | None]
+"""Folders whose ``skills/`` are looked at, the stronger first, and names that may be used; none for all."""
 
 MAX_SKILLS = 200
 FILE_BYTES = 200_000

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from shoal.base.errors import ShoalError
+from shoal.base.errors import RequestError
 from shoal.base.foreign import read_json
 
 __all__ = ["Reader", "SpecError"]
@@ -16,10 +16,11 @@ Choice = TypeVar("Choice", bound=str)
 _COLOR = re.compile(r"#?([0-9a-fA-F]{6})")
 
 
-class SpecError(ShoalError):
+class SpecError(RequestError):
     """What a caller asked for cannot be made. ``path`` says where: ``components.blocks[0].text``."""
 
     code = "components-invalid"
+    misused = True
 
     def __init__(self, path: str, problem: str) -> None:
         """``problem`` goes on from the path: "cannot be empty"."""

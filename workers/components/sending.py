@@ -13,7 +13,6 @@ from typing import Any
 
 from config.schema.discord import DiscordConfig
 from shoal.discord.wire import ComponentType, MessageFlags
-from shoal.state.effects import Control, Controls
 from workers.components.custom_ids import reserved_ids
 from workers.components.encode import Origin, encode_spec
 from workers.components.entries import encode_entry
@@ -57,17 +56,9 @@ class Made:
 
     components: tuple[dict[str, Any], ...] = ()
     flags: int = 0
-    controls: Controls | None = None
+    controls: KeptControls | None = None
     file_names: tuple[str, ...] = ()
     text: str = ""
-
-    @property
-    def kept(self) -> KeptControls | None:
-        """The controls, for a send that nobody's turn makes."""
-        if self.controls is None:
-            return None
-        kept = tuple(KeptControl(one.id, one.body, one.reusable) for one in self.controls.controls)
-        return KeptControls(self.controls.group, self.controls.life_ms, kept)
 
     def showing(self, name: str) -> Made:
         """The same with a file, where no block shows it yet: it is the last thing in the container."""
@@ -125,8 +116,8 @@ def _of(spec: Spec, origin: Origin, settings: ComponentSettings, text: str) -> M
     if own + spec.chars > MOST_TEXT:
         raise SpecError("message", f"and components have {own + spec.chars} characters; at most {MOST_TEXT}")
     encoded = encode_spec(spec, origin, text=text, accent=settings.accent_color)
-    remembered = [Control(entry.id, encode_entry(entry), entry.reusable) for entry in encoded.entries]
-    controls = Controls(origin.account, encoded.group, settings.life_ms, remembered) if remembered else None
+    kept = tuple(KeptControl(entry.id, encode_entry(entry), entry.reusable) for entry in encoded.entries)
+    controls = KeptControls(encoded.group, settings.life_ms, kept) if kept else None
     return Made(tuple(encoded.components), int(MessageFlags.IS_COMPONENTS_V2), controls, spec.file_names)
 
 

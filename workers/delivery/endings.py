@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from shoal.state.effects import Control, Controls, Effect, Expire, Note, Outcome, Wake
+from shoal.state.effects import Effect, Expire, Note, Outcome, Wake
 from shoal.state.records import Record
+from workers.delivery.controls import begun_anew, remembered
 from workers.delivery.pairing import sent_effects
 from workers.delivery.records import PartReceipt, SendRequest
 from workers.sessions.keys import agent_of, channel_key
@@ -25,11 +26,7 @@ CUT = "\n[only the beginning of this was sent]"
 
 def opening_effects(request: SendRequest) -> list[Effect]:
     """What is remembered before the first part goes out, so that no click is too early."""
-    kept = request.controls
-    if kept is None:
-        return []
-    controls = [Control(one.id, one.body, one.reusable) for one in kept.controls]
-    return [Controls(request.account, kept.group, kept.life_ms, controls)]
+    return [remembered(request.account, request.controls)] if request.controls is not None else []
 
 
 def closing_effects(
@@ -46,6 +43,7 @@ def closing_effects(
     if word == "sent":
         effects += sent_effects(request) if request.pairing else []
         effects += _said(request, sent)
+        effects += begun_anew(request, sent)
     return effects
 
 

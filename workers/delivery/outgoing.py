@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from shoal.base.errors import ProxyError, ShoalError, TransportError
+from shoal.base.errors import ProxyError, RequestError, TransportError
 from shoal.discord.addresses import UrlRefused
 from shoal.discord.errors import DiscordError, TooLarge
 from shoal.discord.fetch import Limits, Policy
@@ -54,10 +54,11 @@ Put = Callable[[bytes, int], str]
 """Keeps bytes for so many seconds and names them: :meth:`shoal.state.blobs.Blobs.put`."""
 
 
-class FileRefused(ShoalError):
+class FileRefused(RequestError):
     """A file that is not sent; the message is for the model or the user and names no folder of ours."""
 
     code = "file-refused"
+    misused = True
 
 
 @dataclass(frozen=True, slots=True)

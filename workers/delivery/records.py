@@ -134,7 +134,7 @@ class SendRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     components: tuple[dict[str, Any], ...] = ()
     """Raw components, on the last part; with ``IS_COMPONENTS_V2`` in ``flags`` there is no text."""
     controls: KeptControls | None = None
-    """Of the components, where nobody has remembered them before the push: done before anything is sent."""
+    """Of the components; remembered before anything is sent (:mod:`workers.delivery.controls`)."""
     embeds: tuple[dict[str, Any], ...] = ()
     """On the first part; left out with components v2."""
     files: tuple[SendFile, ...] = ()

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol
 
-from shoal.base.errors import ShoalError
+from shoal.base.errors import RequestError
 from shoal.base.ids import USER_MENTION
 from shoal.discord.users import user_ids
 from shoal.state.facts import Facts
@@ -22,6 +22,7 @@ __all__ = [
     "DmOpener",
     "Target",
     "TargetError",
+    "UnknownTarget",
     "named_target",
     "parse_target",
     "resolve_channel",
@@ -34,10 +35,18 @@ _NAMED = re.compile(r"(?:discord:)?(user|channel):(.+)", re.IGNORECASE)
 _BETWEEN = re.compile(r",|\s+(?=(?:discord|user|channel):|[<#@]|\d+(?:[\s,]|$))", re.IGNORECASE)
 
 
-class TargetError(ShoalError):
-    """The target cannot be understood or reached; the text says how to write it."""
+class TargetError(RequestError):
+    """The target cannot be understood; the text says how to write it."""
 
     code: ClassVar[str] = "bad-target"
+    misused = True
+
+
+class UnknownTarget(TargetError):
+    """Nothing is called so, or several things are."""
+
+    code: ClassVar[str] = "unknown-target"
+    misused = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +133,7 @@ def named_target(text: str, directory: Directory) -> Target:
             ``discord:<name>`` for people; anything else is looked for as both.
 
     Raises:
-        TargetError: nothing is called so, or several are; says which.
+        UnknownTarget: nothing is called so, or several are; says which.
         ShoalError: Discord could not be asked.
     """
     given = text.strip()
@@ -142,7 +151,7 @@ def named_target(text: str, directory: Directory) -> Target:
     if found.kind in ("channel", "thread"):
         return Target("channel", found.id)
     note = f"a {found.kind} is called so" if found.id else found.note
-    raise TargetError(f"{given!r} was not found: {note}.", fix='Use "channel:<id>" or "user:<id>".')
+    raise UnknownTarget(f"{given!r} was not found: {note}.", fix='Use "channel:<id>" or "user:<id>".')
 
 
 class DmOpener(Protocol):

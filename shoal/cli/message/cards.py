@@ -12,7 +12,6 @@ from shoal.cli.message.dry import Showing
 from shoal.cli.message.routes import conversation_in
 from shoal.cli.message.run import Operator
 from workers.components.encode import Origin
-from workers.components.reader import SpecError
 from workers.components.sending import ComponentSettings, make_presentation
 from workers.delivery.records import SendRequest
 
@@ -26,7 +25,8 @@ def with_card(request: SendRequest, raw: Any, channel: dict[str, Any], who: Oper
         channel: where it goes, as Discord has it.
 
     Raises:
-        ProcessError: it is no card, does not go with the rest, or has buttons that nobody would answer.
+        SpecError: it is no card.
+        ProcessError: it does not go with the rest, or has buttons that nobody would answer.
     """
     if request.poll or request.sticker_ids or len(request.files) > 1:
         raise ProcessError(
@@ -35,12 +35,9 @@ def with_card(request: SendRequest, raw: Any, channel: dict[str, Any], who: Oper
     found = conversation_in(channel, who)
     session, agent = (found.session_key, found.agent_id) if found is not None else ("", "")
     origin = Origin(request.cause, request.step, request.account, request.channel_id, session, agent)
-    try:
-        made = make_presentation(
-            raw, origin, ComponentSettings.of(who.account.discord), text=request.text.strip()
-        )
-    except SpecError as error:
-        raise ProcessError(error.message, fix="See --presentation in docs/cli.md.", exit_code=USAGE) from None
+    made = make_presentation(
+        raw, origin, ComponentSettings.of(who.account.discord), text=request.text.strip()
+    )
     if not made.flags:
         return msgspec.structs.replace(request, text=made.text)
     if made.controls is not None and not session and not isinstance(who.rest, Showing):
@@ -52,5 +49,5 @@ def with_card(request: SendRequest, raw: Any, channel: dict[str, Any], who: Oper
         )
     made = made.showing(request.files[0].filename if request.files else "")
     return msgspec.structs.replace(
-        request, components=made.components, flags=request.flags | made.flags, controls=made.kept
+        request, components=made.components, flags=request.flags | made.flags, controls=made.controls
     )

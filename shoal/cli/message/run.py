@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,20 +11,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import typer
+
 from config import Account, Loaded, load
 from config.accounts import normalise_id
-from shoal.base.errors import ProcessError, ShoalError, StoreUnavailable
+from shoal.base.errors import ProcessError, RequestError, StoreUnavailable
 from shoal.base.exits import USAGE
-from shoal.base.redact import redactor
 from shoal.cli.egress import guard_egress
+from shoal.cli.exits import exit_code, report
 from shoal.cli.message.dry import Showing, Shown
 from shoal.cli.message.files import Reader
-from shoal.cli.message.table import Line
+from shoal.cli.message.table import Line, camel
 from shoal.cli.message.telling import Telling
 from shoal.cli.store import opened
 from shoal.discord.connect import open_transport
 from shoal.discord.directory import RestDirectory
-from shoal.discord.errors import DiscordError, MissingPermissions
 from shoal.discord.limiter import Limiter, LimiterLike, Unlimited
 from shoal.discord.rest import Rest
 from shoal.state.facts import Facts
@@ -142,17 +144,16 @@ def run_line(
     """Do it and print the result.
 
     Raises:
-        ShoalError: it was not done; the command ends with its line and exit code (and, with ``as_json``,
-            an object that says ``"ok": false``).
+        ShoalError: it was not done.
+        typer.Exit: some of it was; it is said.
     """
+    check_channel(channel)
+    _check_texts(values)
     try:
-        check_channel(channel)
-        _check_texts(values)
         with operator(config, state_dir, account) as who:
             result = _done(line, values, who, dry_run=dry_run, verbose=verbose, timeout=timeout)
-    except Exception as error:
-        if as_json:
-            print(json.dumps({"ok": False, "error": _failure(error)}, ensure_ascii=False))
+    except RequestError as error:
+        error.message, error.fix = (_in_flags(text, line) for text in (error.message, error.fix))
         raise
     print(_machine(line, result, dry_run) if as_json else _human(line, result))
     if line.action == "broadcast":
@@ -160,7 +161,16 @@ def run_line(
 
         failure = failure_of(result)
         if failure is not None:
-            raise failure
+            report(failure)
+            raise typer.Exit(exit_code(failure))
+
+
+def _in_flags(text: str, line: Line) -> str:
+    """What is said of arguments, in the words of the command line: ``messageId`` is ``--message-id`` here."""
+    for flag in line.flags:
+        if "-" in flag:
+            text = re.sub(rf"\b{camel(flag)}\b", f"--{flag}", text)
+    return text
 
 
 def _check_texts(values: Json) -> None:
@@ -192,23 +202,6 @@ def _done(line: Line, values: Json, who: Operator, *, dry_run: bool, verbose: bo
             return act(line, values, who, timeout)
     except Shown as shown:
         return {"ok": True, "dryRun": True, "request": shown.request}
-
-
-def _failure(error: Exception) -> Json:
-    """What went wrong, for programs; the line for people goes to stderr all the same."""
-    if not isinstance(error, ShoalError):
-        return {"code": "bug", "message": redactor.mask(f"unexpected {type(error).__name__}: {error}")}
-    told: Json = {
-        "code": error.code,
-        "message": redactor.mask(error.message),
-        "fix": redactor.mask(error.fix),
-    }
-    if isinstance(error, DiscordError):
-        told |= {"status": error.status, "discordCode": error.json_code}
-        told["fields"] = [{"path": path, "code": code, "message": text} for path, code, text in error.fields]
-    if isinstance(error, MissingPermissions):
-        told["missing"] = list(error.missing)
-    return told
 
 
 SENDS = {

@@ -14,24 +14,22 @@ import msgspec
 from shoal.base.errors import ProcessError, ShoalError
 from shoal.base.exits import FAILED, USAGE
 from shoal.base.foreign import read_json
-from shoal.base.ids import MessageId, new_token
+from shoal.base.ids import new_token
 from shoal.cli.message.cards import with_card
 from shoal.cli.message.routes import said_to
 from shoal.cli.message.run import Operator
-from shoal.cli.message.voice import voice_file, voice_problem
+from shoal.cli.message.voice import voice_file
 from shoal.discord.codes import CONDITIONS
 from shoal.discord.errors import DiscordError
 from shoal.state.blobs import MAX_BLOB
 from shoal.state.store import Store
+from workers.actions.extras import Extras, check_gate, check_gates, check_voice, read_extras, reply_to_of
 from workers.actions.perform import perform
 from workers.actions.table import ACTIONS
-from workers.agent.tools.arguments import reply_to_of
-from workers.agent.tools.extras import Extras, check_gate, check_gates, read_extras
-from workers.agent.tools.registry import ToolError
 from workers.delivery.creating import Calls
 from workers.delivery.fate import Fate, fate_of
 from workers.delivery.missing import explained, permissions_for
-from workers.delivery.outgoing import MIB, FileRefused, keep_file, upload_limit
+from workers.delivery.outgoing import MIB, keep_file, upload_limit
 from workers.delivery.parts import make_part
 from workers.delivery.posts import is_forum, post_problem, post_title, untitled
 from workers.delivery.progress import Progress
@@ -86,13 +84,14 @@ def send(
 
     Raises:
         ProcessError: nothing to send, or it was not sent.
+        RequestError: a gate is closed, an argument is wrong, or a file cannot be read.
     """
     pins = _pins(values)
     extras = _extras(values, who, gate)
     text = text_of(values)
     if kind != "message" and not (extras.poll if kind == "poll" else extras.stickers):
         raise ProcessError(_NEEDED[kind], fix=_FLAGS[kind], exit_code=USAGE)
-    voice_problem(extras, text, card=bool(values.get("presentation")))
+    check_voice(extras, text.strip(), components=bool(values.get("presentation")))
     if not text.strip() and not extras.any and not values.get("presentation"):
         raise ProcessError(
             "There is nothing to send.", fix="Give --message, --media or --presentation.", exit_code=USAGE
@@ -102,7 +101,7 @@ def send(
     channel_id = who.channel(values.get("threadId") or values.get("target"))
     request = SendRequest(
         account=who.account.id, channel_id=channel_id, cause=f"cli.{new_token()[:16]}", step="send",
-        text=text, reply_to=_answered(values), reply_scope="all", files=files,
+        text=text, reply_to=reply_to_of(values), reply_scope="all", files=files,
         poll=extras.poll, sticker_ids=extras.stickers, silent=extras.silent, plain=True,
     )  # fmt: skip
     channel = who.rest.get_channel(channel_id)
@@ -114,25 +113,12 @@ def send(
     return done | _pinned(done, who) if pins else done
 
 
-def _answered(values: Json) -> MessageId | None:
-    """The message to answer to."""
-    try:
-        return reply_to_of(values)
-    except ToolError as error:
-        raise ProcessError(
-            error.message, fix="Give --reply-to the id of a message.", exit_code=USAGE
-        ) from None
-
-
 def _extras(values: Json, who: Operator, gate: str) -> Extras:
     """What is to be sent besides text, as the message tool reads it."""
     gates: Mapping[str, bool] = who.account.discord.actions.model_dump(by_alias=True)
-    try:
-        extras = read_extras(values)
-        check_gate(gate, lambda name: gates.get(name, False))
-        check_gates(extras, lambda name: gates.get(name, False))
-    except ToolError as error:
-        raise ProcessError(error.message, fix=error.fix, exit_code=USAGE) from None
+    extras = read_extras(values)
+    check_gate(gate, lambda name: gates.get(name, False))
+    check_gates(extras, lambda name: gates.get(name, False))
     return extras
 
 
@@ -144,10 +130,7 @@ def _files(extras: Extras, who: Operator, carried: Carried) -> tuple[SendFile, .
     most = min(int(who.account.discord.media_max_mb * 1024 * 1024), MAX_BLOB)
     found = []
     for source in extras.media:
-        try:
-            raw = who.read(source, most=most, whose="channels.discord.mediaMaxMb")
-        except FileRefused as error:
-            raise ProcessError(error.message, fix=error.fix, exit_code=USAGE) from None
+        raw = who.read(source, most=most, whose="channels.discord.mediaMaxMb")
         found.append(keep_file(put, raw, filename=extras.filename))
     return tuple(found)
 

@@ -6,26 +6,12 @@ from pathlib import Path
 
 from shoal.base.errors import ProcessError
 from shoal.base.exits import FAILED, USAGE
-from workers.agent.tools.extras import Extras, check_voice
-from workers.agent.tools.registry import ToolError
 from workers.delivery.outgoing import Put, keep_voice
 from workers.delivery.records import SendFile
 from workers.media.recoding import recode
 from workers.media.voice import NO_ADDRESS, VoiceError, is_address
 
-__all__ = ["voice_file", "voice_problem"]
-
-
-def voice_problem(extras: Extras, text: str, *, card: bool) -> None:
-    """Nothing, if this can be sent.
-
-    Raises:
-        ProcessError: a voice message was asked for, and it has no recording, or something beside it.
-    """
-    try:
-        check_voice(extras, text.strip(), components=card)
-    except ToolError as error:
-        raise ProcessError(error.message, fix="Give --media and no --message.", exit_code=USAGE) from None
+__all__ = ["voice_file"]
 
 
 def voice_file(source: str, put: Put) -> SendFile:

@@ -199,8 +199,9 @@ function E.controls()
     set[2 * i - 1], set[2 * i] = id, (reusable == '1' and '1' or '0') .. take()
   end
   return function()
-    if n == 0 or redis.call('EXISTS', key) == 1 then return end
-    redis.call('HSET', key, unpack(set))
+    if n == 0 then return end
+    -- those that are there stay as they are, used up or not; in each case their life begins anew
+    if redis.call('EXISTS', key) == 0 then redis.call('HSET', key, unpack(set)) end
     redis.call('PEXPIRE', key, life)
   end
 end

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from config.schema.tools import MessageTool as Section
+from shoal.base.errors import RequestError
 from shoal.simulator.models import ModelServer
 from shoal.state.effects import Effect, Push
 from shoal.state.store import Store
@@ -204,15 +205,13 @@ def test_a_presentation_is_sent_with_its_controls(place: Store) -> None:
     card = {"title": "T", "blocks": [{"type": "buttons", "buttons": [{"label": "Go", "value": "go"}]}]}
     done = Turn(place, rules()).call(message="lead", presentation=card)
     assert isinstance(done, Wait)
-    controls, push, expiry = done.effects
-    assert len(controls.controls) == 1  # type: ignore[union-attr]
-    [send] = pushed([push, expiry])
-    assert isinstance(expiry, Push)
-    assert expiry.delay_ms > controls.life_ms  # type: ignore[union-attr]
+    [send] = pushed(done.effects)
+    assert send.controls is not None
+    assert len(send.controls.controls) == 1
     assert [one["type"] for one in send.components[0]["components"]] == [10, 10, 1]
     with pytest.raises(ToolError, match="not both"):
         Turn(place, rules()).call(presentation=card, components={"text": "x"})
-    with pytest.raises(ToolError, match=r"presentation.blocks\[0\].type"):
+    with pytest.raises(RequestError, match=r"presentation.blocks\[0\].type"):
         Turn(place, rules()).call(presentation={"blocks": [{"type": "x"}]})
 
 
@@ -273,7 +272,7 @@ def test_a_file_with_mere_words_needs_no_container(place: Store) -> None:
     ],
 )
 def test_files_and_components_that_do_not_go_together(place: Store, arguments: Any, said: str) -> None:
-    with pytest.raises(ToolError, match=said):
+    with pytest.raises(RequestError, match=said):
         Turn(place, rules()).call(**arguments)
 
 

@@ -16,6 +16,7 @@ import pytest
 from pydantic import SecretStr
 
 from config.schema.discord_parts import Actions
+from shoal.base.errors import RequestError
 from shoal.base.ids import new_token
 from shoal.discord.limiter import Unlimited
 from shoal.discord.permissions import Permission
@@ -34,7 +35,7 @@ from workers.agent.context import TurnContext
 from workers.agent.tools.acting import DiscordActions
 from workers.agent.tools.message import ACTIONS as SENDS
 from workers.agent.tools.message import MessageTool
-from workers.agent.tools.registry import ToolContext, ToolError, ToolRegistry, ToolResult, Wait
+from workers.agent.tools.registry import ToolContext, ToolRegistry, ToolResult, Wait
 from workers.delivery.deps import DeliveryDeps
 from workers.delivery.outgoing import Outgoing, Raw
 from workers.delivery.records import KIND, SendFile
@@ -310,7 +311,7 @@ def test_the_schema_names_what_is_open(world: World) -> None:
         "react": "Discord reactions actions are", "stickerUpload": "Discord stickerUploads actions are",
     }  # fmt: skip
     for action, said in closed.items():
-        with pytest.raises(ToolError, match=f"{said} disabled"):
+        with pytest.raises(RequestError, match=f"{said} disabled"):
             tool.run({"action": action, "message": "x"}, context)
     every = world.tools.tools["message"].spec(world.turn).parameters["properties"]["action"]["enum"]  # type: ignore[index]
     assert set(every) == set(ACTIONS) | set(SENDS)

@@ -9,20 +9,21 @@ from typing import Any
 
 import pytest
 
+from shoal.base.errors import RequestError
 from shoal.discord.fetch import Fetched
 from shoal.simulator.models import ModelServer
 from shoal.state.store import Store
 from tests.workers.agent.support.server import bodies
 from tests.workers.agent.support.turns import LANE, deliver, deps, drive, record, request
 from tests.workers.components.conftest import fits as fits
+from workers.actions.extras import read_extras
 from workers.agent.context import TurnContext
 from workers.agent.directives import take_directives
 from workers.agent.results import TurnDeps
 from workers.agent.sanitize import clean_answer
 from workers.agent.tools.acting import DiscordActions
-from workers.agent.tools.extras import read_extras
 from workers.agent.tools.message import MessageTool
-from workers.agent.tools.registry import ToolContext, ToolError, ToolRegistry
+from workers.agent.tools.registry import ToolContext, ToolRegistry
 from workers.delivery.outgoing import Outgoing
 from workers.delivery.records import SendFile, SendRequest
 from workers.delivery.render import DeliverySettings, message_fields, plan_of
@@ -211,7 +212,7 @@ def test_embeds_give_way_to_components(store: Store, chat_server: Start, used: A
 def test_a_closed_gate_is_named(store: Store, closed: str, arguments: dict[str, Any], said: str) -> None:
     tool = MessageTool(acting=DiscordActions(lambda _account: {**OPEN, closed: False}, no_context))
     context = ToolContext(request(), "c", "s", store, TurnContext())
-    with pytest.raises(ToolError, match=said):
+    with pytest.raises(RequestError, match=said):
         tool.run({"action": "send", **arguments}, context)
 
 

@@ -14,7 +14,6 @@ from tests.workers.agent.support.turns import request
 from workers.agent.context import TurnContext
 from workers.agent.memory.files import memory_files, memory_path, passages
 from workers.agent.memory.index import MemoryIndex
-from workers.agent.profile import AgentProfile
 from workers.agent.tools.memory import MemoryGet, MemorySearch
 from workers.agent.tools.registry import ToolContext, ToolError, ToolResult
 
@@ -145,7 +144,7 @@ def test_passages_cover_every_line_that_says_something() -> None:
 def call(workspace: Path, store: Store) -> Any:
     def run(tool: str, **args: object) -> dict[str, Any]:
         kind = {"memory_search": MemorySearch, "memory_get": MemoryGet}[tool]
-        used = kind(lambda _request: AgentProfile("main", workspace=workspace), workspace.parent / "state")
+        used = kind(lambda _request: workspace, workspace.parent / "state")
         asked = request()
         assert used.available(asked)
         assert used.spec(asked).name == tool
@@ -174,14 +173,12 @@ def test_wrong_calls_are_told_to_the_model(call: Any) -> None:
 def test_a_place_that_cannot_be_written_is_an_error_for_the_model(workspace: Path, store: Store) -> None:
     blocked = workspace.parent / "blocked"
     blocked.write_text("a file where a folder should be")
-    used = MemorySearch(lambda _request: AgentProfile("main", workspace=workspace), blocked)
+    used = MemorySearch(lambda _request: workspace, blocked)
     with pytest.raises(ToolError, match="cannot be searched"):
         used.run({"query": "tea"}, ToolContext(request(), "cause", "1", store, TurnContext()))
 
 
 def test_no_workspace_no_tools(tmp_path: Path) -> None:
     for workspace in (None, tmp_path / "missing"):
-        tool = MemorySearch(
-            lambda _request, folder=workspace: AgentProfile("main", workspace=folder), tmp_path
-        )
+        tool = MemorySearch(lambda _request, folder=workspace: folder, tmp_path)
         assert not tool.available(request())

@@ -11,8 +11,7 @@ from config import load
 from shoal.state.store import Store
 from tests.workers.agent.support.turns import request
 from workers.agent.context import TurnContext
-from workers.agent.profile import AgentProfile
-from workers.agent.profiles import profile_of
+from workers.agent.profiles import skills_of
 from workers.agent.skills import find_skills, skill_file
 from workers.agent.tools.registry import ToolContext, ToolError, ToolResult
 from workers.agent.tools.skill import SkillTool
@@ -99,7 +98,7 @@ def test_no_file_outside_the_folder_can_be_read(roots: tuple[Path, Path], tmp_pa
 
 
 def test_the_tool_lists_and_reads(roots: tuple[Path, Path], store: Store) -> None:
-    tool = SkillTool(lambda _request: AgentProfile("main", skill_roots=roots))
+    tool = SkillTool(lambda _request: (roots, None))
     asked = request()
     context = ToolContext(asked, "cause", "1", store, TurnContext())
 
@@ -114,7 +113,7 @@ def test_the_tool_lists_and_reads(roots: tuple[Path, Path], store: Store) -> Non
         read(name="cooking")
     with pytest.raises(ToolError, match="no file"):
         read(name="weather", file="../x")
-    assert not SkillTool(lambda _request: AgentProfile("main")).available(asked)
+    assert not SkillTool(lambda _request: ((), None)).available(asked)
 
 
 CONFIG = """{
@@ -134,4 +133,4 @@ def test_agent_and_channel_lists_are_laid_over_each_other(
     path.write_text(CONFIG)
     loaded = load(path, state_dir=tmp_path, env={})
     changes: dict[str, Any] = {"channel_id": channel, "channel_entry": channel, "guild_entry": "9"}
-    assert profile_of(loaded, request(**changes)).skills == allowed
+    assert skills_of(loaded, request(**changes))[1] == allowed

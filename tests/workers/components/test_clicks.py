@@ -21,6 +21,7 @@ from workers.components.greying import greyed
 from workers.components.interaction import read_interaction
 from workers.components.reader import SpecError
 from workers.components.sending import ComponentSettings, Made, make_components
+from workers.delivery.controls import remembered
 from workers.sessions.records import TurnRequest, decode_turn
 from workers.sessions.system_events import pending_events
 from workers.sessions.view import StoreView, settings_of
@@ -51,7 +52,7 @@ def remember(store: Store, components: dict[str, Any], **settings: Any) -> Made:
     store.lanes.push("session:s", Record("r" + new_token(), "turn", b"{}"))
     grant = store.lanes.acquire("session:s", new_token())
     assert isinstance(grant, Grant)
-    store.lanes.commit(grant, [made.controls], take_next=False)
+    store.lanes.commit(grant, [remembered("default", made.controls)], take_next=False)
     return made
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from shoal.base.errors import StateError, TransportError
+from shoal.base.errors import TransportError
 from shoal.discord.errors import DiscordError
-from workers.actions.base import Action, ActionContext, ActionError, Args
+from workers.actions.base import Action, ActionContext, Args
 from workers.actions.perform import perform
 from workers.actions.reach import check_reach
 from workers.actions.table import action_named, offered
@@ -48,7 +48,8 @@ class DiscordActions:
         """Do the action called ``name``; none if there is no such action.
 
         Raises:
-            ToolError: it was not done, and why.
+            ActionError: it is not allowed, or an argument is wrong.
+            ToolError: Discord refused it, or could not be reached.
         """
         action = action_named(name)
         if action is None:
@@ -58,8 +59,6 @@ class DiscordActions:
             acting = replace(self._context(request, context.joined), again=context.again)
             check_reach(action, Args(args), acting)
             done = perform(action, args, self._gates(request.account), acting)
-        except StateError:
-            raise
-        except (ActionError, DiscordError, TransportError) as error:
+        except (DiscordError, TransportError) as error:
             raise ToolError(str(error)) from error
         return ToolResult(msgspec.json.encode(done).decode())

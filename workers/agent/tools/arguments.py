@@ -1,35 +1,26 @@
-"""The arguments every action of the message tool has: what is said, where, and in answer to what.
+"""The arguments every action of the message tool has: what is said, and where.
 
-Models write them under more than one name. What a send carries besides is read in
-:mod:`workers.agent.tools.extras`.
+Models write them under more than one name. What a send carries besides, and what it answers to, is read in
+:mod:`workers.actions.extras`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from shoal.base.ids import MessageId
 from shoal.discord.wire import ChannelType
 from workers.access.slugs import key_matches
 from workers.agent.tools.registry import ToolContext, ToolError
 from workers.delivery.targets import Target, TargetError, parse_target
 
-__all__ = ["TARGETS", "is_id", "listed", "reply_to_of", "target_of", "text_of"]
+__all__ = ["TARGETS", "listed", "target_of", "text_of"]
 
 WITHOUT_TEXT = (
     "components", "presentation", "media", "path", "filePath", "mediaUrl", "mediaUrls", "stickerId",
     "stickerIds", "pollQuestion", "embeds", "asVoice",
 )  # fmt: skip
 """Arguments with which a message needs no text."""
-
-_SNOWFLAKE = re.compile(r"\d{5,25}")
-
-
-def is_id(value: str) -> bool:
-    """Whether this can be an id of Discord."""
-    return _SNOWFLAKE.fullmatch(value) is not None
 
 
 def listed(value: Any) -> list[Any]:
@@ -50,20 +41,6 @@ def text_of(args: Mapping[str, Any]) -> str:
     if any(args.get(name) for name in WITHOUT_TEXT):
         return ""
     raise ToolError("The argument message is missing.")
-
-
-def reply_to_of(args: Mapping[str, Any]) -> MessageId | None:
-    """The message to answer to.
-
-    Raises:
-        ToolError: that is no id.
-    """
-    value = args.get("replyTo") or args.get("reply_to") or args.get("replyToId")
-    if value is None or value == "":
-        return None
-    if not is_id(str(value)):
-        raise ToolError(f"replyTo {value!r} is no message id.")
-    return MessageId(str(value))
 
 
 TARGETS = ("threadId", "target", "to", "channelId")

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from shoal.base.errors import RequestError
 from shoal.state.effects import Effect, Push
 from workers.agent.tools.arguments import target_of
 from workers.agent.tools.registry import Sent, ToolContext, ToolError, ToolResult, Wait
@@ -78,7 +79,7 @@ def broadcast(args: Mapping[str, Any], parts: SendParts, context: ToolContext) -
             if place.channel_id in seen:
                 raise ToolError("This place was named before.")
             ready = words.to(place.channel_id, f"{context.step}.{number}")
-        except ToolError as error:
+        except RequestError as error:
             place.told = _failed(place, error.message)
             continue
         seen.add(place.channel_id)

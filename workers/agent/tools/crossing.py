@@ -15,7 +15,7 @@ from typing import Any
 from config.schema.tools import MessageTool as MessageToolConfig
 from shoal.discord.wire import ComponentType as Kind
 from shoal.discord.wire import MessageFlags
-from workers.agent.tools.extras import Extras
+from workers.actions.extras import Extras
 from workers.agent.tools.registry import ToolError
 from workers.components.encode import DEFAULT_ACCENT
 from workers.components.sending import Made

@@ -16,7 +16,6 @@ import msgspec
 from shoal.base.logging import get_logger
 from workers.agent.memory.files import memory_path
 from workers.agent.memory.index import MemoryIndex
-from workers.agent.profile import AgentProfile
 from workers.agent.providers.base import ToolSpec
 from workers.agent.tools.registry import ToolContext, ToolError, ToolResult, Wait
 from workers.sessions.records import TurnRequest
@@ -30,7 +29,7 @@ SNIPPET_CHARS = 700
 GET_LINES = 400
 GET_CHARS = 12_000
 
-Profiles = Callable[[TurnRequest], AgentProfile]
+Workspaces = Callable[[TurnRequest], Path | None]
 
 
 class _MemoryTool:
@@ -40,13 +39,13 @@ class _MemoryTool:
     idempotent = True
     limit_s = 30.0
 
-    def __init__(self, profile: Profiles, state_dir: Path) -> None:
-        self._profile = profile
+    def __init__(self, workspace: Workspaces, state_dir: Path) -> None:
+        self._workspace_of = workspace
         self._state_dir = state_dir
 
     def available(self, request: TurnRequest) -> bool:
         """Where the agent has a workspace."""
-        workspace = self._profile(request).workspace
+        workspace = self._workspace_of(request)
         return workspace is not None and workspace.is_dir()
 
     def resume(self, state: bytes, context: ToolContext) -> ToolResult | Wait:
@@ -55,7 +54,7 @@ class _MemoryTool:
         raise ToolError("This tool does not wait.")
 
     def _workspace(self, request: TurnRequest) -> Path:
-        workspace = self._profile(request).workspace
+        workspace = self._workspace_of(request)
         if workspace is None:
             raise ToolError("This agent has no workspace.")
         return workspace
@@ -65,7 +64,7 @@ class MemorySearch(_MemoryTool):
     """Finds passages of the notes.
 
     Args:
-        profile: settings of the agent of a request.
+        workspace: the folder of the agent of a request.
         state_dir: where the index is kept, below ``memory/``.
     """
 

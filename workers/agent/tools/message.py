@@ -14,15 +14,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from shoal.base.errors import RequestError
 from shoal.discord.wire import is_thread
 from workers.actions.base import Action as DiscordAction
+from workers.actions.extras import EXTRA_PROPERTIES, check_gate, read_extras, reply_to_of
 from workers.actions.table import canonical
 from workers.agent.providers.base import ToolSpec
 from workers.agent.tools.acting import DiscordActions
-from workers.agent.tools.arguments import TARGETS, reply_to_of, target_of
+from workers.agent.tools.arguments import TARGETS, target_of
 from workers.agent.tools.broadcast import broadcast, is_broadcast, resume_broadcast
 from workers.agent.tools.crossing import MessageRules, check_crossing
-from workers.agent.tools.extras import EXTRA_PROPERTIES, LoadFile, check_gate, read_extras
+from workers.agent.tools.files import LoadFile
 from workers.agent.tools.registry import ToolContext, ToolError, ToolResult, Wait
 from workers.agent.tools.sends import SendParts, read_send
 from workers.agent.tools.underway import arrived, wait_for
@@ -137,7 +139,7 @@ class MessageTool:
         """Do one action.
 
         Raises:
-            ToolError: unknown action, missing or wrong argument, refused by Discord.
+            RequestError: unknown action, missing or wrong argument, refused by Discord.
         """
         name = canonical(str(args.get("action") or "send"))
         name = _ALIASES.get(name, name)
@@ -187,7 +189,7 @@ class MessageTool:
             if self.acting is not None:
                 values = {"channelId": channel_id, "name": name}
                 done = self.acting.run("channel-edit", values, context)
-        except ToolError as error:
+        except RequestError as error:
             return {"ok": False, "error": error.message}
         return {"ok": done is not None}
 

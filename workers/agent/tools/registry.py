@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from shoal.base.errors import ShoalError
+from shoal.base.errors import RequestError
 from shoal.state.effects import Effect
 from shoal.state.store import Store
 from workers.access.tool_policy import ToolPolicy
@@ -23,8 +23,8 @@ from workers.sessions.records import TurnRequest
 __all__ = ["Sent", "Tool", "ToolContext", "ToolError", "ToolRegistry", "ToolResult", "Wait"]
 
 
-class ToolError(ShoalError):
-    """The call was wrong or failed; the model reads the message and may try again."""
+class ToolError(RequestError):
+    """The call was wrong or failed; the model reads it, as every ``RequestError``, and may try again."""
 
     code = "tool-error"
 
@@ -150,18 +150,17 @@ class ToolRegistry:
         Args:
             own: the agent's policy; what is taken away in a place (the request's) comes on top.
         """
-        limits = request.tools
-        here = ToolPolicy(limits.allow, limits.also_allow, limits.deny) if limits is not None else None
-        policies = [policy for policy in (own, here) if policy is not None]
-        return [
-            tool
-            for _, tool in sorted(self.tools.items())
-            if tool.available(request) and all(policy.admits(tool.name, *tool.aliases) for policy in policies)
-        ]
+        return [tool for _, tool in sorted(self.tools.items()) if _open(tool, request, own)]
 
     def find(self, name: str, request: TurnRequest, own: ToolPolicy | None = None) -> Tool | None:
         """The tool the model means, by name or alias; none if it may not be used here."""
-        for tool in self.for_turn(request, own):
-            if name == tool.name or name in tool.aliases:
-                return tool
-        return None
+        called = (tool for _, tool in sorted(self.tools.items()) if name == tool.name or name in tool.aliases)
+        return next((tool for tool in called if _open(tool, request, own)), None)
+
+
+def _open(tool: Tool, request: TurnRequest, own: ToolPolicy | None) -> bool:
+    """Whether no policy takes it away, and it is of use here (which may look at the disk: asked last)."""
+    limits = request.tools
+    here = ToolPolicy(limits.allow, limits.also_allow, limits.deny) if limits is not None else None
+    policies = [policy for policy in (own, here) if policy is not None]
+    return all(policy.admits(tool.name, *tool.aliases) for policy in policies) and tool.available(request)

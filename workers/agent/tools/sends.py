@@ -16,16 +16,15 @@ import msgspec
 from shoal.base.ids import MessageId
 from shoal.base.logging import get_logger
 from shoal.state.effects import Effect
+from workers.actions.extras import Extras, check_gates, check_voice, read_extras, reply_to_of
 from workers.agent.sanitize import Cleaned, clean_answer
 from workers.agent.tools.acting import DiscordActions
-from workers.agent.tools.arguments import listed, reply_to_of, text_of
+from workers.agent.tools.arguments import listed, text_of
 from workers.agent.tools.crossing import MessageRules, check_crossing, check_network, marked
-from workers.agent.tools.extras import Extras, LoadFile, check_gates, check_voice, load_files, read_extras
+from workers.agent.tools.files import LoadFile, load_files
 from workers.agent.tools.registry import ToolContext, ToolError
 from workers.agent.tools.underway import Underway, wake_key
 from workers.components.encode import Origin
-from workers.components.expiring import expiry_push
-from workers.components.reader import SpecError
 from workers.components.sending import ComponentSettings, Made, make_components, make_presentation
 from workers.delivery.posts import is_forum, post_problem
 from workers.delivery.records import SaidThere, SendRequest, send_push
@@ -84,7 +83,7 @@ class Words:
         """The send to one place, as ``step`` of the turn.
 
         Raises:
-            ToolError: it may not go there, or not like this.
+            RequestError: it may not go there, or not like this.
         """
         request, extras, rules = self.context.request, self.extras, self.parts.rules(self.context.request)
         check_crossing(channel_id, request, rules)
@@ -110,6 +109,7 @@ class Words:
             reply_to=reply_to_of(self.args) or _tagged(self.cleaned, self.context),
             reply_scope="all",
             components=made.components if made is not None else (),
+            controls=made.controls if made is not None else None,
             flags=made.flags if made is not None else 0,
             embeds=extras.beside(made),
             files=files,
@@ -146,13 +146,10 @@ class Words:
             self.context.cause, step, request.account, channel_id, request.session_key, request.agent_id
         )
         settings = self.parts.components(request.account)
-        try:
-            if card:
-                made = make_presentation(card, origin, settings, text=text)
-            else:
-                made = make_components(raw, origin, settings, text=text, with_file=bool(self.extras.media))
-        except SpecError as error:
-            raise ToolError(error.message) from error
+        if card:
+            made = make_presentation(card, origin, settings, text=text)
+        else:
+            made = make_components(raw, origin, settings, text=text, with_file=bool(self.extras.media))
         return (text if made.flags else made.text), made
 
 
@@ -160,7 +157,7 @@ def read_send(args: Mapping[str, Any], parts: SendParts, context: ToolContext) -
     """Read the arguments of a send.
 
     Raises:
-        ToolError: nothing to send, too much, a wrong argument, another network, or a gate that is closed.
+        RequestError: nothing to send, too much, a wrong argument, another network, or a gate that is closed.
     """
     check_network(args, parts.rules(context.request))
     cleaned = clean_answer(text_of(args))
@@ -184,17 +181,12 @@ def read_send(args: Mapping[str, Any], parts: SendParts, context: ToolContext) -
 
 def _ready(send: SendRequest, made: Made | None, extras: Extras, rename: str) -> Ready:
     send = msgspec.structs.replace(send, wake=(wake_key(send.identity),))
-    push = send_push(send)
-    controls = made.controls if made is not None else None
-    effects: tuple[Effect, ...] = (push,)
-    if controls is not None:
-        effects = (controls, push, expiry_push(controls, send.identity))
     underway = Underway(
         send.lane, send.identity, send.channel_id, send.text, warning=extras.warning(made),
         components=made is not None and bool(made.components), poll=extras.poll is not None, rename=rename,
         voice=extras.voice,
     )  # fmt: skip
-    return Ready(effects, underway)
+    return Ready((send_push(send),), underway)
 
 
 def _forum(channel_id: str, made: Made | None, poll: bool, context: ToolContext) -> Mapping[str, Any] | None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from workers.agent.profile import AgentProfile
 from workers.agent.providers.base import ToolSpec
-from workers.agent.skills import Skill, find_skills, skill_file
+from workers.agent.skills import Skill, SkillScope, find_skills, skill_file
 from workers.agent.tools.registry import ToolContext, ToolError, ToolResult, Wait
 from workers.sessions.records import TurnRequest
 
@@ -19,7 +18,7 @@ class SkillTool:
     """Hands out the text of the skills of a conversation.
 
     Args:
-        profile: settings of the agent of a request; its ``skill_roots`` and ``skills`` say what there is.
+        scope: folders that are looked at and names that may be used, for a request.
     """
 
     name = "skill"
@@ -27,8 +26,8 @@ class SkillTool:
     idempotent = True
     limit_s = 10.0
 
-    def __init__(self, profile: Callable[[TurnRequest], AgentProfile]) -> None:
-        self._profile = profile
+    def __init__(self, scope: Callable[[TurnRequest], SkillScope]) -> None:
+        self._scope = scope
 
     def available(self, request: TurnRequest) -> bool:
         """Where there is a skill."""
@@ -83,5 +82,4 @@ class SkillTool:
         raise ToolError("This tool does not wait.")
 
     def _skills(self, request: TurnRequest) -> list[Skill]:
-        profile = self._profile(request)
-        return find_skills(profile.skill_roots, profile.skills)
+        return find_skills(*self._scope(request))

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from config.speech import Speech
+from workers.actions.extras import check_gate
 from workers.agent.providers.base import ToolSpec
 from workers.agent.providers.voices import NoSpeech, Recorded, Voices
 from workers.agent.speakable import speakable
-from workers.agent.tools.extras import check_gate
 from workers.agent.tools.registry import ToolContext, ToolError, ToolResult, Wait
 from workers.agent.tools.underway import Underway, arrived, wait_for, wake_key
 from workers.delivery.outgoing import Raw, keep_file, keep_voice
@@ -77,7 +77,8 @@ class TtsTool:
         """Speak and send.
 
         Raises:
-            ToolError: nothing to say, too much, nobody speaks, or it may not be sent.
+            ToolError: nothing to say, too much, or nobody speaks.
+            ActionError: it may not be sent.
         """
         request, speech = context.request, self._speech(context.request)
         check_gate("messages", lambda gate: self._allows(request, gate))

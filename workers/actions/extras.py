@@ -1,31 +1,30 @@
-"""What a send of the message tool carries besides text: files, polls, stickers, embeds, flags.
+"""What a send carries besides text: files, polls, stickers, embeds, flags (outbound 3.7, 3.10-3.13).
 
-Read from the arguments here, with errors the model can act on; files are read when the send is pushed
-(``spec/outbound.md`` 3.7, 3.10-3.13).
+Read from the arguments of whoever asks, a model (:mod:`workers.agent.tools.sends`) or an operator
+(:mod:`shoal.cli.message.sending`); the files themselves are read by each of them in its own way.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from workers.agent.tools.registry import ToolContext, ToolError
+from shoal.base.ids import MessageId
+from workers.actions.base import ActionError, ArgumentError
 from workers.components.sending import Made
-from workers.delivery.outgoing import FileRefused
-from workers.delivery.records import SendFile
 from workers.media.voice import NO_RECORDING, NO_TEXT
-from workers.sessions.records import TurnRequest
 
 __all__ = [
     "EXTRA_PROPERTIES",
     "Extras",
-    "LoadFile",
     "check_gate",
     "check_gates",
     "check_voice",
-    "load_files",
+    "flag",
     "read_extras",
+    "reply_to_of",
 ]
 
 MAX_FILES = 10
@@ -35,6 +34,7 @@ MAX_OPTIONS = 10
 MAX_HOURS = 768
 MAX_QUESTION = 300
 MAX_ANSWER = 55
+_SNOWFLAKE = re.compile(r"\d{5,25}")
 EMBEDS_LEFT_OUT = "embeds were left out: a message with components cannot have them"
 
 EXTRA_PROPERTIES: dict[str, object] = {
@@ -57,22 +57,6 @@ EXTRA_PROPERTIES: dict[str, object] = {
     "silent": {"type": "boolean", "description": "Notify nobody."},
     "suppressEmbeds": {"type": "boolean", "description": "No previews of links."},
 }
-
-
-class LoadFile(Protocol):
-    """Reads a file for a conversation; raises :class:`FileRefused`."""
-
-    def __call__(
-        self,
-        request: TurnRequest,
-        source: str,
-        *,
-        filename: str,
-        check: Callable[[], None],
-        voice: bool = False,
-    ) -> SendFile:
-        """The file, its bytes in a blob. ``voice``: a voice message made of it."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +100,7 @@ def read_extras(args: Mapping[str, Any]) -> Extras:
     """The arguments besides text, target and components.
 
     Raises:
-        ToolError: one of them is wrong.
+        ArgumentError: one of them is wrong.
     """
     suppress = args.get("suppressEmbeds")
     return Extras(
@@ -131,24 +115,38 @@ def read_extras(args: Mapping[str, Any]) -> Extras:
     )
 
 
+def reply_to_of(args: Mapping[str, Any]) -> MessageId | None:
+    """The message to answer to.
+
+    Raises:
+        ArgumentError: that is no id.
+    """
+    value = args.get("replyTo") or args.get("reply_to") or args.get("replyToId")
+    if value is None or value == "":
+        return None
+    if not _SNOWFLAKE.fullmatch(str(value)):
+        raise ArgumentError(f"replyTo {str(value)[:60]!r} is no message id.")
+    return MessageId(str(value))
+
+
 def check_voice(extras: Extras, text: str, *, components: bool) -> None:
     """A voice message is a recording and nothing else (``spec/outbound.md`` 3.15).
 
     Raises:
-        ToolError: there is none, or something beside it.
+        ArgumentError: there is none, or something beside it.
     """
     if not extras.voice:
         return
     if not extras.media:
-        raise ToolError(NO_RECORDING)
+        raise ArgumentError(NO_RECORDING)
     if len(extras.media) > 1:
-        raise ToolError(f"A voice message is one recording; here are {len(extras.media)} files.")
+        raise ArgumentError(f"A voice message is one recording; here are {len(extras.media)} files.")
     if text:
-        raise ToolError(NO_TEXT)
+        raise ArgumentError(NO_TEXT)
     if components:
-        raise ToolError("Voice messages cannot have components (Discord limitation).")
+        raise ArgumentError("Voice messages cannot have components (Discord limitation).")
     if extras.more:
-        raise ToolError("Voice messages cannot have embeds, polls or stickers (Discord limitation).")
+        raise ArgumentError("Voice messages cannot have embeds, polls or stickers (Discord limitation).")
 
 
 _DISABLED = {
@@ -163,61 +161,22 @@ def check_gate(gate: str, allows: Callable[[str], bool]) -> None:
     """Refuse an action that ``channels.discord.actions`` has switched off.
 
     Raises:
-        ToolError: its gate is closed.
+        ActionError: its gate is closed.
     """
     if not allows(gate):
-        raise ToolError(_DISABLED[gate])
+        raise ActionError(_DISABLED[gate], fix=f"channels.discord.actions.{gate}: true.")
 
 
 def check_gates(extras: Extras, allows: Callable[[str], bool]) -> None:
     """The same for what a send carries besides text.
 
     Raises:
-        ToolError: it needs a gate that is closed.
+        ActionError: it needs a gate that is closed.
     """
     if extras.poll is not None:
         check_gate("polls", allows)
     if extras.stickers:
         check_gate("stickers", allows)
-
-
-def load_files(
-    extras: Extras, made: Made | None, load: LoadFile | None, context: ToolContext
-) -> tuple[SendFile, ...]:
-    """The files of a send, read now.
-
-    Raises:
-        ToolError: one cannot be sent, or does not go with the components.
-    """
-    names = made.file_names if made is not None else ()
-    if made is not None and made.flags and (extras.media or names):
-        if len(extras.media) > 1 or len(names) > 1:
-            raise ToolError(
-                "With components there can be one file "
-                f"(here: {len(names)} shown by the components, {len(extras.media)} media)."
-            )
-        if not extras.media:
-            raise ToolError(f"The components show attachment://{names[0]}, and there is no media.")
-        if names and extras.filename and extras.filename != names[0]:
-            raise ToolError(
-                f"The file block names {names[0]!r} and filename says {extras.filename!r}: set filename to "
-                f"{names[0]!r}, or leave it out."
-            )
-    if not extras.media:
-        return ()
-    if load is None:
-        raise ToolError("Files cannot be sent here.")
-    found = []
-    for number, source in enumerate(extras.media):
-        context.turn.check()
-        filename = names[0] if names else extras.filename if number == 0 else ""
-        check = context.turn.moved
-        try:
-            voice = extras.voice and number == 0
-            found.append(load(context.request, source, filename=filename, check=check, voice=voice))
-        except FileRefused as error:
-            raise ToolError(f"media {_short(source)}: {error.message} {error.fix}".strip()) from error
-    return tuple(found)
 
 
 def _media(args: Mapping[str, Any]) -> tuple[str, ...]:
@@ -228,11 +187,11 @@ def _media(args: Mapping[str, Any]) -> tuple[str, ...]:
             if item is None or item == "":
                 continue
             if not isinstance(item, str):
-                raise ToolError(f"The argument {name} must be a path or URL, or a list of them.")
+                raise ArgumentError(f"The argument {name} must be a path or URL, or a list of them.")
             if item.strip() not in found:
                 found.append(item.strip())
     if len(found) > MAX_FILES:
-        raise ToolError(f"{len(found)} files; at most {MAX_FILES} can be sent at once.")
+        raise ArgumentError(f"{len(found)} files; at most {MAX_FILES} can be sent at once.")
     return tuple(found)
 
 
@@ -243,12 +202,12 @@ def _stickers(args: Mapping[str, Any]) -> tuple[str, ...]:
     items = value if isinstance(value, list) else [value]
     ids = tuple(str(item).strip() for item in items if str(item).strip())
     if not ids:
-        raise ToolError("At least one sticker id is required.")
+        raise ArgumentError("At least one sticker id is required.")
     if len(ids) > MAX_STICKERS:
-        raise ToolError("Discord supports up to 3 stickers per message.")
+        raise ArgumentError("Discord supports up to 3 stickers per message.")
     wrong = next((item for item in ids if not (item.isdecimal() and item.isascii())), None)
     if wrong is not None:
-        raise ToolError(f"{wrong[:80]!r} is no sticker id.")
+        raise ArgumentError(f"{wrong[:80]!r} is no sticker id.")
     return ids
 
 
@@ -257,9 +216,9 @@ def _embeds(args: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
     if not value:
         return ()
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise ToolError("The argument embeds must be a list of objects.")
+        raise ArgumentError("The argument embeds must be a list of objects.")
     if len(value) > MAX_EMBEDS:
-        raise ToolError(f"{len(value)} embeds; Discord supports up to {MAX_EMBEDS} per message.")
+        raise ArgumentError(f"{len(value)} embeds; Discord supports up to {MAX_EMBEDS} per message.")
     return tuple(value)
 
 
@@ -270,17 +229,17 @@ def _poll(args: Mapping[str, Any]) -> dict[str, Any] | None:
     if not question and raw is None:
         return None
     if args.get("pollDurationSeconds") is not None or args.get("durationSeconds") is not None:
-        raise ToolError("Discord polls do not support durationSeconds; use pollDurationHours.")
+        raise ArgumentError("Discord polls do not support durationSeconds; use pollDurationHours.")
     options = [str(item).strip() for item in (raw if isinstance(raw, list) else [raw or ""])]
     _check_poll(question, options)
     hours = args.get("pollDurationHours")
     if isinstance(hours, str) and hours.strip().isdecimal():
         hours = int(hours)
     if hours is not None and (isinstance(hours, bool) or not isinstance(hours, int | float)):
-        raise ToolError(f"pollDurationHours must be a number from 1 to {MAX_HOURS}.")
+        raise ArgumentError(f"pollDurationHours must be a number from 1 to {MAX_HOURS}.")
     duration = 24 if hours is None else int(hours)
     if not 1 <= duration <= MAX_HOURS:
-        raise ToolError(f"pollDurationHours must be from 1 to {MAX_HOURS}, not {duration}.")
+        raise ArgumentError(f"pollDurationHours must be from 1 to {MAX_HOURS}, not {duration}.")
     return {
         "question": {"text": question},
         "answers": [{"poll_media": {"text": option}} for option in options],
@@ -292,16 +251,11 @@ def _poll(args: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _check_poll(question: str, options: Sequence[str]) -> None:
     if not question:
-        raise ToolError("The argument pollQuestion is missing.")
+        raise ArgumentError("The argument pollQuestion is missing.")
     if len(question) > MAX_QUESTION:
-        raise ToolError(f"pollQuestion has {len(question)} characters; at most {MAX_QUESTION}.")
+        raise ArgumentError(f"pollQuestion has {len(question)} characters; at most {MAX_QUESTION}.")
     if not 2 <= len(options) <= MAX_OPTIONS or not all(options):
-        raise ToolError(f"pollOption must be a list of 2 to {MAX_OPTIONS} answers that are not empty.")
+        raise ArgumentError(f"pollOption must be a list of 2 to {MAX_OPTIONS} answers that are not empty.")
     long = next((option for option in options if len(option) > MAX_ANSWER), None)
     if long is not None:
-        raise ToolError(f"The answer {long[:60]!r} has {len(long)} characters; at most {MAX_ANSWER}.")
-
-
-def _short(source: str) -> str:
-    """A source as it may be repeated: without the query, which may hold a key."""
-    return source.partition("?")[0][:120]
+        raise ArgumentError(f"The answer {long[:60]!r} has {len(long)} characters; at most {MAX_ANSWER}.")
