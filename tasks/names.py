@@ -6,6 +6,8 @@ Never fatal: while Discord cannot be asked, names are matched by what is known o
 
 from __future__ import annotations
 
+import msgspec
+
 from shoal.base.errors import ShoalError
 from shoal.base.logging import get_logger
 from shoal.discord.directory import RestDirectory
@@ -13,6 +15,7 @@ from tasks.runtime import Runtime
 from workers.access.lookup import look_up
 from workers.access.names import Names, wanted_names
 from workers.sessions.access_settings import access_section, known_names
+from workers.sessions.ack import ack_emojis
 
 __all__ = ["MAX_AGE_MS", "pin_names"]
 
@@ -38,10 +41,9 @@ def pin_names(runtime: Runtime) -> str:
             failed += 1
             log.warning("names in the config could not be looked up", account=account, error=error)
             # what was known stays; its age makes the next look come soon, but not every minute
-            names = Names(
-                runtime.loaded.revision, now_ms - MAX_AGE_MS + AGAIN_MS, before.guilds, before.channels,
-                before.users, before.unresolved,
-            )  # fmt: skip
+            names = msgspec.structs.replace(
+                before, revision=runtime.loaded.revision, at_ms=now_ms - MAX_AGE_MS + AGAIN_MS
+            )
         runtime.store.facts.put(account, "names", "names", names)
     if not done + failed:
         return "names · current"
@@ -49,7 +51,7 @@ def pin_names(runtime: Runtime) -> str:
 
 
 def _look_up(runtime: Runtime, account: str, before: Names, now_ms: int) -> Names:
-    wanted = wanted_names(access_section(runtime.loaded, account))
+    wanted = wanted_names(access_section(runtime.loaded, account), ack_emojis(runtime.loaded, account))
     if not wanted:
         return Names(runtime.loaded.revision, now_ms)
     names = look_up(

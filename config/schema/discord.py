@@ -136,6 +136,8 @@ class DiscordConfig(Section):
     heartbeat: HeartbeatVisibility = HeartbeatVisibility()
 
     ack_reaction: str | None = None
+    """Emoji of the acknowledgement: Unicode, ``<:name:id>``, ``name:id``, or the name of a custom emoji of
+    the server (else of another server of the bot). Empty switches it off."""
     ack_reaction_scope: AckScope | None = None
     slash_command: SlashCommand = SlashCommand()
     commands: Commands = Commands()

@@ -87,6 +87,8 @@ class MessagesConfig(Section):
     queue: Queue = Queue()
     inbound: InboundDebounce = InboundDebounce()
     ack_reaction: str | None = None
+    """Emoji of the acknowledgement: Unicode, ``<:name:id>``, ``name:id``, or the name of a custom emoji of
+    the server (else of another server of the bot). Empty switches it off."""
     ack_reaction_scope: Literal["group-mentions", "group-all", "direct", "all", "off", "none"] | None = None
     remove_ack_after_reply: bool = False
     suppress_tool_errors: bool = False

@@ -60,6 +60,13 @@ class RestDirectory:
         """One user; ``None`` where there is none."""
         return self._one(Route("GET", "/users/{user_id}", user_id=user_id))
 
+    def emojis(self, guild_id: str) -> list[Json]:
+        """Custom emojis of a guild; none where Discord refuses."""
+        try:
+            return self._list(Route("GET", "/guilds/{guild_id}/emojis", guild_id=guild_id))
+        except Forbidden:
+            return []
+
     def _get(self, route: Route, **query: Any) -> Any:
         return self._rest.call(route, query=query or None, priority=Priority.BACKGROUND).data
 

@@ -11,6 +11,7 @@ import pytest
 
 import config
 from shoal.discord.retry import RetryPolicy
+from shoal.discord.routes import Route
 from shoal.simulator.server import Simulator
 from tasks.names import MAX_AGE_MS, pin_names
 from tasks.periodic import PERIODIC
@@ -19,6 +20,8 @@ from tasks.runtime import Runtime, open_runtime
 from tests.conftest import RedisServer
 from workers.access.facts import Surface
 from workers.sessions.access_settings import known_names
+
+PIXEL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 
 
 @pytest.fixture
@@ -75,6 +78,23 @@ def test_names_are_pinned_and_asked_for_once_an_hour(
     aged = json.loads(json.dumps(runtime.store.facts.get("default", "names", "names")))
     runtime.store.facts.put("default", "names", "names", {**aged, "at_ms": aged["at_ms"] - MAX_AGE_MS})
     assert pin_names(runtime) == "names · 1 accounts looked up"
+
+
+def test_the_emoji_of_an_acknowledgement_is_found_by_its_name(
+    discord: Simulator, process: Callable[[dict[str, Any]], Runtime]
+) -> None:
+    """Manual 002, "Ack reactions"; and it is put on the message in the form that Discord takes."""
+    world = discord.control
+    world.configure(permissions=False)
+    guild = world.state()["guilds"][0]["id"]
+    runtime = process({"ackReaction": ":party_blob:"})
+    made = runtime.rest("default").call(
+        Route("POST", "/guilds/{guild_id}/emojis", guild_id=guild),
+        json={"name": "party_blob", "image": PIXEL},
+    )
+    assert pin_names(runtime) == "names · 1 accounts looked up"
+    settings = runtime.admission_settings("default")
+    assert settings.ack.emoji("main", guild) == f"party_blob:{made.data['id']}"
 
 
 def test_settings_follow_what_names_mean(

@@ -46,6 +46,10 @@ class Directory(Protocol):
         """One user; ``None`` where there is none."""
         ...
 
+    def emojis(self, guild_id: str) -> Sequence[Json]:
+        """Custom emojis of a guild: id and name."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -99,7 +103,11 @@ def look_up(
             users[entry] = user.id
         else:
             lost[entry] = user.note
-    return Names(revision, now_ms, guilds, channels, users, lost)
+    emojis = search.emojis(wanted.emojis)
+    lost |= {
+        f":{name}:": "no server of the bot has such an emoji" for name in wanted.emojis if name not in emojis
+    }
+    return Names(revision, now_ms, guilds, channels, users, lost, emojis)
 
 
 def find_entry(entry: str, directory: Directory) -> Found:
@@ -126,6 +134,8 @@ def find_entry(entry: str, directory: Directory) -> Found:
     return search.anything(text)
 
 
+MOST_GUILDS = 100
+"""Guilds that are asked for their emojis."""
 NO_CHANNEL = "there is no such channel, or the bot cannot see it"
 
 
@@ -197,6 +207,16 @@ class _Search:
             return Found(entry, note=f"several users: {several}" if found else "no member has this username")
         ((user_id, username),) = found.items()
         return Found(entry, "user", user_id, username)
+
+    def emojis(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Where custom emojis of these names are; of two in one guild the first counts."""
+        found: dict[str, dict[str, str]] = {}
+        for guild in self._guilds()[:MOST_GUILDS] if names else ():
+            for raw in self._directory.emojis(guild.id):
+                name = str(raw.get("name") or "")
+                if name in names and raw.get("id"):
+                    found.setdefault(name, {}).setdefault(guild.id, str(raw["id"]))
+        return found
 
     def by_id(self, entry: str, wanted: str) -> Found:
         """A bare id: a guild, else a channel or thread, else a user."""

@@ -8,6 +8,7 @@ is not written, and an entry that is written by id stays as it is.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,7 +16,9 @@ import msgspec
 
 from shoal.discord.users import user_id_of
 
-__all__ = ["NO_NAMES", "Names", "Wanted", "wanted_names"]
+__all__ = ["NO_NAMES", "Names", "Wanted", "emoji_name", "wanted_names"]
+
+_EMOJI_NAME = re.compile(r"(:?)([A-Za-z0-9_]{2,32})\1")
 
 
 class Names(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -27,6 +30,7 @@ class Names(msgspec.Struct, frozen=True, omit_defaults=True):
         guilds: key of ``guilds`` → guild id.
         channels: key of ``guilds`` → key of its ``channels`` → channel id.
         users: entry of a list of users → user id; only with ``dangerouslyAllowNameMatching``.
+        emojis: name of a custom emoji → guild that has it → its id.
         unresolved: what names nothing or several things, with the reason.
     """
 
@@ -36,10 +40,11 @@ class Names(msgspec.Struct, frozen=True, omit_defaults=True):
     channels: dict[str, dict[str, str]] = {}
     users: dict[str, str] = {}
     unresolved: dict[str, str] = {}
+    emojis: dict[str, dict[str, str]] = {}
 
     def same_as(self, other: Names) -> bool:
         """Whether both say the same, whenever they were made."""
-        mine, theirs = ((one.guilds, one.channels, one.users) for one in (self, other))
+        mine, theirs = ((one.guilds, one.channels, one.users, one.emojis) for one in (self, other))
         return mine == theirs
 
     @property
@@ -52,6 +57,7 @@ class Names(msgspec.Struct, frozen=True, omit_defaults=True):
             for key, channel in channels.items()
         ]
         found += [f"{entry}→{user}" for entry, user in self.users.items()]
+        found += [f":{name}:→{', '.join(ids.values())}" for name, ids in self.emojis.items()]
         lost = [f"{entry} ({why})" for entry, why in self.unresolved.items()]
         return f"{', '.join(found) or 'none'}; unresolved: {', '.join(lost) or 'none'}"
 
@@ -65,13 +71,24 @@ class Wanted(msgspec.Struct, frozen=True):
     guilds: tuple[str, ...] = ()
     channels: dict[str, tuple[str, ...]] = {}
     users: tuple[str, ...] = ()
+    emojis: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.guilds or self.users)
+        return bool(self.guilds or self.users or self.emojis)
 
 
-def wanted_names(section: Mapping[str, Any]) -> Wanted:
-    """Which names of an account's section can be looked up."""
+def emoji_name(written: str) -> str:
+    """The name of a custom emoji that is written without its id, ``blob`` or ``:blob:``; else empty."""
+    found = _EMOJI_NAME.fullmatch(written.strip())
+    return found.group(2) if found is not None else ""
+
+
+def wanted_names(section: Mapping[str, Any], emojis: Iterable[str] = ()) -> Wanted:
+    """Which names of an account's section can be looked up.
+
+    Args:
+        emojis: as they are written for acknowledgements; those that are names of custom ones count.
+    """
     guilds = {key: entry or {} for key, entry in (section.get("guilds") or {}).items() if key != "*"}
     channels = {
         key: tuple(name for name in (entry.get("channels") or {}) if name != "*" and not name.isdigit())
@@ -87,7 +104,12 @@ def wanted_names(section: Mapping[str, Any]) -> Wanted:
             ]
         for listed in lists:
             users |= dict.fromkeys(_names_of(listed or ()))
-    return Wanted(tuple(guilds), {key: names for key, names in channels.items() if names}, tuple(users))
+    return Wanted(
+        tuple(guilds),
+        {key: names for key, names in channels.items() if names},
+        tuple(users),
+        tuple(dict.fromkeys(filter(None, map(emoji_name, emojis)))),
+    )
 
 
 def _names_of(entries: Iterable[Any]) -> Iterable[str]:

@@ -102,7 +102,7 @@ def settings_of(loaded: Loaded, account_id: str, names: Names = NO_NAMES) -> Set
         queue=QueueSettings.of(root.messages.queue),
         history_limit=account.discord.history_limit,
         debounce_ms=inbound.by_channel.get("discord", inbound.debounce_ms),
-        ack=_ack(loaded, account.discord),
+        ack=_ack(loaded, account.discord, names),
         reactions={key: entry.reaction_notifications for key, entry in guilds.items()},
         context_visibility=account.discord.context_visibility,
         reset_triggers=_triggers(root.session.reset_triggers),
@@ -115,13 +115,14 @@ def settings_of(loaded: Loaded, account_id: str, names: Names = NO_NAMES) -> Set
     )
 
 
-def _ack(loaded: Loaded, discord: DiscordConfig) -> AckSettings:
+def _ack(loaded: Loaded, discord: DiscordConfig, names: Names) -> AckSettings:
     messages = loaded.root.messages
     emojis = {name: loaded.agent(name).identity_emoji for name in loaded.agents}
     return AckSettings(
         scope=discord.ack_reaction_scope or messages.ack_reaction_scope or "group-mentions",
         emojis=(discord.ack_reaction, messages.ack_reaction),
         agents={normal_agent_id(name): emoji for name, emoji in emojis.items() if emoji is not None},
+        names=names.emojis,
     )
 
 

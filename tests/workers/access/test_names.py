@@ -79,6 +79,14 @@ class Directory:
                     return dict(member["user"])
         return None
 
+    def emojis(self, guild_id: str) -> Sequence[Mapping[str, Any]]:
+        self.asked.append(f"emojis {guild_id}")
+        blob = {"id": f"8{guild_id}", "name": "blob"}
+        return {
+            GUILD: [blob, {"id": "81", "name": "wave", "animated": True}],
+            "51": [blob | {"id": "82"}],
+        }.get(guild_id, [])
+
 
 SECTION: dict[str, Any] = {
     "allowFrom": ["ann", "Bob", "old#0042", "nobody", "7", "<@8>", "pk:abcde", "accessGroup:x", "*"],
@@ -126,6 +134,17 @@ def test_each_list_is_asked_for_once() -> None:
     directory = Directory()
     look_up(wanted_names(SECTION), directory)
     assert sorted(directory.asked) == ["channels 50", "channels 51", "guilds"]
+
+
+def test_custom_emojis_are_found_by_their_names() -> None:
+    """3.13, 7.4, manual 002 "Ack reactions": of each guild its own; none is asked for in vain."""
+    directory = Directory()
+    names = look_up(wanted_names({}, [":blob:", "wave", "👀", "", "x:123456", "lost"]), directory)
+    assert names.emojis == {"blob": {GUILD: f"8{GUILD}", "51": "82"}, "wave": {GUILD: "81"}}
+    assert set(names.unresolved) == {":lost:"}
+    assert ":blob:→" in names.summary
+    assert not look_up(wanted_names({}), directory).same_as(names)
+    assert not wanted_names({}, ["👀", "x:123456", ""])
 
 
 def test_what_was_pinned_stays_while_it_is_there() -> None:

@@ -51,6 +51,18 @@ def test_a_command_that_bypassed_the_gate_is_acknowledged() -> None:
     assert ack_of(AckSettings(), "channel", "main", decision) == "👀"
 
 
+def test_the_name_of_a_custom_emoji_means_that_of_the_guild() -> None:
+    """Manual 002, "Ack reactions": "Unicode, or the name of a custom emoji". One that is not known is none: a
+    refused request for each message would count against the bot."""
+    names = {"blob": {"50": "850", "51": "851"}}
+    for written in ("blob", ":blob:"):
+        settings = AckSettings("all", (written,), names=names)
+        assert ack_of(settings, "channel", "main", OPEN, "51") == "blob:851"
+        assert ack_of(settings, "channel", "main", OPEN, "52") == "blob:850"
+        assert ack_of(settings, "direct", "main", OPEN) == "blob:850"
+    assert ack_of(AckSettings("all", ("blob",)), "channel", "main", OPEN, "51") == ""
+
+
 @pytest.mark.parametrize(
     ("emojis", "agents", "expected"),
     [

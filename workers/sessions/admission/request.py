@@ -88,7 +88,9 @@ def turn_request(
         forwarded=_forwarded_from(arrival, view),
         message_ids=tuple(part.message.id for part in arrival.parts),
         part_chars=tuple(len(part.text) for part in arrival.parts),
-        ack=ack_of(view.settings.ack, conversation.chat_type, conversation.agent_id, decision),
+        ack=ack_of(
+            view.settings.ack, conversation.chat_type, conversation.agent_id, decision, message.guild_id
+        ),
         original_id=original_of(message.id, view) if arrival.facts.sender.pluralkit is not None else "",
     )
 
