@@ -46,9 +46,12 @@ class PreviewSettings(Section):
 
 
 class ProgressSettings(Section):
-    """The status draft of mode ``progress``. ``label: false`` shows none."""
+    """The status draft of mode ``progress``. ``label: false`` shows none.
 
-    LATER: ClassVar[frozenset[str]] = names("commentary narration")
+    ``commentary`` shows what the agent says before it uses tools, between the lines of its tools.
+    """
+
+    LATER: ClassVar[frozenset[str]] = names("narration")
 
     label: str | Literal[False] = "auto"
     labels: list[str] | None = None

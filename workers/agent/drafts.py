@@ -1,7 +1,8 @@
 """What a preview says: pure text (``spec/outbound.md`` 4.4).
 
-A *progress draft* is a label and a line for each tool; it never shows a word of the answer. A partial
-preview is the answer as far as it goes.
+A *progress draft* is a label and a line for each tool; it never shows a word of the answer, and what the
+model says before it uses tools only where ``progress.commentary`` wants it. A partial preview is the answer
+as far as it goes.
 """
 
 from __future__ import annotations
@@ -15,8 +16,18 @@ import msgspec
 from shoal.base.foreign import read_json
 from shoal.base.redact import redactor
 from workers.agent.sanitize import clean_answer, held_back, without_beginnings
+from workers.agent.silence import strip_heartbeat
 
-__all__ = ["LABELS", "draft_text", "label_of", "partial_text", "tool_line", "tool_title", "whole_blocks"]
+__all__ = [
+    "LABELS",
+    "comment_line",
+    "draft_text",
+    "label_of",
+    "partial_text",
+    "tool_line",
+    "tool_title",
+    "whole_blocks",
+]
 
 LABELS = (
     "Thinking...", "Working...", "Pondering...", "Digging...", "Sorting...", "Checking...", "Reading...",
@@ -25,6 +36,7 @@ LABELS = (
 )  # fmt: skip
 """One of them heads the drafts of a channel, always the same one."""
 BULLET = "• "
+COMMENT = "💬"
 DETAIL_CHARS = 500
 """Of one argument: lines are far shorter."""
 HEAD_SHARE = 0.45
@@ -78,6 +90,13 @@ def tool_line(name: str, arguments: str, *, raw: bool, whole: bool = False) -> s
         detail = f'for "{detail}"'
     detail = ", ".join(part for part in (detail, *rest) if part) if whole else detail
     line = f"{title}: {detail}" if detail else title
+    return line.replace("`", "") if line.count("`") % 2 else line
+
+
+def comment_line(said: str) -> str:
+    """A line of what a model said before it uses tools, without its bullet; empty: nothing for people."""
+    text = _one_line(strip_heartbeat(clean_answer(said).text))
+    line = f"{COMMENT} {text}" if text else ""
     return line.replace("`", "") if line.count("`") % 2 else line
 
 

@@ -142,6 +142,7 @@ def stream_settings(loaded: Loaded, agent: AgentSettings, account: str) -> Strea
         tool_lines=written.preview.tool_progress,
         preview_raw=written.preview.command_text == "raw",
         whole=agent.settings.tool_progress_detail == "raw",
+        commentary=progress.commentary,
         block_min=min(int(chunk.min_chars), largest),
         block_max=largest,
         block_break=chunk.break_preference,

@@ -22,7 +22,7 @@ from shoal.base.errors import StaleGrant, StateConflict, StateError
 from shoal.base.logging import get_logger
 from shoal.state.effects import Effect
 from workers.agent.context import TurnContext
-from workers.agent.drafts import draft_text, label_of, partial_text, tool_line, whole_blocks
+from workers.agent.drafts import comment_line, draft_text, label_of, partial_text, tool_line, whole_blocks
 from workers.agent.entries import Answered, Previewed
 from workers.agent.journal import Journal
 from workers.agent.later import Later
@@ -58,6 +58,7 @@ class StreamSettings:
         raw: commands are shown in a draft (``commandText: raw``).
         preview_raw: the same for partial and block previews.
         whole: all arguments of a call are shown (``toolProgressDetail: raw``).
+        commentary: progress drafts show what the model says before it uses tools.
     """
 
     mode: Mode = "progress"
@@ -71,6 +72,7 @@ class StreamSettings:
     tool_lines: bool = True
     preview_raw: bool = True
     whole: bool = False
+    commentary: bool = False
     block_min: int = 200
     block_max: int = 800
     block_break: str = "paragraph"
@@ -149,6 +151,9 @@ class Stream:
 
     def answered(self, entry: Answered) -> tuple[Answered, Sequence[Effect]]:
         """The answer is whole: its entry, and what goes with it, which is nothing."""
+        with self._lock:
+            if not self._over and entry.calls:
+                self._comment(entry.text)
         return entry, ()
 
     def partial(self, text: str) -> str:
@@ -200,20 +205,35 @@ class Stream:
 
     def _remember(self) -> None:
         """A turn that was resumed knows from its journal what it has done since it last spoke."""
-        for name, arguments, _ in self._journal.state.results:
-            if name in QUIET_TOOLS:
-                self._seen = _Seen()
-            else:
-                self._work(name, arguments)
+        state = self._journal.state
+        for message in state.messages:
+            if message.calls:
+                self._comment(message.text)
+            for call in message.calls:
+                if call in state.pending:
+                    continue
+                if call.name in QUIET_TOOLS:
+                    self._seen = _Seen()
+                else:
+                    self._work(call.name, call.arguments)
         if self._made and self._set.mode == "progress":
             self._seen.works = max(2, self._seen.works)
+
+    def _comment(self, said: str) -> None:
+        """What the model said before it uses tools is a line between those of tools; it begins no draft."""
+        line = comment_line(said) if self._set.commentary and self._set.mode == "progress" else ""
+        if line:
+            self._line(line)
+
+    def _line(self, line: str) -> None:
+        self._seen.lines.append(line)
+        del self._seen.lines[: -4 * self._set.max_lines]
 
     def _work(self, tool: str, arguments: str) -> None:
         progress = self._set.mode == "progress"
         if self._set.draft_lines if progress else self._set.tool_lines:
             raw = self._set.raw if progress else self._set.preview_raw
-            self._seen.lines.append(tool_line(tool, arguments, raw=raw, whole=self._set.whole))
-            del self._seen.lines[: -4 * self._set.max_lines]
+            self._line(tool_line(tool, arguments, raw=raw, whole=self._set.whole))
         if self._seen.works == 0:
             self._seen.first_work = time.monotonic()
         self._seen.works += 1

@@ -115,6 +115,7 @@ def test_previews_by_default_are_progress_drafts(tmp_path: Path) -> None:
         ({"streaming": {"preview": {"toolProgress": False}}}, {"tool_lines": False}),
         ({"streaming": {"progress": {"toolProgress": False}}}, {"draft_lines": False}),
         ({"streaming": {"progress": {"commandText": "status"}}}, {"raw": False}),
+        ({"streaming": {"progress": {"commentary": True}}}, {"commentary": True}),
         ({"streaming": {"progress": {"label": False}}}, {"label": False}),
         ({"streaming": {"progress": {"labels": ["Busy"]}}}, {"labels": ["Busy"]}),
         ({"streaming": {"progress": {"maxLines": 3}}}, {"max_lines": 3}),

@@ -205,6 +205,58 @@ def test_a_draft_appears_when_the_first_work_takes_long(make_stage: Make, chat_s
     assert stage.shown() == ["Done."]
 
 
+SAYING = [{"text": "First I `look.\nThen I see. ", **CALL}, {"text": "HEARTBEAT_OK", **CALL}]
+
+
+@pytest.mark.parametrize("lines", [True, False])
+def test_commentary_stands_between_the_lines_of_tools(
+    make_stage: Make, chat_server: Start, lines: bool
+) -> None:
+    """4.1, 4.4: what the model says before it uses tools; where lines of tools are off, it stands alone."""
+    stage = make_stage(label=False, work_s=60.0, commentary=True, draft_lines=lines)
+    tool = SlowTool(lambda: stage.until("Count" if lines else "First") if tool.runs == 2 else None)
+    stage.ask()
+    stage.drive(stage.deps(chat_server([*SAYING, {"text": "Done."}]), tool))
+    wanted = ["• 💬 First I look. Then I see.", *(["• 🔧 Count: fish"] if lines else [])]
+    assert stage.seen[0].splitlines() == wanted
+    assert stage.shown() == ["Done."]
+
+
+def test_commentary_alone_begins_no_draft_and_is_not_shown_unless_wanted(
+    make_stage: Make, chat_server: Start
+) -> None:
+    stage = make_stage(label=False, work_s=60.0, commentary=True)
+    stage.ask()
+    stage.drive(stage.deps(chat_server([SAYING[0], {"text": "Done."}]), SlowTool()))
+    assert stage.seen == ["Done."]
+    quiet = make_stage(label=False, work_s=60.0)
+    tool = SlowTool(lambda: quiet.until("Count") if tool.runs == 2 else None)
+    quiet.ask()
+    quiet.drive(quiet.deps(chat_server([*SAYING, {"text": "Done."}]), tool))
+    assert quiet.seen[0].splitlines() == ["• 🔧 Count: fish"]
+
+
+def test_commentary_is_remembered_by_the_next_worker(make_stage: Make, chat_server: Start) -> None:
+    stage = make_stage(label=False, work_s=60.0, commentary=True)
+    stage.ask()
+    server = chat_server([*SAYING, {"text": "Done."}])
+
+    class Dead(BaseException):
+        pass
+
+    def die() -> None:
+        raise Dead
+
+    grant = stage.take()
+    with pytest.raises(Dead):
+        run_turn(grant, stage.deps(server, SlowTool(die)), TurnContext())
+    crash(stage.store, grant)
+    tool = SlowTool(lambda: stage.until("First I look"))
+    stage.drive(stage.deps(server, tool))
+    assert stage.seen[0].splitlines()[0] == "• 💬 First I look. Then I see."
+    assert stage.shown() == ["Done."]
+
+
 def test_short_work_shows_no_draft(make_stage: Make, chat_server: Start) -> None:
     stage = make_stage(work_s=60.0)
     stage.ask()
