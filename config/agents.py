@@ -83,6 +83,7 @@ class AgentSettings:
         aliases: short names for models, lower-case.
         channel_models: ``channels.modelByChannel.discord``: id, name or ``*`` → model, before ``primary``.
         compaction_model: who sums a long conversation up; ``None`` is the model of the turn.
+        utility_model: who does short work beside the turns; ``None``: nobody, such work is not done.
         mention_patterns: as written, ``[]`` included; ``None`` derives them from the identity.
         skills: ``None`` is all, empty is none.
         heartbeat: with ``every`` filled in; ``None`` when this agent does not beat on its own.
@@ -113,6 +114,7 @@ class AgentSettings:
     raw: Mapping[str, Any] = field(default_factory=dict)
     channel_models: Mapping[str, ModelRef] = field(default_factory=dict)
     compaction_model: ModelRef | None = None
+    utility_model: ModelRef | None = None
 
     @property
     def exec(self) -> ExecTool:
@@ -251,6 +253,7 @@ class _Resolver:
             raw=merged,
             channel_models=self.channel_models(aliases),
             compaction_model=self.compaction_model(aliases),
+            utility_model=self.utility_model(settings, entry, aliases, path),
         )
 
     def channel_models(self, aliases: Mapping[str, ModelRef]) -> dict[str, ModelRef]:
@@ -270,6 +273,13 @@ class _Resolver:
         written = self.root.agents.defaults.compaction.model
         path: KeyPath = ("agents", "defaults", "compaction", "model")
         return self.ref(written, aliases, path) if written else None
+
+    def utility_model(
+        self, settings: AgentEntry, entry: AgentEntry, aliases: Mapping[str, ModelRef], path: KeyPath
+    ) -> ModelRef | None:
+        where = path if entry.utility_model is not None else ("agents", "defaults")
+        written = settings.utility_model
+        return self.ref(written, aliases, (*where, "utilityModel")) if written else None
 
     def merged(self, raw: Json) -> Json:
         """The entry over the defaults; objects of both are joined one level deep."""

@@ -206,7 +206,7 @@ class AgentCommon(Section):
         mediaGenerationAutoProviderFallback mediaMaxMb memory memorySearch modelPolicy
         musicGenerationModel pdfMaxBytesMb pdfMaxPages pdfModel plugins promptOverlays
         reasoningDefault repoRoot runRetries sandbox skillsLimits skipOptionalBootstrapFiles
-        startupContext systemPromptOverride utilityModel videoGenerationModel voiceModel
+        startupContext systemPromptOverride videoGenerationModel voiceModel
         bootstrapPromptTruncationWarning llm
         """
     )
@@ -218,6 +218,7 @@ class AgentCommon(Section):
     whose processes share the state dir, any."""
     model: ModelSetting | None = None
     models: dict[str, ModelEntry] = {}
+    utility_model: str | None = None
     params: dict[str, Any] | None = None
     skills: list[str] | None = None
     heartbeat: Heartbeat | None = None

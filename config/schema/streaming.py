@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
-from config.schema.base import NonNegative, Positive, Section, names
+from config.schema.base import NonNegative, Positive, Section
 
 __all__ = [
     "BlockSettings",
@@ -48,10 +48,9 @@ class PreviewSettings(Section):
 class ProgressSettings(Section):
     """The status draft of mode ``progress``. ``label: false`` shows none.
 
-    ``commentary`` shows what the agent says before it uses tools, between the lines of its tools.
+    ``commentary`` shows what the agent says before it uses tools, between the lines of its tools. With
+    ``narration`` the agent's ``utilityModel``, where one is written, says in place of the label what is done.
     """
-
-    LATER: ClassVar[frozenset[str]] = names("narration")
 
     label: str | Literal[False] = "auto"
     labels: list[str] | None = None

@@ -22,6 +22,7 @@ __all__ = [
     "LABELS",
     "comment_line",
     "draft_text",
+    "headline_text",
     "label_of",
     "partial_text",
     "tool_line",
@@ -37,6 +38,7 @@ LABELS = (
 """One of them heads the drafts of a channel, always the same one."""
 BULLET = "• "
 COMMENT = "💬"
+HEADLINE_CHARS = 240
 DETAIL_CHARS = 500
 """Of one argument: lines are far shorter."""
 HEAD_SHARE = 0.45
@@ -98,6 +100,11 @@ def comment_line(said: str) -> str:
     text = _one_line(strip_heartbeat(clean_answer(said).text))
     line = f"{COMMENT} {text}" if text else ""
     return line.replace("`", "") if line.count("`") % 2 else line
+
+
+def headline_text(said: str) -> str:
+    """What a model said of a turn, as one line; empty: nothing of use."""
+    return _compact(_one_line(clean_answer(said).text), HEADLINE_CHARS)
 
 
 def tool_title(name: str) -> str:

@@ -33,6 +33,7 @@ from workers.agent.finish import Ending
 from workers.agent.incoming import Incoming
 from workers.agent.journal import Journal
 from workers.agent.models import MODEL_STEP_S, AllModelsFailedError, Answer, candidates
+from workers.agent.narration import Narrate, narrate_with
 from workers.agent.opening import open_turn, placed, with_model
 from workers.agent.presence import Presence, left_behind
 from workers.agent.providers.base import ContextOverflowError, ModelError, ModelRequest, ToolCall
@@ -174,6 +175,7 @@ class TurnLoop:
                 self.journal,
                 self.context,
                 reply_to=self._ending.preview_reply_to,
+                narrate=self._narrate(),
             )
         if self.deps.presences is not None:
             self.presence = self.deps.presences.open(
@@ -185,6 +187,11 @@ class TurnLoop:
                 spoken=self._ending.talked,
                 quiet=not self._ending.may_send,
             )
+
+    def _narrate(self) -> Narrate | None:
+        """Who says what the turn does, where such a model is configured."""
+        ref = self.profile.utility
+        return None if ref is None else narrate_with(self.deps.models, ref, self.request)
 
     def _unseen(self, step: Commit) -> Commit:
         """A turn that was stopped while it waited: what it had shown must not stay."""

@@ -29,6 +29,7 @@ class AgentProfile:
         agent_id: id in the config.
         name: what it calls itself.
         primary, fallbacks: models to ask; none means the built-in guide.
+        utility: a small model for short work beside the turn (``utilityModel``), or none.
         params: request parameters per model, ``"provider/model"`` → mapping.
         system_prompt: the operator's text for this channel; trusted.
         timezone: the user's zone, IANA name or ``local``.
@@ -60,6 +61,7 @@ class AgentProfile:
     name: str = ""
     primary: ModelRef | None = None
     fallbacks: tuple[ModelRef, ...] = ()
+    utility: ModelRef | None = None
     params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     system_prompt: str = ""
     timezone: str = "UTC"

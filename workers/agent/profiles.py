@@ -46,6 +46,7 @@ def profile_of(loaded: Loaded, request: TurnRequest, access: AccessSettings | No
         name=agent.identity_name or agent.name,
         primary=primary,
         fallbacks=agent.fallbacks,
+        utility=agent.utility_model,
         tools=_tools(agent),
         params=_params(loaded, agent, (primary, *agent.fallbacks)),
         system_prompt=_channel_prompt(discord, request),

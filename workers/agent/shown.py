@@ -143,6 +143,7 @@ def stream_settings(loaded: Loaded, agent: AgentSettings, account: str) -> Strea
         preview_raw=written.preview.command_text == "raw",
         whole=agent.settings.tool_progress_detail == "raw",
         commentary=progress.commentary,
+        narration=progress.narration,
         block_min=min(int(chunk.min_chars), largest),
         block_max=largest,
         block_break=chunk.break_preference,

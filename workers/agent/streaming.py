@@ -26,6 +26,8 @@ from workers.agent.drafts import comment_line, draft_text, label_of, partial_tex
 from workers.agent.entries import Answered, Previewed
 from workers.agent.journal import Journal
 from workers.agent.later import Later
+from workers.agent.narration import EVERY_S as NARRATE_S
+from workers.agent.narration import Narrate, Narrator
 from workers.delivery.preview_records import PreviewEnd, PreviewUpdate, closed, end_push, update_slot
 from workers.sessions.records import TurnRequest
 
@@ -59,6 +61,7 @@ class StreamSettings:
         preview_raw: the same for partial and block previews.
         whole: all arguments of a call are shown (``toolProgressDetail: raw``).
         commentary: progress drafts show what the model says before it uses tools.
+        narration: a small model may say in place of the label what is done (:mod:`workers.agent.narration`).
     """
 
     mode: Mode = "progress"
@@ -73,11 +76,13 @@ class StreamSettings:
     preview_raw: bool = True
     whole: bool = False
     commentary: bool = False
+    narration: bool = True
     block_min: int = 200
     block_max: int = 800
     block_break: str = "paragraph"
     throttle_s: float = THROTTLE_S
     work_s: float = WORK_S
+    narrate_s: float = NARRATE_S
 
 
 @dataclass
@@ -86,6 +91,8 @@ class _Seen:
 
     Attributes:
         said: by the model in its present answer; ``read``: so much of it is in ``text``.
+        steps: what it did, as lines; those of ``lines`` are shown.
+        headline: what stands in place of the label, if anything.
     """
 
     said: str = ""
@@ -93,6 +100,8 @@ class _Seen:
     text: str = ""
     blocks: int = 0
     lines: list[str] = field(default_factory=list)
+    steps: list[str] = field(default_factory=list)
+    headline: str = ""
     works: int = 0
     first_work: float = 0.0
 
@@ -104,6 +113,7 @@ class Stream:
         cause: identity of the turn's head.
         settings: None or mode ``off`` shows nothing.
         reply_to: message a preview answers to, asked when one begins.
+        narrate: makes headlines of progress drafts, or none.
     """
 
     def __init__(
@@ -115,6 +125,7 @@ class Stream:
         context: TurnContext,
         *,
         reply_to: Callable[[], str | None] = lambda: None,
+        narrate: Narrate | None = None,
     ) -> None:
         self._cause = cause
         self._request = request
@@ -125,6 +136,8 @@ class Stream:
         self._lock = threading.RLock()
         self._later = Later(self._lock, self._plan)
         self._over = self._set.mode == "off"
+        wanted = narrate if self._set.narration and self._set.mode == "progress" else None
+        self._narrator = Narrator(wanted, self._headline, every_s=self._set.narrate_s) if wanted else None
         self._seen = _Seen()
         self._generation = max(1, journal.state.previewed)
         self._made = journal.state.preview_shown
@@ -200,6 +213,8 @@ class Stream:
         with self._lock:
             self._over = True
             self._later.cancel()
+            if self._narrator is not None:
+                self._narrator.close()
 
     # -- parts -------------------------------------------------------------------------------------
 
@@ -225,15 +240,23 @@ class Stream:
         if line:
             self._line(line)
 
-    def _line(self, line: str) -> None:
-        self._seen.lines.append(line)
-        del self._seen.lines[: -4 * self._set.max_lines]
+    def _headline(self, text: str) -> None:
+        """The narrator has something to say of what was done."""
+        with self._lock:
+            if self._seen.steps:
+                self._seen.headline = text
+                self._plan()
+
+    def _line(self, line: str, *, shown: bool = True) -> None:
+        for lines in (self._seen.steps, *([self._seen.lines] if shown else [])):
+            lines.append(line)
+            del lines[: -4 * self._set.max_lines]
 
     def _work(self, tool: str, arguments: str) -> None:
         progress = self._set.mode == "progress"
-        if self._set.draft_lines if progress else self._set.tool_lines:
-            raw = self._set.raw if progress else self._set.preview_raw
-            self._line(tool_line(tool, arguments, raw=raw, whole=self._set.whole))
+        shown = self._set.draft_lines if progress else self._set.tool_lines
+        raw = self._set.raw if progress else self._set.preview_raw
+        self._line(tool_line(tool, arguments, raw=raw, whole=self._set.whole), shown=shown)
         if self._seen.works == 0:
             self._seen.first_work = time.monotonic()
         self._seen.works += 1
@@ -269,7 +292,9 @@ class Stream:
         if progress:
             if not started:
                 return ""
-            label = label_of(
+            if self._narrator is not None:
+                self._narrator.look(seen.steps)
+            label = seen.headline or label_of(
                 self._set.label, self._set.labels, self._request.account, self._request.channel_id
             )
         elif not self._made and len(seen.text) < FIRST_CHARS and not started:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from shoal.base.errors import ConfigError
 from tests.workers.agent.test_profiles import REQUESTED, loaded
 from workers.agent.blocks import BlockRules
 from workers.agent.profiles import profile_of
@@ -116,6 +117,7 @@ def test_previews_by_default_are_progress_drafts(tmp_path: Path) -> None:
         ({"streaming": {"progress": {"toolProgress": False}}}, {"draft_lines": False}),
         ({"streaming": {"progress": {"commandText": "status"}}}, {"raw": False}),
         ({"streaming": {"progress": {"commentary": True}}}, {"commentary": True}),
+        ({"streaming": {"progress": {"narration": False}}}, {"narration": False}),
         ({"streaming": {"progress": {"label": False}}}, {"label": False}),
         ({"streaming": {"progress": {"labels": ["Busy"]}}}, {"labels": ["Busy"]}),
         ({"streaming": {"progress": {"maxLines": 3}}}, {"max_lines": 3}),
@@ -161,3 +163,28 @@ def test_an_agent_shows_all_arguments_where_it_says_so(
     stream = shown(tmp_path, {}, **agents).stream
     assert stream is not None
     assert stream.whole is whole
+
+
+@pytest.mark.parametrize(
+    ("defaults", "own", "wanted"),
+    [
+        ({}, {}, None),
+        ({"utilityModel": "openai/gpt-small"}, {}, "openai/gpt-small"),
+        ({"utilityModel": "openai/gpt-small"}, {"utilityModel": "openai/other"}, "openai/other"),
+        ({"utilityModel": "openai/gpt-small"}, {"utilityModel": ""}, None),
+        ({"utilityModel": "tiny", "models": {"openai/gpt-x": {"alias": "Tiny"}}}, {}, "openai/gpt-x"),
+    ],
+)
+def test_the_small_model_is_the_agents_own_else_that_of_all(
+    tmp_path: Path, defaults: dict[str, Any], own: dict[str, Any], wanted: str | None
+) -> None:
+    """Never the model of the turn: without ``utilityModel`` there is none."""
+    agents = {"defaults": {"model": "openai/gpt-main", **defaults}, "list": [{"id": "main", **own}]}
+    found = profile_of(loaded(tmp_path, {"agents": agents}), REQUESTED).utility
+    assert (str(found) if found is not None else None) == wanted
+
+
+def test_a_small_model_that_is_none_is_a_mistake_of_the_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        loaded(tmp_path, {"agents": {"list": [{"id": "main", "utilityModel": "no model"}]}})
+    assert "agents.list[0].utilityModel" in str(caught.value)

@@ -37,6 +37,7 @@ from workers.sessions.records import TurnRequest
 
 Start = Callable[..., ModelServer]
 CALL = {"tool_calls": [{"name": "count", "arguments": {"query": "fish"}}]}
+EXEC = {"tool_calls": [{"name": "exec", "arguments": {"command": "rm -r secrets"}}]}
 WORDS = [f"word {number} of the answer. " for number in range(12)]
 
 
@@ -94,11 +95,14 @@ class Stage:
         self.store.lanes.push(self.lane, record(wanted))
         return wanted
 
-    def deps(self, server: ModelServer, *tools: Any, private: bool = False) -> TurnDeps:
+    def deps(
+        self, server: ModelServer, *tools: Any, private: bool = False, utility: bool = False
+    ) -> TurnDeps:
         profile = AgentProfile(
             "main",
             "Shoal",
             primary=ModelRef("local", "m1"),
+            utility=ModelRef("local", "small") if utility else None,
             visible_all="message_tool" if private else "automatic",
             shown=ShownSettings(stream=self.stream),
         )
@@ -255,6 +259,58 @@ def test_commentary_is_remembered_by_the_next_worker(make_stage: Make, chat_serv
     stage.drive(stage.deps(server, tool))
     assert stage.seen[0].splitlines()[0] == "• 💬 First I look. Then I see."
     assert stage.shown() == ["Done."]
+
+
+SMALL: dict[str, Any] = {"model": "small", "match": "."}
+
+
+@pytest.mark.parametrize("lines", [True, False])
+def test_a_small_model_says_in_place_of_the_label_what_is_done(
+    make_stage: Make, chat_server: Start, lines: bool
+) -> None:
+    """4.1: it reads the request and the steps, as far as people see them; no result, no hidden command."""
+    stage = make_stage(draft_lines=lines, raw=False, narrate_s=0.0)
+    server = chat_server([{**SMALL, "text": "Counting\n**all** the fish."}, EXEC, CALL, {"text": "Done."}])
+    tool = SlowTool(lambda: stage.until("Counting") if tool.runs == 1 else None)
+    stage.ask()
+    stage.drive(stage.deps(server, tool, utility=True))
+    headed = next(text for text in stage.seen if "Counting" in text).splitlines()
+    assert headed[0] == "Counting **all** the fish."
+    assert (headed[1:] != []) == lines
+    asked = [one["body"] for one in server.requests() if one["body"]["model"] == "small"]
+    assert "Request: please\nSteps:\n- 🛠️ Bash\n- 🔧 Count: fish" in asked[0]["messages"][-1]["content"]
+    assert not any(word in str(asked) for word in ("rm -r", "counted"))
+    assert stage.shown() == ["Done."]
+
+
+@pytest.mark.parametrize("trouble", [{"error": {"status": 500}}, {"hang": True}, {"text": "NO_REPLY"}])
+def test_a_draft_needs_no_headline_and_a_turn_waits_for_none(
+    make_stage: Make, chat_server: Start, trouble: dict[str, Any]
+) -> None:
+    stage = make_stage(narrate_s=0.0)
+    server = chat_server([{**SMALL, **trouble}, CALL, CALL, {"text": "Done."}])
+    tool = SlowTool(lambda: stage.until("Count") if tool.runs == 2 else None)
+    stage.ask()
+    began = time.monotonic()
+    stage.drive(stage.deps(server, tool, utility=True))
+    assert time.monotonic() - began < 8
+    assert stage.seen[0].splitlines()[0] in LABELS
+    assert stage.shown() == ["Done."]
+
+
+def test_nobody_narrates_a_short_turn_or_where_it_is_not_wanted(make_stage: Make, chat_server: Start) -> None:
+    for short, stream in (
+        (True, {"work_s": 60.0}),
+        (False, {"narration": False}),
+        (False, {"mode": "partial"}),
+    ):
+        stage = make_stage(**stream)
+        server = chat_server(
+            [{**SMALL, "text": "Counting."}, CALL, *([] if short else [CALL]), {"text": "Done."}]
+        )
+        stage.ask()
+        stage.drive(stage.deps(server, SlowTool(), utility=True))
+        assert [one["body"]["model"] for one in server.requests() if one["body"]["model"] == "small"] == []
 
 
 def test_short_work_shows_no_draft(make_stage: Make, chat_server: Start) -> None:
