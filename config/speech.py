@@ -9,24 +9,30 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import SecretStr
 
 from config.agents import AgentSettings, ProviderConfig
 from config.places import KeyPath, show_path
-from config.schema.voice import Tts, TtsProvider
+from config.schema.voice import Tts, TtsOverrides, TtsProvider
 from config.secrets import Secrets
 from config.services import ServiceKind
 from shoal.base.errors import ConfigIssue
 from shoal.base.proxy import Proxy
 
-__all__ = ["Speaker", "Speech", "SpeechApi", "resolve_speech"]
+__all__ = ["Auto", "Choice", "Speaker", "Speech", "SpeechApi", "resolve_speech"]
 
 SpeechApi = Literal["openai", "elevenlabs", "deepgram"]
+Auto = Literal["off", "always", "inbound", "tagged"]
+"""Which answers are read aloud: none, all, those to a recording, those whose model asks for it."""
+Choice = Literal["text", "provider", "voice", "model", "settings", "normalization", "seed"]
+"""What a model may choose for what it says (``modelOverrides``)."""
 
 MAX_CHARS = 4_096
 """What OpenAI takes at once; others take less or more and say so."""
+READ_CHARS = 1_500
+"""An answer that is read aloud is shortened to so much, unless ``maxTextLength`` says otherwise."""
 TIMEOUT_S = 30.0
 _KIND = ServiceKind(
     what="speech",
@@ -45,6 +51,8 @@ _MODELS = {
     "deepgram": "aura-2-thalia-en",
 }
 _VOICES = {"openai": "alloy", "elevenlabs": "21m00Tcm4TlvDq8ikWAM"}
+ALL_CHOICES: frozenset[Choice] = frozenset(get_args(Choice)) - {"provider"}
+"""Another service is another company that hears what is said: only where the operator allows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +89,19 @@ class Speech:
 
     Attributes:
         speakers: in the order in which they are asked; none: it cannot speak.
-        max_chars: of one text. timeout_s: of one text, all tries together.
-        choose_voice: the model may name another voice.
+        max_chars: of one text the agent says with its tool.
+        timeout_s: of one text, all tries together.
+        choices: what the model may choose; empty where its ``[[tts…]]`` tags do not count.
+        auto: which of its answers are read aloud.
+        read_chars: a longer answer is read aloud in short.
     """
 
     speakers: tuple[Speaker, ...] = ()
     max_chars: int = MAX_CHARS
     timeout_s: float = TIMEOUT_S
-    choose_voice: bool = True
+    choices: frozenset[Choice] = ALL_CHOICES
+    auto: Auto = "off"
+    read_chars: int = READ_CHARS
 
 
 def resolve_speech(
@@ -129,15 +142,33 @@ def _speech(
             speakers.append(outcome)
         else:
             issues.append(outcome)
-    overrides = tts.model_overrides
-    free = overrides is None or (overrides.enabled is not False and overrides.allow_voice is not False)
     speech = Speech(
         speakers=tuple(speakers),
         max_chars=tts.max_text_length or MAX_CHARS,
         timeout_s=tts.timeout_ms / 1000 if tts.timeout_ms else TIMEOUT_S,
-        choose_voice=free,
+        choices=_choices(tts.model_overrides or TtsOverrides()),
+        auto=tts.auto or ("always" if tts.enabled else "off"),
+        read_chars=tts.max_text_length or READ_CHARS,
     )
     return speech, issues
+
+
+def _choices(written: TtsOverrides) -> frozenset[Choice]:
+    """What is not written is allowed, but for the provider."""
+    if written.enabled is False:
+        return frozenset()
+    keys: dict[Choice, bool | None] = {
+        "text": written.allow_text,
+        "provider": written.allow_provider,
+        "voice": written.allow_voice,
+        "model": written.allow_model_id,
+        "settings": written.allow_voice_settings,
+        "normalization": written.allow_normalization,
+        "seed": written.allow_seed,
+    }
+    return frozenset(
+        choice for choice, allowed in keys.items() if (choice in ALL_CHOICES if allowed is None else allowed)
+    )
 
 
 def _speaker(

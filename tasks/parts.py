@@ -71,6 +71,7 @@ def make_turn_deps(runtime: Runtime) -> TurnDeps:
         threads=DiscordThreads(runtime.rest, runtime.clock),
         load=load,
         title=lambda request: ask_for_title(runtime, request),
+        voices=runtime.voices,
         hint=lambda request: silence_hint(
             runtime.store, request, runtime.delivery_deps.owner_dm, runtime.loaded.root.messages.language
         ),

@@ -28,11 +28,7 @@ class TtsProvider(Open):
 
 
 class TtsOverrides(Section):
-    """What a model may change about its own speech."""
-
-    LATER: ClassVar[frozenset[str]] = names(
-        "allowText allowProvider allowModelId allowVoiceSettings allowNormalization allowSeed"
-    )
+    """What a model may choose with its ``[[tts…]]`` tags: all but the provider, if nothing is said."""
 
     enabled: bool | None = None
     allow_text: bool | None = None
@@ -47,11 +43,12 @@ class TtsOverrides(Section):
 class Tts(Section):
     """``messages.tts``, ``voice.tts`` and an agent's ``tts``: later ones lie over earlier ones.
 
-    The shape ``openai: {voice}`` beside ``provider`` is read as ``providers.openai``.
+    The shape ``openai: {voice}`` beside ``provider`` is read as ``providers.openai``. ``enabled: true``
+    without ``auto`` is ``auto: "always"``; ``enabled: false`` is no speech at all.
     """
 
     KEPT: ClassVar[frozenset[str]] = frozenset({"persona", "personas"})
-    LATER: ClassVar[frozenset[str]] = names("auto mode summaryModel prefsPath")
+    LATER: ClassVar[frozenset[str]] = names("mode summaryModel prefsPath")
 
     auto: Literal["off", "always", "inbound", "tagged"] | None = None
     enabled: bool | None = None

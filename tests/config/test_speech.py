@@ -46,6 +46,44 @@ def test_nothing_written_sends_no_word_to_anybody(load_text: LoadText) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("written", "auto"),
+    [
+        ({"provider": "openai"}, "off"),
+        ({"auto": "always"}, "always"),
+        ({"auto": "inbound"}, "inbound"),
+        ({"auto": "tagged"}, "tagged"),
+        ({"auto": "off", "enabled": True}, "off"),
+        ({"enabled": True}, "always"),
+        ({"auto": "always", "enabled": False}, "off"),
+    ],
+)
+def test_which_answers_are_read_aloud(load_text: LoadText, written: dict[str, Any], auto: str) -> None:
+    """``enabled`` is the boolean of before ``auto``."""
+    loaded = load_text(json.dumps({"messages": {"tts": written}}), KEYS)
+    assert speech(loaded).auto == auto
+    assert not [path for path in loaded.unserved if "tts" in path]
+
+
+@pytest.mark.parametrize(
+    ("written", "choices"),
+    [
+        (None, {"text", "voice", "model", "settings", "normalization", "seed"}),
+        ({"enabled": False, "allowProvider": True}, set()),
+        ({"allowProvider": True, "allowSeed": False, "allowNormalization": False},
+         {"text", "provider", "voice", "model", "settings"}),
+        ({"allowText": False, "allowModelId": False, "allowVoiceSettings": False},
+         {"voice", "normalization", "seed"}),
+    ],
+)  # fmt: skip
+def test_what_a_model_may_choose(load_text: LoadText, written: Any, choices: set[str]) -> None:
+    """All but the provider, where nothing is written."""
+    tts = {"provider": "openai"} | ({"modelOverrides": written} if written else {})
+    loaded = load_text(json.dumps({"messages": {"tts": tts}}), KEYS)
+    assert speech(loaded).choices == choices
+    assert not [path for path in loaded.unserved if "tts" in path]
+
+
 def test_the_named_provider_is_asked_first_then_the_others(load_text: LoadText) -> None:
     loaded = load_text(
         """{ messages: { tts: {
@@ -68,7 +106,8 @@ def test_the_named_provider_is_asked_first_then_the_others(load_text: LoadText) 
     assert (found.speakers[2].more, found.speakers[2].base_url) == (
         {"response_format": "wav"}, "http://127.0.0.1:9/v1",
     )  # fmt: skip
-    assert (found.max_chars, found.timeout_s, found.choose_voice) == (900, 9.0, False)
+    assert (found.max_chars, found.read_chars, found.timeout_s) == (900, 900, 9.0)
+    assert found.choices == {"text", "model", "settings", "normalization", "seed"}
 
 
 def test_a_model_provider_lends_its_address_and_key(load_text: LoadText) -> None:

@@ -22,6 +22,7 @@ class Closing:
         verdict: the outcome of the message.
         reason: why there is no proper answer: an error, a stop; empty where there is one.
         partial: what the model had said when it was stopped.
+        unheard: why an answer that was to be read aloud is not; empty where all is well.
     """
 
     send: SendRequest | None
@@ -31,6 +32,7 @@ class Closing:
     verdict: Verdict = Verdict.ANSWERED
     reason: str = ""
     partial: str = ""
+    unheard: str = ""
 
     @property
     def stopped(self) -> bool:

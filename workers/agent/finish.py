@@ -24,6 +24,7 @@ from shoal.state.effects import Effect, Note, Outcome, Push, SessionPut, Transcr
 from shoal.state.ledger import Outcome as Verdict
 from shoal.state.records import Grant
 from shoal.state.steps import Commit
+from workers.agent.aloud import Aloud, Heard, carry_recording
 from workers.agent.blocks import BlockRules, rest_of
 from workers.agent.closing import Closing
 from workers.agent.drafts import tool_title
@@ -38,17 +39,14 @@ from workers.agent.presence import Ended
 from workers.agent.profile import AgentProfile
 from workers.agent.providers.base import ModelError
 from workers.agent.report import turn_facts, turn_note, turn_summary
-from workers.agent.sanitize import clean_answer
+from workers.agent.sanitize import Cleaned, clean_answer
 from workers.agent.silence import silence_kind, silence_policy
+from workers.agent.speech_tags import SpeechTags, hidden_text
 from workers.agent.streaming import StreamSettings
 from workers.agent.texts import model_failure
 from workers.agent.transcript import fit
-from workers.agent.visibility import ReplyMode, Unshown, failure_is_told, final_of
-from workers.delivery.records import (
-    NOTICE_MAX_AGE_S,
-    SendFile,
-    SendOutcome,
-)
+from workers.agent.visibility import Final, ReplyMode, Unshown, failure_is_told, final_of
+from workers.delivery.records import NOTICE_MAX_AGE_S, SendFile, SendOutcome, SendRequest
 from workers.delivery.texts import language_of, say
 from workers.sessions.history import cleared
 from workers.sessions.opened import OpenedSession, Used, session_fields
@@ -82,6 +80,7 @@ class Ending:
         *,
         hint: Callable[[TurnRequest], list[Effect]],
         files: FinalFiles,
+        aloud: Aloud,
     ) -> None:
         self.grant = grant
         self.request = request
@@ -91,6 +90,7 @@ class Ending:
         self.journal = journal
         self.absorbed = dict(absorbed)
         self.hint = hint
+        self.aloud = aloud
         self.sends = OwnSends(grant, profile, journal, files)
         self.may_send = may_send(profile.shown.send_policy, request, override=session.state.send)
         self.seen = Ended()
@@ -136,46 +136,63 @@ class Ending:
     def answered(self, final: Answered) -> Commit:
         """The model has finished: show its text, or say why not."""
         cleaned = clean_answer(final.text)
-        if final.stop == "refused" and not cleaned.text and not self.sends.tool_texts(self.request):
+        said = cleaned.text or cleaned.speech.hidden
+        if final.stop == "refused" and not said and not self.sends.tool_texts(self.request):
             return self._tell(say("refused", language_of(self.request.text)), "model-refused")
         state = self.journal.state
         last = final_of(
             cleaned,
             media=[name for name in cleaned.media if name not in state.told_media],
+            heard=bool(cleaned.speech.hidden),
             mode=self.mode,
             silence=self.profile.shown.silence or silence_policy(None, silence_kind(self.request)),
             talked=[*self.sends.tool_texts(self.request), *state.told_before],
             may_send=self.may_send,
             tool_failed=bool(state.tool_failed) and self.profile.shown.tool_errors,
         )
-        text = last.text
-        if last.filler:
-            named = {"tool": tool_title(state.tool_failed)} if last.filler == "tool-failed" else {}
-            text = say(last.filler, language_of(self.request.text), **named)
         silent = str(last.unshown or "")
-        reply_to, scope = self.sends.reply_to(self.request, cleaned.reply_to)
-        files: tuple[SendFile, ...] = ()
-        shown = text
-        if last.media:
-            files, text, shown = self.sends.files(self.request, text, last.media, voice=cleaned.voice)
-        rest = rest_of(text, state.told)
-        nothing = silent or not (rest or files)
-        send = (
-            None
-            if nothing
-            else self.sends.send(self.request, rest, reply_to=reply_to, scope=scope, model=final.model)
-        )
-        if send is not None and files:
-            send = msgspec.structs.replace(send, files=files)
-        if send is not None and rest != text:
-            send = self.sends.paced(send)
-        own = not (cleaned.reply_to or files or self.sends.tool_texts(self.request))
-        if send is not None and own and self.journal.state.previewed:
-            send = msgspec.structs.replace(send, preview=self.grant.head.identity)
-        ended = self._commit(Closing(send, silent=silent, length=len(cleaned.text), shown=shown))
+        send, shown = (None, last.text) if silent else self._sent(final, cleaned, last)
+        closing = Closing(send, silent=silent, length=len(cleaned.text), shown=shown, unheard=self.aloud.why)
+        ended = self._commit(closing)
         if last.unshown is Unshown.PRIVATE_FINAL and self.called and not self.journal.state.sent:
             return replace(ended, effects=[*ended.effects, *self.hint(self.request)])
         return ended
+
+    def _sent(self, final: Answered, cleaned: Cleaned, last: Final) -> tuple[SendRequest | None, str]:
+        """What of an answer is still to be sent, if anything is; and all of it as people read it."""
+        state, text = self.journal.state, last.text
+        if last.filler:
+            named = {"tool": tool_title(state.tool_failed)} if last.filler == "tool-failed" else {}
+            text = say(last.filler, language_of(self.request.text), **named)
+        files: tuple[SendFile, ...] = ()
+        heard, shown = None, text
+        if last.media:
+            files, text, shown = self.sends.files(self.request, text, last.media, voice=cleaned.voice)
+        elif not (last.filler or cleaned.media):
+            heard = self._heard_as(text, cleaned.speech, final.at_ms)
+            text = text or ("" if heard else cleaned.speech.hidden)
+            shown = text or hidden_text(cleaned.speech)
+        rest = rest_of(text, state.told)
+        if not (rest or files or heard):
+            return None, shown
+        reply_to, scope = self.sends.reply_to(self.request, cleaned.reply_to)
+        send = self.sends.send(self.request, rest, reply_to=reply_to, scope=scope, model=final.model)
+        send = msgspec.structs.replace(send, files=files)
+        if heard is not None:
+            send = heard.with_text(send, read=bool(text))
+        if rest != text:
+            send = self.sends.paced(send)
+        own = not (cleaned.reply_to or files or self.sends.tool_texts(self.request))
+        if own and state.previewed:
+            send = msgspec.structs.replace(send, preview=self.grant.head.identity)
+        return send, shown
+
+    def _heard_as(self, text: str, tags: SpeechTags, since_ms: int) -> Heard | None:
+        """The answer as it is heard, if it is (``messages.tts.auto``)."""
+        requests = [self.request, *self.absorbed.values()]
+        mimes = [file.mime for files in self.journal.state.files.values() for file in files]
+        recorded = carry_recording(requests, mimes)
+        return self.aloud.read(self.request, text, tags, recorded=recorded, since_ms=since_ms)
 
     def model_failed(self, error: ModelError) -> Commit:
         """No model could answer: tell people where they expect an answer."""

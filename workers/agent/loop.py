@@ -23,6 +23,7 @@ from shoal.base.errors import StateConflict
 from shoal.base.logging import get_logger
 from shoal.state.records import Grant
 from shoal.state.steps import Commit, Park, Step, Yield
+from workers.agent.aloud import Aloud
 from workers.agent.attached import Attached
 from workers.agent.block_stream import Blocks
 from workers.agent.calls import MAX_ROUNDS, Calls, bounded_calls
@@ -84,6 +85,7 @@ class TurnLoop:
         self._ending = Ending(
             grant, request, self.profile, mode, self.session, self.journal, self.requests(), hint=deps.hint,
             files=without_files if deps.load is None else final_files(deps.load, context),
+            aloud=Aloud(self.profile.speech, deps.voices, deps.store.blobs.put, context),
         )  # fmt: skip
         self._incoming = Incoming(
             grant, deps.store.lanes, self.journal, self.profile, self._ending, self._files

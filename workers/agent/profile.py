@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from config.agents import ModelRef
+from config.speech import Speech
 from workers.access.tool_policy import ToolPolicy
 from workers.access.visibility import SHOW_ALL, ContextFilter
 from workers.agent.compaction import CompactionPolicy
@@ -55,6 +56,7 @@ class AgentProfile:
         queue_cap: so many collected messages are answered at once, quiet or not.
         tools: which tools the agent has anywhere; none is all.
         sees: whether a model takes pictures.
+        speech: who speaks for it, and which of its answers are read aloud.
     """
 
     agent_id: str
@@ -88,3 +90,4 @@ class AgentProfile:
     thread_starter: bool = True
     inherit_parent: bool = False
     parent_fork_max_tokens: int = 100_000
+    speech: Speech = field(default_factory=Speech)

@@ -73,6 +73,7 @@ def profile_of(loaded: Loaded, request: TurnRequest, access: AccessSettings | No
         thread_starter=_thread_starter(discord, request),
         inherit_parent=discord.thread.inherit_parent,
         parent_fork_max_tokens=int(loaded.root.session.parent_fork_max_tokens),
+        speech=loaded.speech_of(agent.id),
     )
 
 

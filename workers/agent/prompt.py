@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from config.speech import Speech
 from workers.access.facts import Activation
 from workers.agent.attached import notes_of
 from workers.agent.context_blocks import Surroundings, context_blocks, fenced
@@ -55,6 +56,8 @@ def system_prompt(
         _place(request, activation),
         _delivery(mode, request),
     ]
+    if profile.speech.auto != "off" and profile.speech.speakers:
+        parts.append(_read_aloud(profile.speech))
     if tools:
         parts.append(f"Tools you may call: {', '.join(tools)}. Call them only when they help.")
     if profile.instructions:
@@ -148,6 +151,21 @@ def _delivery(mode: ReplyMode, request: TurnRequest) -> str:
         "the message itself, or with [[reply_to:MESSAGE_ID]] for another one; people do not see these tags."
     )
     return answer + ("" if request.chat_type == "direct" else silence)
+
+
+def _read_aloud(speech: Speech) -> str:
+    """Which answers people hear besides, and how the model has a say in that (``messages.tts``)."""
+    when = {
+        "always": "Your answers are also read aloud to people, as voice messages.",
+        "inbound": "Your answers to voice messages are also read aloud, as voice messages.",
+        "tagged": "An answer with [[tts]] in it is also read aloud to people, as a voice message.",
+    }[speech.auto]
+    lines = [when, f"What is longer than {speech.read_chars} characters is heard in short."]
+    if "text" in speech.choices:
+        lines.append("[[tts:text]]words[[/tts:text]] is heard instead of the answer, and not shown.")
+    if "voice" in speech.choices:
+        lines.append("[[tts:voice=name]] chooses another voice.")
+    return " ".join(lines)
 
 
 def _trusted(request: TurnRequest, mode: ReplyMode) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from shoal.base.durations import format_duration
+from shoal.base.redact import redactor
 from workers.agent.closing import Closing
 from workers.agent.journal import State
 from workers.agent.models import candidates
@@ -15,6 +16,7 @@ __all__ = ["turn_facts", "turn_note", "turn_summary"]
 
 MAX_TOOLS = 20
 """Names of tools in a note."""
+MAX_WHY = 300
 
 
 def turn_note(request: TurnRequest, profile: AgentProfile, state: State, closing: Closing, now: int) -> str:
@@ -36,6 +38,10 @@ def turn_note(request: TurnRequest, profile: AgentProfile, state: State, closing
         data["length"] = closing.length
     if state.final is not None and state.final.stop not in ("end", "tools"):
         data["stop"] = state.final.stop  # what was shown is not all, or not an answer
+    if closing.send is not None and closing.send.read_aloud:
+        data["heard"] = True
+    if closing.unheard:
+        data["unheard"] = redactor.mask(closing.unheard)[:MAX_WHY]
     if state.refusals:
         data["refusals"] = state.refusals
     return msgspec.json.encode(data).decode()

@@ -11,6 +11,7 @@ from workers.agent.attached import Desk
 from workers.agent.models import Models
 from workers.agent.presence import Presences
 from workers.agent.profile import AgentProfile
+from workers.agent.providers.voices import Voices
 from workers.agent.threads import Threads
 from workers.agent.tools.files import LoadFile
 from workers.agent.tools.registry import ToolRegistry
@@ -34,6 +35,7 @@ class TurnDeps:
         threads: makes threads and reads how they began; without it answers go into the channel.
         load: reads files that go with an answer; without it a notice stands in for them.
         title: has a title found for a thread that was just made; may be lost.
+        voices: asks speech services, for an account; without it no answer is read aloud.
     """
 
     store: Store
@@ -46,3 +48,4 @@ class TurnDeps:
     threads: Threads | None = None
     load: LoadFile | None = None
     title: Callable[[TurnRequest], None] | None = None
+    voices: Callable[[str], Voices] | None = None

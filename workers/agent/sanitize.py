@@ -8,11 +8,12 @@ stay (``spec/inbound.md`` 6.7, 9.2, ``spec/outbound.md`` 3.2).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shoal.base.foreign import read_json
 from workers.agent.directives import take_directives
 from workers.agent.scaffolding import outside_code, strip_scaffolding
+from workers.agent.speech_tags import NO_TAGS, SpeechTags, take_speech_tags, with_tags
 from workers.sessions.envelopes import strip_envelopes
 
 __all__ = [
@@ -38,7 +39,7 @@ _REPLY_TAG = re.compile(r"\[\[\s*reply_to(?:_current|\s*:\s*(\d{5,25}))\s*\]\]",
 _TAG_RESIDUE = re.compile(r"\[\[\s*(?:reply_to|audio_as_voice)[^\[\]\n]{0,60}(?:\]\]?|\Z)", re.IGNORECASE)
 """A tag that is not written as it should be: nothing is done, and nobody reads it (11 row 23)."""
 _UNFINISHED = re.compile(
-    r"(?:\[\[[^\[\]\n]{0,60}\]?|(?:\A|(?<=\n))[ \t]*MEDIA:?[^\n]*|<[^<>\s][^<>\n]{0,40})\Z"
+    r"(?:\[\[[^\[\]\n]{0,400}\]?|(?:\A|(?<=\n))[ \t]*MEDIA:?[^\n]*|<[^<>\s][^<>\n]{0,40})\Z"
 )
 """The beginning of a tag, a directive or a mention."""
 _TRAILING = re.compile(r"[ \t]+(?=\n)")
@@ -56,6 +57,7 @@ class Cleaned:
         reply_to: id the model wants to answer to, ``"current"``, or empty.
         media: files to send along, as the model named them.
         voice: the recording among them is a voice message.
+        speech: how it is to be heard, if the model said so.
     """
 
     text: str
@@ -64,20 +66,23 @@ class Cleaned:
     reply_to: str = ""
     media: tuple[str, ...] = ()
     voice: bool = False
+    speech: SpeechTags = NO_TAGS
 
 
 def clean_answer(text: str) -> Cleaned:
     """The visible part of a model's answer."""
     body, reply_to, voice = text.replace("\x00", "").strip(), "", False
     media: dict[str, None] = {}
+    speech = NO_TAGS
     for _ in range(ROUNDS):
         before = body
-        body = strip_scaffolding(strip_envelopes(body))
+        body, tags = take_speech_tags(strip_scaffolding(strip_envelopes(body)))
+        speech = with_tags(speech, tags)
         found = take_directives(body)
         body, voice = found.text, voice or found.voice
         media |= dict.fromkeys(found.media)
         if is_silent(body):
-            return Cleaned("", silent=True, media=tuple(media), voice=voice)
+            return Cleaned("", silent=True, media=tuple(media), voice=voice, speech=_clean_speech(speech))
         body, wanted = _take_reply_tag(body)
         body, reply_to = strip_silent(body).strip(), wanted or reply_to
         if body == before:
@@ -86,8 +91,16 @@ def clean_answer(text: str) -> Cleaned:
         body = ""  # nothing but scaffolding in scaffolding
     body = outside_code(body, _tidy).strip()
     silent = not body and SILENT in text.upper()
-    stripped = not body and not silent and not media and bool(text.strip())
-    return Cleaned(body, silent, stripped, reply_to, tuple(media), voice)
+    speech = _clean_speech(speech)
+    stripped = not (body or silent or media or speech.hidden) and bool(text.strip())
+    return Cleaned(body, silent, stripped, reply_to, tuple(media), voice, speech)
+
+
+def _clean_speech(speech: SpeechTags) -> SpeechTags:
+    """What is heard is no other than what may be read."""
+    if not (speech.hidden or speech.part):
+        return speech
+    return replace(speech, hidden=clean_answer(speech.hidden).text, part=clean_answer(speech.part).text)
 
 
 def is_silent(text: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-__all__ = ["outside_code", "strip_scaffolding"]
+__all__ = ["code_spans", "outside_code", "strip_scaffolding"]
 
 _FLAGS = re.DOTALL | re.IGNORECASE
 _THOUGHTS = "think|thinking|thought|reasoning|reflection|antthinking"
@@ -63,7 +63,7 @@ def _cut(text: str, pattern: re.Pattern[str]) -> str:
     start = 0
     while (hit := pattern.search(text, start)) is not None:
         mark = hit.end() - 1 if pattern is _LATE_THOUGHT else hit.start()
-        code = next((span for span in _code_spans(text) if span[0] <= mark < span[1]), None)
+        code = next((span for span in code_spans(text) if span[0] <= mark < span[1]), None)
         if code is None:
             text = text[: hit.start()] + text[hit.end() :]
             start = hit.start()
@@ -74,5 +74,6 @@ def _cut(text: str, pattern: re.Pattern[str]) -> str:
     return text
 
 
-def _code_spans(text: str) -> list[tuple[int, int]]:
+def code_spans(text: str) -> list[tuple[int, int]]:
+    """Where the code of a text begins and ends."""
     return [hit.span() for hit in _CODE.finditer(text)] if "`" in text else []

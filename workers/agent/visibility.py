@@ -111,6 +111,7 @@ def final_of(
     silence: SilencePolicy,
     talked: Sequence[str] = (),
     media: Sequence[Any] = (),
+    heard: bool = False,
     may_send: bool = True,
     tool_failed: bool = False,
 ) -> Final:
@@ -119,11 +120,12 @@ def final_of(
     Args:
         talked: what the agent sent into this conversation with the message tool.
         media: files that belong to the answer; they are shown although its text is silent.
+        heard: so is what is only to be heard.
         may_send: false where ``sendPolicy`` or ``/send off`` suppress delivery.
         tool_failed: the last thing the turn did was a tool that failed, which people are to be told.
     """
     text = strip_heartbeat(cleaned.text)
-    if not text and not media:
+    if not (text or media or heard):
         nothing = _nothing(cleaned, mode, silence, talked)
         if tool_failed and not talked and mode == "automatic" and _is_empty(nothing):
             nothing = Final(filler="tool-failed")
@@ -132,7 +134,7 @@ def final_of(
         return Final(unshown=Unshown.SEND_DENIED)
     if mode == "message_tool_only":
         return Final(unshown=Unshown.PRIVATE_FINAL)
-    if not media and _was_said(text, talked):
+    if not (media or heard) and _was_said(text, talked):
         return Final(unshown=Unshown.DUPLICATE)
     return Final(text, tuple(media))
 

@@ -31,6 +31,7 @@ from workers.delivery.creating import priority_of
 from workers.delivery.endings import story
 from workers.delivery.finding import Sought, Unknowable, look_for
 from workers.delivery.records import PartReceipt, SendRequest
+from workers.delivery.spread import is_voice
 from workers.delivery.trail import Trail
 from workers.delivery.verdicts import NotYet, Rejected, is_about_discord
 from workers.delivery.webhooks import webhook_of
@@ -58,9 +59,13 @@ class PersonaLook:
 
 
 def may_be_persona(request: SendRequest) -> bool:
-    """Whether a send is plain words of an agent: files, references and all else go through the bot."""
+    """Whether a send is plain words of an agent: files, references and all else go through the bot.
+
+    So does the voice message of an answer that is read aloud, whose words have the agent's name.
+    """
+    files = request.files and not (request.read_aloud and is_voice(request))
     more = (
-        request.files or request.components or request.embeds or request.sticker_ids or request.poll
+        files or request.components or request.embeds or request.sticker_ids or request.poll
         or request.reply_to or request.post or request.pairing or request.flags
     )  # fmt: skip
     return not (more or request.silent or request.plain) and bool(request.text.strip())

@@ -166,6 +166,9 @@ class SendRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """Session lane of the turn, for a block and for what follows blocks: a stop takes back what waits."""
     spoken: str = ""
     """What the voice message says, where it was made of a text: sent where no recording can be."""
+    read_aloud: bool = False
+    """Its only file is a recording of what people read anyway (``messages.tts.auto``): it may be missing, and
+    no text waits for it long."""
     preview: str = ""
     """Cause of the preview this answer may be an edit of; see :mod:`workers.delivery.finalising`."""
     said: SaidThere | None = None

@@ -18,7 +18,7 @@ from workers.delivery.aliases import with_mentions
 from workers.delivery.chunks import DISCORD_LIMIT, MAX_LINES, chunk_text
 from workers.delivery.mentions import MentionPolicy, allowed_for
 from workers.delivery.records import SendRequest
-from workers.delivery.spread import with_files
+from workers.delivery.spread import is_voice, with_files
 from workers.delivery.tables import render_tables
 
 __all__ = [
@@ -73,7 +73,8 @@ def plan_of(request: SendRequest, settings: DeliverySettings) -> list[str]:
     if request.flags & MessageFlags.IS_COMPONENTS_V2:
         return [""] if request.components else []
     limit = settings.limit
-    if request.files:  # where Discord refuses the file, a notice takes its place in the same message
+    if request.files and not is_voice(request):
+        # where Discord refuses the file, a notice takes its place in the same message
         limit = min(limit, DISCORD_LIMIT - len(TOO_LARGE_NOTICE) - 2)
     text = request.text.replace("\r\n", "\n")
     if not request.plain:

@@ -57,7 +57,7 @@ from workers.delivery.progress import (
 from workers.delivery.records import PartReceipt, SendRequest, decode_receipt, decode_send, encode
 from workers.delivery.refused import Refusal, forget, remember, standing
 from workers.delivery.render import message_fields, plan_of
-from workers.delivery.spread import file_of
+from workers.delivery.spread import file_of, heard_behind, texts_of
 from workers.delivery.trail import Trail
 from workers.delivery.verdicts import NotYet, Rejected, verdict_on
 from workers.delivery.voice import VoiceWay
@@ -149,12 +149,13 @@ class _Delivery:
                 result = error if isinstance(error, Rejected) else verdict_on(error)
                 if result is None:
                     raise
-                if isinstance(result, Rejected):
-                    plan = self._without_voice(plan, result, error)
-                    if plan is None:
-                        self._remember(error, result.code)
-                        return self._rejected(result)
+                other = self._without_voice(plan, result, error)
+                if other is not None:
+                    plan = other
                     continue
+                if isinstance(result, Rejected):
+                    self._remember(error, result.code)
+                    return self._rejected(result)
                 if isinstance(result, Fail):
                     self.log.warning(f"discord final reply failed: {error}", code=result.code)
                 return result
@@ -195,6 +196,8 @@ class _Delivery:
             self.persona.open(born_ms=self.grant.head.born)
         webhook = self.persona.webhook_id if self.persona is not None else ""
         self.edit = "" if webhook else preview_to_edit(request, plan, self.deps.store)
+        if self.edit:
+            plan = heard_behind(request, texts_of(request, plan))
         entry = Entry(plan=plan, at=self.trail.begin(0), edit=self.edit, webhook=webhook)
         self.trail.write(entry, *opening_effects(request))
         return plan
@@ -207,7 +210,8 @@ class _Delivery:
             if self.request.post and part == 0:
                 receipt = self._find_post(plan) or self._post(plan)
             else:
-                other = self._edited(plan) if self.edit else self._as_persona(plan, part)
+                edits = self.edit and part == 0
+                other = self._edited(plan) if edits else self._as_persona(plan, part)
                 receipt = other or self._find(plan, part) or self._create(plan, part)
             receipt = msgspec.structs.replace(receipt, at_ms=self.trail.now_ms())
             self.sent[part] = receipt
@@ -305,7 +309,7 @@ class _Delivery:
 
     def _as_persona(self, plan: list[str], part: int) -> PartReceipt | None:
         """One part through the webhook; none: the bot has to say it."""
-        if self.persona is None or not self.persona.webhook_id:
+        if self.persona is None or not self.persona.webhook_id or file_of(self.request, plan, part):
             return None
         taken = frozenset(receipt.message_id for receipt in self.sent.values())
         fields = message_fields(self.request, self.settings, plan, part)
@@ -328,14 +332,22 @@ class _Delivery:
     def _uploaded(self, name: str) -> None:
         self.trail.write(Entry(uploaded=name))
 
-    def _without_voice(self, plan: list[str] | None, refused: Rejected, error: Exception) -> list[str] | None:
-        """The parts where Discord surely did not take the voice message; none: it is no matter of that."""
-        file = file_of(self.request, plan, self.at) if plan else None
-        request = self.voice.give_way(self.request, file, refused, error)
-        if plan is None or request is None:
+    def _without_voice(
+        self, plan: list[str] | None, result: Step | Rejected, error: Exception
+    ) -> list[str] | None:
+        """The parts where Discord surely did not take the voice message, or took too long for an answer that
+        is only read aloud besides; none: it is no matter of that."""
+        age_ms = self.trail.now_ms() - self.grant.head.born
+        refused = result if isinstance(result, Rejected) else self.voice.overdue(self.request, error, age_ms)
+        if refused is None or not plan:
+            return None
+        request = self.voice.give_way(self.request, file_of(self.request, plan, self.at), refused, error)
+        if request is None:
             return None
         self.request = request
         other = plan_of(request, self.settings)
+        if self.at and request.read_aloud:
+            other = heard_behind(request, texts_of(request, plan))
         if request.post:
             other[0] = plan[0]
         begun, instead, why = self.trail.begin(self.at), self.voice.instead, self.voice.note

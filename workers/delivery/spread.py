@@ -2,8 +2,9 @@
 
 One file per message. The first goes with the first text; each further one is a message of its own, after
 all texts. A video never carries text: Discord shows it above its caption, so the text goes first and
-the video follows alone. A voice message carries no text either and comes first (3.15). Computed from the
-request and its journalled plan, so a resumed send agrees.
+the video follows alone. A voice message carries no text either and comes first (3.15), unless a preview
+becomes the text: then the recording follows it (14.8). Computed from the request and its journalled plan, so
+a resumed send agrees.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import msgspec
 
 from workers.delivery.records import SendFile, SendRequest
 
-__all__ = ["file_of", "is_video", "is_voice", "with_files"]
+__all__ = ["file_of", "heard_behind", "is_video", "is_voice", "texts_of", "with_files"]
 
 _VIDEO_ENDINGS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm")
 
@@ -40,6 +41,16 @@ def with_files(request: SendRequest, texts: list[str]) -> list[str]:
     return texts + [""] * _alone(request, texts)
 
 
+def texts_of(request: SendRequest, plan: list[str]) -> list[str]:
+    """The parts of a plan that are there for what they say, and not for a recording of it."""
+    return [text for text in plan if text] if request.read_aloud else plan
+
+
+def heard_behind(request: SendRequest, texts: list[str]) -> list[str]:
+    """The contents of all messages where the recording of the texts follows them."""
+    return [*texts, *[""] * len(request.files)] if request.read_aloud else texts
+
+
 def file_of(request: SendRequest, plan: list[str], part: int) -> SendFile | None:
     """The file of a part, or none."""
     if not request.files:
@@ -47,6 +58,8 @@ def file_of(request: SendRequest, plan: list[str], part: int) -> SendFile | None
     if request.post:
         thread = msgspec.structs.replace(request, post=False)
         return file_of(thread, plan[1:], part - 1) if part else None
+    if request.read_aloud:  # a part without words is the recording; else it goes with the first
+        return request.files[0] if part == (plan.index("") if "" in plan else 0) else None
     if is_voice(request) and part == 0:
         return request.files[0]
     alone = _alone(request, plan)

@@ -5,7 +5,8 @@
 A send that is resumed goes on from the journalled upload. Where Discord surely did not take the voice
 message, the recording goes as an ordinary file; where it does not take that either, the words go as text, if
 the recording was made of a text. The part keeps its nonce, so a voice message that exists after all is not
-doubled.
+doubled. An answer that is only read aloud besides (``messages.tts.auto``) needs no such stand-in: its text is
+there, and waits for no upload that does not come to an end.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ __all__ = ["VoiceWay", "next_instead", "stand_in", "voice_fields"]
 log = get_logger(__name__)
 
 UPLOAD_S = 120.0
+PATIENCE_MS = 10_000
+"""For so long the text of an answer waits for what it sounds like."""
 _NO_WAY = frozenset({UNKNOWN_CHANNEL, NO_ACCESS})
 """Nothing else would arrive there either."""
 
@@ -54,15 +57,19 @@ def next_instead(request: SendRequest, now: Instead, error: Exception) -> Instea
     Returns:
         Empty where nothing is left, or the refusal is none of the recording.
     """
+    if getattr(error, "ambiguous", False):
+        return ""
     gone = isinstance(error, Rejected) and error.code == BLOB_GONE
-    if not gone and (not isinstance(error, DiscordError) or error.ambiguous):
+    if not gone and not isinstance(error, DiscordError if not request.read_aloud else ShoalError):
         return ""
+    words, hopeless = request.spoken or request.read_aloud, gone or isinstance(error, TooLarge)
     if isinstance(error, DMBlocked) or getattr(error, "json_code", 0) in _NO_WAY:
-        return ""
-    hopeless = gone or isinstance(error, TooLarge)
-    if not now and not (hopeless and request.spoken):
+        if not request.read_aloud:
+            return ""
+        hopeless = True
+    if not now and not (hopeless and words):
         return "" if gone else "file"
-    return "text" if now != "text" and request.spoken else ""
+    return "text" if now != "text" and words else ""
 
 
 def stand_in(request: SendRequest, instead: Instead) -> SendRequest:
@@ -72,7 +79,8 @@ def stand_in(request: SendRequest, instead: Instead) -> SendRequest:
             request, files=(msgspec.structs.replace(request.files[0], voice=None), *request.files[1:])
         )
     if instead == "text":
-        text = "\n\n".join(filter(None, (request.spoken, request.text)))
+        spoken = "" if request.read_aloud else request.spoken
+        text = "\n\n".join(filter(None, (spoken, request.text)))
         return msgspec.structs.replace(request, files=request.files[1:], text=text)
     return request
 
@@ -99,6 +107,16 @@ class VoiceWay:
         note, self.note = self.note, ""
         return note
 
+    def overdue(self, request: SendRequest, error: Exception, age_ms: int) -> Rejected | None:
+        """The refusal that an upload counts as which kept a text waiting for too long; ``None``: it did not.
+
+        Once its bytes had been uploaded the message itself was tried, and may be there.
+        """
+        waits = request.read_aloud and request.files and age_ms > PATIENCE_MS
+        if not waits or self._uploaded or not isinstance(error, ShoalError) or error.ambiguous:
+            return None
+        return Rejected(error.code, str(error))
+
     def create(
         self,
         request: SendRequest,
@@ -113,7 +131,8 @@ class VoiceWay:
             Rejected: its bytes are gone. Others as they came.
         """
         voice = _Part(calls, file, self._uploaded, priority_of(request))
-        reply_to = request.reply_to if replies(request, part) and not request.post else None
+        refers = replies(request, part) or request.read_aloud  # behind its text it answers the same (14.8)
+        reply_to = request.reply_to if refers and not request.post else None
         nonce = nonce_of(request, part)
         made = voice.create(nonce=nonce, reply_to=reply_to, fields=voice_fields(request, fields))
         log.info("Reply sent successfully (200 OK)", part=part, message_id=str(made["id"]))

@@ -191,7 +191,7 @@ def _speech(patient: Patient) -> Iterator[Finding]:
             "speech-nobody",
             "warn",
             f"messages.tts is written, but nobody can speak for {', '.join(mute)}: no provider is usable, so "
-            "these agents have no tts tool.",
+            "these agents have no tts tool, and no answer is read aloud.",
             "See the warnings of `shoal config validate`: mostly the key is missing (OPENAI_API_KEY, "
             "ELEVENLABS_API_KEY, DEEPGRAM_API_KEY, or apiKey of the provider).",
             "messages.tts",

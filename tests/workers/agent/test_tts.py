@@ -308,5 +308,5 @@ def test_the_tool_is_there_only_where_somebody_can_speak(store: Store, chat_serv
 
 def test_a_voice_is_chosen_only_where_it_may_be(store: Store, chat_server: Start) -> None:
     server = chat_server(rules(text="hello there", voice="ash", asVoice=False))
-    call(store, server, used(store, server, choose_voice=False))
+    call(store, server, used(store, server, choices=frozenset()))
     assert speeches(server)[0]["voice"] == "onyx"

@@ -26,7 +26,7 @@ from tests.workers.delivery.test_send import Crash, crash_at, die
 from workers.delivery import finding
 from workers.delivery.persona import PersonaLook, may_be_persona, username
 from workers.delivery.progress import CLOCK_SLACK_MS
-from workers.delivery.records import SendFile, SendRequest, decode_receipt
+from workers.delivery.records import SendFile, SendRequest, Voice, decode_receipt
 from workers.delivery.render import DeliverySettings, message_fields
 from workers.delivery.verdicts import NotYet
 from workers.delivery.webhooks import NAME, webhook_of
@@ -422,6 +422,19 @@ def test_media_go_by_the_bot(thread: PostOffice) -> None:
     blob = thread.store.blobs.put(b"x" * 10, 60)
     thread.send("see", files=(SendFile(blob, "f.txt", "text/plain"),))
     assert said(thread) == [("shoal", "see")]
+
+
+@pytest.mark.parametrize("at", [0, 1, 2, 3, 4])
+def test_an_answer_that_is_read_aloud_keeps_its_name_and_the_bot_speaks(thread: PostOffice, at: int) -> None:
+    """3.14.5: media by the bot; whoever dies, each is there once."""
+    blob = thread.store.blobs.put(b"OggS" * 99)
+    file = SendFile(blob, "voice-message.ogg", "audio/ogg", voice=Voice(1.0, "AYD/"))
+    thread.push(thread.request("hello there", files=(file,), read_aloud=True, spoken="hello there"))
+    if at:
+        die(thread, crash_at(at))
+    thread.clock.advance(10)
+    assert isinstance(thread.work(), Commit)
+    assert said(thread) == [("shoal", ""), ("Ada", "hello there")]
 
 
 def test_a_preview_is_the_bots_and_goes_behind_the_answer(thread: PostOffice) -> None:

@@ -16,7 +16,7 @@ from shoal.state.steps import Commit, Fail
 from tests.workers.delivery.conftest import CREATE, PostOffice
 from tests.workers.delivery.test_send import crash_at, die
 from workers.delivery.preview_records import PreviewEnd, PreviewUpdate, closed, end_push, update_slot
-from workers.delivery.records import KIND, SendFile, SendRequest, encode
+from workers.delivery.records import KIND, SendFile, SendRequest, Voice, encode
 from workers.delivery.send import deliver
 
 EDIT = "PATCH /channels/{channel_id}/messages/{message_id}"
@@ -336,3 +336,80 @@ def _then_nothing(post: PostOffice, grant: Grant) -> None:
     while not post.store.lanes.sweep("delivery").expired:
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+# -- an answer that is read aloud ------------------------------------------------------------------
+
+
+def aloud(post: PostOffice) -> dict[str, Any]:
+    """The fields of an answer with a recording of it."""
+    blob = post.store.blobs.put(b"OggS" + bytes(500))
+    file = SendFile(blob, "voice-message.ogg", "audio/ogg", voice=Voice(1.0, "AYD/"))
+    return {"files": (file,), "read_aloud": True, "spoken": "The answer."}
+
+
+def heard(post: PostOffice) -> list[tuple[str, int, int]]:
+    """(text, flags, how many files) of what people see of the bot."""
+    messages = post.control.messages(post.channel, author="bot")
+    return [(m["content"], m["flags"] & 8192, len(m["attachments"])) for m in messages]
+
+
+def test_the_preview_becomes_the_text_and_its_voice_follows(post: PostOffice, turn: Turn) -> None:
+    """14.6, 14.8: an extra message with the same reply id."""
+    asked = post.control.say(post.channel, "say it")
+    turn.show("The ans", reply_to=asked["id"])
+    post.work()
+    [before] = post.control.messages(post.channel, author="bot")
+    turn.end("The answer.", reply_to=asked["id"], **aloud(post))
+    drain(post)
+    text, voice = post.control.messages(post.channel, author="bot")
+    assert heard(post) == [("The answer.", 0, 0), ("", 8192, 1)]
+    assert text["id"] == before["id"]
+    assert voice["message_reference"]["message_id"] == asked["id"]
+    assert requests(post, DELETE) == []
+    assert post.store.receipts.receipt(f"{post.cause}.final").keys() == {0, 1}
+
+
+@pytest.mark.parametrize("at", [1, 2, 3, 4])
+def test_killed_between_the_edit_and_the_voice_both_are_there_once(
+    post: PostOffice, turn: Turn, at: int
+) -> None:
+    turn.show("The ans")
+    post.work()
+    turn.end("The answer.", **aloud(post))
+    die(post, crash_at(at))
+    drain(post)
+    assert heard(post) == [("The answer.", 0, 0), ("", 8192, 1)]
+
+
+def test_a_preview_that_cannot_become_the_text_is_no_loss_of_the_voice(post: PostOffice, turn: Turn) -> None:
+    turn.show("The ans")
+    post.work()
+    post.control.fault("status", route=EDIT, status=403, body={"code": 50013, "message": "no"})
+    turn.end("The answer.", **aloud(post))
+    drain(post)
+    assert heard(post) == [("The answer.", 0, 0), ("", 8192, 1)]
+
+
+@pytest.mark.parametrize(
+    ("refused", "left"), [(1, [("The answer.", 0, 0), ("", 0, 1)]), (2, [("The answer.", 0, 0)])]
+)
+def test_a_voice_that_is_refused_behind_its_text_leaves_the_file_or_the_text(
+    post: PostOffice, turn: Turn, refused: int, left: list[tuple[str, int, int]]
+) -> None:
+    turn.show("The ans")
+    post.work()
+    turn.end("The answer.", **aloud(post))
+    body = {"code": 50173, "message": "Cannot send voice messages in this channel."}
+    post.control.fault("status", route=CREATE, status=403, count=refused, body=body)
+    drain(post)
+    assert heard(post) == left
+    assert requests(post, DELETE) == []
+
+
+def test_a_long_answer_is_sent_afresh_with_its_voice_first(post: PostOffice, turn: Turn) -> None:
+    turn.show("The ans")
+    post.work()
+    turn.end("\n".join(f"line {number}" for number in range(30)), **aloud(post))
+    drain(post)
+    assert [flags for _, flags, _ in heard(post)] == [8192, 0, 0]

@@ -13,7 +13,7 @@ from tests.workers.delivery.conftest import CREATE, PostOffice
 from tests.workers.delivery.test_send import crash_at, die
 from workers.delivery.records import SendFile, SendRequest, Voice, decode_receipt
 from workers.delivery.render import DeliverySettings, plan_of
-from workers.delivery.spread import file_of
+from workers.delivery.spread import file_of, heard_behind, texts_of
 from workers.delivery.verdicts import Rejected
 from workers.delivery.voice import next_instead
 
@@ -247,3 +247,93 @@ def test_what_is_tried_next(error: Exception, spoken: str, instead: str) -> None
     request = SendRequest("default", "5", "c", "1", files=(SendFile("b", "v", voice=VOICE),), spoken=spoken)
     assert next_instead(request, "", error) == instead
     assert next_instead(request, "text", error) == ""
+
+
+# -- answers that are read aloud -------------------------------------------------------------------
+
+
+def aloud(post: PostOffice, text: str = "good morning, Ann", **fields: Any) -> SendRequest:
+    return push(post, text, read_aloud=True, spoken=text, **fields)
+
+
+def test_the_voice_of_an_answer_comes_first_then_its_text(post: PostOffice) -> None:
+    """3.15.7."""
+    aloud(post)
+    assert isinstance(post.work(), Commit)
+    assert seen(post) == [("", 8192, ["voice-message.ogg"]), ("good morning, Ann", 0, [])]
+
+
+@pytest.mark.parametrize(
+    ("texts", "voice", "behind", "parts"),
+    [
+        (["a"], True, False, [("", "v"), ("a", "")]),
+        (["a"], True, True, [("a", ""), ("", "v")]),
+        (["a"], False, False, [("a", "v")]),
+        (["a"], False, True, [("a", ""), ("", "v")]),
+        (["a", "b"], True, False, [("", "v"), ("a", ""), ("b", "")]),
+        ([], True, False, [("", "v")]),
+        ([], False, False, [("", "v")]),
+    ],
+)
+def test_where_the_recording_of_an_answer_goes(
+    texts: list[str], voice: bool, behind: bool, parts: list[tuple[str, str]]
+) -> None:
+    file = SendFile("b", "v", voice=VOICE if voice else None)
+    wanted = SendRequest("default", "5", "c", "1", "\n\n".join(texts), files=(file,), read_aloud=True)
+    plan = plan_of(wanted, DeliverySettings(max_lines=1 if len(texts) > 1 else 17))
+    plan = heard_behind(wanted, texts_of(wanted, plan)) if behind else plan
+    found = [file_of(wanted, plan, part) for part in range(len(plan))]
+    assert [(text, file.filename if file else "") for text, file in zip(plan, found, strict=True)] == parts
+
+
+def test_where_its_voice_is_refused_the_text_goes_with_the_file_and_else_alone(post: PostOffice) -> None:
+    """3.15.7: visible text instead; and it is there once."""
+    aloud(post)
+    post.control.fault("status", route=SLOT, status=403, body=NO_VOICE)
+    assert isinstance(post.work(), Commit)
+    assert seen(post) == [("good morning, Ann", 0, ["voice-message.ogg"])]
+    other = post.request("in writing", step="2", files=(recording(post),), read_aloud=True)
+    post.push(other)
+    post.control.fault("status", route=SLOT, status=403, body=NO_VOICE)
+    post.control.fault("status", route=CREATE, status=403, body={"code": 50013, "message": "no"})
+    assert isinstance(post.work(), Commit)
+    assert seen(post)[1:] == [("in writing", 0, [])]
+
+
+def test_a_recording_of_what_was_read_before_may_be_missing(post: PostOffice) -> None:
+    """With block streaming the words are out: a refusal is no failure of the answer."""
+    push(post, "", read_aloud=True)
+    post.control.fault("status", route=SLOT, status=403, body=NO_VOICE)
+    post.control.fault("status", route=CREATE, status=403, body={"code": 50013, "message": "no"})
+    assert isinstance(post.work(), Commit)
+    assert seen(post) == []
+
+
+def test_a_text_does_not_wait_for_storage_that_is_down(post: PostOffice) -> None:
+    """The voice message is tried again for a while; then the recording goes as a file."""
+    aloud(post)
+    post.control.fault("refuse", route=PUT, count=9)
+    assert isinstance(post.work(), Fail)
+    assert seen(post) == []
+    post.clock.advance(11)
+    assert isinstance(post.work(), Commit)
+    assert seen(post) == [("good morning, Ann", 0, ["voice-message.ogg"])]
+
+
+def test_what_may_be_out_is_not_replaced_however_late(post: PostOffice) -> None:
+    aloud(post)
+    post.control.fault("drop_answer", route=CREATE)
+    assert isinstance(post.work(), Fail)
+    post.control.fault("status", route=CREATE, status=503)
+    post.clock.advance(11)
+    assert isinstance(post.work(), Fail)
+    assert isinstance(post.work(), Commit)
+    assert seen(post) == [("", 8192, ["voice-message.ogg"]), ("good morning, Ann", 0, [])]
+
+
+@pytest.mark.parametrize("at", [1, 2, 3, 4])
+def test_killed_anywhere_voice_and_text_are_there_once(post: PostOffice, at: int) -> None:
+    aloud(post)
+    die(post, crash_at(at))
+    assert isinstance(post.work(), Commit)
+    assert seen(post) == [("", 8192, ["voice-message.ogg"]), ("good morning, Ann", 0, [])]

@@ -73,23 +73,21 @@ class Voices:
         text: str,
         *,
         timeout_s: float,
-        voice: str = "",
         check: Check = lambda: None,
     ) -> Recorded:
         """The text, spoken.
 
         Args:
             timeout_s: all tries together.
-            voice: instead of the first speaker's own.
             check: called while a service is silent; what it raises ends the call.
 
         Raises:
             NoSpeech: nobody spoke it.
         """
         ends, why = time.monotonic() + timeout_s, NoSpeech("No speech provider is configured.")
-        for number, speaker in enumerate(speakers):
+        for speaker in speakers:
             try:
-                return self._ask(speaker, text, voice if number == 0 else "", ends, check)
+                return self._ask(speaker, text, ends, check)
             except NoSpeech as failure:
                 why = failure
                 log.warning("a text was not spoken", speaker=speaker.name, reason=failure.message)
@@ -99,10 +97,10 @@ class Voices:
         """Give up pooled connections."""
         self._clients.close()
 
-    def _ask(self, speaker: Speaker, text: str, voice: str, ends: float, check: Check) -> Recorded:
-        return persist(lambda: self._once(speaker, text, voice, ends, check), ends=ends, check=check)
+    def _ask(self, speaker: Speaker, text: str, ends: float, check: Check) -> Recorded:
+        return persist(lambda: self._once(speaker, text, ends, check), ends=ends, check=check)
 
-    def _once(self, speaker: Speaker, text: str, voice: str, ends: float, check: Check) -> Recorded:
+    def _once(self, speaker: Speaker, text: str, ends: float, check: Check) -> Recorded:
         import httpx2
 
         from workers.agent.providers.http import watching
@@ -112,7 +110,7 @@ class Voices:
             if time.monotonic() > ends:
                 raise NoSpeech(f"{speaker.name} took too long.")
 
-        url, headers, params, body = _request(speaker, text, voice)
+        url, headers, params, body = _request(speaker, text)
         client = self._clients.get(speaker.base_url, speaker.proxy, idle_s=IDLE_S)
         headers |= stamp_headers()
         try:
@@ -130,13 +128,11 @@ class Voices:
             raise NoSpeech(f"{speaker.name} cannot be reached: {why}", again=True) from None
 
 
-def _request(
-    speaker: Speaker, text: str, voice: str
-) -> tuple[str, dict[str, str], dict[str, str], dict[str, Any]]:
+def _request(speaker: Speaker, text: str) -> tuple[str, dict[str, str], dict[str, str], dict[str, Any]]:
     """Address, headers, query and body."""
     key = speaker.api_key.get_secret_value() if speaker.api_key is not None else ""
     headers = {name: value.get_secret_value() for name, value in speaker.headers.items()}
-    voice, more = voice or speaker.voice, dict(speaker.more)
+    voice, more = speaker.voice, dict(speaker.more)
     if speaker.api == "elevenlabs":
         headers |= {"xi-api-key": key} if key else {}
         params = {"output_format": str(more.pop("output_format", "mp3_44100_128"))}

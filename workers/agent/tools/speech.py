@@ -11,16 +11,14 @@ from collections.abc import Callable, Mapping
 
 from config.speech import Speech
 from workers.actions.extras import check_gate
+from workers.agent.aloud import keep_recording
 from workers.agent.providers.base import ToolSpec
-from workers.agent.providers.voices import NoSpeech, Recorded, Voices
+from workers.agent.providers.voices import NoSpeech, Voices
 from workers.agent.speakable import speakable
+from workers.agent.speech_tags import chosen_speakers
 from workers.agent.tools.registry import ToolContext, ToolError, ToolResult, Wait
 from workers.agent.tools.underway import Underway, arrived, wait_for, wake_key
-from workers.delivery.outgoing import Raw, keep_file, keep_voice
-from workers.delivery.records import SendFile, SendRequest, send_identity, send_push
-from workers.media.kinds import HEAD_BYTES, kind_of
-from workers.media.recoding import recode_bytes
-from workers.media.voice import VoiceError
+from workers.delivery.records import SendRequest, send_identity, send_push
 from workers.sessions.records import TurnRequest
 
 __all__ = ["TtsTool"]
@@ -64,7 +62,7 @@ class TtsTool:
             },
             "silent": {"type": "boolean", "description": "Notify nobody."},
         }
-        if self._speech(request).choose_voice:
+        if "voice" in self._speech(request).choices:
             properties["voice"] = {"type": "string", "description": "Another voice of the provider."}
         return ToolSpec(
             self.name,
@@ -87,16 +85,19 @@ class TtsTool:
             raise ToolError("The argument text has no words to say.")
         if len(text) > speech.max_chars:
             raise ToolError(f"The text has {len(text)} characters; at most {speech.max_chars} can be spoken.")
-        voice = str(args.get("voice") or "").strip() if speech.choose_voice else ""
+        speakers = chosen_speakers(speech, {"voice": str(args.get("voice") or "").strip()})
         try:
-            voices = self._voices(request.account)
-            recorded = voices(
-                speech.speakers, text, timeout_s=speech.timeout_s, voice=voice, check=context.turn.watch
+            recorded = self._voices(request.account)(
+                speakers, text, timeout_s=speech.timeout_s, check=context.turn.watch
+            )
+            file, warning = keep_recording(
+                recorded,
+                context.store.blobs.put,
+                check=context.turn.moved,
+                as_voice=args.get("asVoice") is not False,
             )
         except NoSpeech as error:
             raise ToolError(f"It could not be spoken: {error.message}") from error
-        as_voice = args.get("asVoice") is not False
-        file, warning = self._file(recorded, as_voice, context)
         send = SendRequest(
             account=request.account,
             channel_id=request.channel_id,
@@ -117,19 +118,6 @@ class TtsTool:
             ToolError: Discord did not take it.
         """
         return arrived(state, context)
-
-    def _file(self, recorded: Recorded, as_voice: bool, context: ToolContext) -> tuple[SendFile, str]:
-        """The recording as it is sent, and what the model is told of that."""
-        put, warning = context.store.blobs.put, ""
-        if as_voice:
-            try:
-                return keep_voice(put, recode_bytes(recorded.data, check=context.turn.moved)), ""
-            except VoiceError as error:
-                warning = f"Sent as a file, not as a voice message: {error.message} {error.fix}".strip()
-        mime = kind_of(recorded.data[:HEAD_BYTES], recorded.mime)
-        if not mime.startswith("audio/"):
-            raise ToolError(f"What {recorded.speaker} gave is no recording. {warning}".strip())
-        return keep_file(put, Raw(recorded.data, "speech", mime)), warning
 
 
 def _on_its_way(send: SendRequest, text: str, warning: str) -> Wait:
