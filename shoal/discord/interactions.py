@@ -68,17 +68,26 @@ class InteractionCalls:
         )
         return made_in(answer, route, "message")
 
+    def get_original_response(self, application_id: str, interaction_token: str) -> Json:
+        """The answer that is there; after a deferred update, the message the control is on."""
+        return object_in(self._rest.call(_original("GET", application_id, interaction_token),
+                                         priority=Priority.CALLBACK, timeout=FOLLOW_S))  # fmt: skip
+
     def edit_original_response(
         self, application_id: str, interaction_token: str, body: Mapping[str, Any]
     ) -> Json:
         """Edit the answer to an interaction (after a deferral: write it)."""
-        route = Route(
-            "PATCH",
-            _TOKEN + "/messages/{message_id}",
-            application_id=application_id,
-            interaction_token=interaction_token,
-            message_id="@original",
-        )
+        route = _original("PATCH", application_id, interaction_token)
         return object_in(
             self._rest.call(route, json=dict(body), priority=Priority.CALLBACK, timeout=FOLLOW_S)
         )
+
+
+def _original(method: str, application_id: str, interaction_token: str) -> Route:
+    return Route(
+        method,
+        _TOKEN + "/messages/{message_id}",
+        application_id=application_id,
+        interaction_token=interaction_token,
+        message_id="@original",
+    )

@@ -12,7 +12,7 @@ import pytest
 from shoal.base.ids import new_token
 from shoal.state.records import Grant, Record
 from shoal.state.store import Store
-from tasks.interaction import ack_lane
+from tasks.interaction import WHISPERING, ack_lane
 from tests.conftest import RedisServer
 from tests.discord.support.rest import Reply, RestServer, Seen
 from tests.tasks.support.front import ANN, BOB, BOT, CHANNEL, GUILD, Front
@@ -47,8 +47,23 @@ class Clicks:
 
     def press(self, which: int, *replies: Reply, user: str = ANN) -> tuple[str, str]:
         """(interaction id, what the task said)."""
-        self._number += 1
+        interaction = self.pressed(which, user)
+        return interaction, self.answer(interaction, *replies)
+
+    def answer(self, interaction: str, *replies: Reply) -> str:
+        """What the task said."""
         self.server.replies.extend(replies)
+        return ack_lane(self.front.runtime, f"interaction:default:{interaction}")
+
+    def holder(self, interaction: str) -> Grant:
+        """The first holder of the click's lane."""
+        grant = self.store.lanes.acquire(f"interaction:default:{interaction}", new_token())
+        assert isinstance(grant, Grant)
+        return grant
+
+    def pressed(self, which: int, user: str = ANN) -> str:
+        """Its interaction waits in its lane."""
+        self._number += 1
         self.front.event(
             "INTERACTION_CREATE",
             {
@@ -63,7 +78,7 @@ class Clicks:
                 "message": {"id": MESSAGE, "components": self.components},
             },
         )
-        return str(self._number), ack_lane(self.front.runtime, f"interaction:default:{self._number}")
+        return str(self._number)
 
     def sent(self) -> list[tuple[str, str, Any]]:
         """(method, path behind the API's base, body) of every request since the last look."""
@@ -171,6 +186,59 @@ def test_an_answer_is_not_sent_again_by_who_carries_on(clicks: Clicks) -> None:
     assert (interaction, said) == ("1500000000000001001", "clicked")
     assert clicks.sent() == []
     assert len(clicks.front.turns()) == 1
+
+
+def test_a_refusal_that_was_shown_is_not_shown_again(clicks: Clicks) -> None:
+    """The first holder died between its answer and its note. What is there says that it was his."""
+    told = "You are not authorized to use this button."
+    shown = Reply.of(200, {"id": "1", "content": told, "flags": 64})
+    _, said = clicks.press(STAY, refusal(400, 40060), shown)
+    assert said == "denied · sender-not-listed · somebody else answered first (40060)"
+    (_, callback, body), (method, looked, _) = clicks.sent()
+    assert (callback.endswith("/callback"), body["data"]["content"]) == (True, told)
+    assert (method, looked) == ("GET", f"/webhooks/{BOT}/tok/messages/@original")
+
+
+def test_behind_the_back_stop_a_refusal_is_whispered(clicks: Clicks) -> None:
+    """What is there is the message itself then: nobody was told."""
+    there = Reply.of(200, {"id": MESSAGE, "content": "", "flags": 32768})
+    clicks.press(STAY, refusal(400, 40060), there, Reply.of(200, {"id": "1"}))
+    _callback, _look, whisper = clicks.sent()
+    assert whisper[:2] == ("POST", f"/webhooks/{BOT}/tok")
+    assert whisper[2] == {
+        "content": "You are not authorized to use this button.", "flags": 64,
+        "allowed_mentions": whisper[2]["allowed_mentions"],
+    }  # fmt: skip
+
+
+def test_a_whisper_is_begun_once(clicks: Clicks) -> None:
+    """The first holder died after it had begun to whisper: nobody can look for that: it is not repeated."""
+    clicks.press(GO, Reply(204))
+    late = clicks.pressed(GO)
+    first = clicks.holder(late)
+    clicks.store.lanes.checkpoint(first, first.step + 1, journal=WHISPERING)
+    clicks.store.lanes.yield_(first)
+    clicks.sent()
+    said = clicks.answer(late, refusal(400, 40060), Reply.of(200, {"id": MESSAGE}))
+    assert said == "expired · interrupted while somebody was told of it; not told again"
+    assert [method for method, _, _ in clicks.sent()] == ["POST", "PATCH"]
+    assert clicks.noted(late) == ["interrupted while somebody was told of it; not told again"]
+
+
+def test_what_is_whispered_is_noted_before(clicks: Clicks) -> None:
+    """A holder that dies in the whisper leaves word of it: his lane is taken away in the middle of it."""
+    clicks.press(GO, Reply(204))
+    late = clicks.pressed(GO)
+    journal = clicks.store.keys.journal(f"interaction:default:{late}")
+    begun: dict[str, int] = {}
+
+    def answer(one: Seen) -> Reply:
+        begun[one.path.rpartition("/")[2]] = int(clicks.store.redis.llen(journal))
+        return Reply.of(200, {"id": "1"})
+
+    clicks.server.handler = answer
+    assert clicks.answer(late) == "expired"
+    assert begun == {"callback": 0, "tok": 1}
 
 
 def test_a_form_that_discord_does_not_take_is_told_to_the_one_who_pressed(clicks: Clicks) -> None:

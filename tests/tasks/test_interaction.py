@@ -21,6 +21,7 @@ from tasks.keeper import Keeper
 from tasks.runtime import Runtime
 from tasks.stopping import Stopping
 from tests.discord.support.rest import Reply, RestServer
+from workers.components.respond import FIRST, LATE
 
 LANE = "interaction:default:77"
 
@@ -50,13 +51,13 @@ def process(store: Store) -> Iterator[Process]:
 def click(store: Store, **fields: object) -> None:
     data = {"id": "77", "token": "t", "type": 3, **fields}
     event = InboundEvent("default", 0, "INTERACTION_CREATE", 0, msgspec.Raw(json.dumps(data).encode()))
-    store.lanes.push(LANE, Record("i:77", "INTERACTION_CREATE", encode_event(event)))
+    store.lanes.push(LANE, Record("i:77", "INTERACTION_CREATE", encode_event(event), account="default"))
 
 
 def test_a_click_is_answered_in_the_users_language_and_noted(store: Store, process: Process) -> None:
     click(store, locale="zh-CN")
     process.server.replies.append(Reply(204))
-    assert process.ack() == "answered"
+    assert process.ack() == "unknown"
     [seen] = process.server.seen
     assert seen.path.endswith("/interactions/77/t/callback")
     answer = seen.json()
@@ -76,7 +77,7 @@ def test_thinking_of_the_gateways_deferral_becomes_the_answer(
     if noted:
         store.intake.ack("77", noted)
     process.server.replies += [Reply.of(400, {"code": 40060, "message": "no"}), Reply.of(200, {"id": "1"})]
-    assert process.ack() == "answered into the gateway's deferral"
+    assert process.ack() == f"unknown · {FIRST}"
     callback, edit = process.server.seen
     assert callback.path.endswith("/interactions/77/t/callback")
     assert (edit.method, edit.path.partition("/webhooks")[2]) == ("PATCH", "/42/t/messages/@original")
@@ -88,28 +89,46 @@ def test_a_deferral_that_is_gone_is_left_alone(store: Store, process: Process) -
     click(store, type=2, application_id="42")
     gone = Reply.of(404, {"code": 10015, "message": "Unknown Webhook"})
     process.server.replies += [Reply.of(400, {"code": 40060, "message": "no"}), gone]
-    assert process.ack() == "too late"
+    assert process.ack() == f"unknown · {FIRST}"
     assert store.lanes.dead_list(10) == []
 
 
 def test_a_modal_of_a_message_shows_no_thinking(store: Store, process: Process) -> None:
     """Its deferral is 6: an edit would overwrite the message it came from."""
     click(store, type=5, application_id="42", message={"id": "1"})
-    process.server.replies.append(Reply.of(400, {"code": 40060, "message": "no"}))
-    assert process.ack() == "acknowledged by the gateway"
-    assert len(process.server.seen) == 1
+    there, whispered = Reply.of(200, {"id": "1", "flags": 0}), Reply.of(200, {"id": "2"})
+    process.server.replies += [Reply.of(400, {"code": 40060, "message": "no"}), there, whispered]
+    assert process.ack() == f"unknown · {FIRST}"
+    assert [one.method for one in process.server.seen] == ["POST", "GET", "POST"]
+    assert process.server.seen[-1].path.endswith("/webhooks/42/t")
 
 
 @pytest.mark.parametrize(
     ("status", "code", "summary"),
-    [(400, 40060, "acknowledged by the gateway"), (404, 10062, "too late")],
+    [(400, 40060, FIRST), (404, 10062, LATE)],
 )
 def test_an_interaction_that_cannot_be_answered_any_more_is_done_with(
     store: Store, process: Process, status: int, code: int, summary: str
 ) -> None:
     click(store)
-    process.server.replies.append(Reply.of(status, {"code": code, "message": "no"}))
-    assert process.ack() == summary
-    assert len(process.server.seen) == 1
+    process.server.usual = Reply.of(status, {"code": code, "message": "no"})
+    assert process.ack() == f"unknown · {summary}"
     assert store.lanes.depth(LANE) == 0
     assert store.lanes.dead_list(10) == []
+
+
+def test_what_nobody_made_has_its_outcome(store: Store, process: Process) -> None:
+    """Promise 1: a command of a program before us ends with a reason, too."""
+    click(store, type=2)
+    process.server.replies.append(Reply(204))
+    process.ack()
+    told = store.ledger.explain("default", "77")
+    assert told is not None
+    assert (told.outcome, told.reason) == ("dropped", "interaction-unknown")
+
+
+def test_words_that_are_typed_get_no_completions(store: Store, process: Process) -> None:
+    click(store, type=4)
+    process.server.replies.append(Reply(204))
+    assert process.ack() == "no completions"
+    assert process.server.seen[0].json() == {"type": 8, "data": {"choices": []}}

@@ -1,4 +1,4 @@
-"""A click or a form as Discord sends it (``discord`` interactions of type 3 and 5), read with patience."""
+"""An interaction as Discord sends it (a click, a form, a command), read with patience."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from shoal.discord.wire import InteractionType
 from workers.sessions.wire import User, as_list, as_map, read_id, read_roles, read_user
 
 __all__ = ["Interaction", "read_interaction"]
@@ -20,7 +21,7 @@ class Interaction:
     """One interaction.
 
     Attributes:
-        user: who acted; with ``nick`` and ``roles`` where it was in a guild.
+        user: who acted; with ``nick`` and ``roles`` where it was in a guild. Without an id it is not known.
         custom_id: of the control, or of the form.
         values: what was chosen in a select.
         fields: of a form: custom id → what was answered, in the order of the form.
@@ -45,9 +46,24 @@ class Interaction:
     components: tuple[Json, ...] = ()
     locale: str = ""
 
+    @property
+    def of_control(self) -> bool:
+        """Somebody pressed a control or handed a form in, and it is known who and where."""
+        acts = (InteractionType.MESSAGE_COMPONENT, InteractionType.MODAL_SUBMIT)
+        return self.type in acts and bool(self.user.id and self.channel_id)
+
+    @property
+    def shows_thinking(self) -> bool:
+        """Deferred, it shows "thinking …": a command, or a form that no message's control opened.
+
+        Which it is follows from the kind, not from what the gateway noted: its note comes after its deferral.
+        """
+        asks = (InteractionType.APPLICATION_COMMAND, InteractionType.MODAL_SUBMIT)
+        return self.type in asks and not self.message_id and bool(self.application_id)
+
 
 def read_interaction(raw: msgspec.Raw | bytes) -> Interaction | None:
-    """The interaction in a dispatch; none if it lacks what it cannot be without."""
+    """The interaction in a dispatch; none if it lacks what it cannot be answered without."""
     try:
         data = msgspec.json.decode(raw)
     except msgspec.DecodeError:
@@ -56,18 +72,18 @@ def read_interaction(raw: msgspec.Raw | bytes) -> Interaction | None:
         return None
     member, inner = as_map(data.get("member")), as_map(data.get("data"))
     user = read_user(as_map(member.get("user")) or as_map(data.get("user")))
-    interaction_id, channel = read_id(data.get("id")), read_id(data.get("channel_id"))
-    if user is None or not (interaction_id and channel and isinstance(data.get("token"), str)):
+    interaction_id, token = read_id(data.get("id")), data.get("token")
+    if not (interaction_id and isinstance(token, str)):
         return None
     message = as_map(data.get("message"))
     return Interaction(
         id=interaction_id,
         type=data["type"] if isinstance(data.get("type"), int) else 0,
-        token=data["token"],
+        token=token,
         application_id=read_id(data.get("application_id")),
-        channel_id=channel,
+        channel_id=read_id(data.get("channel_id")),
         guild_id=read_id(data.get("guild_id")) or None,
-        user=user,
+        user=user or User(""),
         nick=_text(member.get("nick")),
         roles=read_roles(member),
         custom_id=_text(inner.get("custom_id")),

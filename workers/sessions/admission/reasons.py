@@ -28,6 +28,8 @@ class AdmissionReason(StrEnum):
     """A click on a control that was used up, or is too old."""
     COMPONENT_INVALID = "component-invalid"
     """A click on a control whose id cannot be read, or while controls are switched off."""
+    INTERACTION_UNKNOWN = "interaction-unknown"
+    """A command or control that nothing here has made."""
 
 
 class Ignored(StrEnum):
