@@ -18,6 +18,7 @@ def look(loaded: Loaded, paired: Mapping[str, int]) -> Iterator[Finding]:
     senders, open_accounts = 0, []
     for account, settings in _enabled(loaded):
         yield from _policy(account, settings)
+        yield from _groups(account, settings)
         if not settings.dm.enabled or settings.dm_policy == "disabled":
             continue
         if settings.dm_policy == "open" and settings.dm_list_holds_everyone:
@@ -50,6 +51,21 @@ def _enabled(loaded: Loaded) -> Iterator[tuple[str, DiscordConfig]]:
     for account, settings in loaded.discord_settings.items():
         if settings.enabled:
             yield account, settings
+
+
+def _groups(account: str, settings: DiscordConfig) -> Iterator[Finding]:
+    """Group DMs have strangers in them, so who talks there has to be listed; pairing opens DMs only."""
+    listed = bool(settings.allow_from)
+    if not settings.dm.group_enabled or (listed and settings.dm_policy != "disabled"):
+        return
+    why = "nobody is on allowFrom" if not listed else 'dmPolicy is "disabled"'
+    yield Finding(
+        "group-dm-closed",
+        "warn",
+        f"Account {account} takes group DMs (dm.groupEnabled), but answers nobody in them: {why}.",
+        "Name those who may talk there in channels.discord.allowFrom; pairing is not enough.",
+        f"account {account}",
+    )
 
 
 def _policy(account: str, settings: DiscordConfig) -> Iterator[Finding]:

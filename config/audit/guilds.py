@@ -87,13 +87,15 @@ def _channels(account: str, settings: DiscordConfig) -> Iterator[Finding]:
                 'Add an entry "*" for the others if they are meant too.',
                 where,
             )
-        if (guild.users == [] and not guild.roles) or (guild.roles == [] and not guild.users):
+    for path, guild, channel in places(settings):
+        entry = guild if channel is None else channel
+        if (entry.users == [] and not entry.roles) or (entry.roles == [] and not entry.users):
             yield Finding(
                 "sender-list-empty",
                 "warn",
-                f'guilds["{key}"] has an empty list of users or roles, which admits nobody.',
+                f"{path} has an empty list of users or roles, which admits nobody.",
                 "Leave the list out to let everybody in, or name somebody.",
-                where,
+                f"account {account}, {path}",
             )
 
 

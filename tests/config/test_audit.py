@@ -49,6 +49,18 @@ def audited(
         ({"guilds": {GUILD: {"users": ["1"], "channels": {}}}}, {}, {"channel-map-empty": "warn"}),
         ({"guilds": {GUILD: {"users": ["1"], "channels": {"5": {}}}}}, {}, {"channel-map-closes": "info"}),
         ({"guilds": {GUILD: {"users": []}}}, {}, {"sender-list-empty": "warn"}),
+        (
+            {"guilds": {GUILD: {"users": ["1"], "channels": {"*": {}, "5": {"users": []}}}}},
+            {},
+            {"sender-list-empty": "warn"},
+        ),
+        ({"dm": {"groupEnabled": True}}, {}, {"group-dm-closed": "warn"}),
+        ({"dm": {"groupEnabled": True}, "allowFrom": ["1"]}, {}, {}),
+        (
+            {"dm": {"groupEnabled": True}, "allowFrom": ["1"], "dmPolicy": "disabled"},
+            {},
+            {"group-dm-closed": "warn", "dm-disabled": "info"},
+        ),
         ({"guilds": {"reef": {"users": ["1"]}}}, {}, {"places-by-name": "info"}),
         ({"guilds": {GUILD: {"users": ["1", "ann"]}}}, {}, {"name-entries": "warn"}),
         (

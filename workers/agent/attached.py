@@ -34,6 +34,8 @@ __all__ = ["Attached", "Desk", "notes_of"]
 
 WAIT_MS = 120_000
 """From when the gateway received the message, whatever it has waited for before."""
+EARLIER_MS = 5_000
+"""The same where nothing but pictures of before is missing: the answer may do without them."""
 ASK_AGAIN_MS = 10_000
 SOON_MS = 1_000
 MAX_KEYS = 60
@@ -80,13 +82,15 @@ class Attached:
             return None
         age = self._store.now_ms() - request.received_ms
         known, awaited = self._look(request)
-        if not awaited or age >= WAIT_MS:
+        before = {file_key(item) for item in request.earlier}
+        patience = EARLIER_MS if before.issuperset(awaited) else WAIT_MS
+        if not awaited or age >= patience:
             self._write({identity: (request, known)})
             return None
         # what another host has fetched is not here; else who admitted the message has asked
         if age >= ASK_AGAIN_MS - SOON_MS or self._elsewhere(request, awaited):
             self._desk.ask(self._grant.lane, identity)
-        delay = min(WAIT_MS - age, ASK_AGAIN_MS)
+        delay = min(patience - age, ASK_AGAIN_MS)
         return Park(self._keys(request, awaited), delay, "parked: files", wake_on_push=False)
 
     def ready(self, request: TurnRequest) -> bool:

@@ -26,13 +26,15 @@ from workers.sessions.envelopes import (
     THREAD_STARTER,
 )
 from workers.sessions.history import NOTHING, HistoryEntry, Pending
-from workers.sessions.records import TurnRequest
-from workers.sessions.untrusted import field_text
+from workers.sessions.records import Attachment, TurnRequest
+from workers.sessions.untrusted import field_text, header_value
 
 __all__ = ["Surroundings", "block", "context_blocks", "fenced"]
 
 HISTORY_CHARS = 60_000
 """Of all entries together; older ones go first."""
+FILE_CHARS = 160
+"""Of a file's name and kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,4 +200,11 @@ def _entry(entry: HistoryEntry) -> dict[str, Any]:
         "sender_id": entry.sender_id,
         "timestamp_ms": entry.timestamp_ms,
         "body": field_text(entry.body),
+        **({"files": [_file(file) for file in entry.files]} if entry.files else {}),
     }
+
+
+def _file(file: Attachment) -> str:
+    """Name and kind of a file: where it is, the model can find out by the message's id."""
+    kind = f" ({file.content_type})" if file.content_type else ""
+    return field_text(header_value(f"{file.filename}{kind}", FILE_CHARS))

@@ -20,7 +20,7 @@ __all__ = ["MediaFile", "file_key", "files_of", "look", "sent_with", "words_of"]
 MAX_FILES = 20
 """Files of one message that are fetched and told of."""
 
-Origin = Literal["own", "forwarded", "quoted"]
+Origin = Literal["own", "forwarded", "quoted", "earlier"]
 
 
 class MediaFile(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -47,12 +47,15 @@ class MediaFile(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def files_of(request: TurnRequest) -> tuple[tuple[Origin, Attachment], ...]:
-    """Attachments and stickers, those of what is forwarded, those of the message that is answered to."""
+    """Attachments and stickers, those of what is forwarded, those of the message that is answered to, and
+    pictures of before. A file that comes twice is told of once."""
     found: list[tuple[Origin, Attachment]] = [
         ("forwarded" if item.forwarded else "own", item) for item in request.attachments
     ]
     if request.quoted is not None:
         found += [("quoted", item) for item in request.quoted.attachments]
+    known = {file_key(item) for _, item in found}
+    found += [("earlier", item) for item in request.earlier if file_key(item) not in known]
     return tuple(found[:MAX_FILES])
 
 

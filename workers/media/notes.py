@@ -18,6 +18,11 @@ __all__ = ["media_notes", "spoken"]
 
 _MIME = re.compile(r"[a-z0-9][a-z0-9.+-]{0,60}/[a-z0-9][a-z0-9.+-]{0,100}", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"(<media:[a-z]+> \(\d+ [a-z]+\)\n?)+")
+_WHOSE = {
+    "forwarded": ", forwarded",
+    "quoted": ", of the message answered to",
+    "earlier": ", of the chat history",
+}
 MAX_TRANSCRIPT = 16_000
 """Characters kept of one recording."""
 MAX_LINE = 1_200
@@ -58,7 +63,7 @@ def spoken(text: str, files: Sequence[MediaFile]) -> str:
 
 def _about(file: MediaFile, signed: bool) -> str:
     kind = file.mime if _MIME.fullmatch(file.mime) else "unknown type"
-    whose = {"forwarded": ", forwarded", "quoted": ", of the message answered to"}.get(file.origin, "")
+    whose = _WHOSE.get(file.origin, "")
     if file.path:
         return f"{_line(file.path)} ({kind}{whose}) | {_line(file.url.partition('?')[0])}"
     reason = SAID.get(file.error, "for an unknown reason")

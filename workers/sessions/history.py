@@ -22,12 +22,15 @@ from shoal.state.effects import Effect, Transcript
 from shoal.state.sessions import Sessions
 from workers.access.facts import SenderFacts
 from workers.access.visibility import SHOW_ALL, ContextFilter
-from workers.sessions.records import TurnRequest
+from workers.sessions.records import Attachment, TurnRequest
 
 __all__ = ["NOTHING", "HistoryEntry", "Pending", "cleared", "forgotten", "history_id", "pending", "record"]
 
 MAX_BODY = 2000
 """Characters kept of one entry, which is what Discord shows of one message."""
+
+MAX_FILES = 4
+"""Files kept of one entry; the addresses end after a day."""
 
 KEEP = 400
 """Entries kept of a channel; the oldest go first. A turn is shown far fewer (``historyLimit``)."""
@@ -46,6 +49,8 @@ class HistoryEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     tag: str = ""
     roles: tuple[str, ...] | None = None
     """Role ids of the sender when it was written; what ``contextVisibility`` asks. None: not known."""
+    files: tuple[Attachment, ...] = ()
+    """What came with it."""
     mark: bool = False
     """Entries up to ``message_id`` are done with."""
     gone: bool = False
@@ -81,7 +86,7 @@ def history_id(account: str, channel_id: str) -> str:
 
 def record(account: str, channel_id: str, entry: HistoryEntry) -> Effect:
     """Keep a message for later turns."""
-    short = msgspec.structs.replace(entry, body=entry.body[:MAX_BODY])
+    short = msgspec.structs.replace(entry, body=entry.body[:MAX_BODY], files=entry.files[:MAX_FILES])
     return Transcript(history_id(account, channel_id), [msgspec.json.encode(short)], keep=KEEP)
 
 

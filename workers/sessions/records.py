@@ -227,6 +227,8 @@ class TurnRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """The message that PluralKit replaced by this one: its canonical id (decision 12)."""
     clicked_on: str = ""
     """The message whose component was clicked; ``message_id`` is the interaction then, and no message."""
+    earlier: tuple[Attachment, ...] = ()
+    """Pictures among what was said before in the channel and is quoted (``spec/inbound.md`` 4.6)."""
     edited: bool = False
     """The text was replaced by a later edit before the turn began."""
 
@@ -263,8 +265,10 @@ class TurnRequest(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def has_files(self) -> bool:
-        """There is something to fetch: files of its own, forwarded ones, or those of the answered message."""
-        return bool(self.attachments) or (self.quoted is not None and bool(self.quoted.attachments))
+        """There is something to fetch: files of its own, forwarded ones, those of the answered message, or
+        pictures of before."""
+        quoted = self.quoted is not None and bool(self.quoted.attachments)
+        return bool(self.attachments) or quoted or bool(self.earlier)
 
     @property
     def sender(self) -> str:

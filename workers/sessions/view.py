@@ -27,14 +27,17 @@ from workers.access.needs import ChannelNeeded, MemberNeeded, ThreadMemberNeeded
 from workers.access.owners import pinned_owner
 from workers.access.reactions import ReactionMode
 from workers.access.settings import AccessSettings
+from workers.access.visibility import ContextFilter
 from workers.sessions.access_settings import access_of
 from workers.sessions.ack import AckSettings
 from workers.sessions.chosen_model import ModelNames, model_names
+from workers.sessions.history import Pending, pending
 from workers.sessions.holds import HoldReader, StoreHolds
 from workers.sessions.keys import DmScope
 from workers.sessions.questions import asked_of
 from workers.sessions.queueing import QueueSettings
 from workers.sessions.records import KIND as TURN
+from workers.sessions.records import TurnRequest
 from workers.sessions.routing import Routing
 from workers.sessions.state import SessionState
 from workers.sessions.text_commands import RESET_TRIGGERS
@@ -73,6 +76,8 @@ class Settings:
     """Recordings get their words."""
     models: ModelNames = field(default_factory=ModelNames)
     """What may stand behind ``/new``."""
+    seeing: frozenset[str] = frozenset()
+    """Agents whose first model takes pictures."""
 
 
 def settings_of(loaded: Loaded, account_id: str, names: Names = NO_NAMES) -> Settings:
@@ -87,7 +92,7 @@ def settings_of(loaded: Loaded, account_id: str, names: Names = NO_NAMES) -> Set
     account = loaded.account(account_id)
     root = loaded.root
     guilds, inbound = account.discord.guilds or {}, root.messages.inbound
-    access = access_of(loaded, account_id, names)
+    access, triggers = access_of(loaded, account_id, names), root.session.reset_triggers
     return Settings(
         account=account_id,
         access=access,
@@ -105,13 +110,18 @@ def settings_of(loaded: Loaded, account_id: str, names: Names = NO_NAMES) -> Set
         ack=_ack(loaded, account.discord, names),
         reactions={key: entry.reaction_notifications for key, entry in guilds.items()},
         context_visibility=account.discord.context_visibility,
-        reset_triggers=_triggers(root.session.reset_triggers),
+        reset_triggers=RESET_TRIGGERS if triggers is None else tuple(triggers),
         pinned_owner=pinned_owner(access, root.session.dm_scope),
         bot_id=account.bot_user_id,
         language=root.messages.language,
         fetches=True,
         transcribes=bool(loaded.audio.listeners),
         models=model_names(loaded),
+        seeing=frozenset(
+            normal_agent_id(name)
+            for name, agent in loaded.agents.items()
+            if agent.primary and loaded.sees(agent.primary)
+        ),
     )
 
 
@@ -124,10 +134,6 @@ def _ack(loaded: Loaded, discord: DiscordConfig, names: Names) -> AckSettings:
         agents={normal_agent_id(name): emoji for name, emoji in emojis.items() if emoji is not None},
         names=names.emojis,
     )
-
-
-def _triggers(written: list[str] | None) -> tuple[str, ...]:
-    return RESET_TRIGGERS if written is None else tuple(written)
 
 
 class _InGuild(msgspec.Struct):
@@ -225,6 +231,10 @@ class AdmissionView(Protocol):
 
     def waiting(self, lane: str) -> list[Record]:
         """Records behind the head of a lane, oldest first."""
+        ...
+
+    def pending(self, request: TurnRequest, limit: int, context: ContextFilter) -> Pending:
+        """What a turn would be shown of what was said in its channel."""
         ...
 
     def guild_lanes(self, guild_id: str) -> list[str]:
@@ -362,6 +372,10 @@ class StoreView:
     def waiting(self, lane: str) -> list[Record]:
         """Records behind the head of a lane, oldest first."""
         return self._store.lanes.waiting(lane)
+
+    def pending(self, request: TurnRequest, limit: int, context: ContextFilter) -> Pending:
+        """What a turn would be shown of what was said in its channel."""
+        return pending(self._store.sessions, request, limit, context)
 
     def guild_lanes(self, guild_id: str) -> list[str]:
         """Lanes with work of a guild; looks at every lane of a conversation, for what happens rarely."""

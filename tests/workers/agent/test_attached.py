@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from pydantic import SecretStr
 
@@ -118,6 +119,34 @@ def test_a_turn_waits_for_its_files_without_a_thread_and_shows_the_picture(
     assert picture == {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}}
     assert f"[media attached: {tmp_path}/a.png (image/png) | {URL.partition('?')[0]}]" in text["text"]
     assert "hm=" not in text["text"]
+
+
+def test_pictures_of_before_are_shown_and_hardly_waited_for(
+    store: Store, chat_server: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """4.6: of what is quoted words come first; and of its own files a turn waits for every one."""
+    server, desk = chat_server([{"text": "A cat."}, {"text": "Who knows."}]), Desk()
+    push(store, text="what is that?", earlier=(IMAGE,))
+    parking = turn(store, desked(store, server, desk))
+    assert isinstance(parking, Park)
+    assert parking.delay_ms <= attached.EARLIER_MS
+    saved(store, tmp_path / "a.png", png(), "image/png", IMAGE)
+    assert isinstance(turn(store, desked(store, server, desk)), Commit)
+    [text, picture] = bodies(server)[-1]["messages"][-1]["content"]
+    assert picture["type"] == "image_url"
+    assert f"[media attached: {tmp_path}/a.png (image/png, of the chat history)" in text["text"]
+
+    monkeypatch.setattr(attached, "EARLIER_MS", 0)
+    lost = replace_id(IMAGE, "904")
+    push(store, text="and this?", number=1, earlier=(lost,))
+    assert isinstance(turn(store, desked(store, server, desk)), Commit)
+    assert "not fetched" in str(bodies(server)[-1]["messages"][-1]["content"])
+    push(store, replace_id(IMAGE, "905"), text="and mine?", number=2, earlier=(lost,))
+    assert isinstance(turn(store, desked(store, server, desk)), Park)
+
+
+def replace_id(item: Attachment, number: str) -> Attachment:
+    return msgspec.structs.replace(item, id=number)
 
 
 def test_files_that_are_there_and_texts_wait_for_nothing(

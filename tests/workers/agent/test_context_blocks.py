@@ -13,7 +13,7 @@ from workers.agent.envelope import UTC, EnvelopeOptions, elapsed, stamp
 from workers.agent.profile import AgentProfile
 from workers.agent.prompt import Surroundings, system_prompt, user_text
 from workers.sessions.history import HistoryEntry, Pending
-from workers.sessions.records import ForwardedFrom, QuotedMessage, TurnRequest
+from workers.sessions.records import Attachment, ForwardedFrom, QuotedMessage, TurnRequest
 
 NIGHT = 1_700_000_000_000
 """Tue 2023-11-14 22:13:20 UTC."""
@@ -119,6 +119,14 @@ def test_all_blocks_stand_in_their_order_with_all_their_fields() -> None:
         },
         [{"message_id": "1", "sender": "Bob (bob)", "sender_id": "6", "timestamp_ms": 3, "body": "earlier"}],
     ]
+
+
+def test_an_entry_of_the_history_names_its_files() -> None:
+    """6.8: words like "look at this" are no use without them."""
+    file = Attachment("9", "cat [1].png", "https://cdn/cat.png?hm=1", 5, "image/png")
+    entry = HistoryEntry("1", "Bob", "6", 3, "look", files=(file, Attachment("8", "notes", "u")))
+    [told] = blocks(CHANNEL, Surroundings(Pending((entry,), 1)))[HEADINGS[6]]
+    assert told["files"] == ["cat (1).png (image/png)", "notes"]
 
 
 def test_a_forward_whose_author_discord_does_not_tell_names_its_channel() -> None:

@@ -13,9 +13,13 @@ import msgspec
 from shoal.state.ledger import Explanation
 from shoal.state.lookups import Asked
 from shoal.state.records import InboundEvent, Record
+from workers.access.facts import SenderFacts
 from workers.access.needs import ChannelNeeded, MemberNeeded, ThreadMemberNeeded
 from workers.access.settings import AccessSettings
+from workers.access.visibility import ContextFilter
+from workers.sessions.history import HistoryEntry, Pending
 from workers.sessions.questions import asked_of
+from workers.sessions.records import TurnRequest
 from workers.sessions.routing import Routing
 from workers.sessions.state import SessionState
 from workers.sessions.view import Settings
@@ -90,6 +94,7 @@ class View:
         answers: Mapping[Asked, Any] | None = None,
         counts: Mapping[str, Sequence[int]] | None = None,
         webhooks: Collection[str] = (),
+        noted: Sequence[HistoryEntry] = (),
         groups: Mapping[str, Mapping[str, Any]] | None = None,
         **more: Any,
     ) -> None:
@@ -107,6 +112,7 @@ class View:
         self.depths = dict(depths or {})
         self.approved = paired
         self.webhooks = webhooks
+        self.noted = noted
         self.first_owner = first_owner
         self.sessions = dict(sessions or {})
         self.guild_roles = dict(roles or {})
@@ -116,6 +122,10 @@ class View:
     @property
     def facts(self) -> View:
         return self
+
+    def pending(self, request: TurnRequest, limit: int, context: ContextFilter) -> Pending:
+        entries = [entry for entry in self.noted if context.shows("history", SenderFacts(entry.sender_id))]
+        return Pending(tuple(entries[-limit:]) if limit else (), len(entries))
 
     def guild(self, guild_id: str) -> Mapping[str, Any] | None:
         return self.guilds.get(guild_id)

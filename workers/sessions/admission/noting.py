@@ -9,6 +9,7 @@ from workers.sessions import history
 from workers.sessions.admission.arrival import ORDINARY, Arrival, Part
 from workers.sessions.admission.results import Admission
 from workers.sessions.identity import Identity
+from workers.sessions.text import attachments_of
 from workers.sessions.view import AdmissionView
 
 __all__ = ["history_entry", "refused"]
@@ -51,4 +52,5 @@ def history_entry(part: Part, sender: Identity, sender_id: str = "") -> history.
         username=sender.username,
         tag=sender.tag,
         roles=message.roles,
+        files=attachments_of(message, with_forwarded=False),
     )

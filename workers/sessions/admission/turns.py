@@ -19,6 +19,7 @@ from workers.sessions.admission.overflow import QUEUE_FULL, make_room
 from workers.sessions.admission.request import turn_request
 from workers.sessions.admission.results import Admission, FilesWanted, StopBound, record_identity
 from workers.sessions.auto_threads import auto_thread, in_thread
+from workers.sessions.earlier import earlier_pictures
 from workers.sessions.keys import session_lane
 from workers.sessions.records import KIND, TurnRequest, encode
 from workers.sessions.view import AdmissionView
@@ -42,7 +43,8 @@ def start_turn(arrival: Arrival, view: AdmissionView, *, clicked_on: str = "") -
     if clicked_on:  # a click is no message: there is nothing that could be acknowledged by a reaction
         request = msgspec.structs.replace(request, clicked_on=clicked_on, ack="")
     else:
-        request = msgspec.structs.replace(request, auto_thread=auto)
+        earlier = () if depth or auto is not None else earlier_pictures(request, view, arrival.context)
+        request = msgspec.structs.replace(request, auto_thread=auto, earlier=earlier)
     stops = queue.mode == "interrupt" and depth > 0 and may_interrupt(request, view)
     room: tuple[Effect, ...] = ()
     if depth > queue.cap and not stops:
@@ -52,7 +54,7 @@ def start_turn(arrival: Arrival, view: AdmissionView, *, clicked_on: str = "") -
         room = made
     delay_ms = queue.debounce_ms if queue.mode == "collect" and depth else 0
     admission = push_turn(request, delay_ms=delay_ms, stops=stops)
-    if Asked(request.account, "files", arrival.message.id) in arrival.answers:
+    if Asked(request.account, "files", arrival.message.id) in arrival.answers and not request.earlier:
         admission = replace(admission, files=None)  # they were fetched while the message was held
     return replace(admission, effects=(*room, *admission.effects, *counted(arrival)))
 

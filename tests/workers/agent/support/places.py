@@ -8,6 +8,7 @@ from typing import Any
 from tests.workers.sessions.helpers import ANN, BOB, BOT, CHANNEL, GUILD, NOW, in_guild, message
 
 PARENT = "601"
+FILE = {"id": "9", "filename": "a.png", "url": "https://cdn/a.png", "size": 5, "content_type": "image/png"}
 Case = dict[str, Any]
 """What Discord told of guild, thread and parent, the event, an earlier message, and what else is known."""
 
@@ -121,6 +122,8 @@ PLACES: dict[str, Callable[[str], Case]] = {
     "forwarded from": lambda text: forward(parent__name=text),
     "earlier text": lambda text: case(earlier__content=text),
     "earlier nick": lambda text: case(earlier__member={"nick": text, "roles": []}),
+    "earlier file": lambda text: case(earlier__attachments=[{**FILE, "filename": text}]),
+    "earlier file's kind": lambda text: case(earlier__attachments=[{**FILE, "content_type": text}]),
     "thread starter": lambda text: case(starter=text),
     "event": lambda text: case(happened=text),
     "fetched file": lambda text: case(file=text),

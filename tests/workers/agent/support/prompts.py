@@ -33,7 +33,7 @@ FIELDS = {
     HEADINGS[3]: "sender_label message_id is_quote body",
     HEADINGS[4]: "from type username title date_ms",
     HEADINGS[5]: "label source type payload",
-    HEADINGS[6]: "message_id sender sender_id timestamp_ms body",
+    HEADINGS[6]: "message_id sender sender_id timestamp_ms body files",
 }
 BREAKS = re.compile("\r\n|[\r\n\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029]")
 TWINS = str.maketrans(
