@@ -44,6 +44,7 @@ def judge(facts: Facts) -> Verdict:
         ("creates without enforced nonce", _nonces),
         ("requests Discord would not take", _wrong),
         ("mistakes of the judge's own tools", _bugs),
+        ("a run that proves nothing", _empty),
     ]
     for name, rule in rules:
         check = Check(name)
@@ -255,6 +256,23 @@ def _wrong(view: View, check: Check) -> None:
     check.broken.extend(view.facts.wrong)
     note = f"{view.facts.requests} requests held against Discord's OpenAPI file"
     check.note = note if view.facts.judged else "NOT LOOKED AT: Discord's OpenAPI file is not here"
+
+
+def _empty(view: View, check: Check) -> None:
+    """A run in which nothing happened, or that broke off, holds every promise and shows none."""
+    facts = view.facts
+    there = {
+        "messages that people wrote": len(facts.said),
+        "requests to Discord": facts.requests,
+        "messages of the bot": len(facts.made),
+        "questions to the model": len(facts.calls),
+        "outcomes": len(facts.outcomes),
+    }
+    check.broken.extend(f"no {what}" for what, count in there.items() if not count)
+    missing = [name for name in ("calm", "chaos", "drain", "end") if name not in facts.phases]
+    if missing:
+        check.broken.append(f"the driver did not come to: {', '.join(missing)}")
+    check.note = f"{len(facts.said)} messages, {len(facts.injuries)} injuries"
 
 
 def _bugs(view: View, check: Check) -> None:

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 from bench.chaos.forms import TAG
 from bench.chaos.seen import Seen, Thread, read_seen
@@ -26,6 +27,8 @@ from bench.openapi import strange, the_judge
 __all__ = ["Click", "Create", "Facts", "Injury", "Made", "ModelCall", "Outcome", "Said", "Sent", "read"]
 
 CREATE = "POST /channels/{channel_id}/messages"
+WEBHOOKS = "/channels/{channel_id}/webhooks"
+SPOKEN = "/webhooks/{webhook_id}/{webhook_token}"
 DELETE = "DELETE /channels/{channel_id}/messages/{message_id}"
 ASKED = re.compile(r"please answer (m-\d{6})")
 FAILED_TOOL = ("Interrupted: ", " failed", "did not take", "may have been")
@@ -168,6 +171,8 @@ class Facts:
     seen: list[Seen] = field(default_factory=list)
     threads: list[Thread] = field(default_factory=list)
     sent: list[Sent] = field(default_factory=list)
+    webhooks: dict[str, str] = field(default_factory=dict)
+    """Webhook → its channel."""
     deleted: set[str] = field(default_factory=set)
     struck: set[int] = field(default_factory=set)
     """Numbers of the faults that struck."""
@@ -254,12 +259,14 @@ def _simulator(facts: Facts, line: dict[str, Any]) -> None:
     if line["kind"] != "request":
         return
     facts.requests += 1
+    if line["route"].endswith(f" {WEBHOOKS}"):
+        _webhooks(facts, line.get("answer"))
     facts.limited += line["status"] == 429
     if line["route"] != CREATE:
         if line["route"] == DELETE and line["status"] in (204, 404):
             facts.deleted.add(line["path"].rpartition("/")[2])
         if not line["route"].startswith("GET ") and not line["route"].endswith("/typing"):
-            facts.sent.append(_sent(line))
+            facts.sent.append(_sent(line, facts.webhooks))
         return
     body, answer = line.get("body"), line.get("answer")
     if isinstance(body, str):  # a fault struck before the simulator read it
@@ -288,12 +295,28 @@ def _simulator(facts: Facts, line: dict[str, Any]) -> None:
     )
 
 
-def _sent(line: dict[str, Any]) -> Sent:
+def _webhooks(facts: Facts, answer: Any) -> None:
+    """What was made, or listed."""
+    for one in answer if isinstance(answer, list) else [answer]:
+        if isinstance(one, dict) and one.get("channel_id"):
+            facts.webhooks[str(one["id"])] = str(one["channel_id"])
+
+
+def _spoken_in(line: dict[str, Any], webhooks: dict[str, str]) -> str:
+    """Where a webhook speaks; nothing for the token of an interaction, whose path looks the same."""
+    webhook = line["path"].split("/webhooks/")[1].split("/")[0]
+    thread = parse_qs(str(line.get("query") or "")).get("thread_id", [""])[0]
+    return (thread or webhooks[webhook]) if webhook in webhooks else ""
+
+
+def _sent(line: dict[str, Any], webhooks: dict[str, str]) -> Sent:
     answer = line.get("answer") if isinstance(line.get("answer"), dict) else {}
     assert isinstance(answer, dict)
     words = line["path"].split("/")
     # opening a direct message ends in "channels"
     place = words[words.index("channels") + 1] if "channels" in words[:-1] else ""
+    if SPOKEN in line["route"]:
+        place = _spoken_in(line, webhooks)
     if words[-1] == "threads" and "messages" in words:
         place = f"thread of {words[words.index('messages') + 1]}"
     if "reactions" in words:

@@ -30,6 +30,7 @@ CHECKS = {
     "nonce": "creates without enforced nonce",
     "wrong": "requests Discord would not take",
     "bugs": "mistakes of the judge's own tools",
+    "empty": "a run that proves nothing",
     "recovery": "recovery over 10 s",
     "half-open": "half-open over 20 s",
     "throughput": "throughput below 0.5 × calm",
@@ -56,6 +57,7 @@ class Logs:
         self.driver += [
             {"kind": "phase", "name": "chaos", "time": half},
             {"kind": "phase", "name": "drain", "time": end},
+            {"kind": "phase", "name": "end", "time": end},
         ]
 
     def message(self, number: int, moment: float) -> None:
@@ -262,6 +264,35 @@ def older_grant_sends_again(logs: Logs) -> None:
     logs.create("100", "1025", "1020", "m-000002", "d0", START + 1.7)
 
 
+def speak(logs: Logs, stamp: str, moment: float, thread: str = "") -> None:
+    """The agent under its own name, by the webhook 700 of channel 100."""
+    said = {"kind": "request", "method": "POST", "user_agent": USER_AGENT, "n": 99, "time": moment,
+            "seconds": 0.0, "status": 200, "stamp": stamp, "lost": ""}  # fmt: skip
+    made = {**said, "n": 98, "time": START, "route": "POST /channels/{channel_id}/webhooks", "stamp": "d0",
+            "path": "/api/v10/channels/100/webhooks", "body": {"name": "Shoal"},
+            "answer": {"id": "700", "channel_id": "100"}}  # fmt: skip
+    logs.simulator.insert(0, made)
+    logs.simulator.append(
+        {**said, "route": "POST /webhooks/{webhook_id}/{webhook_token}", "path": "/api/v10/webhooks/700/tok",
+         "query": f"wait=true&thread_id={thread}" if thread else "wait=true", "answer": {},
+         "body": {"content": "by name", "allowed_mentions": {"parse": []}}}
+    )  # fmt: skip
+
+
+def older_grant_speaks_by_a_webhook(logs: Logs) -> None:
+    speak(logs, "d0", START + 1.7)
+
+
+def nothing_was_said(logs: Logs) -> None:
+    logs.driver = [line for line in logs.driver if line["kind"] != "say"]
+    for log in (logs.simulator, logs.models, logs.outcomes):
+        log.clear()
+
+
+def driver_broke_off(logs: Logs) -> None:
+    logs.driver = [line for line in logs.driver if line.get("name") not in ("drain", "end")]
+
+
 def no_stamp(logs: Logs) -> None:
     logs.creates()[3]["stamp"] = ""
 
@@ -366,6 +397,7 @@ def too_many_429s(logs: Logs) -> None:
         (reordered, {"order"}),
         (older_grant_asks_the_model_again, {"grants"}),
         (older_grant_sends_again, {"grants"}),
+        (older_grant_speaks_by_a_webhook, {"grants"}),
         (no_stamp, {"grants"}),
         (model_call_of_nobody, {"grants"}),
         (frozen_holder_goes_on_and_on, {"grants"}),
@@ -379,6 +411,8 @@ def too_many_429s(logs: Logs) -> None:
         (sent_what_discord_refuses, {"wrong"}),
         (sent_around_the_transport, {"wrong"}),
         (simulator_broke, {"bugs"}),
+        (nothing_was_said, {"empty"}),
+        (driver_broke_off, {"empty"}),
         (slow_recovery, {"recovery"}),
         (slow_half_open, {"half-open"}),
         (slow_under_chaos, {"throughput"}),
@@ -400,6 +434,14 @@ def test_a_frozen_holder_may_finish_the_effect_it_was_in(tmp_path: Path) -> None
     verdict = logs.judge(tmp_path)
     assert "grants" not in broken(verdict)
     assert "1 effects finished" in verdict.check(CHECKS["grants"]).note
+
+
+@pytest.mark.parametrize(("stamp", "thread"), [("d4", ""), ("d0", "300")])
+def test_a_webhook_speaks_in_the_lane_of_its_place(tmp_path: Path, stamp: str, thread: str) -> None:
+    """In its channel the newest grant may; what it says in a thread belongs to the thread's lane."""
+    logs = Logs()
+    speak(logs, stamp, START + 2.35, thread)
+    assert broken(logs.judge(tmp_path)) == set()
 
 
 def test_a_message_refused_for_good_is_a_dead_letter_and_nothing_else(tmp_path: Path) -> None:
