@@ -14,7 +14,6 @@ from pydantic import SecretStr
 from config import load
 from shoal.base.errors import RequestError, ShoalError
 from shoal.cli.exits import exit_code
-from shoal.cli.message.dry import Showing, Shown
 from shoal.cli.message.run import Operator, act
 from shoal.cli.message.table import COMMANDS, LISTS, Line, camel
 from shoal.cli.message.telling import Telling
@@ -24,6 +23,7 @@ from shoal.discord.rest import Rest
 from shoal.discord.transport import Transport
 from shoal.simulator.server import Simulator
 from tests.workers.agent.test_every_action import CHANNEL, SENT, STAMPED, problems
+from workers.actions.dry import Showing, Shown
 
 Json = dict[str, Any]
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)

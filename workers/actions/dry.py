@@ -1,15 +1,18 @@
-"""``--dry-run``: what would change something is shown instead of sent; what only looks is asked."""
+"""``dryRun``, ``--dry-run``: what would change something is shown, what only looks is done."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from shoal.discord.mentions import guarded
 from shoal.discord.rest import Rest
 from shoal.discord.routes import Route
 from shoal.discord.transport import Response
+from workers.actions.base import ActionContext, Json
 
-__all__ = ["Showing", "Shown"]
+__all__ = ["Showing", "Shown", "shown"]
 
 
 class Shown(Exception):
@@ -34,3 +37,19 @@ class Showing(Rest):
         if options.get("files"):
             shown["files"] = [file.filename for file in options["files"]]
         raise Shown(shown)
+
+
+def shown(do: Callable[[ActionContext], Json], context: ActionContext) -> Json:
+    """What an action would change, or its result if it only looks.
+
+    Raises:
+        ActionError: it would not be done. DiscordError, TransportError: from looking.
+    """
+
+    def command(payload: bytes) -> None:
+        raise Shown({"gateway": payload.decode()})
+
+    try:
+        return do(replace(context, rest=Showing(context.rest.transport), command=command))
+    except Shown as request:
+        return {"ok": True, "dryRun": True, "request": request.request}

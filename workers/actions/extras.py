@@ -87,8 +87,13 @@ class Extras:
         return () if made is not None and made.flags else self.embeds
 
     def warning(self, made: Made | None) -> str:
-        """What the model is told of a send that went out with less than it asked for."""
-        return EMBEDS_LEFT_OUT if self.embeds and not self.beside(made) else ""
+        """What whoever asked is told besides: what was left out, and what is not as safe as it looks."""
+        told = [EMBEDS_LEFT_OUT] if self.embeds and not self.beside(made) else []
+        if made is not None and made.ignored:
+            told.append(f"unknown, and left out: {', '.join(made.ignored)[:300]}")
+        if made is not None and made.tags:
+            told.append(f"allowedUsers has names ({', '.join(made.tags)[:200]}): names change hands, use ids")
+        return "; ".join(told)
 
 
 def flag(value: Any) -> bool:

@@ -22,6 +22,8 @@ def _set(args: Args, context: ActionContext) -> Json:
         raise ArgumentError(f"status {status[:40]!r} is unknown; use one of {', '.join(STATUSES)}.")
     activities = []
     name = args.text("activityName", "activityState", required=False, most=128)
+    if not name and args.raw("activityType") is not None:
+        raise ArgumentError("activityName is missing.")
     if name:
         word = args.text("activityType", required=False) or "custom"
         if word not in TYPES:
@@ -32,6 +34,8 @@ def _set(args: Args, context: ActionContext) -> Json:
                 "name": "Custom Status",
                 "state": args.text("activityState", "activityName", most=128),
             }
+        elif args.raw("activityName") is not None and args.raw("activityState") is not None:
+            activity["state"] = args.text("activityState", most=128)
         if word == "streaming":
             activity["url"] = args.text("activityUrl", most=512)
         activities.append(activity)
@@ -41,5 +45,10 @@ def _set(args: Args, context: ActionContext) -> Json:
 
 
 PRESENCE_ACTIONS = (
-    Action("set-presence", "presence", "your status; status, activityType, activityName", _set),
+    Action(
+        "set-presence",
+        "presence",
+        "your status; status, activityType, activityName, activityState, activityUrl",
+        _set,
+    ),
 )

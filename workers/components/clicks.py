@@ -158,11 +158,17 @@ def _refusal(arrival: Arrival, entry: ControlEntry | FormEntry, view: AdmissionV
     """Why this person may not use this control; empty if he may."""
     if not arrival.decision.allowed:
         return arrival.decision.reason
-    if entry.allowed_users:
-        listed = AllowList.parse(entry.allowed_users)
-        if admit(listed, arrival.facts, by_name=view.settings.access.by_name).match is None:
-            return Reason.SENDER_NOT_LISTED.value
+    if entry.allowed_users and not _listed(entry.allowed_users, arrival, view):
+        return Reason.SENDER_NOT_LISTED.value
     return ""
+
+
+def _listed(users: tuple[str, ...], arrival: Arrival, view: AdmissionView) -> bool:
+    """Ids, ``*`` and exact tags (decision 8); what is only like a name counts where names do."""
+    if admit(AllowList.parse(users), arrival.facts, by_name=view.settings.access.by_name).match is not None:
+        return True
+    tag = arrival.facts.sender.tag.casefold()
+    return bool(tag) and tag in (user.strip().removeprefix("@").casefold() for user in users)
 
 
 def _taken(

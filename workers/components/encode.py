@@ -249,7 +249,7 @@ def _option(option: Option) -> Json:
 def _emoji(emoji: Emoji) -> Json:
     if emoji.id is None:
         return {"name": emoji.name}
-    made: Json = {"id": emoji.id, "name": emoji.name}
+    made: Json = {"id": emoji.id, **({"name": emoji.name} if emoji.name else {})}
     return {**made, "animated": True} if emoji.animated else made
 
 

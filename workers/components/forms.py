@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from workers.components.reader import Reader, SpecError
 from workers.components.spec import ButtonStyle, FieldType, Form, FormField, Option
 
-__all__ = ["parse_form"]
+__all__ = ["check_choices", "parse_form"]
 
 TYPES: tuple[FieldType, ...] = ("text", "checkbox", "radio", "select", "role-select", "user-select")
 STYLES: tuple[ButtonStyle, ...] = ("primary", "secondary", "success", "danger")
@@ -39,6 +39,22 @@ def parse_form(reader: Reader, option: Callable[[Reader], Option]) -> Form:
     )
 
 
+def check_choices(options: Sequence[Option], where: Reader, most: int) -> None:
+    """Refuse choices that are the same, and more that are made beforehand than somebody may make.
+
+    Raises:
+        SpecError: names the one that is too much.
+    """
+    seen: set[str] = set()
+    for index, option in enumerate(options):
+        if option.value in seen:
+            raise SpecError(f"{where.path}[{index}].value", f"{option.value!r} is used twice")
+        seen.add(option.value)
+    chosen = sum(option.default for option in options)
+    if chosen > most:
+        raise where.fail(f"has {chosen} defaults; {most} may be chosen")
+
+
 def _field(field: Reader, index: int, option: Callable[[Reader], Option]) -> FormField:
     kind = field.at("type").choice(TYPES, "text")
     options = field.at("options")
@@ -52,6 +68,7 @@ def _field(field: Reader, index: int, option: Callable[[Reader], Option]) -> For
         found = tuple(option(entry) for entry in options.items(bounds[1], least=bounds[0]))
     required = field.at("required").flag(True)
     low, high = _counts(field, kind, required, len(found))
+    check_choices(found, options, (len(found) if kind == "checkbox" else 1) if high is None else high)
     shortest, longest = field.at("minLength").number(0, 4_000), field.at("maxLength").number(1, 4_000)
     if shortest is not None and longest is not None and shortest > longest:
         raise field.at("minLength").fail("must not exceed maxLength")

@@ -6,11 +6,13 @@ taken by Discord.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from workers.components.forms import parse_form
-from workers.components.reader import Reader, SpecError
+from workers.components.forms import check_choices, parse_form
+from workers.components.reader import Reader
 from workers.components.spec import (
     ATTACHMENT,
     BUTTON_STYLES,
@@ -36,6 +38,11 @@ from workers.components.spec import (
 )
 
 __all__ = ["parse_spec"]
+
+_CUSTOM = re.compile(r"<?(?P<animated>a(?=:))?:?(?P<name>\w{1,32}):(?P<id>\d{5,20})>?", re.ASCII)
+_WORD = re.compile(r"[A-Za-z:_\s]")
+_FIRST_EMOJI = 0xA9
+"""The copyright sign; digits of keycaps come before it, but not alone."""
 
 CALLBACKS: tuple[CallbackKind, ...] = ("command", "callback")
 
@@ -67,7 +74,7 @@ def parse_spec(raw: Any, path: str = "components") -> Spec:
     if len(shown) > 1:
         raise spec.at("blocks").fail("support a single file. Use media-gallery for multiple files")
     _fits(made, spec)
-    return made
+    return replace(made, ignored=spec.ignored())
 
 
 def _fits(made: Spec, spec: Reader) -> None:
@@ -106,6 +113,8 @@ def _section(block: Reader) -> Block:
     else:
         listed = texts.items(3, least=1, too_many="supports up to 3 text displays")
         found = tuple(entry.text(MOST_TEXT, required=True) for entry in listed)
+    if block.at("accessory").absent:
+        raise block.at("accessory").fail("is required, a thumbnail or a button; without one use text blocks")
     accessory = block.at("accessory").object()
     kind = accessory.at("type").choice(("thumbnail", "button"), "thumbnail")
     if kind == "thumbnail":
@@ -164,11 +173,11 @@ def _select(select: Reader) -> Select:
         raise options.fail(f"goes with string select menus only, not with {kind}")
     low, high = select.at("minValues").number(0, 25), select.at("maxValues").number(1, 25)
     found = tuple(_option(entry) for entry in options.items(25))
-    _unique(found, options)
     if low is not None and low > (1 if high is None else high):
         raise select.at("minValues").fail("must not exceed maxValues")
     if kind == "string" and max(low or 0, high or 0) > len(found):
         raise select.at("maxValues").fail(f"exceeds the {len(found)} options there are")
+    check_choices(found, options, 1 if high is None else high)
     callback = select.at("callbackDataKind")
     return Select(
         type=kind,
@@ -195,25 +204,30 @@ def _option(reader: Reader) -> Option:
     )
 
 
-def _unique(options: tuple[Option, ...], where: Reader) -> None:
-    seen: set[str] = set()
-    for index, option in enumerate(options):
-        if option.value in seen:
-            raise SpecError(f"{where.path}[{index}].value", f"{option.value!r} is used twice")
-        seen.add(option.value)
-
-
 def _emoji(reader: Reader) -> Emoji | None:
     if reader.absent:
         return None
     if isinstance(reader.value, str):
-        return Emoji(reader.text(64, required=True))
+        text = reader.text(80, required=True)
+        custom = _CUSTOM.fullmatch(text)
+        if custom is not None:
+            return Emoji(custom["name"], custom["id"], bool(custom["animated"]))
+        return Emoji(_unicode(text, reader))
     emoji = reader.object()
     number = emoji.at("id").text(20)
     if number and not number.isdigit():
         raise emoji.at("id").fail("must be a Discord id")
     name = emoji.at("name").text(64, required=not number)
+    if not number:
+        name = _unicode(name, emoji.at("name"))
     return Emoji(name, number or None, emoji.at("animated").flag())
+
+
+def _unicode(text: str, reader: Reader) -> str:
+    """An emoji as a character. Discord refuses names (``smile``) and other text, with the whole message."""
+    if _WORD.search(text) or not any(ord(char) >= _FIRST_EMOJI for char in text):
+        raise reader.fail(f"{text!r} is no emoji; write the character, or <:name:id> for a custom one")
+    return text
 
 
 def _gallery(block: Reader) -> Block:

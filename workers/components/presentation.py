@@ -13,7 +13,7 @@ card that still does not fit is told as text as a whole.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from workers.components.reader import Reader
@@ -76,11 +76,12 @@ _Block = _Text | _Divider | _Buttons | _Menu
 
 @dataclass(frozen=True, slots=True)
 class Presentation:
-    """A card, as it was described."""
+    """A card, as it was described. ``ignored``: paths of what has no meaning here."""
 
     title: str = ""
     tone: Tone = "neutral"
     blocks: tuple[_Block, ...] = ()
+    ignored: tuple[str, ...] = ()
 
     @property
     def has_controls(self) -> bool:
@@ -93,7 +94,7 @@ class Presentation:
     def spec(self, text: str = "") -> Spec | None:
         """As components, or none where it does not fit. ``text``: the message's own, which leads."""
         blocks = tuple(self._blocks())
-        spec = Spec(blocks=blocks, accent_color=COLORS.get(self.tone))
+        spec = Spec(blocks=blocks, accent_color=COLORS.get(self.tone), ignored=self.ignored)
         chars = len(text) + sum(len(block.text) for block in blocks if isinstance(block, TextBlock))
         count = 1 + bool(text) + sum(_count(block) for block in blocks)
         fits = chars <= MAX_TEXT and count <= MOST_COMPONENTS
@@ -150,6 +151,7 @@ def parse_presentation(raw: Any, path: str = "presentation") -> Presentation:
         tone=card.at("tone").choice(TONES, "neutral"),
         blocks=tuple(_read(entry) for entry in card.at("blocks").items(500)),
     )
+    made = replace(made, ignored=card.ignored())
     if not made.title and not made.blocks:
         raise card.fail("must include a title or at least one block")
     return made

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from shoal.base.errors import RequestError
@@ -31,9 +31,11 @@ class SpecError(RequestError):
 class Reader:
     """One value of the description and where it stands."""
 
-    def __init__(self, value: Any, path: str) -> None:
+    def __init__(self, value: Any, path: str, asked: dict[str, set[str]] | None = None) -> None:
+        """``asked``: path → members that were asked for, of the whole description."""
         self.value = value
         self.path = path
+        self._asked: dict[str, set[str]] = {} if asked is None else asked
 
     @classmethod
     def of(cls, raw: Any, path: str) -> Reader:
@@ -49,6 +51,19 @@ class Reader:
         except ValueError as error:
             raise SpecError(path, f"is no JSON ({error})") from None
 
+    def ignored(self) -> tuple[str, ...]:
+        """Paths of members nobody has asked for, once everything has been read: most are mistyped."""
+        return tuple(self._ignored(self.value, self.path))
+
+    def _ignored(self, value: Any, path: str) -> Iterator[str]:
+        if isinstance(value, list | tuple):
+            for index, inner in enumerate(value):
+                yield from self._ignored(inner, f"{path}[{index}]")
+        elif isinstance(value, Mapping) and path in self._asked:
+            for name, inner in value.items():
+                known = name in self._asked[path]
+                yield from self._ignored(inner, f"{path}.{name}") if known else (f"{path}.{name}",)
+
     def fail(self, problem: str) -> SpecError:
         """The error for this value."""
         return SpecError(self.path, problem)
@@ -56,8 +71,9 @@ class Reader:
     def at(self, *names: str) -> Reader:
         """The member of the first of these names that is there; absent and null are the same."""
         values: Mapping[str, Any] = self.value
+        self._asked.setdefault(self.path, set()).update(names)
         name = next((name for name in names if values.get(name) is not None), names[0])
-        return Reader(values.get(name), f"{self.path}.{name}")
+        return Reader(values.get(name), f"{self.path}.{name}", self._asked)
 
     @property
     def absent(self) -> bool:
@@ -80,7 +96,7 @@ class Reader:
             raise self.fail("cannot be empty" if least == 1 else f"needs at least {least} entries")
         if len(self.value) > most:
             raise self.fail(too_many or f"supports up to {most} entries")
-        return [Reader(entry, f"{self.path}[{index}]") for index, entry in enumerate(self.value)]
+        return [Reader(entry, f"{self.path}[{index}]", self._asked) for index, entry in enumerate(self.value)]
 
     def text(self, most: int, *, required: bool = False) -> str:
         """A string without white space at its ends."""

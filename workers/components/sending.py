@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from config.schema.discord import DiscordConfig
+from shoal.discord.users import user_id_of
 from shoal.discord.wire import ComponentType, MessageFlags
 from workers.components.custom_ids import reserved_ids
 from workers.components.encode import Origin, encode_spec
@@ -19,7 +20,7 @@ from workers.components.entries import encode_entry
 from workers.components.parse import parse_spec
 from workers.components.presentation import parse_presentation
 from workers.components.reader import Reader, SpecError
-from workers.components.spec import ATTACHMENT, MOST_TEXT, Spec, TextBlock
+from workers.components.spec import ATTACHMENT, MOST_COMPONENTS, MOST_TEXT, Spec, TextBlock
 from workers.delivery.records import KeptControl, KeptControls
 
 __all__ = ["ComponentSettings", "Made", "make_components", "make_presentation"]
@@ -52,6 +53,8 @@ class Made:
         controls: what is remembered of what can be pressed.
         file_names: files of the message that the components show, each once.
         text: the message's text, where it is no components v2.
+        tags: those in ``allowedUsers`` that are no ids: whoever takes the name may press.
+        ignored: paths of what was written and has no meaning here.
     """
 
     components: tuple[dict[str, Any], ...] = ()
@@ -59,17 +62,33 @@ class Made:
     controls: KeptControls | None = None
     file_names: tuple[str, ...] = ()
     text: str = ""
+    tags: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
 
-    def showing(self, name: str) -> Made:
-        """The same with a file, where no block shows it yet: it is the last thing in the container."""
-        if not self.flags or self.file_names or not name:
+    def showing(self, files: Mapping[str, str]) -> Made:
+        """The same with its files: those that no block shows yet are the last things in the container.
+
+        Args:
+            files: what each file is called at Discord → what the components call it; empty where they do not.
+
+        Raises:
+            SpecError: there is no room for them.
+        """
+        if not self.flags or not files:
             return self
-        block = {"type": ComponentType.FILE, "file": {"url": f"{ATTACHMENT}{name}"}}
-        [*others, last] = self.components
-        if last.get("type") == ComponentType.CONTAINER:
-            boxed = {**last, "components": [*last["components"], block]}
-            return replace(self, components=(*others, boxed), file_names=(name,))
-        return replace(self, components=(*self.components, block), file_names=(name,))
+        names = {shown: name for name, shown in files.items() if shown and shown != name}
+        components = [_renamed(one, names) for one in self.components] if names else [*self.components]
+        more = [name for name, shown in files.items() if not shown]
+        blocks = [{"type": ComponentType.FILE, "file": {"url": f"{ATTACHMENT}{name}"}} for name in more]
+        if blocks and components[-1].get("type") == ComponentType.CONTAINER:
+            last = components.pop()
+            components.append({**last, "components": [*last["components"], *blocks]})
+        else:
+            components += blocks
+        if blocks and (count := sum(map(_counted, components))) > MOST_COMPONENTS:
+            problem = f"makes {count} components with its files; Discord shows at most {MOST_COMPONENTS}"
+            raise SpecError("components", problem)
+        return replace(self, components=tuple(components), file_names=tuple(files))
 
 
 def make_components(
@@ -94,7 +113,7 @@ def make_components(
     spec = parse_spec(raw)
     if with_file and spec.is_plain:  # a picture with words needs no container
         words = [spec.text or text, *(block.text for block in spec.blocks if isinstance(block, TextBlock))]
-        return Made(text="\n\n".join(word for word in words if word))
+        return Made(text="\n\n".join(word for word in words if word), ignored=spec.ignored)
     return _of(spec, origin, settings, text)
 
 
@@ -107,7 +126,7 @@ def make_presentation(raw: Any, origin: Origin, settings: ComponentSettings, *, 
     card = parse_presentation(raw)
     spec = card.spec(text)
     if spec is None or (card.has_controls and not settings.enabled):
-        return Made(text=card.plain(text))
+        return Made(text=card.plain(text), ignored=card.ignored)
     return _of(spec, origin, settings, text)
 
 
@@ -118,7 +137,15 @@ def _of(spec: Spec, origin: Origin, settings: ComponentSettings, text: str) -> M
     encoded = encode_spec(spec, origin, text=text, accent=settings.accent_color)
     kept = tuple(KeptControl(entry.id, encode_entry(entry), entry.reusable) for entry in encoded.entries)
     controls = KeptControls(encoded.group, settings.life_ms, kept) if kept else None
-    return Made(tuple(encoded.components), int(MessageFlags.IS_COMPONENTS_V2), controls, spec.file_names)
+    users = dict.fromkeys(user for entry in encoded.entries for user in entry.allowed_users)
+    return Made(
+        tuple(encoded.components),
+        int(MessageFlags.IS_COMPONENTS_V2),
+        controls,
+        spec.file_names,
+        tags=tuple(user for user in users if user != "*" and user_id_of(user) is None),
+        ignored=spec.ignored,
+    )
 
 
 def _raw(raw: Sequence[Any], text: str) -> Made:
@@ -140,6 +167,22 @@ def _raw(raw: Sequence[Any], text: str) -> Made:
         components.insert(0, {"type": ComponentType.TEXT_DISPLAY, "content": text})
     names = tuple(dict.fromkeys(_attached(components)))
     return Made(tuple(components), int(MessageFlags.IS_COMPONENTS_V2), None, names)
+
+
+def _renamed(value: Any, names: Mapping[str, str]) -> Any:
+    """Components with files called otherwise."""
+    if isinstance(value, str) and value.startswith(ATTACHMENT):
+        name = value.removeprefix(ATTACHMENT)
+        return f"{ATTACHMENT}{names.get(name, name)}"
+    if isinstance(value, Mapping):
+        return {key: _renamed(inner, names) for key, inner in value.items()}
+    return [_renamed(inner, names) for inner in value] if isinstance(value, list) else value
+
+
+def _counted(component: Mapping[str, Any]) -> int:
+    """A component and all that is in it."""
+    inner = [*(component.get("components") or ()), *filter(None, [component.get("accessory")])]
+    return 1 + sum(_counted(one) for one in inner if isinstance(one, Mapping))
 
 
 def _attached(components: Iterable[Any]) -> Iterator[str]:

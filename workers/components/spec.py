@@ -208,6 +208,7 @@ class Spec:
         reusable: controls answer more than once, until they expire.
         accent_color: colour of the container, 0 to 0xFFFFFF; none takes the account's.
         spoiler: the container is hidden until it is clicked.
+        ignored: paths of what was written and has no meaning here.
     """
 
     text: str = ""
@@ -216,6 +217,7 @@ class Spec:
     reusable: bool = False
     accent_color: int | None = None
     spoiler: bool = False
+    ignored: tuple[str, ...] = ()
 
     @property
     def file_names(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from shoal.discord.transport import File
 from workers.delivery.progress import nonce_of
 from workers.delivery.records import SendFile, SendRequest
 from workers.delivery.render import DeliverySettings, message_fields, replies, too_large_fields
-from workers.delivery.spread import file_of
+from workers.delivery.spread import files_of
 from workers.delivery.verdicts import BLOB_GONE, Rejected, reference_refused
 
 __all__ = ["Calls", "Kept", "create_part", "file_of_blob", "priority_of"]
@@ -73,8 +73,7 @@ def create_part(
     """
     bound = log.bind(account=request.account, channel=calls.channel_id, cause=request.cause, part=part)
     fields = message_fields(request, settings, plan, part)
-    file = file_of(request, plan, part)
-    files = [file_of_blob(file, calls.blobs)] if file is not None else []
+    files = [file_of_blob(file, calls.blobs) for file in files_of(request, plan, part)]
     reply_to = request.reply_to if replies(request, part) and not request.post else None
     bound.info("Sending reply via REST (proxied)" if settings.proxied else "Sending reply via REST")
 
@@ -95,8 +94,9 @@ def create_part(
         if reply_to is not None and reference_refused(error):
             message = call(None, files, fields)
         elif files and isinstance(error, TooLarge):
-            bound.warning("a file was too large for Discord", file=files[0].filename)
-            left_out(files[0].filename)
+            for file in files:  # of several, Discord does not say which
+                bound.warning("a file was too large for Discord", file=file.filename)
+                left_out(file.filename)
             message = call(reply_to, [], too_large_fields(request, fields))
         else:
             raise

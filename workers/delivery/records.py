@@ -138,7 +138,7 @@ class SendRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     embeds: tuple[dict[str, Any], ...] = ()
     """On the first part; left out with components v2."""
     files: tuple[SendFile, ...] = ()
-    """One per message, see :mod:`workers.delivery.spread`."""
+    """One per message, or all with the components that show them: :mod:`workers.delivery.spread`."""
     sticker_ids: tuple[str, ...] = ()
     poll: dict[str, Any] | None = None
     flags: int = 0

@@ -4,16 +4,17 @@ One file per message. The first goes with the first text; each further one is a 
 all texts. A video never carries text: Discord shows it above its caption, so the text goes first and
 the video follows alone. A voice message carries no text either and comes first (3.15), unless a preview
 becomes the text: then the recording follows it (14.8). Computed from the request and its journalled plan, so
-a resumed send agrees.
+a resumed send agrees. Components can show files of their own message only, so with them all go at once.
 """
 
 from __future__ import annotations
 
 import msgspec
 
+from shoal.discord.wire import MessageFlags
 from workers.delivery.records import SendFile, SendRequest
 
-__all__ = ["file_of", "heard_behind", "is_video", "is_voice", "texts_of", "with_files"]
+__all__ = ["file_of", "files_of", "heard_behind", "is_video", "is_voice", "texts_of", "with_files"]
 
 _VIDEO_ENDINGS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm")
 
@@ -51,10 +52,25 @@ def heard_behind(request: SendRequest, texts: list[str]) -> list[str]:
     return [*texts, *[""] * len(request.files)] if request.read_aloud else texts
 
 
+def files_of(request: SendRequest, plan: list[str], part: int) -> tuple[SendFile, ...]:
+    """The files of a part."""
+    if _shown_by_components(request):
+        return request.files
+    file = file_of(request, plan, part)
+    return (file,) if file is not None else ()
+
+
+def _shown_by_components(request: SendRequest) -> bool:
+    """A message of components v2, which is one part with all there is."""
+    return bool(request.flags & MessageFlags.IS_COMPONENTS_V2)
+
+
 def file_of(request: SendRequest, plan: list[str], part: int) -> SendFile | None:
-    """The file of a part, or none."""
+    """The file of a part, or none; where there are several, the first."""
     if not request.files:
         return None
+    if _shown_by_components(request):
+        return request.files[0]
     if request.post:
         thread = msgspec.structs.replace(request, post=False)
         return file_of(thread, plan[1:], part - 1) if part else None

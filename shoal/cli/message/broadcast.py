@@ -7,9 +7,9 @@ from typing import Any
 
 from shoal.base.errors import ProcessError, ShoalError
 from shoal.base.exits import FAILED, USAGE
-from shoal.cli.message.dry import Shown
 from shoal.cli.message.run import Operator
 from shoal.cli.message.sending import send
+from workers.actions.dry import Shown
 from workers.delivery.targets import split_targets
 
 __all__ = ["broadcast", "failure_of", "lines_of"]

@@ -8,9 +8,9 @@ import msgspec
 
 from shoal.base.errors import ProcessError
 from shoal.base.exits import USAGE
-from shoal.cli.message.dry import Showing
 from shoal.cli.message.routes import conversation_in
 from shoal.cli.message.run import Operator
+from workers.actions.dry import Showing
 from workers.components.encode import Origin
 from workers.components.sending import ComponentSettings, make_presentation
 from workers.delivery.records import SendRequest
@@ -28,9 +28,9 @@ def with_card(request: SendRequest, raw: Any, channel: dict[str, Any], who: Oper
         SpecError: it is no card.
         ProcessError: it does not go with the rest, or has buttons that nobody would answer.
     """
-    if request.poll or request.sticker_ids or len(request.files) > 1:
+    if request.poll or request.sticker_ids:
         raise ProcessError(
-            "A card goes with a text and one file at most.", fix="Send the rest apart.", exit_code=USAGE
+            "A card goes with a text and files.", fix="Send polls and stickers apart.", exit_code=USAGE
         )
     found = conversation_in(channel, who)
     session, agent = (found.session_key, found.agent_id) if found is not None else ("", "")
@@ -47,7 +47,7 @@ def with_card(request: SendRequest, raw: Any, channel: dict[str, Any], who: Oper
             fix="Start the fleet (shoal up), or leave only links in the card.",
             exit_code=USAGE,
         )
-    made = made.showing(request.files[0].filename if request.files else "")
+    made = made.showing({file.filename: "" for file in request.files})
     return msgspec.structs.replace(
         request, components=made.components, flags=request.flags | made.flags, controls=made.controls
     )

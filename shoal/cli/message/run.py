@@ -19,7 +19,6 @@ from shoal.base.errors import ProcessError, RequestError, StoreUnavailable
 from shoal.base.exits import USAGE
 from shoal.cli.egress import guard_egress
 from shoal.cli.exits import exit_code, report
-from shoal.cli.message.dry import Showing, Shown
 from shoal.cli.message.files import Reader
 from shoal.cli.message.table import Line, camel
 from shoal.cli.message.telling import Telling
@@ -31,6 +30,7 @@ from shoal.discord.rest import Rest
 from shoal.state.facts import Facts
 from shoal.state.store import Store
 from workers.actions.base import ActionContext
+from workers.actions.dry import Showing, Shown
 from workers.actions.perform import perform
 from workers.actions.table import ACTIONS
 from workers.delivery.missing import explained

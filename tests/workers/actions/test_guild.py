@@ -119,6 +119,12 @@ def test_presence_goes_to_the_gateway(doer: Doer) -> None:
     assert sent["d"]["status"] == "dnd"
     with pytest.raises(ActionError, match="status 'away' is unknown"):
         doer.do("set-presence", status="away")
+    stated = doer.do("set-presence", activityType="playing", activityName="chess", activityState="move 12")
+    assert stated["activities"] == [{"name": "chess", "type": 0, "state": "move 12"}]
+    own = doer.do("set-presence", activityState="at lunch")
+    assert own["activities"] == [{"name": "Custom Status", "type": 4, "state": "at lunch"}]
+    with pytest.raises(ActionError, match="activityName is missing"):
+        doer.do("set-presence", activityType="playing")
     with pytest.raises(ActionError, match="activityUrl"):
         doer.do("set-presence", activityType="streaming", activityName="x")
 

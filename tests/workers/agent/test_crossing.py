@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from typing import Any, TypeGuard
 
@@ -22,6 +24,7 @@ from workers.agent.tools.message import MessageTool
 from workers.agent.tools.registry import ToolContext, ToolError, ToolResult, Wait
 from workers.components.encode import DEFAULT_ACCENT
 from workers.components.sending import ComponentSettings
+from workers.delivery.outgoing import Raw, keep_file
 from workers.delivery.records import KIND, SendFile, SendRequest, decode_send
 from workers.sessions.records import TurnRequest
 
@@ -51,7 +54,7 @@ class Turn:
         ) -> SendFile:
             assert not voice
             del check
-            return SendFile(store.blobs.put(b"x"), filename or source)
+            return keep_file(store.blobs.put, Raw(b"x", source, "text/plain"), filename=filename)
 
         self.tool = MessageTool(
             components=lambda _account: ComponentSettings(), rules=lambda _request: wanted, load=load
@@ -198,6 +201,37 @@ def test_a_direct_message_is_not_named(place: Store) -> None:
         Turn(place, rules(), owner).call(message="x", target=THERE)
 
 
+def test_another_bot_account_is_refused(place: Store) -> None:
+    """``accountId`` (7.1): a conversation has one bot."""
+    assert Turn(place, rules()).send(message="x", accountId="Default").text == "x"
+    for action in ("send", "react"):
+        with pytest.raises(ToolError, match="Here the bot account default speaks"):
+            Turn(place, rules()).call(action=action, message="x", accountId="other")
+
+
+# -- dryRun ------------------------------------------------------------------------------------------
+
+
+def test_a_send_that_is_only_shown_is_not_sent(place: Store) -> None:
+    """``dryRun`` (7.1) is a parameter of every action."""
+    done = Turn(place, rules()).call(message="look", dryRun=True, components={"blocks": [ROW]}, media="a.txt")
+    assert isinstance(done, ToolResult)
+    told = json.loads(done.text)
+    assert (told["ok"], told["dryRun"], told["request"]["channelId"]) == (True, True, HERE)
+    assert (told["request"]["message"], told["request"]["files"]) == ("look", ["a.txt"])
+    assert done.sent == ()
+    with pytest.raises(ToolError, match="is empty"):
+        Turn(place, rules()).call(message=" ", dryRun=True)
+
+
+def test_a_broadcast_that_is_only_shown_goes_nowhere(place: Store) -> None:
+    done = Turn(place, rules()).call(action="broadcast", message="x", targets=[THERE, "5"], dryRun="true")
+    assert isinstance(done, ToolResult)
+    first, second = json.loads(done.text)["results"]
+    assert (first["dryRun"], first["request"]["channelId"]) == (True, THERE)
+    assert second["ok"] is False
+
+
 # -- presentation and files -------------------------------------------------------------------------
 
 
@@ -250,11 +284,67 @@ def test_a_file_with_mere_words_needs_no_container(place: Store) -> None:
     assert (send.text, send.components, send.flags) == ("a\n\nb", (), 0)
 
 
+FILLER = {"type": "separator"}
+GALLERY = {
+    "type": "media-gallery",
+    "items": [
+        {"url": "attachment://one.png"},
+        {"url": "attachment://two.png"},
+        {"url": "https://x.org/c.png"},
+    ],
+}
+
+
+def shown(send: SendRequest) -> list[str]:
+    """Addresses of all that the components show, in order."""
+    return re.findall(r'"url": ?"([^"]*)"', json.dumps(send.components))
+
+
+def test_several_files_go_with_a_gallery(place: Store) -> None:
+    """002: "for several files use media-gallery". They are known by their names, the others in order."""
+    send = Turn(place, rules()).send(components={"blocks": [GALLERY]}, media=["x/two.png", "y/photo.png"])
+    assert [file.filename for file in send.files] == ["two.png", "one.png"]
+    assert shown(send) == ["attachment://one.png", "attachment://two.png", "https://x.org/c.png"]
+
+
+def test_the_agent_is_told_what_was_not_understood_of_its_components(place: Store) -> None:
+    row = {"type": "actions", "buttons": [{"label": "Go", "allowedUsers": ["ann"]}]}
+    done = Turn(place, rules()).call(components={"blocks": [row], "colour": "red"})
+    assert isinstance(done, Wait)
+    warning = json.loads(done.state)["warning"]
+    assert "unknown, and left out: components.colour" in warning
+    assert "allowedUsers has names (ann)" in warning
+
+
+def test_files_that_no_block_shows_stand_below(place: Store) -> None:
+    """Discord shows nothing of a file that no component names; two of one name are two files."""
+    send = Turn(place, rules()).send(
+        components={"blocks": [GALLERY, ROW]},
+        media=["one.png", "two.png", "a/log.txt", "b/log.txt"],
+    )
+    assert [file.filename for file in send.files] == ["one.png", "two.png", "log.txt", "log-2.txt"]
+    assert shown(send)[3:] == ["attachment://log.txt", "attachment://log-2.txt"]
+
+
+@pytest.mark.parametrize(("named", "called"), [("my plan.txt", "my_plan.txt"), ("plan", "plan")])
+def test_a_name_that_discord_does_not_take_is_changed_in_both_places(
+    place: Store, named: str, called: str
+) -> None:
+    block = {"type": "file", "file": f"attachment://{named}"}
+    send = Turn(place, rules()).send(components={"blocks": [block]}, media="a.txt")
+    assert send.files[0].filename.startswith(called)
+    assert shown(send) == [f"attachment://{send.files[0].filename}"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         ({"components": {"blocks": [{"type": "file", "file": "attachment://a"}]}}, "there is no media"),
-        ({"components": {"blocks": [ROW]}, "media": ["a.txt", "b.txt"]}, "there can be one file"),
+        ({"components": {"blocks": [FILLER] * 39}, "media": "a"}, "makes 41 components with its files"),
+        (
+            {"components": {"blocks": [GALLERY]}, "media": ["a.png"]},
+            "show attachment://two.png, and there is no media for it",
+        ),
         (
             {
                 "components": {"blocks": [{"type": "file", "file": "attachment://a"}]},

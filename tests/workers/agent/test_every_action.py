@@ -315,3 +315,20 @@ def test_the_schema_names_what_is_open(world: World) -> None:
             tool.run({"action": action, "message": "x"}, context)
     every = world.tools.tools["message"].spec(world.turn).parameters["properties"]["action"]["enum"]  # type: ignore[index]
     assert set(every) == set(ACTIONS) | set(SENDS)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0][0])
+def test_what_is_only_shown_changes_nothing(world: World, row: Row) -> None:
+    """``dryRun`` (7.1) of every action: what looks is done, what would change something is told."""
+    names, arguments, shape = row
+    wanted = arguments(world)
+    before = max(line["n"] for line in world.control.requests())
+    told = world.call("message", names[0], **wanted, dryRun=True)
+    changes = [line for line in world.control.requests(after=before) if line["method"] != "GET"]
+    assert (changes, world.commands) == ([], [])
+    shown = (
+        [one.get("dryRun") for one in told.get("results", [])]
+        if names[0] == "broadcast"
+        else [told.get("dryRun")]
+    )
+    assert all(shown) or list(problems(shape, told)) == [], told

@@ -122,13 +122,6 @@ def test_several_files_and_no_text(store: Store, chat_server: Start, used: Any) 
         ({"pollQuestion": "?", "pollOption": ["a", "b"], "pollDurationHours": 0}, "from 1 to 768"),
         ({"pollQuestion": "?", "pollOption": ["a", "b"], "durationSeconds": 5}, "use pollDurationHours"),
         ({"embeds": "x"}, "list of objects"),
-        (
-            {
-                "media": ["a.png", "b.png"],
-                "components": {"text": "x", "blocks": [{"type": "separator"}]},
-            },
-            "there can be one file",
-        ),
     ],
 )
 def test_wrong_arguments_say_what_is_wrong(

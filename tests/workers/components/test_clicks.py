@@ -283,6 +283,25 @@ def test_a_denial_names_what_was_pressed(
     assert denied.data["content"] == f"You are not authorized to use this {word}."
 
 
+@pytest.mark.parametrize(
+    ("user", "may"),
+    [(ANN, True), (f"<@{ANN}>", True), ("*", True), (f"u{ANN}", True), (f"@U{ANN}", True), (BOB, False),
+     (f"u-{ANN}", False), ("Annie", False)],
+)  # fmt: skip
+def test_allowed_users_are_ids_exact_tags_or_everybody(
+    view: StoreView, store: Store, user: str, may: bool
+) -> None:
+    """Decision 8; 002: "Discord user ids, tags or ``*``". What people call themselves is no tag."""
+    made = remember(
+        store, {"blocks": [{"type": "actions", "buttons": [{"label": "Go", "allowedUsers": [user]}]}]}
+    )
+    pressed = click(view, store, made, 0, member={
+        "user": {"id": ANN, "username": f"u{ANN}", "global_name": "Annie"}, "nick": "Annie", "roles": [],
+    })  # fmt: skip
+    assert (pressed.summary == "clicked") is may, pressed.summary
+    assert made.tags == ((user,) if user not in (ANN, BOB, "*", f"<@{ANN}>") else ())
+
+
 def test_a_denied_form_and_button_are_named_too(view: StoreView, store: Store) -> None:
     form = {"title": "T", "fields": [{"label": "L"}], "allowedUsers": [BOB]}
     made = remember(store, {"modal": form})

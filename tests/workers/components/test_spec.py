@@ -126,6 +126,18 @@ EVERYTHING: dict[str, Any] = {
 }
 
 
+def button(**more: Any) -> dict[str, Any]:
+    return {"blocks": [{"type": "actions", "buttons": [{"label": "Go", **more}]}]}
+
+
+def select(**fields: Any) -> dict[str, Any]:
+    return {"blocks": [{"type": "actions", "select": fields}]}
+
+
+def field(**fields: Any) -> dict[str, Any]:
+    return {"modal": {"title": "T", "fields": [{"label": "L", **fields}]}}
+
+
 def encoded(raw: Any, **options: Any) -> Encoded:
     return encode_spec(parse_spec(raw), ORIGIN, **options)
 
@@ -248,7 +260,10 @@ WRONG: list[tuple[Any, str]] = [
         {"blocks": [{"type": "section", "texts": ["a"] * 4}]},
         "components.blocks[0].texts supports up to 3 text displays",
     ),
-    ({"blocks": [{"type": "section", "text": "a"}]}, "components.blocks[0].accessory must be an object"),
+    (
+        {"blocks": [{"type": "section", "text": "a"}]},
+        "components.blocks[0].accessory is required",
+    ),
     (
         {"blocks": [{"type": "separator", "spacing": "huge"}]},
         "components.blocks[0].spacing must be one of small, large",
@@ -352,6 +367,18 @@ WRONG: list[tuple[Any, str]] = [
         {"blocks": [{"type": "text", "text": "x" * 3000}, {"type": "text", "text": "y" * 3000}]},
         "has 6000 characters of text",
     ),
+    (
+        select(options=[{"label": "a", "default": True}, {"label": "b", "default": True}]),
+        "select.options has 2 defaults; 1 may be chosen",
+    ),
+    (
+        field(type="radio", options=[{"label": "a", "default": True}, {"label": "b", "default": True}]),
+        "fields[0].options has 2 defaults",
+    ),
+    (field(type="select", options=[{"label": "a"}, {"label": "a"}]), "options[1].value 'a' is used twice"),
+    (button(emoji=":smile:"), "buttons[0].emoji ':smile:' is no emoji"),
+    (button(emoji={"name": "smile"}), "buttons[0].emoji.name 'smile' is no emoji"),
+    (button(emoji="1"), "buttons[0].emoji '1' is no emoji"),
     ({"blocks": [{"type": "separator"}] * 40}, "makes 41 components; Discord shows at most 40"),
 ]
 
@@ -361,6 +388,38 @@ def test_a_mistake_names_its_path(raw: Any, said: str) -> None:
     with pytest.raises(SpecError) as caught:
         parse_spec(raw)
     assert said in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("🔥", {"name": "🔥"}),
+        ("1️⃣", {"name": "1️⃣"}),
+        ("<:blob:123456789012345678>", {"id": "123456789012345678", "name": "blob"}),
+        ("<a:blob:123456789012345678>", {"id": "123456789012345678", "name": "blob", "animated": True}),
+        ("blob:123456789012345678", {"id": "123456789012345678", "name": "blob"}),
+        ({"id": "123456789012345678"}, {"id": "123456789012345678"}),
+    ],
+)
+def test_emoji_as_models_write_them(written: Any, sent: Any) -> None:
+    [row] = encoded(button(emoji=written)).components[0]["components"]
+    assert row["components"][0]["emoji"] == sent
+
+
+def test_what_has_no_meaning_is_named() -> None:
+    """A mistyped key must not cost a button in silence."""
+    raw = {
+        "text": "x",
+        "blokcs": [{"type": "text", "text": "y"}],
+        "blocks": [{"type": "actions", "buttons": [{"label": "Go", "allowedUser": ["1"]}]}],
+        "modal": {"title": "T", "fields": [{"label": "L", "choices": []}]},
+    }
+    assert parse_spec(raw).ignored == (
+        "components.blokcs",
+        "components.blocks[0].buttons[0].allowedUser",
+        "components.modal.fields[0].choices",
+    )
+    assert parse_spec(MANUAL).ignored == parse_spec(EVERYTHING).ignored == ()
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.text(max_size=12) | st.floats(allow_nan=False)

@@ -11,23 +11,30 @@ from shoal.base.ids import new_token
 from shoal.state.effects import Push
 from shoal.state.records import Grant
 from shoal.state.steps import Commit
-from tests.workers.delivery.conftest import PostOffice
+from tests.workers.delivery.conftest import CREATE, PostOffice
+from tests.workers.delivery.test_files import blobs
 from tests.workers.delivery.test_send import Crash, die
 from workers.components.custom_ids import group_of, parse_control
 from workers.components.encode import Origin
 from workers.components.expiring import expire
 from workers.components.sending import ComponentSettings, Made, make_components
 from workers.delivery.controls import Expiry
+from workers.delivery.outgoing import Raw, keep_file
 from workers.delivery.records import SendRequest
+from workers.delivery.render import TOO_LARGE_NOTICE
 
-BUTTON = {"blocks": [{"type": "actions", "buttons": [{"label": "Go"}]}]}
+BUTTON: dict[str, Any] = {"blocks": [{"type": "actions", "buttons": [{"label": "Go"}]}]}
 LIFE_MS = 60_000
+
+
+def origin_of(post: PostOffice) -> Origin:
+    """What makes the send of step 1."""
+    return Origin(post.cause, "1", "default", post.channel, "agent:main:main", "main")
 
 
 def card(post: PostOffice, life_ms: int = LIFE_MS) -> tuple[SendRequest, Made]:
     """A send with one button."""
-    origin = Origin(post.cause, "1", "default", post.channel, "agent:main:main", "main")
-    made = make_components(BUTTON, origin, ComponentSettings(life_ms=life_ms))
+    made = make_components(BUTTON, origin_of(post), ComponentSettings(life_ms=life_ms))
     fields: dict[str, Any] = {"components": made.components, "flags": made.flags, "controls": made.controls}
     return post.request("", **fields), made
 
@@ -129,3 +136,44 @@ def test_the_end_names_the_message_itself(post: PostOffice) -> None:
     expiry = msgspec.json.decode(end_of(post, sent).record.body, type=Expiry)
     [message] = post.control.messages(post.channel, author="bot")
     assert (expiry.channel_id, expiry.message_id) == (post.channel, message["id"])
+
+
+def test_several_files_go_with_the_components_that_show_them(post: PostOffice) -> None:
+    """Once, in one message; and they are still shown when the button beside them is greyed out (5.2)."""
+    names = ("one.png", "zwei drei.png", "log.txt")
+    spec = {
+        "blocks": [
+            {"type": "media-gallery", "items": [{"url": f"attachment://{name}"} for name in names[:2]]},
+            {"type": "file", "file": f"attachment://{names[2]}"},
+            *BUTTON["blocks"],
+        ]
+    }
+    made = make_components(spec, origin_of(post), ComponentSettings(life_ms=LIFE_MS))
+    put = post.store.blobs.put
+    files = tuple(keep_file(put, Raw(name.encode(), name, "text/plain")) for name in names)
+    made = made.showing({file.filename: name for file, name in zip(files, names, strict=True)})
+    post.push(
+        post.request("", components=made.components, flags=made.flags, controls=made.controls, files=files)
+    )
+    sent = post.work()
+    assert isinstance(sent, Commit), sent
+    [message] = post.control.messages(post.channel, author="bot")
+    assert [one["filename"] for one in message["attachments"]] == [file.filename for file in files]
+    assert grey(post, end_of(post, sent)) == "controls expired · greyed out"
+    [after] = post.control.messages(post.channel, author="bot")
+    assert [one["filename"] for one in after["attachments"]] == [file.filename for file in files]
+    gallery, file, row = after["components"][0]["components"]
+    assert len(gallery["items"]) == 2
+    assert file["type"] == 13
+    assert row["components"][0]["disabled"] is True
+
+
+def test_files_too_large_together_leave_the_words(post: PostOffice) -> None:
+    post.control.fault("error", route=CREATE, code=40005, count=1)
+    made = make_components({"text": "a", **BUTTON}, origin_of(post), ComponentSettings())
+    files = blobs(post, "a.txt", "b.txt")
+    made = made.showing({file.filename: "" for file in files})
+    sent = post.send("words", components=made.components, flags=made.flags, files=files)
+    assert isinstance(sent, Commit), sent
+    [message] = post.control.messages(post.channel, author="bot")
+    assert message["content"] == f"words\n\n{TOO_LARGE_NOTICE}"

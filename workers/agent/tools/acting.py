@@ -11,6 +11,8 @@ import msgspec
 from shoal.base.errors import TransportError
 from shoal.discord.errors import DiscordError
 from workers.actions.base import Action, ActionContext, Args
+from workers.actions.dry import shown
+from workers.actions.extras import flag
 from workers.actions.perform import perform
 from workers.actions.reach import check_reach
 from workers.actions.table import action_named, offered
@@ -58,7 +60,11 @@ class DiscordActions:
         try:
             acting = replace(self._context(request, context.joined), again=context.again)
             check_reach(action, Args(args), acting)
-            done = perform(action, args, self._gates(request.account), acting)
+            gates = self._gates(request.account)
+            if flag(args.get("dryRun")):
+                done = shown(lambda looking: perform(action, args, gates, looking), acting)
+            else:
+                done = perform(action, args, gates, acting)
         except (DiscordError, TransportError) as error:
             raise ToolError(str(error)) from error
         return ToolResult(msgspec.json.encode(done).decode())

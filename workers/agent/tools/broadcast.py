@@ -13,6 +13,7 @@ import msgspec
 
 from shoal.base.errors import RequestError
 from shoal.state.effects import Effect, Push
+from workers.actions.extras import flag
 from workers.agent.tools.arguments import target_of
 from workers.agent.tools.registry import Sent, ToolContext, ToolError, ToolResult, Wait
 from workers.agent.tools.sends import SendParts, read_send
@@ -79,6 +80,9 @@ def broadcast(args: Mapping[str, Any], parts: SendParts, context: ToolContext) -
             if place.channel_id in seen:
                 raise ToolError("This place was named before.")
             ready = words.to(place.channel_id, f"{context.step}.{number}")
+            if flag(args.get("dryRun")):
+                place.told = {"target": target, **ready.shown}
+                continue
         except RequestError as error:
             place.told = _failed(place, error.message)
             continue

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from config.accounts import normalise_id
 from config.schema.tools import MessageTool as MessageToolConfig
 from shoal.discord.wire import ComponentType as Kind
 from shoal.discord.wire import MessageFlags
@@ -65,12 +66,15 @@ class MessageRules:
         )
 
 
-def check_network(args: Mapping[str, Any], rules: MessageRules) -> None:
-    """Refuse other networks than Discord.
+def check_network(args: Mapping[str, Any], request: TurnRequest, rules: MessageRules) -> None:
+    """Refuse other networks than Discord, and other bots than the one of this conversation.
 
     Raises:
         ToolError: one is named.
     """
+    account = str(args.get("accountId") or "").strip()
+    if account and normalise_id(account) != request.account:
+        raise ToolError(f"Here the bot account {request.account} speaks; leave accountId out.")
     network = str(args.get("channel") or args.get("provider") or "discord").strip().lower()
     if network.isalpha() and network != "discord":
         raise ToolError(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
+import msgspec
+
+from workers.actions.base import ArgumentError
 from workers.actions.extras import Extras
 from workers.agent.tools.registry import ToolContext, ToolError
 from workers.components.sending import Made
+from workers.components.spec import ATTACHMENT
 from workers.delivery.outgoing import FileRefused
 from workers.delivery.records import SendFile
 from workers.sessions.records import TurnRequest
@@ -33,41 +37,72 @@ class LoadFile(Protocol):
 
 def load_files(
     extras: Extras, made: Made | None, load: LoadFile | None, context: ToolContext
-) -> tuple[SendFile, ...]:
-    """The files of a send, read now.
+) -> tuple[tuple[SendFile, ...], Made | None]:
+    """The files of a send, read now, and the components with them.
 
     Raises:
-        ToolError: one cannot be sent, or does not go with the components.
+        RequestError: one cannot be sent, or does not go with the components.
     """
-    names = made.file_names if made is not None else ()
-    if made is not None and made.flags and (extras.media or names):
-        if len(extras.media) > 1 or len(names) > 1:
-            raise ToolError(
-                "With components there can be one file "
-                f"(here: {len(names)} shown by the components, {len(extras.media)} media)."
-            )
-        if not extras.media:
-            raise ToolError(f"The components show attachment://{names[0]}, and there is no media.")
-        if names and extras.filename and extras.filename != names[0]:
-            raise ToolError(
-                f"The file block names {names[0]!r} and filename says {extras.filename!r}: set filename to "
-                f"{names[0]!r}, or leave it out."
-            )
+    in_components = made is not None and bool(made.flags)
+    called = _called(extras, made.file_names) if made is not None and in_components else []
     if not extras.media:
-        return ()
+        return (), made
     if load is None:
         raise ToolError("Files cannot be sent here.")
-    found = []
+    found: list[SendFile] = []
     for number, source in enumerate(extras.media):
         context.turn.check()
-        filename = names[0] if names else extras.filename if number == 0 else ""
+        filename = (called[number] if called else "") or (extras.filename if number == 0 else "")
         check = context.turn.moved
         try:
             voice = extras.voice and number == 0
             found.append(load(context.request, source, filename=filename, check=check, voice=voice))
         except FileRefused as error:
             raise ToolError(f"media {_short(source)}: {error.message} {error.fix}".strip()) from error
-    return tuple(found)
+    if made is None or not in_components:
+        return tuple(found), made
+    found = _distinct(found)
+    return tuple(found), made.showing(dict(zip((one.filename for one in found), called, strict=True)))
+
+
+def _called(extras: Extras, names: Sequence[str]) -> list[str]:
+    """What the components call each file: by the name it has, the others in their order; empty for none.
+
+    Raises:
+        ArgumentError: the components show a file that is not there, or ``filename`` is another.
+    """
+    if names and extras.filename and extras.filename not in names:
+        raise ArgumentError(
+            f"The file block names {names[0]!r} and filename says {extras.filename!r}: set filename to "
+            f"{names[0]!r}, or leave it out."
+        )
+    free, found = list(names), [""] * len(extras.media)
+    for number, source in enumerate(extras.media):
+        own = (extras.filename if number == 0 else "") or source.partition("?")[0].rpartition("/")[2]
+        if own in free:
+            free.remove(own)
+            found[number] = own
+    for number, name in enumerate(found):
+        if free and not name:
+            found[number] = free.pop(0)
+    if free:
+        raise ArgumentError(f"The components show {ATTACHMENT}{free[0]}, and there is no media for it.")
+    return found
+
+
+def _distinct(files: Sequence[SendFile]) -> list[SendFile]:
+    """Files under names that are all different: components call them by these."""
+    taken: set[str] = set()
+    found = []
+    for file in files:
+        name, number = file.filename, 1
+        while name in taken:
+            number += 1
+            stem, dot, ending = file.filename.rpartition(".")
+            name = f"{stem or ending}-{number}{dot and f'.{ending}'}"
+        taken.add(name)
+        found.append(msgspec.structs.replace(file, filename=name))
+    return found
 
 
 def _short(source: str) -> str:

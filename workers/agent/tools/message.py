@@ -14,16 +14,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from shoal.base.errors import RequestError
 from shoal.discord.wire import is_thread
 from workers.actions.base import Action as DiscordAction
-from workers.actions.extras import EXTRA_PROPERTIES, check_gate, read_extras, reply_to_of
+from workers.actions.extras import EXTRA_PROPERTIES, check_gate, flag, read_extras, reply_to_of
 from workers.actions.table import canonical
 from workers.agent.providers.base import ToolSpec
 from workers.agent.tools.acting import DiscordActions
 from workers.agent.tools.arguments import TARGETS, target_of
 from workers.agent.tools.broadcast import broadcast, is_broadcast, resume_broadcast
-from workers.agent.tools.crossing import MessageRules, check_crossing
+from workers.agent.tools.crossing import MessageRules, check_crossing, check_network
 from workers.agent.tools.files import LoadFile
 from workers.agent.tools.registry import ToolContext, ToolError, ToolResult, Wait
 from workers.agent.tools.sends import SendParts, read_send
@@ -107,6 +109,7 @@ class MessageTool:
                 "description": 'Where to: "channel:<id>". Leave out for this conversation.',
             },
             "replyTo": {"type": "string", "description": "Id of the message to answer to."},
+            "dryRun": {"type": "boolean", "description": "Only show what would be done."},
             "components": {"type": "object", "description": COMPONENTS_HELP},
             "presentation": {"type": "object", "description": PRESENTATION_HELP},
             **EXTRA_PROPERTIES,
@@ -141,6 +144,7 @@ class MessageTool:
         Raises:
             RequestError: unknown action, missing or wrong argument, refused by Discord.
         """
+        check_network(args, context.request, self.parts.rules(context.request))
         name = canonical(str(args.get("action") or "send"))
         name = _ALIASES.get(name, name)
         action, open_ = ACTIONS.get(name), self._open(name, context.request)
@@ -194,9 +198,11 @@ class MessageTool:
         return {"ok": done is not None}
 
 
-def _send(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> Wait:
+def _send(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> ToolResult | Wait:
     words = read_send(args, tool.parts, context)
     ready = words.to(target_of(args, context), context.step)
+    if flag(args.get("dryRun")):
+        return ToolResult(msgspec.json.encode(ready.shown).decode())
     return wait_for(ready.underway, *ready.effects)
 
 
@@ -204,32 +210,32 @@ def _broadcast(tool: MessageTool, args: Mapping[str, Any], context: ToolContext)
     return broadcast(args, tool.parts, context)
 
 
-def _upload(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> Wait:
+def _upload(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> ToolResult | Wait:
     if not read_extras(args).media:
         raise ToolError("The argument media is missing.")
     return _send(tool, args, context)
 
 
-def _ask(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> Wait:
+def _ask(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> ToolResult | Wait:
     if read_extras(args).poll is None:
         raise ToolError("The argument pollQuestion is missing.")
     return _send(tool, args, context)
 
 
-def _stick(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> Wait:
+def _stick(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> ToolResult | Wait:
     if not read_extras(args).stickers:
         raise ToolError("At least one sticker id is required.")
     return _send(tool, args, context)
 
 
-def _reply(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> Wait:
+def _reply(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> ToolResult | Wait:
     wanted = {**args}
     if not reply_to_of(args):
         wanted["replyTo"] = str(args.get("messageId") or context.request.answers_to)
     return _send(tool, wanted, context)
 
 
-def _thread_reply(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> Wait:
+def _thread_reply(tool: MessageTool, args: Mapping[str, Any], context: ToolContext) -> ToolResult | Wait:
     """Write into a thread: the named one, else the one we are in."""
     request = context.request
     named = any(args.get(name) for name in TARGETS)

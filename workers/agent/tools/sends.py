@@ -20,7 +20,7 @@ from workers.actions.extras import Extras, check_gates, check_voice, read_extras
 from workers.agent.sanitize import Cleaned, clean_answer
 from workers.agent.tools.acting import DiscordActions
 from workers.agent.tools.arguments import listed, text_of
-from workers.agent.tools.crossing import MessageRules, check_crossing, check_network, marked
+from workers.agent.tools.crossing import MessageRules, check_crossing, marked
 from workers.agent.tools.files import LoadFile, load_files
 from workers.agent.tools.registry import ToolContext, ToolError
 from workers.agent.tools.underway import Underway, wake_key
@@ -63,10 +63,32 @@ class SendParts:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A send that only has to be written: its effects, and what a parked turn remembers of it."""
+    """A send that only has to be written, and what a parked turn remembers of it."""
 
-    effects: tuple[Effect, ...]
+    send: SendRequest
     underway: Underway
+
+    @property
+    def effects(self) -> tuple[Effect, ...]:
+        """What writes it."""
+        return (send_push(self.send),)
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """What would be sent (``dryRun``), as a result."""
+        send, poll = self.send, {"poll": self.send.poll} if self.send.poll is not None else {}
+        request = {
+            "channelId": send.channel_id,
+            "message": send.text,
+            **({"replyTo": send.reply_to} if send.reply_to else {}),
+            **({"components": list(send.components)} if send.components else {}),
+            **({"embeds": list(send.embeds)} if send.embeds else {}),
+            **({"files": [file.filename for file in send.files]} if send.files else {}),
+            **({"stickerId": list(send.sticker_ids)} if send.sticker_ids else {}),
+            **poll,
+        }
+        warning = {"warning": self.underway.warning} if self.underway.warning else {}
+        return {"ok": True, "dryRun": True, "request": request, **warning}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +118,7 @@ class Words:
         if channel_id != request.channel_id:
             accent, cards = self.parts.components(request.account).accent_color, parent is None
             text, made = marked(text, made, extras, request, rules, accent=accent, cards=cards)
-        files = load_files(extras, made, self.parts.load, self.context)
-        if made is not None and files:
-            made = made.showing(files[0].filename)
+        files, made = load_files(extras, made, self.parts.load, self.context)
         send = SendRequest(
             account=request.account,
             channel_id=channel_id,
@@ -157,9 +177,8 @@ def read_send(args: Mapping[str, Any], parts: SendParts, context: ToolContext) -
     """Read the arguments of a send.
 
     Raises:
-        RequestError: nothing to send, too much, a wrong argument, another network, or a gate that is closed.
+        RequestError: nothing to send, too much, a wrong argument, or a gate that is closed.
     """
-    check_network(args, parts.rules(context.request))
     cleaned = clean_answer(text_of(args))
     extras = read_extras({**args, "media": [*cleaned.media, *listed(args.get("media"))]})
     check_gates(extras, parts.allows(context.request))
@@ -186,7 +205,7 @@ def _ready(send: SendRequest, made: Made | None, extras: Extras, rename: str) ->
         components=made is not None and bool(made.components), poll=extras.poll is not None, rename=rename,
         voice=extras.voice,
     )  # fmt: skip
-    return Ready((send_push(send),), underway)
+    return Ready(send, underway)
 
 
 def _forum(channel_id: str, made: Made | None, poll: bool, context: ToolContext) -> Mapping[str, Any] | None:
