@@ -22,7 +22,7 @@ def main() -> int:
     parser.add_argument("--messages", type=int, default=10_000)
     parser.add_argument("--channels", type=int, default=200)
     parser.add_argument("--every", type=float, default=6.0, help="mean seconds between injuries")
-    parser.add_argument("--window", type=int, default=120, help="messages that wait at once")
+    parser.add_argument("--window", type=int, default=0, help="messages that wait at once (120, rich 60)")
     parser.add_argument("--mode", default="followup", choices=("followup", "steer", "collect", "interrupt"))
     parser.add_argument("--answers", default="plain", choices=("plain", "rich"))
     parser.add_argument("--beyond", type=int, default=0, help="answers of each kind lost beyond repair")

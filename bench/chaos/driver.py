@@ -27,6 +27,9 @@ from shoal.state.store import Store
 
 __all__ = ["Options", "run"]
 
+WINDOW = 120
+"""Messages that wait at once. Rich ones are half as many: each is several requests, and a wait for Discord's
+50 a second would be measured as slow recovery."""
 QUIET_S = 60.0
 """The run ends when nothing was answered for so long."""
 PER_CHANNEL = 4
@@ -64,7 +67,7 @@ class Options:
         folder: for logs and the fleet's state.
         minutes: after so long no more is said, done or not.
         calm: share of the messages said before the first injury.
-        window: messages that wait for an answer at once.
+        window: messages that wait for an answer at once; without it :data:`WINDOW`, of rich ones half.
         every_s: mean seconds between injuries.
         mode: ``messages.queue.mode``.
         rich: answers of many kinds, see :mod:`bench.chaos.forms`; else one short text each.
@@ -78,7 +81,7 @@ class Options:
     messages: int = 10_000
     minutes: float = 14.0
     calm: float = 0.15
-    window: int = 120
+    window: int = 0
     every_s: float = 6.0
     mode: str = "followup"
     rich: bool = False
@@ -96,6 +99,7 @@ class Driver:
         self._log = (options.folder / "driver.jsonl").open("w", buffering=1)
         self._lock = threading.Lock()
         self._dice = random.Random(options.seed)
+        self._window = options.window or (WINDOW // 2 if options.rich else WINDOW)
         self.waiting: dict[str, deque[tuple[str, float]]] = {}
         self.said: list[str] = []
         self.moved = time.monotonic()
@@ -234,7 +238,7 @@ class Driver:
     def _say_until(self, total: int, ends: float) -> None:
         while len(self.said) < total and time.monotonic() < ends:
             self._listen()
-            room = self.options.window - sum(map(len, self.waiting.values()))
+            room = self._window - sum(map(len, self.waiting.values()))
             if room <= 0:
                 self._forget_absorbed()
                 time.sleep(0.01)
