@@ -102,7 +102,7 @@ class Drain:
         """Run the handler; None when the lane is somebody else's now."""
         context = TurnContext(lease_s=LEASE_MS / 1000, shutting_down=lambda: self.stopping.requested)
         context.granted(grant.asked_at, grant.ttl_ms / 1000)
-        with stamped(grant.token), self.keeper.holding(grant, context):
+        with stamped(grant.token, context.still_held), self.keeper.holding(grant, context):
             try:
                 return handler(grant, context)
             except (StaleGrant, LeaseLost):

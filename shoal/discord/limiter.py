@@ -49,6 +49,7 @@ from shoal.discord.routes import Route
 __all__ = [
     "DEFAULT_MAX_WAIT_S",
     "GLOBAL_LIMIT",
+    "NEVER_SENT",
     "Answer",
     "Booking",
     "Limiter",
@@ -70,6 +71,7 @@ MAX_WAIT_S = 3600.0
 LATE_S = 0.1
 """Background work that missed its moment by so much gives it back, once, and books another."""
 NEVER_SENT = -1
+"""Status of an answer to a request that did not leave."""
 
 _log = get_logger(__name__)
 

@@ -4,9 +4,9 @@ REST, uploads, downloads and the sockets of the gateway are all dialled by
 :func:`shoal.discord.proxy.dial`; there is no other path to a connection, so there is none
 that could forget the proxy. The environment is never read here (``trust_env`` is off).
 
-One request is: reserve (limiter) → send → settle → retry or not. A failure after which the
-request may have worked is *ambiguous*, and stays so on the error that is raised in the end,
-whatever a later try answered (spec: outbound 1.4).
+One request is: reserve (limiter) → fence (is the lane still ours?) → send → settle → retry or not.
+A failure after which the request may have worked is *ambiguous*, and stays so on the error that is
+raised in the end, whatever a later try answered (spec: outbound 1.4).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from shoal.base.errors import ShoalError, TransportError
 from shoal.base.logging import get_logger
 from shoal.base.proxy import Proxy
 from shoal.base.redact import redactor
-from shoal.base.stamp import stamp_headers
+from shoal.base.stamp import check_fence, stamp_headers
 from shoal.discord.bodies import Exchange, File, Prepared, Raw, Response, prepare
 from shoal.discord.connections import make_session
 from shoal.discord.errors import (
@@ -40,7 +40,7 @@ from shoal.discord.errors import (
     error_from,
 )
 from shoal.discord.fetch import Fetcher
-from shoal.discord.limiter import Answer, LimiterLike, Priority, Scope
+from shoal.discord.limiter import NEVER_SENT, Answer, LimiterLike, Priority, Scope
 from shoal.discord.mentions import MentionPolicy, guarded
 from shoal.discord.origins import API_URL, Endpoint, Origins
 from shoal.discord.proxy import dial, proxy_for, tls_context
@@ -180,6 +180,7 @@ class Transport:
             TransportError: no answer; ``ambiguous`` if the request may have worked.
             ProxyError: the proxy cannot be used; nothing went out.
             StoreUnavailable: the limiter's Redis does not answer.
+            ShoalError: the fence of this thread's grant ended it; nothing was sent (in this try).
         """
         headers = stamp_headers()
         if not route.tokenless:
@@ -216,8 +217,10 @@ class Transport:
     ) -> Raw:
         """One try: reserve, send, settle. Raises what it came to."""
         booking = self._limiter.acquire(self.scope, route, priority, max_wait=max_wait)
-        answer = Answer(0, {})
+        answer = Answer(NEVER_SENT, {})
         try:
+            check_fence()
+            answer = Answer(0, {})
             raw = self._exchange.send(prepared, str(route), timeout=timeout, max_bytes=MAX_BODY)
             answer = Answer(raw.status, raw.headers, authorized=not route.tokenless)
             if raw.status >= 300:
@@ -226,7 +229,7 @@ class Transport:
                 raise error
             return raw
         except TransportError as error:
-            answer = Answer(0 if error.ambiguous else -1, {})
+            answer = Answer(0 if error.ambiguous else NEVER_SENT, {})
             raise
         finally:
             self._limiter.settle(self.scope, route, priority, booking, answer)
@@ -353,7 +356,7 @@ class Transport:
         addresses: tuple[str, ...] | None = None,
     ) -> socket.socket:
         """``addresses``: what the host's name resolved to, where that is known and judged."""
-        return dial(
+        connected = dial(
             host,
             port,
             proxy_for(host, port, self._proxy),
@@ -362,6 +365,12 @@ class Transport:
             proxy_tls=self._tls,
             addresses=addresses,
         )
+        try:
+            check_fence()  # dialling may have taken seconds
+        except BaseException:
+            connected.close()
+            raise
+        return connected
 
     def _resolves_here(self, host: str, port: int) -> bool:
         """Whether this machine looks a host's name up: no proxy for it, or ``socks5`` without h."""

@@ -14,6 +14,7 @@ import shoal
 from shoal.base.clock import VirtualClock
 from shoal.base.errors import ConfigError, ProxyError, TransportError
 from shoal.base.redact import redactor
+from shoal.base.stamp import stamped
 from shoal.discord.addresses import UrlRefused
 from shoal.discord.errors import (
     BadRequest,
@@ -26,7 +27,7 @@ from shoal.discord.errors import (
     TooLarge,
     Unauthorized,
 )
-from shoal.discord.limiter import Limiter
+from shoal.discord.limiter import NEVER_SENT, Answer, Booking, Limiter, Unlimited
 from shoal.discord.origins import Origins
 from shoal.discord.retry import NO_RETRY, RetryPolicy, Safety, may_retry
 from shoal.discord.routes import Route
@@ -35,6 +36,7 @@ from shoal.state.store import Store
 from tests.discord.conftest import TOKEN
 from tests.discord.support.files import fetch
 from tests.discord.support.rest import Reply, RestServer, Seen
+from workers.agent.context import LeaseLost, TurnContext
 
 ME = Route("GET", "/users/@me")
 SEND = Route("POST", "/channels/{channel_id}/messages", channel_id=5)
@@ -61,8 +63,6 @@ def test_headers_are_discords(transport: Transport, rest_server: RestServer) -> 
 
 def test_a_token_may_be_typed_with_its_prefix(rest_server: RestServer, make_transport: MakeTransport) -> None:
     from pydantic import SecretStr
-
-    from shoal.discord.limiter import Unlimited
 
     with_prefix = Transport("a", SecretStr(f"Bot {TOKEN}"), limiter=Unlimited(), api_url=rest_server.base)
     with_prefix.request(ME)
@@ -331,6 +331,68 @@ def test_a_401_stops_the_token_everywhere(
     with pytest.raises(TokenLatched):
         two.request(SEND, json={})
     assert len(rest_server.seen) == 1
+
+
+class _Slow(Unlimited):
+    """A rate limit that is waited for, which takes the lane's lease."""
+
+    def __init__(self, meanwhile: Callable[[], None]) -> None:
+        self.meanwhile = meanwhile
+        self.settled: list[int] = []
+
+    def acquire(self, *request: object, max_wait: float | None = None) -> Booking:
+        self.meanwhile()
+        return super().acquire(*request, max_wait=max_wait)
+
+    def settle(self, *request: object) -> None:
+        answer = request[-1]
+        assert isinstance(answer, Answer)
+        self.settled.append(answer.status)
+
+
+def test_nothing_is_begun_under_a_grant_that_ended_in_a_wait(
+    rest_server: RestServer, make_transport: MakeTransport
+) -> None:
+    """R14: who was frozen while it waited for the rate limit finds out before it sends."""
+    context = TurnContext()
+    limiter = _Slow(context.lose)
+    transport = make_transport(api_url=rest_server.base, limiter=limiter)
+    with stamped("grant", context.still_held), pytest.raises(LeaseLost) as lost:
+        transport.request(SEND, json={"content": "x"})
+    assert not rest_server.seen
+    assert not lost.value.ambiguous
+    assert limiter.settled == [NEVER_SENT]
+    transport.request(SEND, json={"content": "x"})
+    assert len(rest_server.seen) == 1, "outside of the grant there is no fence"
+
+
+def test_a_second_try_is_fenced_too_and_stays_in_doubt(
+    rest_server: RestServer, make_transport: MakeTransport
+) -> None:
+    context = TurnContext()
+    limiter = _Slow(lambda: context.lose() if rest_server.seen else None)
+    transport = make_transport(api_url=rest_server.base, limiter=limiter)
+    rest_server.replies.append(Reply.of(500, {}))
+    with stamped("grant", context.still_held), pytest.raises(LeaseLost) as lost:
+        transport.request(SEND, json={"content": "x"}, safety=Safety.NONCE_CREATE)
+    assert len(rest_server.seen) == 1
+    assert lost.value.ambiguous
+
+
+def test_a_grant_may_end_while_a_connection_is_made(
+    rest_server: RestServer, make_transport: MakeTransport
+) -> None:
+    asked: list[bool] = []
+
+    def fence() -> None:
+        asked.append(True)
+        if len(asked) == 2:
+            raise LeaseLost("gone")
+
+    transport = make_transport(api_url=rest_server.base)
+    with stamped("grant", fence), pytest.raises(LeaseLost):
+        transport.request(SEND, json={"content": "x"})
+    assert not rest_server.seen
 
 
 def test_a_failed_connection_costs_no_token(store: Store, make_transport: MakeTransport) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from shoal.base.errors import ShoalError, StaleGrant
 from shoal.base.ids import new_token
+from shoal.base.stamp import check_fence
 from shoal.state.effects import Effect, Push, Transcript
 from shoal.state.records import MAX_BODY, Failure, Grant, Record
 from shoal.state.steps import Commit, Fail, Park, Step, Yield
@@ -122,6 +123,20 @@ def test_a_lost_lane_is_left_alone(store: Store, drain: Drain, error: Exception)
 
     assert drain.run(LANE, loser) == "lost"
     assert store.lanes.depth(LANE) == 1
+
+
+def test_requests_of_a_handler_are_fenced_by_its_lease(store: Store, drain: Drain) -> None:
+    """R14: who was frozen sends nothing under a lane that may be another's by now."""
+    fill(store, "a")
+
+    def frozen(_grant: Grant, context: TurnContext) -> Step:
+        check_fence()
+        context.lose()
+        check_fence()
+        return Commit([], "never")
+
+    assert drain.run(LANE, frozen) == "lost"
+    check_fence()
 
 
 def test_effects_that_are_refused_end_with_their_own_reason(store: Store, drain: Drain) -> None:

@@ -175,6 +175,17 @@ class TurnContext:
             over = self._lost or self._cancelled or ended
         return not over and now <= self._ends and not self._shutting_down()
 
+    def still_held(self) -> None:
+        """Return if the lane is surely ours. Asks nobody, so it may be asked before every request.
+
+        Raises:
+            LeaseLost: it is somebody else's, or may be by now.
+        """
+        with self._lock:
+            ends = self._lease_ends
+            if self._lost or (ends is not None and self.clock.monotonic() > ends - LEASE_MARGIN_S):
+                raise LeaseLost(f"The lease of this turn's lane ended during {self._step}.")
+
     def check(self) -> None:
         """Return if the turn may go on.
 
@@ -182,12 +193,8 @@ class TurnContext:
             LeaseLost, TurnStopped, TurnStuck, TurnShutdown, TurnOverdue: in this order of weight.
         """
         now = self.clock.monotonic()
-        with self._lock:
-            ended = self._lease_ends is not None and now > self._lease_ends - LEASE_MARGIN_S
-            lost = self._lost or ended
-            step = self._step
-        if lost:
-            raise LeaseLost(f"The lease of this turn's lane ended during {step}.")
+        self.still_held()
+        step = self.step_name
         halted = self._why_halted(now)
         if halted == "stuck":
             raise TurnStuck(f"The turn stood still for too long during {step}.")
