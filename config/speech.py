@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import SecretStr
 
-from config.agents import AgentSettings, ProviderConfig
+from config.agents import AgentSettings, ModelRef, ProviderConfig
 from config.places import KeyPath, show_path
 from config.schema.voice import Tts, TtsOverrides, TtsProvider
 from config.secrets import Secrets
@@ -94,6 +94,8 @@ class Speech:
         choices: what the model may choose; empty where its ``[[tts…]]`` tags do not count.
         auto: which of its answers are read aloud.
         read_chars: a longer answer is read aloud in short.
+        summary: who sums it up; ``None``: the models of the agent.
+        every: blocks and sends of the agent's tool are read aloud as well, not its last words alone.
     """
 
     speakers: tuple[Speaker, ...] = ()
@@ -102,6 +104,8 @@ class Speech:
     choices: frozenset[Choice] = ALL_CHOICES
     auto: Auto = "off"
     read_chars: int = READ_CHARS
+    summary: ModelRef | None = None
+    every: bool = False
 
 
 def resolve_speech(
@@ -114,15 +118,16 @@ def resolve_speech(
     found: dict[str, Speech] = {}
     warnings: dict[str, ConfigIssue] = {}
     for agent_id, agent in agents.items():
-        speech, issues = _speech(agent.tts, providers, env, secrets)
+        speech, issues = _speech(agent, providers, env, secrets)
         found[agent_id] = speech
         warnings |= {str(issue): issue for issue in issues}
     return found, list(warnings.values())
 
 
 def _speech(
-    tts: Tts, providers: Mapping[str, ProviderConfig], env: Mapping[str, str], secrets: Secrets
+    agent: AgentSettings, providers: Mapping[str, ProviderConfig], env: Mapping[str, str], secrets: Secrets
 ) -> tuple[Speech, list[ConfigIssue]]:
+    tts = agent.tts
     if tts == Tts() or tts.enabled is False:
         return Speech(), []
     named = (tts.provider or "").strip().lower()
@@ -142,6 +147,11 @@ def _speech(
             speakers.append(outcome)
         else:
             issues.append(outcome)
+    summary = None
+    if tts.summary_model:
+        summary = ModelRef.parse(tts.summary_model, agent.aliases, providers)
+        if summary is None or summary.provider not in providers:
+            issues.append(_no_model(tts.summary_model, providers))
     speech = Speech(
         speakers=tuple(speakers),
         max_chars=tts.max_text_length or MAX_CHARS,
@@ -149,8 +159,19 @@ def _speech(
         choices=_choices(tts.model_overrides or TtsOverrides()),
         auto=tts.auto or ("always" if tts.enabled else "off"),
         read_chars=tts.max_text_length or READ_CHARS,
+        summary=summary,
+        every=tts.mode == "all",
     )
     return speech, issues
+
+
+def _no_model(written: str, providers: Mapping[str, ProviderConfig]) -> ConfigIssue:
+    return ConfigIssue(
+        show_path(("messages", "tts", "summaryModel")),
+        "no such model can sum answers up: those that are too long are cut",
+        found=repr(written),
+        hint=f'like "openai/gpt-5.4-mini", or an alias; known providers are {", ".join(sorted(providers))}',
+    )
 
 
 def _choices(written: TtsOverrides) -> frozenset[Choice]:

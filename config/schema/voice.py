@@ -48,7 +48,7 @@ class Tts(Section):
     """
 
     KEPT: ClassVar[frozenset[str]] = frozenset({"persona", "personas"})
-    LATER: ClassVar[frozenset[str]] = names("mode summaryModel prefsPath")
+    LATER: ClassVar[frozenset[str]] = names("prefsPath")
 
     auto: Literal["off", "always", "inbound", "tagged"] | None = None
     enabled: bool | None = None

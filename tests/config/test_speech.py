@@ -65,6 +65,19 @@ def test_which_answers_are_read_aloud(load_text: LoadText, written: dict[str, An
     assert not [path for path in loaded.unserved if "tts" in path]
 
 
+def test_who_sums_answers_up(load_text: LoadText) -> None:
+    """An alias, or provider/model; what is neither is named, and answers are cut."""
+    tts = {"provider": "openai", "mode": "all", "summaryModel": "Small"}
+    models = {"openai/gpt-small": {"alias": "small"}}
+    file = {"messages": {"tts": tts}, "agents": {"defaults": {"models": models}}}
+    loaded = load_text(json.dumps(file), KEYS)
+    assert (str(speech(loaded).summary), speech(loaded).every) == ("openai/gpt-small", True)
+    assert not [path for path in loaded.unserved if "tts" in path]
+    wrong = load_text(json.dumps({"messages": {"tts": {**tts, "summaryModel": "nobody"}}}), KEYS)
+    assert speech(wrong).summary is None
+    assert "no such model can sum answers up" in str(wrong.warnings)
+
+
 @pytest.mark.parametrize(
     ("written", "choices"),
     [

@@ -10,17 +10,20 @@ why.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import msgspec
 
+from config.agents import ModelRef
 from config.speech import Speech
 from shoal.base.errors import ShoalError, StateError
 from shoal.base.logging import get_logger
 from workers.agent.context import TurnContext, TurnInterrupted, TurnOverdue
+from workers.agent.models import Models
 from workers.agent.providers.voices import NoSpeech, Recorded, Voices
+from workers.agent.shortening import in_short
 from workers.agent.speakable import speakable
 from workers.agent.speech_tags import SpeechTags, chosen_speakers
 from workers.delivery.outgoing import Put, Raw, keep_file, keep_voice
@@ -35,8 +38,8 @@ __all__ = ["Aloud", "Heard", "carry_recording", "keep_recording", "words_to_say"
 MIN_CHARS = 10
 """Shorter answers are not worth a recording, unless the model asked for these words."""
 STEP_S = 30.0
-CUT = "…"
-_SENTENCE = re.compile(r"[.!?…]+(?=\s)|[。！？]+|\n")
+SUMMARY_SHARE = 0.5
+"""Of the time for a recording, so much may be spent on its words."""
 
 log = get_logger(__name__)
 
@@ -63,23 +66,41 @@ class Aloud:
     Args:
         speech: how its agent speaks.
         voices: asks the services, for an account; without it nothing is read aloud.
+        models: sum up what is too long, those of ``refs`` where the config names none.
         put: keeps the bytes of recordings.
 
     Attributes:
-        why: why the newest answer that was to be heard is not; empty where all is well.
+        why: why what was to be heard is not; empty where all is well. Nothing more is tried in the turn then,
+            so that a service that is down keeps no text for longer than once.
     """
 
     def __init__(
-        self, speech: Speech, voices: Callable[[str], Voices] | None, put: Put, context: TurnContext
+        self,
+        speech: Speech,
+        voices: Callable[[str], Voices] | None,
+        put: Put,
+        context: TurnContext,
+        *,
+        models: Models,
+        refs: Sequence[ModelRef],
     ) -> None:
         self.why = ""
         self._speech = speech
         self._voices = voices
         self._put = put
         self._context = context
+        self._models = models
+        self._refs = [speech.summary] if speech.summary is not None else refs
 
     def read(
-        self, request: TurnRequest, text: str, tags: SpeechTags, *, recorded: bool, since_ms: int
+        self,
+        request: TurnRequest,
+        text: str,
+        tags: SpeechTags,
+        *,
+        recorded: bool,
+        since_ms: int,
+        step: str = "",
     ) -> Heard | None:
         """The recording of an answer; ``None``: it is to be read only, or cannot be spoken (see ``why``).
 
@@ -87,17 +108,18 @@ class Aloud:
             text: as people see it.
             recorded: it answers a recording.
             since_ms: since when it waits to be sent, Unix ms.
+            step: what the turn does meanwhile; empty where it is in another step.
 
         Raises:
             TurnInterrupted: the turn may not go on here.
             StateError: the recording could not be kept.
         """
-        self.why = ""
         words = words_to_say(self._speech, text, tags, recorded=recorded)
-        if not words or self._voices is None:
+        if not words or self._voices is None or self.why:
             return None
         try:
-            return self._spoken(request, self._voices, words, tags, since_ms)
+            with self._context.step(step, STEP_S) if step else nullcontext():
+                return self._spoken(request, self._voices(request.account), words, tags, since_ms)
         except TurnOverdue:
             self.why = "The turn has no time left."  # for its answer it has
         except (StateError, TurnInterrupted):
@@ -113,7 +135,7 @@ class Aloud:
     def _spoken(
         self,
         request: TurnRequest,
-        voices: Callable[[str], Voices],
+        voices: Voices,
         words: str,
         tags: SpeechTags,
         since_ms: int,
@@ -130,15 +152,24 @@ class Aloud:
             if clock.monotonic() > ends:
                 raise NoSpeech("The recording took too long to convert.")
 
-        with context.step("speech", STEP_S):
-            said = shortened(words, self._speech.read_chars)
-            recorded = voices(request.account)(
-                chosen_speakers(self._speech, tags.wishes), said, timeout_s=left_s, check=context.watch
+        most = self._speech.read_chars
+        if len(words) > most:
+            words = in_short(
+                self._models,
+                self._refs,
+                words,
+                most,
+                account=request.account,
+                limit_s=left_s * SUMMARY_SHARE,
+                check=context.watch,
             )
-            file, warning = keep_recording(recorded, self._put, check=in_time)
+        left_s = max(0.0, ends - clock.monotonic())
+        speakers = chosen_speakers(self._speech, tags.wishes)
+        recorded = voices(speakers, words, timeout_s=left_s, check=context.watch)
+        file, warning = keep_recording(recorded, self._put, check=in_time)
         if warning:
             log.warning("an answer is heard as a file", message_id=request.message_id, reason=warning)
-        return Heard(file, said)
+        return Heard(file, words)
 
 
 def words_to_say(speech: Speech, text: str, tags: SpeechTags, *, recorded: bool) -> str:
@@ -155,18 +186,6 @@ def words_to_say(speech: Speech, text: str, tags: SpeechTags, *, recorded: bool)
     chosen = speakable((tags.hidden if "text" in speech.choices else "") or (tags.part if asked else ""))
     words = chosen or speakable(text)
     return words if chosen or len(words) >= MIN_CHARS else ""
-
-
-def shortened(words: str, most: int) -> str:
-    """The beginning of a text, to the end of a sentence or at least of a word."""
-    if len(words) <= most:
-        return words
-    head = words[: most - len(CUT)]
-    cut = max((hit.end() for hit in _SENTENCE.finditer(head)), default=0)
-    if cut >= most // 2:
-        return head[:cut].rstrip()
-    space = head.rfind(" ")
-    return (head[:space] if space >= most // 2 else head).rstrip() + CUT
 
 
 def carry_recording(requests: Iterable[TurnRequest], mimes: Iterable[str] = ()) -> bool:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import msgspec
@@ -33,13 +34,14 @@ from workers.agent.blocks import (
     text_behind,
     whole_answer,
 )
-from workers.agent.context import TurnContext
+from workers.agent.context import TurnContext, TurnInterrupted
 from workers.agent.drafts import partial_text
 from workers.agent.entries import Answered, Told
 from workers.agent.journal import Journal
 from workers.agent.later import Later
 from workers.agent.sanitize import Cleaned, clean_answer
 from workers.agent.silence import strip_heartbeat
+from workers.agent.speech_tags import take_speech_tags, with_tags, written
 
 __all__ = ["Blocks", "MakeBlock"]
 
@@ -52,14 +54,24 @@ log = get_logger(__name__)
 class MakeBlock(Protocol):
     """Makes the effect that sends a block."""
 
-    def __call__(self, number: int, text: str, *, reply_to: str, model: str, media: Sequence[str]) -> Push:
+    def __call__(
+        self,
+        number: int,
+        text: str,
+        cleaned: Cleaned,
+        *,
+        model: str,
+        media: Sequence[str],
+        since_ms: int,
+    ) -> Push:
         """The push into the delivery lane.
 
         Args:
             number: of the block in its turn, from 1.
-            reply_to: what the model wants to answer to, as in :class:`~workers.agent.sanitize.Cleaned`.
+            cleaned: the answer so far: what it answers to, and how it sounds.
             model: that writes the answer, ``provider/model``.
             media: files to send along, as the model named them.
+            since_ms: since when the block waits to be sent, Unix ms.
         """
 
 
@@ -104,7 +116,7 @@ class Blocks:
 
         Raises:
             StaleGrant, StateConflict, StoreUnavailable: a block could not be journalled; nothing was sent.
-            TurnInterrupted: while a file was read.
+            TurnInterrupted: while a file was read, or a block was spoken.
         """
         with self._lock:
             self._raw += text
@@ -127,7 +139,7 @@ class Blocks:
         Of a last answer the last block is left to the turn's commit.
 
         Raises:
-            TurnInterrupted: while a file was read.
+            TurnInterrupted: while a file was read, or a block was spoken.
         """
         with self._lock:
             self._later.cancel()
@@ -145,7 +157,7 @@ class Blocks:
                 return entry, []
             pieces = self._pieces(whole, start)
             media = [] if last else self._fresh(cleaned)
-            blocks, effects = self._rest(whole, pieces[: len(pieces) - last], cleaned, media)
+            blocks, effects = self._rest(whole, pieces[: len(pieces) - last], cleaned, media, entry.at_ms)
             return msgspec.structs.replace(entry, told=tuple(blocks)), effects
 
     def partial(self, text: str) -> str:
@@ -213,8 +225,11 @@ class Blocks:
         told = self._journal.state.told
         number = self._journal.state.blocks + 1
         behind = text_behind(whole, end)
-        entry = Told(self._journal.now_ms(), whole[len(told) : behind], tuple(media))
-        pushes = self._block(number, block_text(whole, len(told), end), clean_answer(self._raw), media)
+        now, cleaned = self._journal.now_ms(), clean_answer(self._raw)
+        tags = with_tags(take_speech_tags(self._journal.state.told_tags)[1], cleaned.speech)
+        cleaned = replace(cleaned, speech=tags)
+        entry = Told(now, whole[len(told) : behind], tuple(media), written(tags))
+        pushes = self._block(number, block_text(whole, len(told), end), cleaned, media, now)
         self._journal.tell(lambda _step: pushes, entry)
 
     def _pieces(self, whole: str, start: int) -> list[tuple[int, int]]:
@@ -228,29 +243,39 @@ class Blocks:
         return pieces
 
     def _rest(
-        self, whole: str, pieces: Sequence[tuple[int, int]], cleaned: Cleaned, media: Sequence[str]
+        self,
+        whole: str,
+        pieces: Sequence[tuple[int, int]],
+        cleaned: Cleaned,
+        media: Sequence[str],
+        since_ms: int,
     ) -> tuple[list[Told], list[Effect]]:
         """What goes with the entry of an answer; files go with the last block."""
         told: list[Told] = []
+        tags = with_tags(take_speech_tags(self._journal.state.told_tags)[1], cleaned.speech)
+        cleaned = replace(cleaned, speech=tags)
         effects: list[Effect] = []
         if media and not pieces:
             pieces = [(len(whole), len(whole))]
         for number, (start, end) in enumerate(pieces, self._journal.state.blocks + 1):
             files = tuple(media) if (start, end) == pieces[-1] else ()
-            told.append(Told(self._journal.now_ms(), whole[start : text_behind(whole, end)], files))
-            effects += self._block(number, block_text(whole, start, end), cleaned, files)
+            text = whole[start : text_behind(whole, end)]
+            told.append(Told(self._journal.now_ms(), text, files, written(tags)))
+            effects += self._block(number, block_text(whole, start, end), cleaned, files, since_ms)
         return told, effects
 
-    def _block(self, number: int, text: str, cleaned: Cleaned, media: Sequence[str]) -> list[Effect]:
+    def _block(
+        self, number: int, text: str, cleaned: Cleaned, media: Sequence[str], since_ms: int
+    ) -> list[Effect]:
         if not text.strip() and not media:
             return []
-        return [self._make(number, text, reply_to=cleaned.reply_to, model=self._model, media=media)]
+        return [self._make(number, text, cleaned, model=self._model, media=media, since_ms=since_ms)]
 
     def _idle(self) -> None:
         """Nothing came for a while."""
         try:
             self._look(idle=True)
-        except StaleGrant:
+        except (StaleGrant, TurnInterrupted):
             self._over = True  # the turn's own thread finds out by itself
         except StateError as error:
             log.warning("a block was not sent", error=error)  # what is not told goes with the answer

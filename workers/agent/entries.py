@@ -84,11 +84,13 @@ class Opened(msgspec.Struct, frozen=True, tag="opened", omit_defaults=True):
 
 
 class Told(msgspec.Struct, frozen=True, tag="told", omit_defaults=True):
-    """A block is on its way. ``text``: its part of the cleaned answer; ``media``: as the model named them."""
+    """A block is on its way. ``text``: its part of the cleaned answer; ``media``: as the model named them;
+    ``tags``: what it had said by then of how the answer sounds (:mod:`workers.agent.speech_tags`)."""
 
     at_ms: int
     text: str
     media: tuple[str, ...] = ()
+    tags: str = ""
     v: int = 1
 
 

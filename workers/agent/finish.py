@@ -41,7 +41,7 @@ from workers.agent.providers.base import ModelError
 from workers.agent.report import turn_facts, turn_note, turn_summary
 from workers.agent.sanitize import Cleaned, clean_answer
 from workers.agent.silence import silence_kind, silence_policy
-from workers.agent.speech_tags import SpeechTags, hidden_text
+from workers.agent.speech_tags import SpeechTags, hidden_text, take_speech_tags, with_tags
 from workers.agent.streaming import StreamSettings
 from workers.agent.texts import model_failure
 from workers.agent.transcript import fit
@@ -169,9 +169,11 @@ class Ending:
         if last.media:
             files, text, shown = self.sends.files(self.request, text, last.media, voice=cleaned.voice)
         elif not (last.filler or cleaned.media):
-            heard = self._heard_as(text, cleaned.speech, final.at_ms)
-            text = text or ("" if heard else cleaned.speech.hidden)
-            shown = text or hidden_text(cleaned.speech)
+            words = rest_of(text, state.told) if self.profile.speech.every else text
+            tags = with_tags(take_speech_tags(state.told_tags)[1], cleaned.speech)
+            heard = self._heard_as(words, tags, final.at_ms, step="speech")
+            text = text or ("" if heard else tags.hidden)
+            shown = text or hidden_text(tags)
         rest = rest_of(text, state.told)
         if not (rest or files or heard):
             return None, shown
@@ -187,12 +189,12 @@ class Ending:
             send = msgspec.structs.replace(send, preview=self.grant.head.identity)
         return send, shown
 
-    def _heard_as(self, text: str, tags: SpeechTags, since_ms: int) -> Heard | None:
+    def _heard_as(self, text: str, tags: SpeechTags, since_ms: int, *, step: str = "") -> Heard | None:
         """The answer as it is heard, if it is (``messages.tts.auto``)."""
         requests = [self.request, *self.absorbed.values()]
         mimes = [file.mime for files in self.journal.state.files.values() for file in files]
         recorded = carry_recording(requests, mimes)
-        return self.aloud.read(self.request, text, tags, recorded=recorded, since_ms=since_ms)
+        return self.aloud.read(self.request, text, tags, recorded=recorded, since_ms=since_ms, step=step)
 
     def model_failed(self, error: ModelError) -> Commit:
         """No model could answer: tell people where they expect an answer."""
@@ -258,9 +260,23 @@ class Ending:
         silent = code if quiet else ""
         return self._commit(Closing(send, silent=silent, length=len(text), shown=text, reason=code))
 
-    def block(self, number: int, text: str, *, reply_to: str, model: str, media: Sequence[str]) -> Push:
+    def block(
+        self,
+        number: int,
+        text: str,
+        cleaned: Cleaned,
+        *,
+        model: str,
+        media: Sequence[str],
+        since_ms: int,
+    ) -> Push:
         """The effect that sends a finished block; see :class:`workers.agent.block_stream.MakeBlock`."""
-        return self.sends.block(self.request, number, text, reply_to=reply_to, model=model, media=media)
+        heard, tags = None, cleaned.speech
+        if self.profile.speech.every and not (media or tags.hidden or tags.part):
+            heard = self._heard_as(text, tags, since_ms)
+        return self.sends.block(
+            self.request, number, text, reply_to=cleaned.reply_to, model=model, media=media, heard=heard
+        )
 
     # -- the commit -------------------------------------------------------------------------------------
 

@@ -74,6 +74,7 @@ class State:
         told: what they hold of the last answer, or of the one that is being written.
         told_before: what they held of earlier answers, one text for each.
         told_media: files that went with them, as the model named them.
+        told_tags: what was said besides ``told`` of how the answer sounds.
     """
 
     messages: list[Message] = field(default_factory=list)
@@ -105,6 +106,7 @@ class State:
     told: str = ""
     told_before: list[str] = field(default_factory=list)
     told_media: set[str] = field(default_factory=set)
+    told_tags: str = ""
 
     @property
     def untouched(self) -> bool:
@@ -153,6 +155,7 @@ class State:
     def _tell(self, block: Told) -> None:
         self.blocks += 1
         self.told += block.text
+        self.told_tags = block.tags or self.told_tags
         self.told_media.update(block.media)
 
     def _answered(self, entry: Answered) -> None:
@@ -160,7 +163,7 @@ class State:
             self._tell(block)
         if entry.calls and self.told:
             self.told_before.append(self.told)
-            self.told = ""
+            self.told = self.told_tags = ""
         provider, _, model = entry.model.partition("/")
         self.model = ModelRef(provider, model)
         self.answers += 1

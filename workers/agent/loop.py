@@ -85,7 +85,10 @@ class TurnLoop:
         self._ending = Ending(
             grant, request, self.profile, mode, self.session, self.journal, self.requests(), hint=deps.hint,
             files=without_files if deps.load is None else final_files(deps.load, context),
-            aloud=Aloud(self.profile.speech, deps.voices, deps.store.blobs.put, context),
+            aloud=Aloud(
+                self.profile.speech, deps.voices, deps.store.blobs.put, context,
+                models=deps.models, refs=self.refs,
+            ),
         )  # fmt: skip
         self._incoming = Incoming(
             grant, deps.store.lanes, self.journal, self.profile, self._ending, self._files

@@ -13,6 +13,7 @@ import msgspec
 from shoal.base.ids import MessageId
 from shoal.state.effects import Push
 from shoal.state.records import Grant
+from workers.agent.aloud import Heard
 from workers.agent.final_files import FinalFiles
 from workers.agent.journal import Journal
 from workers.agent.profile import AgentProfile
@@ -88,7 +89,15 @@ class OwnSends:
         )
 
     def block(
-        self, request: TurnRequest, number: int, text: str, *, reply_to: str, model: str, media: Sequence[str]
+        self,
+        request: TurnRequest,
+        number: int,
+        text: str,
+        *,
+        reply_to: str,
+        model: str,
+        media: Sequence[str],
+        heard: Heard | None,
     ) -> Push:
         """The effect that sends a finished block; see :class:`workers.agent.block_stream.MakeBlock`."""
         files: tuple[SendFile, ...] = ()
@@ -97,6 +106,8 @@ class OwnSends:
         target, scope = self.reply_to(request, reply_to, blocks=number - 1)
         send = self.send(request, text, reply_to=target, scope=scope, model=model, block=number)
         send = msgspec.structs.replace(send, files=files, wake=self.wake(send))
+        if heard is not None:
+            send = heard.with_text(send, read=True)
         return self.push(request, self.paced(send, number - 1))
 
     def paced(self, send: SendRequest, behind: int | None = None) -> SendRequest:

@@ -19,7 +19,15 @@ from typing import Any
 from config.speech import Choice, Speaker, Speech
 from workers.agent.scaffolding import code_spans, outside_code
 
-__all__ = ["NO_TAGS", "SpeechTags", "chosen_speakers", "hidden_text", "take_speech_tags", "with_tags"]
+__all__ = [
+    "NO_TAGS",
+    "SpeechTags",
+    "chosen_speakers",
+    "hidden_text",
+    "take_speech_tags",
+    "with_tags",
+    "written",
+]
 
 _FLAGS = re.IGNORECASE | re.DOTALL
 _HIDDEN = re.compile(r"\[\[\s*tts\s*:\s*text\s*\]\](.*?)(?:\[\[\s*/\s*tts\s*(?::\s*text\s*)?\]\]|\Z)", _FLAGS)
@@ -106,6 +114,13 @@ def take_speech_tags(text: str) -> tuple[str, SpeechTags]:
         wishes,
     )
     return text, said
+
+
+def written(tags: SpeechTags) -> str:
+    """The tags as text that says the same, but for words of the answer itself: for a journal."""
+    wishes = " ".join(f'{name}="{value}"' for name, value in tags.wishes.items())
+    parts = ("[[tts]]" if tags.asked else "", f"[[tts:{wishes}]]" if wishes else "", hidden_text(tags))
+    return "".join(parts)
 
 
 def _begun_outside_code(pattern: re.Pattern[str], change: Callable[[re.Match[str]], str], text: str) -> str:

@@ -28,7 +28,7 @@ from tests.workers.agent.support.turns import (
 )
 from tests.workers.agent.test_attached import Desk
 from tests.workers.agent.test_tts import speaker, speeches
-from workers.agent.aloud import shortened, words_to_say
+from workers.agent.aloud import words_to_say
 from workers.agent.context import TurnContext, TurnShutdown
 from workers.agent.drafts import partial_text
 from workers.agent.profile import AgentProfile
@@ -36,6 +36,7 @@ from workers.agent.prompt import system_prompt
 from workers.agent.providers.voices import Voices
 from workers.agent.results import TurnDeps
 from workers.agent.sanitize import clean_answer
+from workers.agent.shortening import cut
 from workers.agent.speech_tags import SpeechTags, chosen_speakers, take_speech_tags
 from workers.delivery.records import SendRequest
 from workers.sessions.records import Attachment, TurnRequest
@@ -345,7 +346,7 @@ def test_without_the_right_its_words_are_not_heard_instead(chat_server: Start) -
     ],
 )
 def test_what_is_too_long_is_cut_where_it_hurts_least(text: str, most: int, short: str) -> None:
-    assert shortened(text, most) == short
+    assert cut(text, most) == short
     assert len(short) <= most
 
 
