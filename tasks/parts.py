@@ -37,6 +37,7 @@ from workers.agent.tools.crossing import MessageRules
 from workers.agent.tools.files import LoadFile
 from workers.agent.tools.memory import MemoryGet, MemorySearch
 from workers.agent.tools.message import MessageTool
+from workers.agent.tools.read_aloud import ReadAloud
 from workers.agent.tools.registry import ToolRegistry
 from workers.agent.tools.skill import SkillTool
 from workers.agent.tools.speech import TtsTool
@@ -60,12 +61,12 @@ DELIVERY_MAX_WAIT_S = 0.05
 def make_turn_deps(runtime: Runtime) -> TurnDeps:
     """What turns share: providers, tools, profiles, typing."""
     settings = _Settings(runtime)
-    load = _load_file(runtime, settings)
+    load, models = _load_file(runtime, settings), _models(runtime)
     return TurnDeps(
         store=runtime.store,
         files=FileDesk(runtime),
-        models=_models(runtime),
-        tools=_tools(runtime, settings, load),
+        models=models,
+        tools=_tools(runtime, settings, load, models),
         profile=settings.profile,
         presences=Presences(runtime.rest, lambda account: in_background(runtime.rest(account), max_wait=0.0)),
         threads=DiscordThreads(runtime.rest, runtime.clock),
@@ -137,12 +138,18 @@ def _load_file(runtime: Runtime, settings: _Settings) -> LoadFile:
     return load
 
 
-def _tools(runtime: Runtime, settings: _Settings, load: LoadFile) -> ToolRegistry:
+def _tools(runtime: Runtime, settings: _Settings, load: LoadFile, models: Models) -> ToolRegistry:
     """The tools of this process's agents; which of them an agent has, its profile says."""
     acting = discord_actions(runtime, settings.workspace)
     return ToolRegistry.of(
         [
-            MessageTool(components=settings.components, acting=acting, load=load, rules=settings.rules),
+            MessageTool(
+                components=settings.components,
+                acting=acting,
+                load=load,
+                rules=settings.rules,
+                aloud=ReadAloud(settings.profile, runtime.voices, models),
+            ),
             MemorySearch(settings.workspace, runtime.loaded.state_dir),
             MemoryGet(settings.workspace, runtime.loaded.state_dir),
             SkillTool(lambda request: skills_of(runtime.loaded, request)),

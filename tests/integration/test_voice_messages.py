@@ -60,6 +60,71 @@ def test_voice_messages_through_a_real_fleet(fleet: FleetUnderTest) -> None:
     _back_dies_between_the_bytes_and_the_message(fleet)
 
 
+def reading_aloud(fleet: FleetUnderTest) -> dict[str, Any]:
+    """The same, and all answers are heard."""
+    speech = speaking(fleet)
+    speech["messages"]["tts"] |= {"auto": "always", "timeoutMs": 30_000}
+    return speech
+
+
+@pytest.mark.timeout(300)
+def test_answers_are_read_aloud_by_a_real_fleet(tmp_path: Path) -> None:
+    """3.15.7: voice, then text, each once, whoever dies; and the text alone where nobody speaks."""
+    fleet = FleetUnderTest(tmp_path)
+    fleet.configure = reading_aloud
+    fleet.start()
+    try:
+        _turns_dies_while_it_is_spoken(fleet)
+        _back_dies_between_voice_and_text(fleet)
+        _nobody_speaks(fleet)
+    finally:
+        fleet.stop()
+
+
+def answered(fleet: FleetUnderTest, said: dict[str, Any], text: str) -> list[tuple[str, int]]:
+    """(text, flags) of what was answered, once the text is there."""
+    fleet.control.wait_for_message(said["channel_id"], after=said["id"], contains=text, timeout=60)
+    time.sleep(6.0)  # a second one would come with the next sweep
+    return [(m["content"], m["flags"] & 8192) for m in fleet.bot_messages(said["channel_id"], said["id"])]
+
+
+def asked_to_say(fleet: FleetUnderTest, text: str) -> int:
+    asked = [one["body"] for one in fleet.models.requests() if one["path"].endswith("/audio/speech")]
+    return [one["input"] for one in asked].count(text)
+
+
+def _turns_dies_while_it_is_spoken(fleet: FleetUnderTest) -> None:
+    text = "a turn that is killed says it"
+    fleet.models.script([{"speech": True, "match": "killed", "times": 1, "hang": True}, {"text": text}])
+    said = fleet.control.dm("say what you do")
+    ends = time.monotonic() + 30
+    while not asked_to_say(fleet, text):
+        assert time.monotonic() < ends, fleet.said()
+        time.sleep(0.02)
+    for pid in fleet.pids("worker", "turns"):
+        os.kill(pid, signal.SIGKILL)
+    assert answered(fleet, said, text) == [("", 8192), (text, 0)]
+    assert asked_to_say(fleet, text) == 2
+
+
+def _back_dies_between_voice_and_text(fleet: FleetUnderTest) -> None:
+    text = "a voice and then a text"
+    fleet.models.script([{"text": text}])
+    said = fleet.control.dm("and again")
+    heard(fleet, said, 60.0)
+    for pid in fleet.pids("worker", "back"):
+        os.kill(pid, signal.SIGKILL)
+    assert answered(fleet, said, text) == [("", 8192), (text, 0)]
+    assert asked_to_say(fleet, text) == 1
+
+
+def _nobody_speaks(fleet: FleetUnderTest) -> None:
+    text = "there is no voice today"
+    fleet.models.script([{"text": text}, {"speech": True, "times": 9, "error": {"status": 401}}])
+    said = fleet.control.dm("once more")
+    assert answered(fleet, said, text) == [(text, 0)]
+
+
 def _a_tts_call_is_heard(fleet: FleetUnderTest) -> None:
     call = {"name": "tts", "arguments": {"text": "good morning, Ann"}}
     fleet.models.script([{"tool_calls": [call]}, {"text": "NO_REPLY"}])

@@ -27,6 +27,7 @@ from workers.agent.tools.arguments import TARGETS, target_of
 from workers.agent.tools.broadcast import broadcast, is_broadcast, resume_broadcast
 from workers.agent.tools.crossing import MessageRules, check_crossing, check_network
 from workers.agent.tools.files import LoadFile
+from workers.agent.tools.read_aloud import ReadAloud
 from workers.agent.tools.registry import ToolContext, ToolError, ToolResult, Wait
 from workers.agent.tools.sends import SendParts, read_send
 from workers.agent.tools.underway import arrived, wait_for
@@ -75,6 +76,7 @@ class MessageTool:
         acting: actions besides sending; without it there are none.
         load: reads files to attach; without it none can be.
         rules: ``tools.message`` of the agent of a turn.
+        aloud: reads sends aloud; without it none is.
     """
 
     name = "message"
@@ -88,9 +90,10 @@ class MessageTool:
         acting: DiscordActions | None = None,
         load: LoadFile | None = None,
         rules: Callable[[TurnRequest], MessageRules] = lambda _request: MessageRules(),
+        aloud: ReadAloud | None = None,
     ) -> None:
         self.acting = acting
-        self.parts = SendParts(components, rules, acting, load)
+        self.parts = SendParts(components, rules, acting, load, aloud)
 
     def available(self, request: TurnRequest) -> bool:
         """Everywhere."""

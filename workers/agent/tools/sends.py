@@ -17,11 +17,13 @@ from shoal.base.ids import MessageId
 from shoal.base.logging import get_logger
 from shoal.state.effects import Effect
 from workers.actions.extras import Extras, check_gates, check_voice, read_extras, reply_to_of
+from workers.agent.aloud import Heard
 from workers.agent.sanitize import Cleaned, clean_answer
 from workers.agent.tools.acting import DiscordActions
 from workers.agent.tools.arguments import listed, text_of
 from workers.agent.tools.crossing import MessageRules, check_crossing, marked
 from workers.agent.tools.files import LoadFile, load_files
+from workers.agent.tools.read_aloud import ReadAloud
 from workers.agent.tools.registry import ToolContext, ToolError
 from workers.agent.tools.underway import Underway, wake_key
 from workers.components.encode import Origin
@@ -48,12 +50,14 @@ class SendParts:
         rules: ``tools.message`` of the agent of a turn.
         acting: gates of actions; none lets everything pass.
         load: reads files to attach; without it none can be.
+        aloud: reads sends aloud; without it none is.
     """
 
     components: Callable[[str], ComponentSettings]
     rules: Callable[[TurnRequest], MessageRules]
     acting: DiscordActions | None = None
     load: LoadFile | None = None
+    aloud: ReadAloud | None = None
 
     def allows(self, request: TurnRequest) -> Callable[[str], bool]:
         """Whether a gate of ``channels.discord.actions`` is open."""
@@ -114,6 +118,10 @@ class Words:
             raise ToolError(
                 "A message with components can have neither a poll nor stickers. Send them apart."
             )
+        words = not (made or extras.any)
+        heard, unheard = self._heard(text) if words and channel_id == request.channel_id else (None, "")
+        if words and not (text or heard):
+            text = self.cleaned.speech.hidden
         parent = _forum(channel_id, made, extras.poll is not None, self.context)
         if channel_id != request.channel_id:
             accent, cards = self.parts.components(request.account).accent_color, parent is None
@@ -141,8 +149,16 @@ class Words:
             archive_minutes=int(parent.get("default_auto_archive_duration") or 0) if parent else 0,
             said=self._said(channel_id, [file.filename for file in files]),
         )
+        if heard is not None:
+            send = heard.with_text(send, read=bool(text))
         rename = str(self.args.get("threadName") or "").strip()[:100]
-        return _ready(send, made, extras, rename)
+        return _ready(send, made, extras, rename, unheard)
+
+    def _heard(self, text: str) -> tuple[Heard | None, str]:
+        """The send as it is heard, or why it is not though it should be."""
+        if self.parts.aloud is None:
+            return None, ""
+        return self.parts.aloud(self.context, text, self.cleaned.speech)
 
     def _said(self, channel_id: str, files: list[str]) -> SaidThere | None:
         """What the agent's conversation there is told; none where that is the one of this turn (2.5)."""
@@ -186,7 +202,7 @@ def read_send(args: Mapping[str, Any], parts: SendParts, context: ToolContext) -
     check_voice(extras, cleaned.text, components=controls)
     if cleaned.voice and extras.media and not controls and not extras.more:
         extras = replace(extras, voice=True)  # as in an answer: the text follows the recording
-    if not cleaned.text and not (controls or extras.any):
+    if not (cleaned.text or cleaned.speech.hidden or controls or extras.any):
         _log_nothing(cleaned, context)
         raise ToolError(
             "The argument message is empty."
@@ -198,12 +214,14 @@ def read_send(args: Mapping[str, Any], parts: SendParts, context: ToolContext) -
     return Words(args, cleaned, extras, parts, context)
 
 
-def _ready(send: SendRequest, made: Made | None, extras: Extras, rename: str) -> Ready:
+def _ready(send: SendRequest, made: Made | None, extras: Extras, rename: str, unheard: str) -> Ready:
     send = msgspec.structs.replace(send, wake=(wake_key(send.identity),))
+    warnings = (extras.warning(made), f"It is not read aloud: {unheard}" if unheard else "")
     underway = Underway(
-        send.lane, send.identity, send.channel_id, send.text, warning=extras.warning(made),
+        send.lane, send.identity, send.channel_id, send.text or send.spoken,
+        warning=" ".join(filter(None, warnings)),
         components=made is not None and bool(made.components), poll=extras.poll is not None, rename=rename,
-        voice=extras.voice,
+        voice=extras.voice or bool(send.spoken and send.files[0].voice),
     )  # fmt: skip
     return Ready(send, underway)
 
