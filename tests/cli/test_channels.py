@@ -35,6 +35,11 @@ def test_entries_become_ids_and_what_is_not_found_says_why(shoal: Shoal, discord
         f"{channel}: channel {channel} #talk in Reef ({guild})",
     ]
 
+    people = shoal.run("channels", "resolve", "--kind", "user", "ann", ann, channel, "--json", env=env)
+    assert [one["id"] for one in json.loads(people.stdout)] == [ann, ann, ""], "spec/outbound.md 10"
+    places = shoal.run("channels", "resolve", "--kind", "group", "talk", ann, "--json", env=env)
+    assert [one["id"] for one in json.loads(places.stdout)] == [channel, ""]
+
     mixed = shoal.run("channels", "resolve", "--json", "-", env=env, stdin="reef\n\n@nobody\n")
     assert mixed.returncode == 1
     found = json.loads(mixed.stdout)

@@ -228,6 +228,22 @@ def test_a_card_without_a_fleet_may_have_links_only(post: PostOffice, who: Opera
         send({"target": post.channel, "presentation": '{"blocks": [{"type": "x"}]}'}, alone, 1.0)
 
 
+def test_a_card_with_files_and_with_a_mistake(post: PostOffice, who: Operator, tmp_path: Path) -> None:
+    """Two files of one name stand below it; what has no meaning is told."""
+    (tmp_path / "a").mkdir()
+    for place in (tmp_path / "log.txt", tmp_path / "a" / "log.txt"):
+        place.write_text(str(place))
+    card = {"title": "Logs", "colour": "red", "blocks": [{"type": "text", "text": "of today"}]}
+    timer = work_soon(post)
+    media = [str(tmp_path / "log.txt"), str(tmp_path / "a" / "log.txt")]
+    done = send({"target": post.channel, "media": media, "presentation": json.dumps(card)}, who, 10.0)
+    timer.join()
+    assert done["warning"] == "unknown, and left out: presentation.colour"
+    [seen] = post.control.messages(post.channel, author="bot")
+    assert [one["filename"] for one in seen["attachments"]] == ["log.txt", "log-2.txt"]
+    assert [one["type"] for one in seen["components"][0]["components"]] == [10, 10, 13, 13]
+
+
 def test_a_card_too_large_is_sent_as_text_and_one_for_a_forum_refused(
     post: PostOffice, who: Operator
 ) -> None:

@@ -17,7 +17,7 @@ from shoal.discord.wire import ChannelType, is_thread
 from workers.access.names import NO_NAMES, Names, Wanted
 from workers.access.slugs import key_matches
 
-__all__ = ["Directory", "Found", "find_entry", "look_up"]
+__all__ = ["Directory", "EntryKind", "Found", "find_entry", "look_up"]
 
 Json = Mapping[str, Any]
 _CHANNEL = re.compile(r"<#(\d{1,20})>")
@@ -49,6 +49,9 @@ class Directory(Protocol):
     def emojis(self, guild_id: str) -> Sequence[Json]:
         """Custom emojis of a guild: id and name."""
         ...
+
+
+EntryKind = Literal["auto", "user", "group"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +113,25 @@ def look_up(
     return Names(revision, now_ms, guilds, channels, users, lost, emojis)
 
 
-def find_entry(entry: str, directory: Directory) -> Found:
+def find_entry(entry: str, directory: Directory, kind: EntryKind = "auto") -> Found:
     """What one entry means: an id, ``@name``, ``<@id>``, ``<#id>``, ``Guild``, ``Guild/#channel``, ``#name``.
+
+    Args:
+        kind: ``user`` looks for people only, ``group`` for places only.
 
     Raises:
         ShoalError: Discord could not be asked.
     """
     search, text = _Search(directory), entry.strip()
+    if kind == "user":
+        return search.user(f"user:{text}" if text.isascii() and text.isdigit() else text)
+    found = _found(search, text)
+    if kind == "group" and found.kind == "user":
+        return Found(text, note="this is a user, not a place")
+    return found
+
+
+def _found(search: _Search, text: str) -> Found:
     if text.startswith("@") or (user_id_of(text) is not None and not text.isdigit()):
         return search.user(text)
     if mention := _CHANNEL.fullmatch(text.removeprefix("channel:")):

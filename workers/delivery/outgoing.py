@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+import msgspec
+
 from shoal.base.errors import ProxyError, RequestError, TransportError
 from shoal.discord.addresses import UrlRefused
 from shoal.discord.errors import DiscordError, TooLarge
@@ -30,6 +32,7 @@ __all__ = [
     "Outgoing",
     "Put",
     "Raw",
+    "distinct",
     "fetch_file",
     "file_name",
     "is_url",
@@ -241,6 +244,21 @@ def keep_file(put: Put, raw: Raw, *, filename: str = "") -> SendFile:
         filename: what it is called on Discord; else what it is called where it comes from.
     """
     return SendFile(put(raw.data, BLOB_TTL_S), file_name(filename or raw.name, raw.mime), raw.mime)
+
+
+def distinct(files: Sequence[SendFile]) -> tuple[SendFile, ...]:
+    """Files under names that are all different: components call them by these."""
+    taken: set[str] = set()
+    found = []
+    for file in files:
+        name, number = file.filename, 1
+        while name in taken:
+            number += 1
+            stem, dot, ending = file.filename.rpartition(".")
+            name = f"{stem or ending}-{number}{dot and f'.{ending}'}"
+        taken.add(name)
+        found.append(msgspec.structs.replace(file, filename=name))
+    return tuple(found)
 
 
 def keep_voice(put: Put, made: MadeVoice) -> SendFile:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
+from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -29,6 +30,14 @@ channels_app = typer.Typer(
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
     app.add_typer(channels_app, name="channels")
+
+
+class Kind(Enum):
+    """What entries may be."""
+
+    AUTO = "auto"
+    USER = "user"
+    GROUP = "group"
 
 
 Account = Annotated[str | None, typer.Option(help="Bot account that is asked. Default: the default one.")]
@@ -125,6 +134,8 @@ def resolve(
             "input, one a line."
         ),
     ],
+    kind: Annotated[Kind, typer.Option(help="auto, user (people only) or group (places only).")] = Kind.AUTO,
+    channel: Annotated[str, typer.Option("--channel", help="discord is the only one.")] = "discord",
     account: Account = None,
     config: ConfigPath = None,
     state_dir: StateDir = None,
@@ -134,14 +145,15 @@ def resolve(
 
     Ids are what belongs into allow-lists: names change, and a stranger may take one.
     """
-    from shoal.cli.message.run import operator
+    from shoal.cli.message.run import check_channel, operator
     from shoal.discord.directory import RestDirectory
     from workers.access.lookup import find_entry
 
+    check_channel(channel)
     wanted = [word for text in entries for word in (sys.stdin.read().splitlines() if text == "-" else [text])]
     with operator(config, state_dir, account) as who:
         directory = RestDirectory(who.rest)
-        found = [find_entry(entry, directory) for entry in wanted if entry.strip()]
+        found = [find_entry(entry, directory, kind.value) for entry in wanted if entry.strip()]
     if as_json:
         print(json.dumps([asdict(one) | {"found": bool(one.id)} for one in found], ensure_ascii=False))
     else:

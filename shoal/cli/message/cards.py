@@ -12,14 +12,17 @@ from shoal.cli.message.routes import conversation_in
 from shoal.cli.message.run import Operator
 from workers.actions.dry import Showing
 from workers.components.encode import Origin
-from workers.components.sending import ComponentSettings, make_presentation
+from workers.components.sending import ComponentSettings, Made, make_presentation
+from workers.delivery.outgoing import distinct
 from workers.delivery.records import SendRequest
 
 __all__ = ["with_card"]
 
 
-def with_card(request: SendRequest, raw: Any, channel: dict[str, Any], who: Operator) -> SendRequest:
-    """The send with a card, or with its words where Discord cannot show it.
+def with_card(
+    request: SendRequest, raw: Any, channel: dict[str, Any], who: Operator
+) -> tuple[SendRequest, Made]:
+    """The send with a card, or with its words where Discord cannot show it; and what the card became.
 
     Args:
         channel: where it goes, as Discord has it.
@@ -39,7 +42,7 @@ def with_card(request: SendRequest, raw: Any, channel: dict[str, Any], who: Oper
         raw, origin, ComponentSettings.of(who.account.discord), text=request.text.strip()
     )
     if not made.flags:
-        return msgspec.structs.replace(request, text=made.text)
+        return msgspec.structs.replace(request, text=made.text), made
     if made.controls is not None and not session and not isinstance(who.rest, Showing):
         raise ProcessError(
             "Nobody would answer these buttons and menus: no fleet is running here, or it does not know the "
@@ -47,7 +50,10 @@ def with_card(request: SendRequest, raw: Any, channel: dict[str, Any], who: Oper
             fix="Start the fleet (shoal up), or leave only links in the card.",
             exit_code=USAGE,
         )
-    made = made.showing({file.filename: "" for file in request.files})
-    return msgspec.structs.replace(
-        request, components=made.components, flags=request.flags | made.flags, controls=made.controls
+    files = distinct(request.files)
+    made = made.showing({file.filename: "" for file in files})
+    flags = request.flags | made.flags
+    card = msgspec.structs.replace(
+        request, components=made.components, flags=flags, controls=made.controls, files=files
     )
+    return card, made

@@ -106,10 +106,14 @@ def send(
     )  # fmt: skip
     channel = who.rest.get_channel(channel_id)
     request = msgspec.structs.replace(request, said=said_to(request, channel, who))
+    warning = ""
     if values.get("presentation"):
-        request = with_card(request, values["presentation"], channel, who)
+        request, made = with_card(request, values["presentation"], channel, who)
+        warning = extras.warning(made)
     request = _posted(request, extras, channel)
     done = _direct(request, who, carried) if who.store is None else _queued(who.store, request, timeout)
+    if warning:
+        done["warning"] = f"{done.get('warning', '')} {warning}".strip()
     return done | _pinned(done, who) if pins else done
 
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-import msgspec
-
 from workers.actions.base import ArgumentError
 from workers.actions.extras import Extras
 from workers.agent.tools.registry import ToolContext, ToolError
 from workers.components.sending import Made
 from workers.components.spec import ATTACHMENT
-from workers.delivery.outgoing import FileRefused
+from workers.delivery.outgoing import FileRefused, distinct
 from workers.delivery.records import SendFile
 from workers.sessions.records import TurnRequest
 
@@ -61,8 +59,8 @@ def load_files(
             raise ToolError(f"media {_short(source)}: {error.message} {error.fix}".strip()) from error
     if made is None or not in_components:
         return tuple(found), made
-    found = _distinct(found)
-    return tuple(found), made.showing(dict(zip((one.filename for one in found), called, strict=True)))
+    files = distinct(found)
+    return files, made.showing(dict(zip((one.filename for one in files), called, strict=True)))
 
 
 def _called(extras: Extras, names: Sequence[str]) -> list[str]:
@@ -87,21 +85,6 @@ def _called(extras: Extras, names: Sequence[str]) -> list[str]:
             found[number] = free.pop(0)
     if free:
         raise ArgumentError(f"The components show {ATTACHMENT}{free[0]}, and there is no media for it.")
-    return found
-
-
-def _distinct(files: Sequence[SendFile]) -> list[SendFile]:
-    """Files under names that are all different: components call them by these."""
-    taken: set[str] = set()
-    found = []
-    for file in files:
-        name, number = file.filename, 1
-        while name in taken:
-            number += 1
-            stem, dot, ending = file.filename.rpartition(".")
-            name = f"{stem or ending}-{number}{dot and f'.{ending}'}"
-        taken.add(name)
-        found.append(msgspec.structs.replace(file, filename=name))
     return found
 
 
