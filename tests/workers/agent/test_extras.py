@@ -3,40 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from shoal.base.errors import RequestError
-from shoal.discord.fetch import Fetched
 from shoal.simulator.models import ModelServer
 from shoal.state.store import Store
-from tests.workers.agent.support.server import bodies
-from tests.workers.agent.support.turns import LANE, deliver, deps, drive, record, request
+from tests.workers.agent.support.files import Used, call, rules, told, with_files
+from tests.workers.agent.support.turns import request
 from tests.workers.components.conftest import fits as fits
 from workers.actions.extras import read_extras
 from workers.agent.context import TurnContext
 from workers.agent.directives import take_directives
-from workers.agent.results import TurnDeps
 from workers.agent.sanitize import clean_answer
 from workers.agent.tools.acting import DiscordActions
 from workers.agent.tools.message import MessageTool
-from workers.agent.tools.registry import ToolContext, ToolRegistry
-from workers.delivery.outgoing import Outgoing
-from workers.delivery.records import SendFile, SendRequest
+from workers.agent.tools.registry import ToolContext
+from workers.delivery.records import SendRequest
 from workers.delivery.render import DeliverySettings, message_fields, plan_of
-from workers.media.paths import Places
-from workers.sessions.records import TurnRequest
 
 Start = Callable[..., ModelServer]
 OPEN = {"messages": True, "polls": True, "stickers": True}
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
-
-
-def never(*_args: Any, **_more: Any) -> Fetched:
-    raise AssertionError("nothing is fetched here")
 
 
 def no_context(*_: Any) -> Any:
@@ -44,50 +34,14 @@ def no_context(*_: Any) -> Any:
 
 
 @pytest.fixture
-def used(store: Store, tmp_path: Path) -> Callable[[ModelServer], TurnDeps]:
+def used(store: Store, tmp_path: Path) -> Used:
     """Turn dependencies whose agent has a workspace with files."""
     work = tmp_path / "workspace"
     work.mkdir()
     for name in ("a.png", "b.png"):
         (work / name).write_bytes(PNG)
-    outgoing = Outgoing(
-        "default", Places((work,), tmp_path / "state"), never, lambda _url: False, store.blobs, 1024
-    )
     (work / "big.bin").write_bytes(bytes(2048))
-
-    def load(
-        turn: TurnRequest, source: str, *, filename: str, check: Callable[[], None], voice: bool = False
-    ) -> SendFile:
-        del turn
-        if voice:
-            return outgoing.load_voice(source, check=check)
-        return outgoing.load(source, filename=filename, check=check)
-
-    def make(server: ModelServer) -> TurnDeps:
-        made = deps(store, server)
-        return replace(made, load=load, tools=ToolRegistry.of([MessageTool(load=load)]))
-
-    return make
-
-
-def call(store: Store, server: ModelServer, used: Callable[[ModelServer], TurnDeps]) -> list[SendRequest]:
-    store.lanes.push(LANE, record(request()))
-    sent: list[SendRequest] = []
-    drive(store, used(server), sent)
-    deliver(store, sent)
-    return sent
-
-
-def told(server: ModelServer) -> str:
-    """What the model read of its call."""
-    return str(bodies(server)[-1]["messages"][-1]["content"])
-
-
-def rules(**arguments: Any) -> list[dict[str, Any]]:
-    return [
-        {"tool_calls": [{"name": "message", "arguments": {"action": "send", **arguments}}]},
-        {"text": ["NO_REPLY"]},
-    ]
+    return with_files(store, work, tmp_path / "state", most_bytes=1024)
 
 
 @pytest.mark.parametrize("name", ["media", "path", "filePath"])

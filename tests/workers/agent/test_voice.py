@@ -4,34 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shoal.discord.fetch import Fetched
 from shoal.simulator.models import ModelServer
 from shoal.state.store import Store
-from tests.workers.agent.support.server import bodies
-from tests.workers.agent.support.turns import LANE, deliver, deps, drive, record, request
+from tests.workers.agent.support.files import Used, call, rules, told, with_files
 from tests.workers.media.support.sounds import decoded, likeness, recording
-from workers.agent.results import TurnDeps
-from workers.agent.tools.message import MessageTool
-from workers.agent.tools.registry import ToolRegistry
-from workers.delivery.outgoing import Outgoing
-from workers.delivery.records import SendFile, SendRequest
-from workers.media.paths import Places
-from workers.sessions.records import TurnRequest
+from workers.delivery.records import SendRequest
 
 pytestmark = pytest.mark.waits  # each converts in a process of its own
 
 Start = Callable[..., ModelServer]
-Used = Callable[[ModelServer], TurnDeps]
-
-
-def never(*_args: Any, **_more: Any) -> Fetched:
-    raise AssertionError("nothing is fetched here")
 
 
 @pytest.fixture
@@ -42,44 +28,8 @@ def used(store: Store, tmp_path: Path) -> Used:
     (work / "a.mp3").write_bytes(recording("mp3", seconds=1.2))
     (work / "b.wav").write_bytes(recording("wav", seconds=1.2))
     (work / "note.txt").write_text("no sound " * 50)
-    outgoing = Outgoing(
-        "default", Places((work,), tmp_path / "state"), never, lambda _url: False, store.blobs, 400_000
-    )
     (work / "big.wav").write_bytes(recording("wav", seconds=6.0))
-
-    def load(
-        turn: TurnRequest, source: str, *, filename: str, check: Callable[[], None], voice: bool = False
-    ) -> SendFile:
-        del turn
-        if voice:
-            return outgoing.load_voice(source, check=check)
-        return outgoing.load(source, filename=filename, check=check)
-
-    def make(server: ModelServer) -> TurnDeps:
-        made = deps(store, server)
-        return replace(made, load=load, tools=ToolRegistry.of([MessageTool(load=load)]))
-
-    return make
-
-
-def call(store: Store, server: ModelServer, used: Used) -> list[SendRequest]:
-    store.lanes.push(LANE, record(request()))
-    sent: list[SendRequest] = []
-    drive(store, used(server), sent)
-    deliver(store, sent)
-    return sent
-
-
-def told(server: ModelServer) -> str:
-    """What the model read of its call."""
-    return str(bodies(server)[-1]["messages"][-1]["content"])
-
-
-def rules(**arguments: Any) -> list[dict[str, Any]]:
-    return [
-        {"tool_calls": [{"name": "message", "arguments": {"action": "send", **arguments}}]},
-        {"text": ["NO_REPLY"]},
-    ]
+    return with_files(store, work, tmp_path / "state", most_bytes=400_000)
 
 
 @pytest.mark.parametrize("name", ["media", "path", "filePath"])
