@@ -130,7 +130,9 @@ def commit_admission(runtime: Runtime, admission: Admission, summary: str = "") 
         )
     for stop in admission.stops:
         # a bound only ever moves forward, so writing it before the commit may be repeated
-        runtime.store.lanes.stop(stop.lane, stop.born_ms, stop.message_id, reason=stop.reason)
+        runtime.store.lanes.stop(
+            stop.lane, stop.born_ms, stop.message_id, reason=stop.reason, place=stop.place
+        )
     effects = [*admission.effects]
     if admission.notice is not None:
         effects.append(notice_push(admission.notice))

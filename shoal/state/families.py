@@ -68,7 +68,7 @@ FAMILIES: tuple[Family, ...] = (
     _w("slot", "slot:<lane>|<slot>", "string", "1 h", "one per preview", 200, "version and record of a slot"),
     _w("wake", "wake:<key>", "set", "park deadline + 60 s", "64 lanes", 100, "lanes parked on a key"),
     _w("woken", "woken:<key>", "string", "10 min", "one per key", 100, "a wake that came before its park"),
-    _w("stop", "stop:<lane>", "hash", "10 min", "one per session", 150, "stop bound (born, id, reason)"),
+    _w("stop", "stop:<lane>", "hash", "10 min", "a few per session", 150, "stops: born, id, reason"),
     _w("over", "over:<lane>|<place>", "list", "1 day", "200 lines", 200, "what gave way, to be told of"),
     _w("abort", "abort:<lane>", "string", "10 min", "one per stuck lane", 150, "a head that stood still"),
     _w("stuck", "stuck", "hash", "none", "one per quiet lane", 150, "what was said of quiet lanes"),

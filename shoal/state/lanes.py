@@ -266,7 +266,9 @@ class Lanes(LaneViews):
 
     # -- stop ------------------------------------------------------------------------------------
 
-    def stop(self, session_lane: str, bound_born_ms: int, bound_id: str = "", *, reason: str = "") -> None:
+    def stop(
+        self, session_lane: str, bound_born_ms: int, bound_id: str = "", *, reason: str = "", place: str = ""
+    ) -> None:
         """Everything of the lane born before (``bound_born_ms``, ``bound_id``) is to end as ``stopped``.
 
         The bound lives ten minutes, only ever moves forward, and never touches what is born later
@@ -274,11 +276,13 @@ class Lanes(LaneViews):
 
         Args:
             reason: a word for the outcomes, where no person stopped it (``thread-archived``, …).
+            place: ``account|channel|``, where only that ends what came from this place (of a session that
+                several people share); such a stop has no reason.
         """
         for name, value in (("bound id", bound_id), ("reason", reason)):
             if value:
                 check_name(value, name)
-        self._call("lane_stop", check_lane(session_lane), int(bound_born_ms), bound_id, reason)
+        self._call("lane_stop", check_lane(session_lane), int(bound_born_ms), bound_id, reason, place)
 
     def stop_reason(self, session_lane: str) -> str:
         """Why the stop in force was written; empty for a person's."""
@@ -287,13 +291,12 @@ class Lanes(LaneViews):
         )
         return (reason or b"").decode()
 
-    def stop_bound(self, session_lane: str) -> tuple[int, str] | None:
-        """The bound in force, for records that are not in the lane yet (admission)."""
+    def stop_bound(self, session_lane: str, scope: str) -> tuple[int, str] | None:
+        """The bound in force for records of a scope, be it that they are not in the lane yet (admission)."""
         values: list[bytes | None] = self._store.redis.hmget(
-            self._store.keys.stop(check_lane(session_lane)), "born", "id"
+            self._store.keys.stop(check_lane(session_lane)), _stop_fields(scope)
         )
-        born, bound_id = values
-        return None if born is None else (int(born), (bound_id or b"").decode())
+        return _furthest(values)
 
     def abort(self, lane: str, head: str, *, grace_ms: int, ends: bool = True) -> bool:
         """The turn at the head of a lane has stood still for too long.
@@ -314,10 +317,11 @@ class Lanes(LaneViews):
         """Why the head of this grant must not go on. Cheap; ask at every await point."""
         keys = self._store.keys
         pipeline = self._store.redis.pipeline(transaction=False)
-        pipeline.hmget(keys.stop(check_lane(grant.lane)), "born", "id")
+        pipeline.hmget(keys.stop(check_lane(grant.lane)), _stop_fields(grant.head.scope))
         pipeline.get(keys.abort(grant.lane))
-        (born, bound_id), abort = pipeline.execute()
-        if born is not None and born_before(grant.head, (int(born), (bound_id or b"").decode())):
+        values, abort = pipeline.execute()
+        bound = _furthest(values)
+        if bound is not None and born_before(grant.head, bound):
             return "stopped"
         word = (abort or b"").decode().split(" ")
         return "stuck" if len(word) == 3 and word[0] == grant.head.identity and word[2] == "1" else ""
@@ -352,6 +356,23 @@ class Lanes(LaneViews):
         if reply[0] == b"stale":
             raise StaleGrant(grant.lane)
         return reply
+
+
+def _stop_fields(scope: str) -> list[str]:
+    """Where the stops stand that count for a scope: of the lane, then of its place (account, channel)."""
+    account, _, rest = scope.partition("|")
+    channel, bar, _ = rest.partition("|")
+    return ["born", "id", *([f"born {account}|{channel}|", f"id {account}|{channel}|"] if bar else [])]
+
+
+def _furthest(values: Sequence[bytes | None]) -> tuple[int, str] | None:
+    """Of the bounds in ``born, id, born, id`` that which reaches further."""
+    found = [
+        (int(born), (name or b"").decode())
+        for born, name in zip(values[::2], values[1::2], strict=True)
+        if born is not None
+    ]
+    return max(found, key=lambda bound: (bound[0], int(bound[1]) if bound[1].isdigit() else 0), default=None)
 
 
 def born_before(record: Record, bound: tuple[int, str]) -> bool:

@@ -100,6 +100,12 @@ def lanes() -> list[Scenario]:
             "renew", "lane_renew", working, lambda s, g: s.lanes.renew({SESSION: g.token, OTHER: g.token})
         ),
         Scenario("stop", "lane_stop", working, lambda s, _: s.lanes.stop(SESSION, 5000, "7")),
+        Scenario(
+            "stop of a place",
+            "lane_stop",
+            working,
+            lambda s, _: s.lanes.stop(SESSION, 5000, "7", place="a|1|"),
+        ),
         Scenario("stop parked", "lane_stop", parked_on, lambda s, _: s.lanes.stop(SESSION, 5000, "7")),
         Scenario(
             "abort", "lane_abort", working, lambda s, g: s.lanes.abort(SESSION, g.head.identity, grace_ms=9)

@@ -120,7 +120,43 @@ def test_a_stop_is_a_bound(store: Store) -> None:
     assert third is not None
     assert not third.stopped, "the stop itself and what came later go on"
     store.lanes.stop(SESSION, 900, "1")
-    assert store.lanes.stop_bound(SESSION) == (1001, "13"), "the bound only moves forward"
+    assert store.lanes.stop_bound(SESSION, "") == (1001, "13"), "the bound only moves forward"
+
+
+def test_a_stop_of_a_place_ends_what_came_from_there(store: Store) -> None:
+    """People who share a session do not end each other's turns; what reaches further counts."""
+    here, there = "default|1|trusted", "default|2|guest"
+    for born, scope in ((1000, here), (1001, there), (1002, here), (4000, "default|12|owner")):
+        store.lanes.push(SESSION, record(f"m:{born}", born=born, scope=scope))
+    running = take(store)
+    store.lanes.stop(SESSION, 5000, "7", place="default|2|")
+    assert store.lanes.halted(running) == ""
+    store.lanes.stop(SESSION, 1001, "8", place="default|1|")
+    assert store.lanes.halted(running) == "stopped"
+    second = store.lanes.commit(running)
+    assert second is not None
+    assert second.stopped, "the stops of two places stand beside each other"
+    third = store.lanes.commit(second)
+    assert third is not None
+    assert not third.stopped, "born after the stop of its place"
+    assert store.lanes.stop_bound(SESSION, here) == (1001, "8")
+    assert store.lanes.stop_bound(SESSION, "") is None
+    store.lanes.stop(SESSION, 3000, "9")
+    assert store.lanes.halted(third) == "stopped"
+    assert store.lanes.stop_bound(SESSION, there) == (5000, "7")
+    assert store.lanes.stop_bound(SESSION, here) == (3000, "9")
+    last = store.lanes.commit(third)
+    assert last is not None
+    assert not last.stopped
+
+
+def test_a_stop_of_another_place_wakes_nobody(store: Store) -> None:
+    store.lanes.push(SESSION, record("m:1", born=1000, scope="default|1|guest"))
+    store.lanes.park(take(store), delay_ms=60_000)
+    store.lanes.stop(SESSION, 2000, place="default|2|")
+    assert refused(store, SESSION) == "parked"
+    store.lanes.stop(SESSION, 2000, place="default|1|")
+    assert take(store).stopped
 
 
 def test_a_stop_reaches_parked_and_backing_off_lanes(store: Store) -> None:

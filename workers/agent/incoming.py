@@ -167,7 +167,7 @@ class Incoming:
         ]
         fresh = self._files.until_ready(first_of_each(fresh)[: MAX_ABSORBED - len(absorbed)])
         if fresh:
-            bound = self._lanes.stop_bound(self._grant.lane)
+            bound = self._lanes.stop_bound(self._grant.lane, self._grant.head.scope)
             fresh = settleable(fresh, self._ending.absorbed.values(), self.request, bound)
         if fresh:
             self._lanes.absorb(self._grant, [record.identity for record in fresh])

@@ -44,5 +44,5 @@ def stopped(request: SendRequest) -> SendRequest:
 
 def taken_back(request: SendRequest, head: Record, store: Store) -> bool:
     """Whether the turn was stopped after it had pushed this."""
-    bound = store.lanes.stop_bound(request.of_turn) if request.of_turn else None
+    bound = store.lanes.stop_bound(request.of_turn, head.scope) if request.of_turn else None
     return bound is not None and born_before(head, bound)

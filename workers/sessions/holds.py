@@ -21,8 +21,8 @@ class HoldReader(Protocol):
         """Whether something waits in a hold lane of the channel whose inbound lane the caller holds."""
         ...
 
-    def stop_bound(self, lane: str) -> tuple[int, str] | None:
-        """The stop in force in a session's lane: birth and id of the message that stopped."""
+    def stop_bound(self, lane: str, scope: str) -> tuple[int, str] | None:
+        """The stop in force in a session's lane for a scope: birth and id of the message that stopped."""
         ...
 
     def stories(self, message_ids: Sequence[str]) -> list[Explanation | None]:
@@ -56,9 +56,9 @@ class StoreHolds:
             if isinstance(effect, Push) and lane_class(effect.lane) == "hold":
                 self._pushed.add(effect.lane)
 
-    def stop_bound(self, lane: str) -> tuple[int, str] | None:
-        """The stop in force in a session's lane."""
-        return self._store.lanes.stop_bound(lane)
+    def stop_bound(self, lane: str, scope: str) -> tuple[int, str] | None:
+        """The stop in force in a session's lane for a scope."""
+        return self._store.lanes.stop_bound(lane, scope)
 
     def stories(self, message_ids: Sequence[str]) -> list[Explanation | None]:
         """What has become of messages so far."""

@@ -191,9 +191,35 @@ local function lane_header(S)
   return frame and B.header(frame), frame
 end
 
-local function lane_stop_bound(lane)
-  local bound = redis.call('HMGET', B.key('stop', lane), 'born', 'id', 'reason')
-  return bound[1] and { born = tonumber(bound[1]) or 0, id = bound[2] or '', reason = bound[3] or '' } or nil
+-- Account and channel of a scope, as a stop of one place names them; '' for a record without.
+local function lane_place(scope)
+  return string.match(scope, '^[^|]*|[^|]*|') or ''
+end
+
+-- Where the hash of a lane's stops holds one of them: of the whole lane, or of a place.
+local function lane_stop_fields(place)
+  local of = place == '' and '' or (' ' .. place)
+  return 'born' .. of, 'id' .. of
+end
+
+-- The stop of the whole lane ('') or of a place, if there is one.
+local function lane_stop_of(lane, place)
+  local born, id = lane_stop_fields(place)
+  local bound = redis.call('HMGET', B.key('stop', lane), born, id)
+  return bound[1] and { born = tonumber(bound[1]) or 0, id = bound[2] or '' } or nil
+end
+
+local function lane_stop_later(one, other)
+  if not one or not other then return one or other end
+  if one.born ~= other.born then return one.born > other.born and one or other end
+  return B.less(one.id, other.id) and other or one
+end
+
+-- The stop that counts for a record: of the lane or of the record's place, whichever reaches further.
+local function lane_stop_bound(lane, header)
+  local place = header and lane_place(header.scope) or ''
+  local all = lane_stop_of(lane, '')
+  return place == '' and all or lane_stop_later(all, lane_stop_of(lane, place))
 end
 
 local function lane_born_before(header, bound)
@@ -425,7 +451,7 @@ local function lane_grant_answer(S)
       absorbed[#absorbed + 1] = body
     end
   end
-  local stopped = lane_born_before(header, lane_stop_bound(S.lane)) and '1' or '0'
+  local stopped = lane_born_before(header, lane_stop_bound(S.lane, header)) and '1' or '0'
   local abort = lane_abort_of(S)
   if stopped == '0' and abort and abort.ends then stopped = '2' end
   return {

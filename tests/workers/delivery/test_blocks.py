@@ -76,7 +76,7 @@ def test_a_stop_takes_back_what_was_pushed_before_it(post: PostOffice) -> None:
     assert known is not None
     assert known.outcome == "stopped"
     post.clock.advance(0.01)
-    while post.store.now_ms() <= (post.store.lanes.stop_bound(lane) or (0, ""))[0]:
+    while post.store.now_ms() <= (post.store.lanes.stop_bound(lane, "") or (0, ""))[0]:
         pass
     post.push(block(post, 2, of_turn=lane, after=""))
     post.work()

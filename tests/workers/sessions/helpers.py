@@ -60,7 +60,8 @@ class Holds:
     def holding(self, lane: str) -> bool:
         return lane in self.held
 
-    def stop_bound(self, lane: str) -> tuple[int, str] | None:
+    def stop_bound(self, lane: str, scope: str) -> tuple[int, str] | None:
+        del scope
         return self.bounds.get(lane)
 
     def stories(self, message_ids: Sequence[str]) -> list[Explanation | None]:

@@ -50,7 +50,9 @@ class Admitting:
         view = StoreView(self.settings, self.store)
         admission = admit(found, view)
         for stop in admission.stops:
-            self.store.lanes.stop(stop.lane, stop.born_ms, stop.message_id, reason=stop.reason)
+            self.store.lanes.stop(
+                stop.lane, stop.born_ms, stop.message_id, reason=stop.reason, place=stop.place
+            )
         effects = [*admission.effects]
         if admission.notice is not None:
             effects.append(notice_push(admission.notice))

@@ -173,10 +173,29 @@ def test_nulls_cost_nothing() -> None:
 
 def test_stop_is_a_bound_and_an_outcome() -> None:
     admission = admit(event(message("/stop")), View(OPEN))
-    assert admission.stop == StopBound("session:agent:main:main", snowflake_ms(NOW), str(NOW))
+    place = f"default|{DM}|"
+    assert admission.stop == StopBound("session:agent:main:main", snowflake_ms(NOW), str(NOW), place=place)
     assert outcome(admission) == ("control", "stop")
     assert admission.notice is not None
     assert admission.notice.text == "stopped"
+
+
+@pytest.mark.parametrize("text", ["/stop", "/new"])
+def test_in_a_shared_session_only_an_owner_stops_what_others_asked(text: str) -> None:
+    """Decision 38, R7: DMs share ``main``, and a stranger's word must not end the owner's turn."""
+    both = {"allowFrom": [ANN, BOB]}
+    owner = View(both, commands={"ownerAllowFrom": [ANN]})
+    for author, view, place in (
+        (ANN, owner, ""),
+        (BOB, owner, f"default|{DM}|"),
+        (ANN, View(both), f"default|{DM}|"),
+    ):
+        stop = admit(event(message(text, author)), view).stop
+        assert stop is not None
+        assert stop.place == place
+    room = admit(event(in_guild(text, BOB)), View({**OPEN, "guilds": {GUILD: {"users": [BOB]}}})).stop
+    assert room is not None
+    assert room.place == "", "in a channel whoever may command may stop"
 
 
 @pytest.mark.parametrize(

@@ -243,9 +243,9 @@ class CountingHolds(Holds):
         self.reads.append("holding")
         return super().holding(lane)
 
-    def stop_bound(self, lane: str) -> tuple[int, str] | None:
+    def stop_bound(self, lane: str, scope: str) -> tuple[int, str] | None:
         self.reads.append("stop_bound")
-        return super().stop_bound(lane)
+        return super().stop_bound(lane, scope)
 
     def stories(self, message_ids: Any) -> Any:
         self.reads.append("stories")

@@ -166,7 +166,7 @@ def test_an_interrupt_looks_at_all_that_waits_and_is_counted_where_it_has_to_wai
     for number, author in enumerate([GUEST, OWNER, GUEST, GUEST]):
         admitting.event(in_guild(f"number {number}", author, id=str(NOW + (number << 22))))
     # the owner ended the first; what the guest says next ends nothing of the owner's
-    assert store.lanes.stop_bound(LANE) == (snowflake_ms(NOW + (1 << 22)), str(NOW + (1 << 22)))
+    assert store.lanes.stop_bound(LANE, "") == (snowflake_ms(NOW + (1 << 22)), str(NOW + (1 << 22)))
     assert store.lanes.depth(LANE) == 3
     assert admitting.outcome(NOW + (3 << 22)) == ("dropped", "queue-full")
 

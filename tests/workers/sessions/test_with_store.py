@@ -72,7 +72,7 @@ def work(store: Store, view: StoreView, data: dict[str, Any], name: str = "MESSA
     assert isinstance(grant, Grant)
     admission = admit(found, view)
     for stop in admission.stops:
-        store.lanes.stop(stop.lane, stop.born_ms, stop.message_id, reason=stop.reason)
+        store.lanes.stop(stop.lane, stop.born_ms, stop.message_id, reason=stop.reason, place=stop.place)
     effects: list[Effect] = list(admission.effects)
     store.lanes.commit(grant, effects, take_next=False)
     return admission.summary
@@ -130,6 +130,25 @@ def test_a_stop_covers_what_waits_and_nothing_later(store: Store, view: StoreVie
     told = store.ledger.explain("default", str(NOW + (5 << 22)))
     assert told is not None
     assert told.outcome == "control"
+
+
+def test_in_a_shared_session_one_persons_stop_ends_nobody_elses_turn(store: Store, tmp_path: Path) -> None:
+    """Decision 38: two people's DMs in ``main``, and each has a channel."""
+    section = {"dmPolicy": "open", "allowFrom": ["*"], "token": TOKEN}
+    path = tmp_path / "open.json"
+    path.write_text(json.dumps({"channels": {"discord": section}}))
+    view = StoreView(
+        settings_of(config.load(path, env={"HOME": str(tmp_path)}, state_dir=tmp_path), "default"), store
+    )
+    said = [(ANN, "71", "hers"), (BOB, "72", "his"), (BOB, "72", "stop"), (ANN, "71", "more")]
+    for number, (author, channel, text) in enumerate(said):
+        work(store, view, message(text, author, id=str(NOW + (number << 22)), channel_id=channel))
+    grant = head(store, "session:agent:main:main")
+    seen = []
+    while grant is not None:
+        seen.append((decode_turn(grant.head.body).text, grant.stopped))
+        grant = store.lanes.commit(grant, [])  # type: ignore[assignment]
+    assert seen == [("hers", False), ("his", True), ("more", False)]
 
 
 def test_a_message_deleted_while_it_waits_starts_nothing(store: Store, view: StoreView) -> None:

@@ -17,6 +17,7 @@ from shoal.state.effects import Effect, Note, Outcome, SessionPut
 from workers.sessions.admission.arrival import ORDINARY, Arrival
 from workers.sessions.admission.request import turn_request
 from workers.sessions.admission.results import Admission, Notice, record_identity
+from workers.sessions.admission.stop import stop_place
 from workers.sessions.admission.turns import push_turn
 from workers.sessions.keys import session_lane
 from workers.sessions.queueing import MODES, read_options
@@ -46,7 +47,8 @@ def find_command(arrival: Arrival, view: AdmissionView) -> Admission | None:
 def _reset(arrival: Arrival, command: TextCommand, view: AdmissionView) -> Admission:
     """``/new [model] [message]``, ``/reset [model] [message]``, ``/reset soft [message]``.
 
-    What ran or waited is stopped: who starts afresh does not wait for yesterday's answer.
+    What ran or waited is stopped: who starts afresh does not wait for yesterday's answer. Where DMs share a
+    session, only an owner ends what others have asked.
     """
     soft = command.name == "reset" and command.args.split(maxsplit=1)[:1] == ["soft"]
     conversation = arrival.conversation
@@ -60,7 +62,7 @@ def _reset(arrival: Arrival, command: TextCommand, view: AdmissionView) -> Admis
     request = msgspec.structs.replace(
         turn_request(arrival, view, mode="followup"), text=text, reset="soft" if soft else "new"
     )
-    admission = push_turn(request, stops=not soft)
+    admission = push_turn(request, stops=not soft, stop_place=stop_place(arrival))
     if chosen is None:
         return admission
     put = SessionPut(conversation.session_key, {"model_override": chosen or None})

@@ -24,7 +24,7 @@ from workers.sessions.admission.arrival import Arrival, Part, arrive
 from workers.sessions.admission.copies import one_of_two
 from workers.sessions.admission.hold import FLUSH, WINDOWS_MAX, Waiting, gathers, waits_for
 from workers.sessions.admission.message import settle
-from workers.sessions.admission.results import Admission
+from workers.sessions.admission.results import Admission, place_of
 from workers.sessions.changes import DELETED_REASON
 from workers.sessions.keys import session_lane
 from workers.sessions.view import AdmissionView
@@ -208,7 +208,8 @@ def _decide(group: Sequence[_Message], arrivals: Sequence[Arrival], view: Admiss
 
 def _stopped(arrival: Arrival, view: AdmissionView) -> bool:
     """A stop covers the message although no turn of its was admitted yet (R7)."""
-    bound = view.holds.stop_bound(session_lane(arrival.conversation.session_key))
+    scope = place_of(arrival.event.account, arrival.message.channel_id)
+    bound = view.holds.stop_bound(session_lane(arrival.conversation.session_key), scope)
     if bound is None:
         return False
     born = snowflake_ms(arrival.message.id)

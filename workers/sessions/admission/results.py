@@ -9,20 +9,32 @@ from typing import Literal
 from shoal.base.ids import check_name
 from shoal.state.effects import Effect, Outcome
 
-__all__ = ["Admission", "FilesWanted", "Knock", "Notice", "StopBound", "dropped", "record_identity"]
+__all__ = [
+    "Admission",
+    "FilesWanted",
+    "Knock",
+    "Notice",
+    "StopBound",
+    "dropped",
+    "place_of",
+    "record_identity",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class StopBound:
     """A stop to write (``Lanes.stop``) before the commit: all of the lane born earlier ends (R7).
 
-    ``reason`` is a word for the outcome of what it ends, where no person stopped it.
+    Attributes:
+        reason: a word for the outcome of what it ends, where no person stopped it.
+        place: it ends only what came from there (:func:`place_of`); empty for all of the lane.
     """
 
     lane: str
     born_ms: int
     message_id: str
     reason: str = ""
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +104,11 @@ class Admission:
     def stops(self) -> tuple[StopBound, ...]:
         """All stops to write before the commit."""
         return self.ends if self.stop is None else (self.stop, *self.ends)
+
+
+def place_of(account: str, channel_id: str) -> str:
+    """The beginning that the scopes of all messages of one place have in common."""
+    return f"{account}|{channel_id}|"
 
 
 def record_identity(account: str, message_id: str) -> str:

@@ -8,12 +8,19 @@ from shoal.state.effects import Note, Outcome
 from workers.access.decision import Reason
 from workers.sessions.admission.arrival import ORDINARY, Arrival
 from workers.sessions.admission.hold import hold_lane
-from workers.sessions.admission.results import Admission, Notice, StopBound, dropped, record_identity
+from workers.sessions.admission.results import (
+    Admission,
+    Notice,
+    StopBound,
+    dropped,
+    place_of,
+    record_identity,
+)
 from workers.sessions.keys import session_lane
 from workers.sessions.text_commands import command_text
 from workers.sessions.view import AdmissionView
 
-__all__ = ["find_stop"]
+__all__ = ["find_stop", "stop_place"]
 
 
 def find_stop(arrival: Arrival, view: AdmissionView) -> Admission | None:
@@ -21,6 +28,9 @@ def find_stop(arrival: Arrival, view: AdmissionView) -> Admission | None:
 
     ``/stop`` needs no mention. A bare abort word without one is a stop only while something runs;
     people say "wait" to each other too.
+
+    In private it ends what came from there: where DMs share a session, one person's word ends nobody else's
+    turn, unless it is an owner's.
     """
     message, facts, decision = arrival.message, arrival.facts, arrival.decision
     content, bot_id, account = command_text(message.body.content), facts.bot_id, view.settings.account
@@ -45,7 +55,7 @@ def find_stop(arrival: Arrival, view: AdmissionView) -> Admission | None:
             Note(account, message.id, "session", session_key),
         ),
         summary="control · stop",
-        stop=StopBound(lane, snowflake_ms(message.id), message.id),
+        stop=StopBound(lane, snowflake_ms(message.id), message.id, place=stop_place(arrival)),
         notice=Notice(
             account,
             message.channel_id,
@@ -56,3 +66,11 @@ def find_stop(arrival: Arrival, view: AdmissionView) -> Admission | None:
             view.settings.language,
         ),
     )
+
+
+def stop_place(arrival: Arrival) -> str:
+    """What a stop of this sender may end: the place of a direct message, unless an owner wrote it; empty for
+    all of the session."""
+    if arrival.decision.owner or arrival.conversation.chat_type != "direct":
+        return ""
+    return place_of(arrival.event.account, arrival.message.channel_id)

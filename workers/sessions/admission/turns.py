@@ -65,8 +65,10 @@ def _full(request: TurnRequest) -> Admission:
     return Admission(tuple(outcomes), f"dropped · {QUEUE_FULL}")
 
 
-def push_turn(request: TurnRequest, *, delay_ms: int = 0, stops: bool = False) -> Admission:
-    """The record of a request; with ``stops`` everything older of its conversation ends.
+def push_turn(
+    request: TurnRequest, *, delay_ms: int = 0, stops: bool = False, stop_place: str = ""
+) -> Admission:
+    """The record of a request; with ``stops`` everything older of its conversation (or of a place) ends.
 
     One that is to be answered in a thread of its own goes into the lane of that thread.
     """
@@ -91,6 +93,6 @@ def push_turn(request: TurnRequest, *, delay_ms: int = 0, stops: bool = False) -
             ),
         ),
         f"admitted · {placed.agent_id}",
-        stop=StopBound(lane, request.born_ms, request.message_id) if stops else None,
+        stop=StopBound(lane, request.born_ms, request.message_id, place=stop_place) if stops else None,
         files=FilesWanted(lane, record.identity) if request.has_files else None,
     )
