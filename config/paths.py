@@ -7,14 +7,16 @@ spelling of each name is accepted where the ``SHOAL_*`` one is not set.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["CONFIG_NAME", "Paths", "env_value", "find_paths"]
+__all__ = ["CONFIG_NAME", "Paths", "env_value", "find_paths", "profile_dir"]
 
 CONFIG_NAME = "shoal.json"
 _OLD_CONFIG_NAME = "openclaw.json"
+_PROFILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +67,24 @@ def _expand(text: str, home: Path) -> Path:
     return Path(text)
 
 
+def _home(env: Mapping[str, str]) -> Path:
+    return Path(env_value(env, "HOME") or env.get("HOME") or str(Path("~").expanduser()))
+
+
+def profile_dir(env: Mapping[str, str], profile: str) -> Path:
+    """State dir of a profile, an installation beside the usual one: ``~/.shoal-<profile>``.
+
+    Raises:
+        ValueError: that is no name for a folder.
+    """
+    if not _PROFILE.fullmatch(profile):
+        raise ValueError(f"{profile!r} is no profile: letters, digits, - and _ make one")
+    return _home(env) / (".shoal" if profile == "default" else f".shoal-{profile}")
+
+
 def find_paths(env: Mapping[str, str], *, path: Path | None = None, state_dir: Path | None = None) -> Paths:
     """State dir and config file for this environment; arguments beat variables."""
-    home_text = env_value(env, "HOME") or env.get("HOME") or str(Path("~").expanduser())
-    home = Path(home_text)
+    home = _home(env)
     if state_dir is None:
         told = env_value(env, "STATE_DIR")
         state_dir = _expand(told, home) if told else home / ".shoal"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -30,7 +31,6 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="shoal",
-    help="AI agents on Discord, run by a Celery worker fleet. Start with `shoal demo`, then `shoal up`.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -52,6 +52,31 @@ _PARTS = (
 )
 for part in _PARTS:
     part.register(app)
+
+
+@app.callback()
+def everywhere(
+    profile: Annotated[
+        str | None, typer.Option(help="Work in ~/.shoal-<profile>, an installation of its own.")
+    ] = None,
+    dev: Annotated[bool, typer.Option("--dev", help="The same as --profile dev.")] = False,
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colours; there are none anyway.")] = False,
+) -> None:
+    """AI agents on Discord, run by a Celery worker fleet. Start with `shoal demo`, then `shoal up`."""
+    from config.paths import profile_dir
+
+    del no_color
+    wanted = profile or ("dev" if dev else "")
+    if not wanted:
+        return
+    try:
+        folder = profile_dir(os.environ, wanted)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--profile") from None
+    for name in ("STATE_DIR", "CONFIG_PATH"):  # what is said on the line beats the environment
+        for prefix in ("SHOAL_", "OPENCLAW_"):
+            os.environ.pop(prefix + name, None)
+    os.environ["SHOAL_STATE_DIR"] = str(folder)
 
 
 _WRONG_USE: Any = typer.BadParameter.__mro__[2]

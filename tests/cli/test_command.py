@@ -156,3 +156,26 @@ def test_every_command_with_json_fails_in_json(shoal: Shoal) -> None:
         told = json.loads(done.stdout)
         assert (told["ok"], told["error"]["code"]) == (False, "config-invalid")
         assert "dmPolcy" in told["error"]["issues"][0]
+
+
+def test_a_profile_is_an_installation_of_its_own(shoal: Shoal) -> None:
+    """``spec/outbound.md`` 10: ``--profile``, ``--dev``, ``--no-color`` stand in front of every command."""
+    made = {}
+    for options, folder in (
+        ((), ".shoal"),
+        (("--profile", "work"), ".shoal-work"),
+        (("--dev",), ".shoal-dev"),
+    ):
+        home = shoal.home / folder
+        home.mkdir(exist_ok=True)
+        (home / "shoal.json").write_text(json.dumps({"channels": {"discord": {"name": folder}}}))
+        elsewhere = {"SHOAL_STATE_DIR": str(shoal.home / "no"), "DISCORD_BOT_TOKEN": "OTAw.abcdef.abc"}
+        done = shoal.run(
+            *options, "--no-color", "config", "validate", "--json", env=elsewhere if options else {}
+        )
+        assert done.returncode == 0, done.stderr
+        made[folder] = json.loads(done.stdout)["file"]
+    assert made == {folder: str(shoal.home / folder / "shoal.json") for folder in made}
+    wrong = shoal.run("--profile", "../x", "status")
+    assert wrong.returncode == 2
+    assert "is no profile" in wrong.stderr

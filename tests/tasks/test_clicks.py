@@ -199,6 +199,16 @@ def test_a_refusal_that_was_shown_is_not_shown_again(clicks: Clicks) -> None:
     assert (method, looked) == ("GET", f"/webhooks/{BOT}/tok/messages/@original")
 
 
+def test_a_refusal_whose_confirmation_was_lost_is_not_shown_twice(clicks: Clicks) -> None:
+    """Discord had it; the try that follows meets 40060."""
+    told = "You are not authorized to use this button."
+    shown = Reply.of(200, {"id": "1", "content": told, "flags": 64})
+    interaction, said = clicks.press(STAY, Reply(fault="reset"), refusal(400, 40060), shown)
+    assert said == "denied · sender-not-listed · somebody else answered first (40060)"
+    assert [method for method, _, _ in clicks.sent()] == ["POST", "POST", "GET"]
+    assert clicks.front.outcome(interaction) == ("dropped", "click-sender-not-listed")
+
+
 def test_behind_the_back_stop_a_refusal_is_whispered(clicks: Clicks) -> None:
     """What is there is the message itself then: nobody was told."""
     there = Reply.of(200, {"id": MESSAGE, "content": "", "flags": 32768})
