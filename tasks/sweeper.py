@@ -73,9 +73,7 @@ class Sweeper:
 
     def sweep_once(self) -> None:
         """One round over the lane classes in which something is due."""
-        for lane_class, (_lanes, due) in self._store.lanes.counts().items():
-            if not due:
-                continue
+        for lane_class in self._store.lanes.to_sweep():
             swept = self._store.lanes.sweep(lane_class, SWEEP_LIMIT)
             if swept.expired or swept.quarantined or swept.dead:
                 log.warning(

@@ -17,7 +17,7 @@ from shoal.state.embedded import EmbeddedServer
 
 __all__ = ["Broker"]
 
-SHIM = Path(__file__).with_name("slow_fsync.c")
+SHIM = Path(__file__).with_name("worse_host.c")
 
 
 class Broker:
@@ -25,7 +25,7 @@ class Broker:
 
     Attributes:
         url: what the fleet is given; it leads through the relay.
-        slow_disk: whether fsync can be slowed down; needs a C compiler.
+        slow_disk: whether fsync can be slowed down, and the clock be moved; needs a C compiler.
     """
 
     def __init__(self, folder: Path, seed: int) -> None:
@@ -33,6 +33,7 @@ class Broker:
         self._port, self._relay_port = free_port(), free_port()
         self._server = EmbeddedServer(folder / "state", port=self._port)
         self._slow = folder / "slow_fsync"
+        self._clock = folder / "clock"
         self._seed = seed
         self._relay: subprocess.Popen[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -77,7 +78,11 @@ class Broker:
         """Start the server (again) and wait until it answers."""
         env = dict(os.environ)
         if self._shim is not None:
-            env |= {"LD_PRELOAD": str(self._shim), "SLOW_FSYNC_FILE": str(self._slow)}
+            env |= {
+                "LD_PRELOAD": str(self._shim),
+                "SLOW_FSYNC_FILE": str(self._slow),
+                "CLOCK_FILE": str(self._clock),
+            }
         self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / "redis.out").open("ab") as out:
             command = self._server.command()
@@ -100,6 +105,12 @@ class Broker:
             self._slow.write_text(str(ms))
         else:
             self._slow.unlink(missing_ok=True)
+
+    def step_clock(self, seconds: int) -> None:
+        """Let the server's clock be so far ahead; 0 is the clock of everybody else."""
+        draft = self._clock.with_suffix(".new")
+        draft.write_text(str(seconds))
+        draft.replace(self._clock)
 
     def relay(self, command: str, count: int) -> dict[str, Any]:
         """``halfopen`` or ``cut`` some connections; says how many of how many."""
@@ -133,7 +144,7 @@ def _compile(folder: Path) -> Path | None:
     if compiler is None or not sys.platform.startswith("linux"):
         return None
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / "slow_fsync.so"
+    target = folder / "worse_host.so"
     done = subprocess.run(
         [compiler, "-shared", "-fPIC", "-O1", "-o", str(target), str(SHIM), "-ldl"],
         capture_output=True,

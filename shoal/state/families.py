@@ -130,7 +130,7 @@ FAMILIES: tuple[Family, ...] = (
     _x("members", "in:<account>:<guild id>", "set", "none", "the guild", 40, "channels of a guild"),
     # fleet
     _w("epoch", "epoch", "string", "none", "one", 100, "random id of this store's history"),
-    _w("clock", "clock", "hash", "none", "one", 150, "newest time seen, last jump"),
+    _w("clock", "clock", "hash", "none", "one", 150, "newest time seen, jumps and falls"),
     _w("forced", "forced", "hash", "none", "one per class", 50, "last hint beyond the sweeper's bound"),
     _x("process", "proc:<process>", "hash", "heartbeat", "one per process", 400, "heartbeat of a process"),
     _w("runs", "runs", "hash", "none", "one per host", 60, "host → the run of the fleet there"),

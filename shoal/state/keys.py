@@ -79,6 +79,10 @@ class Keys:
         """Route → queue key and template (hash)."""
         return self._make("hints")
 
+    def clock(self) -> str:
+        """What scripts know of Redis' clock (hash)."""
+        return self._make("clock")
+
     def homes(self) -> str:
         """Agent → home (hash)."""
         return self._make("homes")

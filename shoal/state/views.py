@@ -19,6 +19,9 @@ __all__ = ["LaneViews"]
 LONGEST_LEASE_MS = 10_000
 """A lane that is taken is due when its lease ends."""
 
+FALL_MS = 60_000
+"""By more than this the clock must be behind what was seen, to have fallen back (rule R35)."""
+
 _STATE = ("tok", "until", "hold", "park", "nb", "rt", "tries", "sus", "q")
 
 
@@ -152,6 +155,19 @@ class LaneViews:
             pipeline.zcount(self._store.keys.due(name), "-inf", now)
         rows = pipeline.execute()
         return {name: (rows[2 * index], rows[2 * index + 1]) for index, name in enumerate(CLASSES)}
+
+    def to_sweep(self) -> list[str]:
+        """Classes in which something is due, or whose lanes have not been told that the clock fell back."""
+        keys, now = self._store.keys, self._store.now_ms()
+        pipeline = self._store.redis.pipeline(transaction=False)
+        pipeline.hgetall(keys.clock())
+        for name in CLASSES:
+            pipeline.zcount(keys.due(name), "-inf", now)
+        clock, *due = pipeline.execute()
+        back = int(clock.get(b"back", 0))
+        falls = int(clock.get(b"seen", 0)) - now > FALL_MS
+        untold = {name for name in CLASSES if falls or int(clock.get(f"back.{name}".encode(), 0)) < back}
+        return [name for name, number in zip(CLASSES, due, strict=True) if number or name in untold]
 
     def next_due_in(self, most_ms: int = 500) -> int:
         """Milliseconds until some lane wants to be looked at, 0 to ``most_ms``: how long a sweeper may sleep.

@@ -27,6 +27,7 @@ from tests.state.situations import (
     event,
     expired,
     failing,
+    fall_back,
     fill,
     first_click,
     given_back,
@@ -79,6 +80,9 @@ def lanes() -> list[Scenario]:
 
     return [
         Scenario("push first", "lane_push", put_hints, push(SESSION, "m:9"), answers=False),
+        Scenario(
+            "push after a fall", "lane_push", after(parked_on, fall_back), push(SESSION, "m:9"), answers=False
+        ),
         Scenario("push behind", "lane_push", fill, push(SESSION, "m:9"), answers=False),
         Scenario("push in front", "lane_push", fill, push(SESSION, "m:9", front=True), answers=False),
         Scenario(
@@ -124,6 +128,8 @@ def lanes() -> list[Scenario]:
         Scenario("sweep expired", "lane_sweep", lambda s: expired(s, 0), sweep, answers=False),
         Scenario("sweep quarantine", "lane_sweep", lambda s: expired(s, 1), sweep, answers=False),
         Scenario("sweep dead", "lane_sweep", lambda s: expired(s, 3), sweep, answers=False),
+        Scenario("sweep after a fall", "lane_sweep", after(parked_on, fall_back), sweep, answers=False),
+        Scenario("sweep after a fall: held", "lane_sweep", after(working, fall_back), sweep, answers=False),
         Scenario("sweep parked", "lane_sweep", after(parked_on, unpark), sweep, answers=False),
         Scenario("dead retry", "lane_dead", died, lambda s, i: s.lanes.dead_retry(i), answers=False),
         Scenario("dead drop", "lane_dead", died, lambda s, i: s.lanes.dead_drop(i), answers=False),

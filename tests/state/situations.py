@@ -32,7 +32,7 @@ from shoal.state.effects import (
 )
 from shoal.state.gaps import Late
 from shoal.state.intake import IntakeEvent
-from shoal.state.records import Failure, Grant, Limit, Record
+from shoal.state.records import Failure, Grant, Limit, Record, parse_frame
 from shoal.state.store import Store
 from tests.state.support import DELIVERY, MESSAGE, SESSION, put_hints, record, token
 
@@ -315,6 +315,33 @@ def long_transcript(store: Store) -> None:
 def stopped_clock(store: Store) -> None:
     """Make the next script write the clock."""
     store.redis.hset("shoal:1:clock", "seen", store.now_ms() - 1000)
+
+
+def fall_back(store: Store, ms: int = 3_600_000) -> None:
+    """Every time that is stored was written ``ms`` ahead of the clock as it is from now on."""
+    redis, prefix = store.redis, store.keys.prefix
+    for raw in redis.keys(f"{prefix}lane:*"):
+        for field in ("until", "nb", "hold", "park"):
+            if redis.hexists(raw, field):
+                redis.hincrby(raw, field, ms)
+    for raw in redis.keys(f"{prefix}rec:*"):
+        for identity, frame in redis.hgetall(raw).items():
+            old = parse_frame(identity, frame)
+            if old.not_before:
+                head, _, body = frame.partition(b"\n")
+                words = head.split(b" ")
+                words[2] = b"%d" % (old.not_before + ms)
+                redis.hset(raw, identity, b" ".join(words) + b"\n" + body)
+    for pattern in ("due:*", "ready:*", "limit:*"):
+        for raw in redis.keys(f"{prefix}{pattern}"):
+            for member, score in redis.zrange(raw, 0, -1, withscores=True):
+                redis.zadd(raw, {member: score + ms})
+    for raw in redis.keys(f"{prefix}rl:*:log"):
+        entries = [entry.split(b" ") for entry in redis.lrange(raw, 0, -1)]
+        redis.delete(raw)
+        redis.rpush(raw, *(b"%d %s" % (int(at) + ms, cls) for at, cls in entries))
+    redis.hset(store.keys.clock(), "seen", store.now_ms() + ms)
+    redis.hdel(store.keys.clock(), "jump")
 
 
 def after(prepare: Callable[[Store], Any], then: Callable[[Store], None]) -> Callable[[Store], Any]:

@@ -67,9 +67,9 @@ def _content(redis: Any, key: bytes) -> Any:
 def timeless(found: Any) -> Any:
     """A snapshot without times and fresh ids, for comparing two runs."""
     if isinstance(found, dict):
-        # "sec" is the second in which drops were counted: a time without its milliseconds
+        # "sec" is the second in which drops were counted, "bk" a difference of two times
         return {
-            timeless(key): "time" if key in (b"sec", "sec") else timeless(value)
+            timeless(key): "time" if key in (b"sec", "sec", b"bk", "bk") else timeless(value)
             for key, value in found.items()
         }
     if isinstance(found, list | tuple):

@@ -9,7 +9,9 @@
 --   * ARGV[1] is the key prefix. B.refuse(reason) answers {'conflict', reason}.
 --
 -- Keys built here
---   clock  hash    seen: newest time in ms; jump: time of the last step forward of more than a lease
+--   clock  hash    seen: newest time in ms; jump: time of the last step of more than a lease;
+--                  back: ms by which the clock has fallen back so far, each time by over 60 s (R35);
+--                  back.<class>, at.<class>: how far lanes were told of it, see lane_sweep
 --   epoch  string  random id of the store's history; renewed when the clock fell back by over 60 s (R35)
 
 local PREFIX = ARGV[1]
@@ -63,10 +65,12 @@ do
   local parts = redis.call('TIME')
   B.micros = parts[1] .. ':' .. parts[2]
   local wall = tonumber(parts[1]) * 1000 + math.floor(tonumber(parts[2]) / 1000)
-  local clock = redis.call('HMGET', PREFIX .. 'clock', 'seen', 'jump')
+  local clock = redis.call('HMGET', PREFIX .. 'clock', 'seen', 'jump', 'back')
   local seen = tonumber(clock[1] or '') or 0
   B.jump = tonumber(clock[2] or '') or 0
+  B.back = tonumber(clock[3] or '') or 0
   B.fell_back = seen - wall > 60000
+  if B.fell_back then B.back, B.jump = B.back + seen - wall, wall end
   B.jumped = seen > 0 and wall - seen > LEASE_MS
   if B.jumped then B.jump = wall end
   B.tick = wall - seen > 250 or B.fell_back
@@ -82,7 +86,7 @@ function B.write()
       local old = redis.pcall('GET', PREFIX .. 'epoch')
       local seed = (type(old) == 'string' and old or '') .. B.micros .. tostring(B)
       redis.call('SET', PREFIX .. 'epoch', string.sub(redis.sha1hex(seed), 1, 32))
-      redis.call('HSET', PREFIX .. 'clock', 'seen', B.int(B.now), 'jump', B.int(B.now))
+      redis.call('HSET', PREFIX .. 'clock', 'seen', B.int(B.now), 'jump', B.int(B.jump), 'back', B.int(B.back))
     elseif B.jumped then
       redis.call('HSET', PREFIX .. 'clock', 'seen', B.int(B.now), 'jump', B.int(B.jump))
     else

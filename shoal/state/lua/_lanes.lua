@@ -27,6 +27,7 @@
 --   sust exc        of the head: tokens of the dead holders, deaths that were excused; see _dead
 --   nb hold park pp back-off until, held until, parked until, a push ends the park
 --   rt n            route of the hint that is out, times it was repeated
+--   bk              how far the clock had fallen back when its times were written
 
 local LANE_NUDGE = {
   inbound = 1000, hold = 1000, fast = 300, interaction = 300, session = 1000, delivery = 1000,
@@ -34,11 +35,13 @@ local LANE_NUDGE = {
 }
 local LANE_FIELDS = {
   'tok', 'until', 'ttl', 'rmin', 'rmax', 'lim', 'did', 'step', 'jb', 'abs', 'tries', 'sus', 'inf',
-  'q', 'nb', 'hold', 'park', 'pp', 'rt', 'n', 'by', 'sust', 'exc',
+  'q', 'nb', 'hold', 'park', 'pp', 'rt', 'n', 'by', 'sust', 'exc', 'bk',
 }
 local LANE_TEXT = { tok = true, lim = true, did = true, abs = true, rt = true, by = true, sust = true }
 local LANE_OF_HEAD = { 'step', 'jb', 'abs', 'tries', 'sus', 'inf', 'q', 'nb', 'park', 'pp', 'sust', 'exc' }
+local LANE_TIMES = { 'until', 'nb', 'hold', 'park' }
 local LANE_GRACE = 2500
+local LANE_SOON = 600000
 local DONE_PAGE = 600000
 local DID_MS = 60000
 
@@ -94,11 +97,29 @@ end
 
 -- -- loading and saving -----------------------------------------------------------------------------
 
+-- The clock has fallen back since the times of this lane were written: they are moved with it. A record's own
+-- not-before moves if it was to come soon; a far one is a date.
+local function lane_fall(S)
+  local fell = B.back - (S.bk or 0)
+  for _, field in ipairs(LANE_TIMES) do
+    if S[field] then S[field] = math.max(0, S[field] - fell) end
+  end
+  for _, identity in ipairs(redis.call('LRANGE', S.order, 0, 49)) do
+    local frame = redis.call('HGET', S.rec, identity)
+    local header = frame and B.header(frame)
+    if header and header.nb > B.now and header.nb - fell < B.now + LANE_SOON then
+      local start, rest = string.match(frame, '^(%d+ %d+) %d+( .*)$')
+      S.moved[identity] = start .. ' ' .. B.int(math.max(0, header.nb - fell)) .. rest
+    end
+  end
+  S.bk, S.dirty = B.back, true
+end
+
 -- Loads a lane, just enough to put a record behind others.
 local function lane_open(lane)
   if lanes_open[lane] then return lanes_open[lane] end
   if B.wrote then error('lane loaded after the first write') end
-  local S = { lane = lane, class = lane_class(lane), added = {} }
+  local S = { lane = lane, class = lane_class(lane), added = {}, moved = {} }
   S.key, S.order = B.key('lane', lane), B.key('order', lane)
   S.rec, S.jrn, S.due = B.key('rec', lane), B.key('jrn', lane), B.key('due', S.class)
   local values = redis.call('HMGET', S.key, unpack(LANE_FIELDS))
@@ -113,6 +134,7 @@ local function lane_open(lane)
   S.head = redis.call('LINDEX', S.order, 0) or nil
   B.need(S.rec, 'hash')
   if S.jb then B.need(S.jrn, 'list') end
+  if B.back > (S.bk or 0) and (S.depth > 0 or S.hold) then lane_fall(S) end
   lanes_open[lane] = S
   lanes_order[#lanes_order + 1] = S
   return S
@@ -140,6 +162,10 @@ end
 
 local function lane_save(S)
   if S.gone then return end
+  for identity, frame in pairs(S.moved) do
+    if redis.call('HEXISTS', S.rec, identity) == 1 then redis.call('HSET', S.rec, identity, frame) end
+  end
+  if B.back > 0 and (S.depth > 0 or S.hold) then S.bk = B.back end
   local set, gone = {}, {}
   for _, field in ipairs(LANE_FIELDS) do
     local value = S[field]
@@ -187,7 +213,7 @@ end
 -- -- heads ------------------------------------------------------------------------------------------
 
 local function lane_header(S)
-  local frame = S.head and redis.call('HGET', S.rec, S.head)
+  local frame = S.head and (S.moved[S.head] or redis.call('HGET', S.rec, S.head))
   return frame and B.header(frame), frame
 end
 
@@ -352,7 +378,7 @@ end
 -- Checks a push; the answer goes to push_write. keep = also if the lane remembers the identity.
 local function push_prepare(lane, identity, frame, delay, front, keep)
   local S = lane_open(lane)
-  if S.depth == 0 or S.park or front then lane_load(lane) end
+  if S.depth == 0 or S.park or front or S.dirty then lane_load(lane) end
   B.name(identity, 'identity')
   local stamped = B.stamp(frame, delay)
   local known = S.added[identity] or redis.call('HEXISTS', S.rec, identity) == 1

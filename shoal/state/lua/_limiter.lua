@@ -2,7 +2,7 @@
 --
 -- Arguments of both: 2 now in ms ('' = Redis' clock; tests give their own), 3 bot, 4 egress, 5 route key,
 --   6 major, 7 class 0-3, 8 outside the global limit 0|1, 9 request id.
--- Keys
+-- Keys; <bot> and <egress> with '.<ms the clock has fallen back>' once it has, but in routes, rq and bad
 --   rl:<bot>:routes            hash    route key → 'h.<bucket> <limit>' or 'free <until ms>' (no headers seen)
 --   rl:<bot>:b:<bucket>:<major> hash   limit, left, reset (ms, 0 = not known), flying (booked, not settled),
 --                                      until (flying ends), window (ms), block (shared 429 until),
@@ -30,10 +30,12 @@ function L.whose()
   c.now = B.now
   if ARGV[2] ~= '' then c.now = B.count(ARGV[2], 'now', 9e15) end
   c.bot, c.egress = B.name(ARGV[3], 'bot'), B.name(ARGV[4], 'egress')
+  -- after each fall of the clock (R35) what is kept with times begins anew: it would stop everything for as long
+  c.era = B.back > 0 and '.' .. B.int(B.back) or ''
   c.head = PREFIX .. 'rl:' .. c.bot
-  c.state = B.need(c.head .. ':state', 'hash')
+  c.state = B.need(c.head .. c.era .. ':state', 'hash')
   c.bad = B.need(PREFIX .. 'rl:e.' .. c.egress .. ':bad', 'hash')
-  c.eblock = B.need(PREFIX .. 'rl:e.' .. c.egress .. ':block', 'string')
+  c.eblock = B.need(PREFIX .. 'rl:e.' .. c.egress .. c.era .. ':block', 'string')
   c.minute = math.floor(c.now / 60000)
   return c
 end
@@ -44,7 +46,7 @@ function L.open()
   c.class = B.count(ARGV[7], 'class', 3)
   c.exempt = ARGV[8] == '1'
   c.routes = B.need(c.head .. ':routes', 'hash')
-  c.log = B.need(c.head .. ':log', 'list')
+  c.log = B.need(c.head .. c.era .. ':log', 'list')
   c.booking = B.need(c.head .. ':rq:' .. B.name(ARGV[9], 'request id'), 'string')
   return c
 end
@@ -53,13 +55,14 @@ end
 function L.invalid(c)
   local bad, counts = 0, redis.call('HGETALL', c.bad)
   for i = 1, #counts, 2 do
-    if tonumber(counts[i]) > c.minute - 10 then bad = bad + tonumber(counts[i + 1]) end
+    local ago = c.minute - tonumber(counts[i])
+    if ago >= 0 and ago < 10 then bad = bad + tonumber(counts[i + 1]) end
   end
   return bad
 end
 
 function L.bucket_key(c, bucket)
-  return B.need(PREFIX .. 'rl:' .. c.bot .. ':b:' .. bucket .. ':' .. c.major, 'hash')
+  return B.need(c.head .. c.era .. ':b:' .. bucket .. ':' .. c.major, 'hash')
 end
 
 -- The state of a bucket as numbers; left is nil when nothing is known of the present window.

@@ -1,7 +1,7 @@
 -- lane_renew: prolong leases; due follows when a sweep looks.
 -- Arguments: lease ms, then lane, token, …  (at most 256 pairs).  Answer: {'ok', lost lane, …}
 -- A lease that a watch has let run out is not prolonged: its holder has lost the lane.
--- Keys: lane:<lane> hash (tok, until, lim) · limit:<name> zset · abort:<lane> string · order:<lane> list
+-- Keys: lane:<lane> hash (tok, until, lim, bk) · limit:<name> zset · abort:<lane> string · order:<lane> list
 -- include: _base
 return B.run(function()
   local ttl = B.count(ARGV[2], 'lease', 600000)
@@ -24,6 +24,7 @@ return B.run(function()
   local ends = B.int(B.now + ttl)
   for _, lease in ipairs(mine) do
     redis.call('HSET', B.key('lane', lease.lane), 'until', ends)
+    if B.back > 0 then redis.call('HSET', B.key('lane', lease.lane), 'bk', B.int(B.back)) end
     if lease.limit then redis.call('ZADD', lease.limit, 'XX', ends, lease.lane) end
   end
   return answer

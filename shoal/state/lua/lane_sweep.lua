@@ -7,6 +7,8 @@
 -- include: _ledger
 -- include: _lanes
 -- include: _dead
+-- When the clock has fallen back, lanes that wait for times of before are not due by the new one, and hints are
+-- not sent since the last was in the future: then all of them are looked at once, most lanes with each sweep.
 local counts = { expired = 0, quarantined = 0, dead = 0 }
 
 local function hint_again(S)
@@ -14,7 +16,7 @@ local function hint_again(S)
   if not sent and hint_templates[S.rt] then
     local last = tonumber(redis.call('HGET', PREFIX .. 'forced', S.class) or '') or 0
     local since = tonumber(redis.call('ZSCORE', B.key('ready', S.rt), S.lane) or '') or B.now
-    if B.now - last >= 2000 and B.now - since >= 2000 then
+    if math.abs(B.now - last) >= 2000 and math.abs(B.now - since) >= 2000 then
       redis.call('HSET', PREFIX .. 'forced', S.class, B.int(B.now))
       hint_room[S.rt] = 1
       hint_send(S, S.rt)
@@ -41,18 +43,45 @@ local function look(S, plan)
   end
 end
 
+-- Lanes whose time was to come when the clock fell back, and what remembers how far we are.
+local function fallen(class, most)
+  local clock = PREFIX .. 'clock'
+  local told = B.back > 0 and redis.call('HMGET', clock, 'back.' .. class, 'at.' .. class) or { B.back }
+  if (tonumber(told[1] or '') or 0) >= B.back then return {} end
+  local from = math.max(tonumber(told[2] or '') or 0, B.now)
+  local found = redis.call('ZRANGEBYSCORE', B.key('due', class), '(' .. B.int(from), '+inf', 'WITHSCORES',
+    'LIMIT', 0, most)
+  local lanes, last = {}, from
+  for i = 1, #found, 2 do
+    lanes[#lanes + 1] = found[i]
+    last = tonumber(found[i + 1])
+  end
+  return lanes, function()
+    if #lanes == 0 then
+      redis.call('HSET', clock, 'back.' .. class, B.int(B.back))
+      redis.call('HDEL', clock, 'at.' .. class)
+    else
+      -- others may wait for the very time of the last one
+      redis.call('HSET', clock, 'at.' .. class, B.int(last - 1 > from and last - 1 or last))
+    end
+  end
+end
+
 return B.run(function()
   local class, most = ARGV[2], B.count(ARGV[3], 'limit', 1000)
   if not LANE_NUDGE[class] then B.refuse('unknown lane class') end
   local names = redis.call('ZRANGEBYSCORE', B.key('due', class), '-inf', B.int(B.now), 'LIMIT', 0, most)
   B.need(PREFIX .. 'forced', 'hash')
+  local more, remember = fallen(class, most)
+  for _, lane in ipairs(more) do names[#names + 1] = lane end
   local plans = {}
   for i, lane in ipairs(names) do
     local S = lane_load(lane)
     plans[i] = S.tok and S['until'] <= B.now and expire_prepare(S) or nil
   end
-  if #names == 0 and not B.tick then return { 'ok', 0, 0, 0, 0, 0 } end
+  if #names == 0 and not B.tick and not remember then return { 'ok', 0, 0, 0, 0, 0 } end
   B.write()
+  if remember then remember() end
   hint_room = {}
   for i = 1, #names do look(lanes_open[names[i]], plans[i]) end
   lanes_close()

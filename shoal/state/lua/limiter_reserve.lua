@@ -93,7 +93,7 @@ return B.run(function()
   local booked = redis.call('GET', c.booking)
   if booked then
     local slot = tonumber(string.match(booked, '^(%d+) ') or '') or c.now
-    return { 'booked', B.int(math.max(0, slot - c.now)) }
+    return { 'booked', B.int(math.min(math.max(0, slot - c.now), horizon)) }
   end
   local v = redis.call('HMGET', c.state, 'latch', 'latched', 'block', 'pace', 'wide', 'wideat', 'turn')
   local state = { latch = v[1], latched = v[2], block = v[3], pace = v[4], turn = v[7] }
