@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
+from itertools import chain
 
 __all__ = ["positions", "skeleton"]
 
@@ -28,7 +29,7 @@ _RANGES = (
 )  # fmt: skip
 _UNSEEN = (0x115F, 0x1160, 0x2065, *range(0x2066, 0x2070), 0x3164, 0xFFA0)
 """Fillers: letters to Unicode, nothing to people. What else nobody sees has a category of its own."""
-_CODES = (*range(0x0080, 0x3400), *range(0xA000, 0xAC00), *range(0xFB00, 0x20000), *range(0xE0000, 0xE0200))
+_PLACES = (range(0x0080, 0x3400), range(0xA000, 0xAC00), range(0xFB00, 0x20000), range(0xE0000, 0xE0200))
 """Where such characters are: all of Unicode but ideographs, Hangul and what is for private use."""
 _MARKS = frozenset({"Mn", "Me", "Cf"})
 """Signs on top of letters, variants of letters, and what only formats: words stay readable through them."""
@@ -50,7 +51,8 @@ def _table() -> dict[int, str | None]:
     for plain, twins in _TWINS.items():
         table.update({ord(twin): plain for twin in twins if not twin.isascii()})
     table.update(dict.fromkeys(_UNSEEN))
-    table.update({code: None for code in _CODES if unicodedata.category(chr(code)) in _MARKS})
+    codes = chain.from_iterable(_PLACES)
+    table.update({code: None for code in codes if unicodedata.category(chr(code)) in _MARKS})
     table[0x2800] = " "  # the empty pattern of Braille
     return table
 
