@@ -37,7 +37,8 @@ def map_error(error: Exception) -> Exception:
             "Redis refused the password.", fix="Put the right one into SHOAL_REDIS_URL or the password file."
         )
     if isinstance(error, _LOST):
-        return StoreUnavailable(f"Redis did not answer ({type(error).__name__}).")
+        why = " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
+        return StoreUnavailable(f"Redis did not answer ({why}).")
     if isinstance(error, _UNFIT) or str(error).partition(" ")[0] in _UNFIT_CODES:
         return StoreUnavailable(
             f"Redis takes no writes now: {str(error)[:200]}",

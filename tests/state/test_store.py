@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import socketserver
 import threading
 import time
 from collections.abc import Iterator
@@ -80,6 +81,51 @@ def test_beyond_this_machine_tls_and_a_password_are_wanted(
     monkeypatch.setattr(open_door.redis, "info", store.redis.info)
     with pytest.raises(StoreUnsuitable, match="password"):
         open_door.check()
+
+
+class _Elsewhere(socketserver.StreamRequestHandler):
+    """Somebody else's server, as far as it gets: says what it is when asked, OK to everything else."""
+
+    INFO = b""
+
+    def handle(self) -> None:
+        while (head := self.rfile.readline()).startswith(b"*"):
+            words = []
+            for _ in range(int(head[1:])):
+                size = int(self.rfile.readline()[1:])
+                words.append(self.rfile.read(size + 2)[:-2])
+            info = self.INFO
+            answer = b"$%d\r\n%s\r\n" % (len(info), info) if words[0].upper() == b"INFO" else b"+OK\r\n"
+            self.wfile.write(answer)
+
+
+@pytest.mark.parametrize(
+    ("info", "why"),
+    [
+        (b"redis_version:6.0.16\r\n", "Redis 6.0.16 is too old"),
+        (b"redis_version:7.4.1\r\ncluster_enabled:1\r\n", "Redis Cluster cannot be used"),
+    ],
+)
+def test_a_server_that_cannot_hold_our_state_is_refused(info: bytes, why: str) -> None:
+    handler = type("Elsewhere", (_Elsewhere,), {"INFO": info})
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        opened = Store.open(f"redis://:x@127.0.0.1:{server.server_address[1]}/0")
+        with pytest.raises(StoreUnsuitable, match=why) as caught:
+            opened.check()
+        assert caught.value.fix
+        opened.close()
+        server.shutdown()
+
+
+def test_a_name_nobody_knows_is_said() -> None:
+    opened = Store.open("rediss://:s3cr3t@redis.invalid:6379/0")
+    with pytest.raises(
+        StoreUnavailable, match=r"redis\.invalid:6379.*(not known|resolution|No address)"
+    ) as caught:
+        opened.check()
+    assert "s3cr3t" not in str(caught.value)
 
 
 @pytest.mark.waits
