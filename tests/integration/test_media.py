@@ -56,6 +56,7 @@ def chats(fleet: FleetUnderTest) -> list[dict[str, Any]]:
 @pytest.mark.timeout(240)
 def test_files_of_all_kinds_through_a_real_fleet(fleet: FleetUnderTest) -> None:
     _a_picture_is_seen(fleet)
+    _a_picture_of_before_is_seen(fleet)
     _a_voice_message_is_heard(fleet)
     _a_file_too_large_stays_an_address(fleet)
     _nobody_elses_files_are_fetched(fleet)
@@ -73,6 +74,21 @@ def _a_picture_is_seen(fleet: FleetUnderTest) -> None:
     [path] = folder.iterdir()
     assert path.read_bytes() == png()
     assert f"[media attached: {path} (image/png) | " in text["text"]
+
+
+def _a_picture_of_before_is_seen(fleet: FleetUnderTest) -> None:
+    """4.6: somebody posts it without a word to the bot, and asks then; it is fetched when it is asked for."""
+    fleet.models.script([{"text": "You all look happy."}])
+    fetched = len(fleet.control.requests(route="GET /cdn/attachments"))
+    fleet.control.say("general", "our party", files=[("party.png", png())])
+    time.sleep(0.5)
+    assert len(fleet.control.requests(route="GET /cdn/attachments")) == fetched
+    asked = len(fleet.models.requests())
+    fleet.control.say("general", f"<@{fleet.bot['id']}> what do you see?")
+    fleet.models.wait_for_requests(asked + 1, timeout=30)
+    text, picture = chats(fleet)[-1]["messages"][-1]["content"]
+    assert "party.png (image/png)" in text["text"]
+    assert picture["image_url"]["url"].endswith(base64.b64encode(png()).decode())
 
 
 def _a_voice_message_is_heard(fleet: FleetUnderTest) -> None:
