@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from shoal.base import exits
 from shoal.base.errors import ShoalError, StaleGrant, StoreUnavailable
 from shoal.base.ids import new_token
 from shoal.base.logging import get_logger
@@ -32,6 +33,7 @@ __all__ = ["Drain", "Handler"]
 
 GIVE_BACK_PATIENCE_S = 3.0
 """How long a lane is tried to be given back properly while Redis is away."""
+OWN_PACKAGES = frozenset({"config", "gateway", "shoal", "tasks", "workers"})
 
 log = get_logger(__name__)
 
@@ -117,9 +119,23 @@ class Drain:
                 log.error("handler failed", lane=grant.lane, identity=grant.head.identity, error=error)
                 kind = Failure.INFRASTRUCTURE if error.retryable else Failure.HANDLED
                 return Fail(kind, error.code, str(error))
+            except ImportError as error:
+                return self._unloadable(grant, error)
             except Exception as error:  # a bug: the record fails with a reason, and ends in dead letters
                 log.exception("handler raised", lane=grant.lane, identity=grant.head.identity)
                 return Fail(Failure.HANDLED, "internal", f"{type(error).__name__} in {grant.lane}")
+
+    def _unloadable(self, grant: Grant, error: ImportError) -> Fail:
+        """Something could not be imported. If it is of ours, the files were changed under this process (an
+        update in place): that is no fault of the record, and a process that starts now has the new ones.
+        """
+        log.exception("handler raised", lane=grant.lane, identity=grant.head.identity)
+        reason = f"{type(error).__name__} in {grant.lane}"
+        if (error.name or "").partition(".")[0] not in OWN_PACKAGES:
+            return Fail(Failure.HANDLED, "internal", reason)
+        log.error("Shoal's own files were changed while this process ran: it leaves", module=error.name)
+        self.stopping.request(exits.BUG)
+        return Fail(Failure.INFRASTRUCTURE, "files-changed", reason)
 
     def _settle(self, grant: Grant, step: Step, *, take_next: bool) -> tuple[Grant | None, str]:
         """Write what the handler decided; (next head or None, summary)."""

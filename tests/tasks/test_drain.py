@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from shoal.base import exits
 from shoal.base.errors import ShoalError, StaleGrant
 from shoal.base.ids import new_token
 from shoal.base.stamp import check_fence
@@ -50,6 +51,25 @@ def test_works_off_in_order_up_to_the_batch(store: Store, drain: Drain) -> None:
     assert store.lanes.depth(LANE) == 1
     assert drain.run(LANE, handler, max_records=2) == "admitted"
     assert drain.run(LANE, handler) == "nothing to do: empty"
+
+
+@pytest.mark.parametrize(
+    ("module", "own"), [("workers.delivery.send", True), ("config", True), ("av", False)]
+)
+def test_files_that_change_under_a_process_cost_no_record(
+    store: Store, drain: Drain, module: str, own: bool
+) -> None:
+    """An update in place: the process leaves, its successor does the work. What is ours is always there."""
+    fill(store, "a")
+
+    def handler(_grant: Grant, _context: TurnContext) -> Step:
+        raise ImportError("cannot import name", name=module)
+
+    code = "files-changed" if own else "internal"
+    assert drain.run(LANE, handler) == f"retried: {code}"
+    assert (drain.stopping.requested, drain.stopping.code) == ((True, exits.BUG) if own else (False, 0))
+    if own:
+        assert drain.run(LANE, handler) == "stopping", "it takes nothing more"
 
 
 def test_what_follows_a_commit_finds_it_done_and_cannot_undo_it(store: Store, drain: Drain) -> None:
