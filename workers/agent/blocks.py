@@ -29,6 +29,8 @@ __all__ = [
     "whole_answer",
 ]
 
+UNSURE_CHARS = 64
+"""So much of an answer may differ from what is out before it counts as another: tags are shorter."""
 KINDS = ("paragraph", "newline", "sentence")
 _PARAGRAPH = re.compile(r"\n[ \t]*\n")
 _NEWLINE = re.compile(r"\n")
@@ -113,14 +115,18 @@ def block_text(text: str, start: int, end: int) -> str:
 def whole_answer(told: str, fresh: str, *, over: bool = False) -> str | None:
     """The answer of which ``told`` was out before ``fresh`` began; ``None``: that cannot be said yet.
 
+    What differs at the end of a growing text may be half a tag, and says nothing.
+
     Args:
         over: no more of ``fresh`` comes.
     """
-    fresh = as_told(fresh, told)
-    if fresh.startswith(told):
-        return fresh
-    if told.startswith(fresh):
+    same, out = _agreed(fresh, told)
+    if not told[out:].strip():
+        return as_told(fresh, told)
+    if not fresh[same:].strip():
         return told if over else None
+    if not over and len(fresh) - same <= UNSURE_CHARS:
+        return None
     return told + fresh
 
 
@@ -128,24 +134,33 @@ def as_told(text: str, told: str) -> str:
     """The text, with what is out of it as it was told: a tag that is taken out later changes white space."""
     if text.startswith(told):
         return text
-    at = 0
-    for char in told:
-        if char.isspace():
-            continue
-        while at < len(text) and text[at].isspace():
-            at += 1
-        if text[at : at + 1] != char:
-            return text
-        at += 1
+    at, out = _agreed(text, told)
+    if told[out:].strip():
+        return text
     return told + (text[at:].lstrip() if told[-1:].isspace() else text[at:])
+
+
+def _agreed(one: str, other: str) -> tuple[int, int]:
+    """How much of two texts is the same, white space apart: where that ends in each."""
+    at = to = 0
+    while True:
+        before = at, to
+        while at < len(one) and one[at].isspace():
+            at += 1
+        while to < len(other) and other[to].isspace():
+            to += 1
+        if at >= len(one) or to >= len(other) or one[at] != other[to]:
+            return before
+        at, to = at + 1, to + 1
 
 
 def rest_of(text: str, told: str) -> str:
     """What of an answer is still to be sent; all of it, if it is not the one that is out."""
+    same, _ = _agreed(text, told)
     text = as_told(text, told)
     if text.startswith(told):
         return block_text(text, len(told), len(text))
-    return "" if told.startswith(text) else text
+    return "" if not text[same:].strip() else text
 
 
 def _chunk_end(text: str, start: int, rules: BlockRules, code: Sequence[Fenced], *, over: bool) -> int:

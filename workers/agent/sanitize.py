@@ -39,9 +39,10 @@ _REPLY_TAG = re.compile(r"\[\[\s*reply_to(?:_current|\s*:\s*(\d{5,25}))\s*\]\]",
 _TAG_RESIDUE = re.compile(r"\[\[\s*(?:reply_to|audio_as_voice)[^\[\]\n]{0,60}(?:\]\]?|\Z)", re.IGNORECASE)
 """A tag that is not written as it should be: nothing is done, and nobody reads it (11 row 23)."""
 _UNFINISHED = re.compile(
-    r"(?:\[\[[^\[\]\n]{0,400}\]?|(?:\A|(?<=\n))[ \t]*MEDIA:?[^\n]*|<[^<>\s][^<>\n]{0,40})\Z"
+    r"(?:\[\[?[^\[\]\n]{0,60}\]?|(?:\A|(?<=\n))[ \t]*(?:M|ME|MED|MEDI|MEDIA:?[^\n]*)"
+    r"|<(?:[^<>\s][^<>\n]{0,40})?|\b(?:HEARTB[A-Z_]*|NO_[A-Z]*))\Z"
 )
-"""The beginning of a tag, a directive or a mention."""
+"""The beginning of a tag, a link, a directive, a mention or of a word that means silence."""
 _TRAILING = re.compile(r"[ \t]+(?=\n)")
 _GAPS = re.compile(r"\n{3,}")
 

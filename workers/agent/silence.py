@@ -26,10 +26,12 @@ __all__ = [
 HEARTBEAT = "HEARTBEAT_OK"
 SilenceKind = Literal["direct", "group", "internal"]
 
-_START = re.compile(rf"\A\s*{HEARTBEAT}(?=\W|\Z)[^\w\s]{{0,4}}\s*")
-_END = re.compile(rf"(?:(?<=\W)|\A){HEARTBEAT}[^\w]{{0,4}}\s*\Z")
+_BEFORE = r"(?:<(?i:[a-z][a-z0-9-]*)(?:\s[^<>]{0,200})?>|&nbsp;|[\s*`~_])*"
+_BEHIND = r"(?:</(?i:[a-z][a-z0-9-]*)>|&nbsp;|[\s*`~_])*"
+"""HTML and Markdown; what Discord writes between ``<`` and ``>`` is none of it."""
+_START = re.compile(rf"\A{_BEFORE}{HEARTBEAT}(?=\W|\Z)[^\w\s<]{{0,4}}{_BEHIND}")
+_END = re.compile(rf"(?:\A|(?<=\W)|(?=[\s<&])){_BEFORE}{HEARTBEAT}[^\w<]{{0,4}}{_BEHIND}\Z")
 _WORD = re.compile(r"\w")
-_MARKUP = re.compile(r"<[^<>]{0,200}>|&nbsp;", re.IGNORECASE)
 
 _ALLOWED: dict[SilenceKind, bool] = {"direct": False, "group": True, "internal": True}
 
@@ -80,11 +82,10 @@ def strip_heartbeat(text: str) -> str:
     """
     if HEARTBEAT not in text:
         return text
-    for form in (text.strip(), _MARKUP.sub(" ", text).strip().strip("*`~_").strip()):
-        bare = _strip_edges(form)
-        if bare != form:
-            return bare if _WORD.search(bare) else ""
-    return text
+    bare = _strip_edges(text)
+    if bare == text.strip():
+        return text
+    return bare if _WORD.search(bare) else ""
 
 
 def _strip_edges(text: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from config.agents import ModelRef
@@ -19,6 +19,7 @@ from shoal.state.steps import Commit
 from tests.workers.agent.support.server import bodies
 from tests.workers.agent.support.turns import CountingTool, crash, settle
 from tests.workers.agent.test_streaming import CALL, Make, SlowTool, Stage, Start, discord, make_stage
+from workers.agent.block_stream import LOOK_CHARS
 from workers.agent.blocks import (
     BlockRules,
     block_end,
@@ -29,8 +30,11 @@ from workers.agent.blocks import (
     whole_answer,
 )
 from workers.agent.context import TurnContext
+from workers.agent.drafts import partial_text
 from workers.agent.profile import AgentProfile
 from workers.agent.results import TurnDeps
+from workers.agent.sanitize import clean_answer
+from workers.agent.silence import strip_heartbeat
 from workers.agent.turn import run_turn
 from workers.delivery.chunks import fenced_code, units
 from workers.delivery.records import SendFile
@@ -236,6 +240,21 @@ def test_another_model_goes_on_where_the_first_gave_up(make_stage: Make, chat_se
     assert stage.shown() == PARAGRAPHS
 
 
+@pytest.mark.parametrize("tag", ["[[reply_to_current]]", "[[audio_as_voice]]", "<think>so far</think>"])
+def test_half_a_tag_does_not_make_it_another_answer(make_stage: Make, chat_server: Start, tag: str) -> None:
+    """A model that begins anew is looked at while a tag is half there: what is out is not sent again."""
+    stage = make_stage()
+    stage.ask()
+    head = "\n\n".join(PARAGRAPHS[:4])
+    first = {"text": [f"{word} " for word in head.split(" ")], "chunk_delay": 0.01, "cut_after": 50}
+    at = 2 * LOOK_CHARS - 3  # so that a look falls into it
+    again = f"{ANSWER[:at]}{tag}{ANSWER[at:]}"
+    server = chat_server([first, {"text": list(again)}])
+    used = blocks(stage, server, fallbacks=(ModelRef("local", "m2"),))
+    stage.drive(used)
+    assert [text for text in stage.shown() if text.startswith(PARAGRAPHS[0])] == [PARAGRAPHS[0]]
+
+
 def test_a_stop_takes_back_what_has_not_begun(make_stage: Make, chat_server: Start) -> None:
     """R7: after a stop nothing more is sent, also of what waits for its pause."""
     stage = make_stage()
@@ -405,7 +424,11 @@ def test_the_same_answer_again_and_the_rest_of_it_are_told_apart() -> None:
     assert whole_answer("", "abc") == "abc"
     assert whole_answer("One. ", "On") is None
     assert whole_answer("One. ", "One. Two.") == "One. Two."
-    assert whole_answer("One. ", "Two.") == "One. Two."
+    assert whole_answer("One. ", "Two.", over=True) == "One. Two."
+    assert whole_answer("One. ", "Two. " * 13) == "One. " + "Two. " * 13
+    assert whole_answer("One.\n\nTwo. ", "One. T") is None, "white space says nothing"
+    assert whole_answer("One. Two. ", "One. [[rep") is None, "it may become a tag"
+    assert whole_answer("One. Two. ", "One. [[rep", over=True) == "One. Two. One. [[rep"
     assert whole_answer("One. ", "", over=True) == "One. "
     assert rest_of("One. Two.", "One. ") == "Two."
     assert rest_of("One.", "One. ") == ""
@@ -413,6 +436,32 @@ def test_the_same_answer_again_and_the_rest_of_it_are_told_apart() -> None:
     assert rest_of("One.\n\nTwo.", "One. ") == "Two.", "a tag stood behind the space"
     assert whole_answer("One. ", "One.\n\nTwo.") == "One. Two."
     assert rest_of("Onel", "One. ") == "Onel"
+
+
+HALF = 30
+"""Of the end of a growing text so much may go again; what is out twice is longer."""
+PARTS = st.sampled_from(
+    [
+        "word ", "Hello there. ", "\n", "\n\n", "- item\n", "<@123456> ", "a < b ", "[link](http://x.y) ",
+        "M", "[[wiki]] ", "[[reply_to_current]]", "[[reply_to:bad]] ", "<think>no</think>", "HEARTBEAT_OK ",
+        "\nMEDIA:/tmp/a.png\n", "`x` ", "NO_REPLY ",
+    ]
+)  # fmt: skip
+
+
+@given(parts=st.lists(PARTS, min_size=1, max_size=40), share=st.floats(0, 1))
+def test_a_model_that_repeats_itself_is_never_taken_for_one_that_goes_on(
+    parts: list[str], share: float
+) -> None:
+    """Whatever half of a tag it has come to: what is out is a beginning of it, or that is not said yet."""
+    raw = "".join(parts)
+    words = strip_heartbeat(clean_answer(raw).text)
+    told = words[: int(len(words) * share)]
+    assume(told.strip())
+    for length in range(len(raw) + 1):
+        whole = whole_answer(told, strip_heartbeat(partial_text(raw[:length])))
+        shown = "".join((whole or "").split())[:-HALF]
+        assert "".join(words.split()).startswith(shown), raw[:length]
 
 
 def test_a_tag_that_is_taken_out_later_doubles_nothing(make_stage: Make, chat_server: Start) -> None:
