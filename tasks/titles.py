@@ -2,7 +2,7 @@
 
 A plain task: unordered, idempotent, and nothing waits for it. It is asked for when the thread is
 there, at least once; a thread whose task is lost keeps the name it has. The words are in a blob,
-the message holds its id alone.
+the message holds its id alone. The agent's ``utilityModel`` is asked first, if it has one.
 """
 
 from __future__ import annotations
@@ -60,8 +60,9 @@ def title(runtime: Runtime, blob_id: str) -> str:
         return "nothing to name: unreadable"
     deps = runtime.turn_deps
     profile = deps.profile(request)
-    refs = candidates(profile.primary, profile.fallbacks)
-    if refs[0] == GUIDE:
+    wanted = candidates(profile.utility, candidates(profile.primary, profile.fallbacks))
+    refs = [ref for ref in wanted if ref != GUIDE]
+    if not refs:
         return "nothing to name: no model"
     try:
         found = find_title(deps.models, refs, request)

@@ -43,11 +43,11 @@ def back(
         "baseUrl": models.base_url,
         "apiKey": "none",
         "api": "openai-completions",
-        "models": [{"id": "m1", "name": "M"}],
+        "models": [{"id": "m1", "name": "M"}, {"id": "small", "name": "S"}],
     }
     root = {
         "models": {"providers": {"local": provider}},
-        "agents": {"defaults": {"model": {"primary": "local/m1"}}},
+        "agents": {"defaults": {"model": {"primary": "local/m1"}, "utilityModel": "local/small"}},
     }
     (tmp_path / "shoal.json").write_text(json.dumps(root))
     env = {
@@ -83,11 +83,17 @@ def name_of(simulator: Simulator, channel: str) -> str:
     return str(found["name"])
 
 
-def test_a_thread_is_renamed(back: Runtime, simulator: Simulator, models: ModelServer) -> None:
-    models.script([{"text": '"Friday party plans"'}])
+@pytest.mark.parametrize("asked", [["small"], ["small", "m1"]])
+def test_a_thread_is_renamed(
+    back: Runtime, simulator: Simulator, models: ModelServer, asked: list[str]
+) -> None:
+    """By the small model, else by that of the turns."""
+    trouble: dict[str, Any] = {"model": "small", "match": ".", "error": {"status": 500}}
+    models.script([*([trouble] if len(asked) > 1 else []), {"text": '"Friday party plans"'}])
     wanted = threaded(back, simulator)
     assert title(back, back.store.blobs.put(encode(wanted))) == "renamed"
     assert name_of(simulator, wanted.channel_id) == "Friday party plans"
+    assert [one["body"]["model"] for one in models.requests()] == asked
 
 
 @pytest.mark.parametrize(

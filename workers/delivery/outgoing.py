@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from shoal.base.errors import ProxyError, RequestError, TransportError
+from shoal.base.logging import get_logger
 from shoal.discord.addresses import UrlRefused
 from shoal.discord.errors import DiscordError, TooLarge
 from shoal.discord.fetch import Limits, Policy
@@ -25,10 +26,12 @@ from workers.media.kinds import EXTENSIONS, HEAD_BYTES, OTHER, kind_of
 from workers.media.paths import PathRefused, Places, open_local
 from workers.media.receive import Download
 from workers.media.recoding import recode
+from workers.media.shrinking import ENDINGS, MOST, shrink
 from workers.media.voice import MIME, NO_ADDRESS, VOICE_NAME, MadeVoice, VoiceError, is_address
 
 __all__ = [
     "FileRefused",
+    "FileTooLarge",
     "Outgoing",
     "Put",
     "Raw",
@@ -53,6 +56,8 @@ _URL = re.compile(r"https?://", re.IGNORECASE)
 _UNFIT = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
+log = get_logger(__name__)
+
 Put = Callable[[bytes, int], str]
 """Keeps bytes for so many seconds and names them: :meth:`shoal.state.blobs.Blobs.put`."""
 
@@ -64,13 +69,22 @@ class FileRefused(RequestError):
     misused = True
 
 
+class FileTooLarge(FileRefused):
+    """It has more bytes than it may; :func:`too_large` says how many those are."""
+
+
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """A file as it was read."""
+    """A file as it was read.
+
+    Attributes:
+        ending: what its name must end in, where it has become another kind of file.
+    """
 
     data: bytes
     name: str
     mime: str
+    ending: str = ""
 
 
 class _Memory:
@@ -167,13 +181,24 @@ class Outgoing:
         check: Callable[[], None] = lambda: None,
         limit: tuple[int, str] | None = None,
     ) -> Raw:
-        """The bytes of a file. Raises as :meth:`load`.
+        """The bytes of a file. Raises as :meth:`load`. A picture that is too large is made smaller (3.10).
 
         Args:
             limit: bytes it may have and who says so, where it is not to be a file of a message.
         """
         source = source.strip()
         most, whose = limit or self._limit()
+        try:
+            return self._read(source, most, whose, kinds, check)
+        except FileTooLarge:
+            small = self._shrunk(source, most, check) if limit is None else None
+            if small is None:
+                raise
+            return small
+
+    def _read(
+        self, source: str, most: int, whose: str, kinds: Sequence[str], check: Callable[[], None]
+    ) -> Raw:
         try:
             if is_url(source):
                 return fetch_file(source, self.download, self.own, (most, whose), check)
@@ -182,6 +207,21 @@ class Outgoing:
             if refusal.reason == "too-large":
                 raise too_large(most, whose) from None
             raise FileRefused(refusal.message, fix=refusal.fix) from None
+
+    def _shrunk(self, source: str, most: int, check: Callable[[], None]) -> Raw | None:
+        """A picture that is too large, made smaller; ``None``: it is none, or stays too large."""
+        if not urlsplit(source).path.lower().endswith(ENDINGS):
+            return None
+        try:
+            whole = self._read(source, MOST, "", (), check)
+        except FileTooLarge:
+            return None
+        made = shrink(whole.data, whole.mime, most, check=check)
+        if made is None:
+            return None
+        data, mime = made
+        log.info("a picture was made smaller to fit", before=len(whole.data), after=len(data), most=most)
+        return Raw(data, whole.name, mime, ending=EXTENSIONS[mime][0])
 
     def _limit(self) -> tuple[int, str]:
         """The smallest of the limits, and whose it is."""
@@ -243,7 +283,10 @@ def keep_file(put: Put, raw: Raw, *, filename: str = "") -> SendFile:
     Args:
         filename: what it is called on Discord; else what it is called where it comes from.
     """
-    return SendFile(put(raw.data, BLOB_TTL_S), file_name(filename or raw.name, raw.mime), raw.mime)
+    wanted = filename or raw.name
+    if raw.ending:
+        wanted = f"{wanted.rpartition('.')[0] or wanted}.{raw.ending}"
+    return SendFile(put(raw.data, BLOB_TTL_S), file_name(wanted, raw.mime), raw.mime)
 
 
 def distinct(files: Sequence[SendFile]) -> tuple[SendFile, ...]:
@@ -286,9 +329,9 @@ def file_name(wanted: str, mime: str) -> str:
     return f"{stem[: MAX_NAME - len(tail) - 1]}.{tail[:20]}"
 
 
-def too_large(most: int, whose: str) -> FileRefused:
+def too_large(most: int, whose: str) -> FileTooLarge:
     """The refusal of a file with more than ``most`` bytes; ``whose`` limit it is."""
-    return FileRefused(
+    return FileTooLarge(
         f"The file exceeds the {most / MIB:g} MB limit ({whose}).",
         fix="Send a smaller file, or a link to it.",
     )

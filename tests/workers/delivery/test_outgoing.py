@@ -8,6 +8,7 @@ import pytest
 
 from shoal.state.store import Store
 from tests.workers.delivery.conftest import PostOffice
+from tests.workers.media.test_shrinking import noise
 from workers.delivery.outgoing import FileRefused, Outgoing, file_name
 from workers.media.paths import Places
 
@@ -83,6 +84,21 @@ def test_too_large_names_the_limit(post: PostOffice, work: Path, limits: dict[st
         file.truncate(26 * MIB)
     with pytest.raises(FileRefused, match=said):
         reader(post, work, **limits).load("big.bin")
+
+
+def test_a_picture_that_is_too_large_is_made_smaller(post: PostOffice, work: Path) -> None:
+    """3.10; what is no picture stays refused, and so does a picture that is none."""
+    (work / "photo.large.png").write_bytes(noise())
+    (work / "fake.png").write_bytes(PNG + bytes(MIB))
+    small = reader(post, work, max_bytes=100_000)
+    for filename, name in (("", "photo.large.jpg"), ("Holiday.PNG", "Holiday.jpg"), ("plain", "plain.jpg")):
+        file = small.load("photo.large.png", filename=filename)
+        assert (file.filename, file.content_type) == (name, "image/jpeg")
+        assert len(post.store.blobs.get(file.blob) or bytes(MIB)) <= 100_000
+    said = post.control.say(post.channel, "see", files=[("photo.png", noise())])
+    assert small.load(said["attachments"][0]["url"]).filename == "photo.jpg"
+    with pytest.raises(FileRefused, match=r"exceeds the 0\.09\d* MB limit \(channels.discord.mediaMaxMb\)"):
+        small.load("fake.png")
 
 
 def test_a_better_server_takes_more(post: PostOffice, work: Path) -> None:
