@@ -31,6 +31,7 @@ from workers.agent.blocks import (
     block_end,
     block_text,
     chunk_ends,
+    follows,
     text_behind,
     whole_answer,
 )
@@ -146,8 +147,9 @@ class Blocks:
             cleaned = clean_answer(entry.text)
             text = strip_heartbeat(cleaned.text)
             whole = whole_answer(self._before, text, over=True) or ""
-            if whole != text:
-                raw = whole if self._before.startswith(text) else self._before + entry.text
+            kind = follows(self._before, text)
+            if kind != "again":
+                raw = self._before + (entry.text if kind == "on" else "")
                 entry = msgspec.structs.replace(entry, text=raw)
             told = self._journal.state.told
             whole = as_told(whole, told)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from workers.delivery.chunks import Fenced, cut_text, fenced_code
 
@@ -24,6 +25,7 @@ __all__ = [
     "block_end",
     "block_text",
     "chunk_ends",
+    "follows",
     "rest_of",
     "text_behind",
     "whole_answer",
@@ -128,6 +130,16 @@ def whole_answer(told: str, fresh: str, *, over: bool = False) -> str | None:
     if not over and len(fresh) - same <= UNSURE_CHARS:
         return None
     return told + fresh
+
+
+def follows(told: str, fresh: str) -> Literal["again", "less", "on"]:
+    """What a whole answer is to what was out before it: it says all of that again, only its beginning, or it
+    goes on behind it.
+    """
+    same, out = _agreed(fresh, told)
+    if not told[out:].strip():
+        return "again"
+    return "on" if fresh[same:].strip() else "less"
 
 
 def as_told(text: str, told: str) -> str:

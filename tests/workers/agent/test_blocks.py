@@ -25,6 +25,7 @@ from workers.agent.blocks import (
     block_end,
     block_text,
     chunk_ends,
+    follows,
     rest_of,
     text_behind,
     whole_answer,
@@ -255,6 +256,20 @@ def test_half_a_tag_does_not_make_it_another_answer(make_stage: Make, chat_serve
     assert [text for text in stage.shown() if text.startswith(PARAGRAPHS[0])] == [PARAGRAPHS[0]]
 
 
+@pytest.mark.parametrize("space", ["\n", "\n\n\n", " \n\n", " "])
+def test_other_white_space_does_not_make_it_another_answer(
+    make_stage: Make, chat_server: Start, space: str
+) -> None:
+    stage = make_stage()
+    stage.ask()
+    head = "\n\n".join(PARAGRAPHS[:4])
+    first = {"text": [f"{word} " for word in head.split(" ")], "chunk_delay": 0.01, "cut_after": 50}
+    again = ANSWER.replace("\n\n", space, 1)
+    used = blocks(stage, chat_server([first, {"text": again}]), fallbacks=(ModelRef("local", "m2"),))
+    stage.drive(used)
+    assert stage.shown() == PARAGRAPHS
+
+
 def test_a_stop_takes_back_what_has_not_begun(make_stage: Make, chat_server: Start) -> None:
     """R7: after a stop nothing more is sent, also of what waits for its pause."""
     stage = make_stage()
@@ -436,6 +451,9 @@ def test_the_same_answer_again_and_the_rest_of_it_are_told_apart() -> None:
     assert rest_of("One.\n\nTwo.", "One. ") == "Two.", "a tag stood behind the space"
     assert whole_answer("One. ", "One.\n\nTwo.") == "One. Two."
     assert rest_of("Onel", "One. ") == "Onel"
+    assert follows("One. Two. ", "One.\n\nTwo. Three.") == follows("", "Three.") == follows("", "") == "again"
+    assert follows("One. Two. ", "One.\n") == "less"
+    assert follows("One. Two. ", "Three.") == "on"
 
 
 HALF = 30
