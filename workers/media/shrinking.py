@@ -70,7 +70,7 @@ def smaller(data: bytes, kind: str, most: int) -> tuple[bytes, str] | None:
         return None
     only_this = {"protocol_whitelist": "none"}
     try:
-        with av.open(io.BytesIO(data), format=_READERS[kind], options=only_this) as opened:
+        with av.open(io.BytesIO(data), "r", format=_READERS[kind], options=only_this) as opened:
             frame = next(opened.decode(video=0))
         for made, becomes in _attempts(frame, _exif(data) if kind == "image/jpeg" else b""):
             if len(made) <= most:
