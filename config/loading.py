@@ -311,7 +311,7 @@ def _assemble(
         root, modern.data, state_dir=paths.state_dir, folder=folder, providers=providers.providers
     )
     audio = resolve_audio(root, providers.providers, env, secrets)
-    speech, unspoken = resolve_speech(agents.agents, providers.providers, env, secrets)
+    speech, unspoken = resolve_speech(agents.agents, providers.providers, env, secrets, folder)
     redis = _redis(root, env, secrets, folder, state)
     for part in (accounts, providers, agents):
         for issue in part.issues:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from pydantic import SecretStr
@@ -18,14 +19,16 @@ from config.places import KeyPath, show_path
 from config.schema.voice import Tts, TtsOverrides, TtsProvider
 from config.secrets import Secrets
 from config.services import ServiceKind
+from config.speech_prefs import Prefs, read_prefs
 from shoal.base.errors import ConfigIssue
 from shoal.base.proxy import Proxy
 
-__all__ = ["Auto", "Choice", "Speaker", "Speech", "SpeechApi", "resolve_speech"]
+__all__ = ["AUTO", "Auto", "Choice", "Speaker", "Speech", "SpeechApi", "resolve_speech"]
 
 SpeechApi = Literal["openai", "elevenlabs", "deepgram"]
 Auto = Literal["off", "always", "inbound", "tagged"]
 """Which answers are read aloud: none, all, those to a recording, those whose model asks for it."""
+AUTO: tuple[Auto, ...] = get_args(Auto)
 Choice = Literal["text", "provider", "voice", "model", "settings", "normalization", "seed"]
 """What a model may choose for what it says (``modelOverrides``)."""
 
@@ -95,6 +98,7 @@ class Speech:
         auto: which of its answers are read aloud.
         read_chars: a longer answer is read aloud in short.
         summary: who sums it up; ``None``: the models of the agent.
+        in_short: a model sums it up at all; else it is cut.
         every: blocks and sends of the agent's tool are read aloud as well, not its last words alone.
     """
 
@@ -105,6 +109,7 @@ class Speech:
     auto: Auto = "off"
     read_chars: int = READ_CHARS
     summary: ModelRef | None = None
+    in_short: bool = True
     every: bool = False
 
 
@@ -113,31 +118,84 @@ def resolve_speech(
     providers: Mapping[str, ProviderConfig],
     env: Mapping[str, str],
     secrets: Secrets,
+    folder: Path,
 ) -> tuple[dict[str, Speech], list[ConfigIssue]]:
-    """The speech of each agent, and why a speaker that is named cannot speak (each reason once)."""
+    """The speech of each agent, and why a speaker that is named cannot speak (each reason once).
+
+    Args:
+        folder: where a relative ``prefsPath`` starts.
+    """
     found: dict[str, Speech] = {}
     warnings: dict[str, ConfigIssue] = {}
     for agent_id, agent in agents.items():
-        speech, issues = _speech(agent, providers, env, secrets)
+        prefs, unread = _prefs(agent.tts, folder)
+        speech, issues = _speech(agent, prefs, providers, env, secrets)
+        issues += unread
         found[agent_id] = speech
         warnings |= {str(issue): issue for issue in issues}
     return found, list(warnings.values())
 
 
+def _prefs(tts: Tts, folder: Path) -> tuple[Prefs, list[ConfigIssue]]:
+    """What OpenClaw's own file says besides, or why it cannot be read."""
+    if not tts.prefs_path:
+        return Prefs(), []
+    try:
+        return read_prefs(folder / Path(tts.prefs_path).expanduser()), []
+    except ValueError as error:
+        path = show_path(("messages", "tts", "prefsPath"))
+        return Prefs(), [ConfigIssue(path, f"these preferences do not count: {error}", found=tts.prefs_path)]
+
+
 def _speech(
-    agent: AgentSettings, providers: Mapping[str, ProviderConfig], env: Mapping[str, str], secrets: Secrets
+    agent: AgentSettings,
+    prefs: Prefs,
+    providers: Mapping[str, ProviderConfig],
+    env: Mapping[str, str],
+    secrets: Secrets,
 ) -> tuple[Speech, list[ConfigIssue]]:
     tts = agent.tts
     if tts == Tts() or tts.enabled is False:
         return Speech(), []
-    named = (tts.provider or "").strip().lower()
+    speakers, issues = _speakers(tts, prefs, providers, env, secrets)
+    summary = None
+    if tts.summary_model:
+        summary = ModelRef.parse(tts.summary_model, agent.aliases, providers)
+        if summary is None or summary.provider not in providers:
+            issues.append(_no_model(tts.summary_model, providers))
+            summary = None
+    most = tts.max_text_length
+    preferred = next((mode for mode in AUTO if mode == prefs.auto), None)
+    speech = Speech(
+        speakers=tuple(speakers),
+        max_chars=most or MAX_CHARS,
+        timeout_s=tts.timeout_ms / 1000 if tts.timeout_ms else TIMEOUT_S,
+        choices=_choices(tts.model_overrides or TtsOverrides()),
+        auto=preferred or tts.auto or ("always" if tts.enabled else "off"),
+        read_chars=min(most or MAX_CHARS, prefs.max_chars or most or READ_CHARS),
+        in_short=prefs.in_short,
+        summary=summary,
+        every=tts.mode == "all",
+    )
+    return speech, issues
+
+
+def _speakers(
+    tts: Tts,
+    prefs: Prefs,
+    providers: Mapping[str, ProviderConfig],
+    env: Mapping[str, str],
+    secrets: Secrets,
+) -> tuple[list[Speaker], list[ConfigIssue]]:
+    """Who speaks, in the order they are asked, and why somebody who is named cannot."""
+    named = prefs.provider or (tts.provider or "").strip().lower()
     names = dict.fromkeys([*([named] if named else []), *tts.providers])
     if not names:
         names = dict.fromkeys(
             name for name in _KIND.addresses if _KIND.key_of(name, env, secrets) is not None
         )
         names = names or {"openai": None}
-    speakers, issues = [], []
+    speakers, issues = list[Speaker](), list[ConfigIssue]()
     for name in names:
         written = tts.providers.get(name) or TtsProvider()
         if written.enabled is False:
@@ -147,28 +205,13 @@ def _speech(
             speakers.append(outcome)
         else:
             issues.append(outcome)
-    summary = None
-    if tts.summary_model:
-        summary = ModelRef.parse(tts.summary_model, agent.aliases, providers)
-        if summary is None or summary.provider not in providers:
-            issues.append(_no_model(tts.summary_model, providers))
-    speech = Speech(
-        speakers=tuple(speakers),
-        max_chars=tts.max_text_length or MAX_CHARS,
-        timeout_s=tts.timeout_ms / 1000 if tts.timeout_ms else TIMEOUT_S,
-        choices=_choices(tts.model_overrides or TtsOverrides()),
-        auto=tts.auto or ("always" if tts.enabled else "off"),
-        read_chars=tts.max_text_length or READ_CHARS,
-        summary=summary,
-        every=tts.mode == "all",
-    )
-    return speech, issues
+    return speakers, issues
 
 
 def _no_model(written: str, providers: Mapping[str, ProviderConfig]) -> ConfigIssue:
     return ConfigIssue(
         show_path(("messages", "tts", "summaryModel")),
-        "no such model can sum answers up: those that are too long are cut",
+        "there is no such model: the agent's own sums up what is too long to be heard",
         found=repr(written),
         hint=f'like "openai/gpt-5.4-mini", or an alias; known providers are {", ".join(sorted(providers))}',
     )

@@ -48,7 +48,6 @@ class Tts(Section):
     """
 
     KEPT: ClassVar[frozenset[str]] = frozenset({"persona", "personas"})
-    LATER: ClassVar[frozenset[str]] = names("prefsPath")
 
     auto: Literal["off", "always", "inbound", "tagged"] | None = None
     enabled: bool | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,7 +76,42 @@ def test_who_sums_answers_up(load_text: LoadText) -> None:
     assert not [path for path in loaded.unserved if "tts" in path]
     wrong = load_text(json.dumps({"messages": {"tts": {**tts, "summaryModel": "nobody"}}}), KEYS)
     assert speech(wrong).summary is None
-    assert "no such model can sum answers up" in str(wrong.warnings)
+    assert "there is no such model" in str(wrong.warnings)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (None, ("inbound", 900, True, "openai")),
+        ('{"tts": {"auto": "tagged", "maxLength": 300, "provider": "deepgram"}}',
+         ("tagged", 300, True, "deepgram")),
+        ('{"tts": {"enabled": false, "maxLength": 5000, "summarize": false}}', ("off", 900, False, "openai")),
+        ('{"tts": {"auto": "sometimes", "maxLength": true}}', ("inbound", 900, True, "openai")),
+        ("[]", ("inbound", 900, True, "openai")),
+    ],
+)  # fmt: skip
+def test_openclaws_own_file_lies_over_the_config(
+    load_text: LoadText, tmp_path: Path, text: str | None, found: tuple[str, int, bool, str]
+) -> None:
+    """``prefsPath``: what its ``/tts`` had been told. There is none before the first."""
+    path = tmp_path / "prefs" / "tts.json"
+    path.parent.mkdir()
+    if text is not None:
+        path.write_text(text)
+    tts = {"auto": "inbound", "provider": "openai", "maxTextLength": 900, "prefsPath": str(path)}
+    loaded = load_text(json.dumps({"messages": {"tts": tts}}), KEYS)
+    used = speech(loaded)
+    assert (used.auto, used.read_chars, used.in_short, used.speakers[0].provider) == found
+    assert not [path for path in loaded.unserved if "tts" in path]
+    assert not loaded.warnings
+
+
+def test_preferences_that_cannot_be_read_are_named(load_text: LoadText, tmp_path: Path) -> None:
+    path = tmp_path / "broken.json"
+    path.write_text("no json")
+    loaded = load_text(json.dumps({"messages": {"tts": {"auto": "always", "prefsPath": str(path)}}}), KEYS)
+    assert speech(loaded).auto == "always"
+    assert "these preferences do not count: it is no JSON" in str(loaded.warnings)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -32,8 +32,9 @@ from workers.media.kinds import HEAD_BYTES, is_audio, kind_of
 from workers.media.recoding import recode_bytes
 from workers.media.voice import VoiceError
 from workers.sessions.records import TurnRequest
+from workers.sessions.state import SessionState
 
-__all__ = ["Aloud", "Heard", "carry_recording", "keep_recording", "words_to_say"]
+__all__ = ["Aloud", "Heard", "carry_recording", "keep_recording", "speech_in", "words_to_say"]
 
 MIN_CHARS = 10
 """Shorter answers are not worth a recording, unless the model asked for these words."""
@@ -90,7 +91,8 @@ class Aloud:
         self._put = put
         self._context = context
         self._models = models
-        self._refs = [speech.summary] if speech.summary is not None else refs
+        own = [speech.summary] if speech.summary is not None else refs
+        self._refs = own if speech.in_short else ()
 
     def read(
         self,
@@ -170,6 +172,11 @@ class Aloud:
         if warning:
             log.warning("an answer is heard as a file", message_id=request.message_id, reason=warning)
         return Heard(file, words)
+
+
+def speech_in(speech: Speech, state: SessionState) -> Speech:
+    """The speech of an agent in a conversation, as ``/tts`` left it."""
+    return replace(speech, auto=state.tts) if state.tts else speech
 
 
 def words_to_say(speech: Speech, text: str, tags: SpeechTags, *, recorded: bool) -> str:

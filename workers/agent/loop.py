@@ -23,7 +23,7 @@ from shoal.base.errors import StateConflict
 from shoal.base.logging import get_logger
 from shoal.state.records import Grant
 from shoal.state.steps import Commit, Park, Step, Yield
-from workers.agent.aloud import Aloud
+from workers.agent.aloud import Aloud, speech_in
 from workers.agent.attached import Attached
 from workers.agent.block_stream import Blocks
 from workers.agent.calls import MAX_ROUNDS, Calls, bounded_calls
@@ -75,6 +75,8 @@ class TurnLoop:
         tools = deps.tools.for_turn(request, self.profile.tools)
         mode = reply_mode(request, self.profile, tool_available=any(tool.name == "message" for tool in tools))
         self.session = open_session(fields, request, self.profile.reset, cause=grant.head.identity)
+        heard = speech_in(self.profile.speech, self.session.state)
+        self.profile = replace(self.profile, speech=heard)
         edited = self.journal.state.edited
         if edited is not None:
             request = _with(request, edited)

@@ -38,7 +38,7 @@ def turn_note(request: TurnRequest, profile: AgentProfile, state: State, closing
         data["length"] = closing.length
     if state.final is not None and state.final.stop not in ("end", "tools"):
         data["stop"] = state.final.stop  # what was shown is not all, or not an answer
-    if closing.send is not None and closing.send.read_aloud:
+    if closing.send is not None and closing.send.spoken:
         data["heard"] = True
     if closing.unheard:
         data["unheard"] = redactor.mask(closing.unheard)[:MAX_WHY]

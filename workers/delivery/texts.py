@@ -221,6 +221,18 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "⚙️ Only an owner (commands.ownerAllowFrom) may use /send.",
         "⚙️ 只有所有者（commands.ownerAllowFrom）可以使用 /send。",
     ),
+    "tts-set": (
+        "🔊 Answers read aloud in this conversation: {mode}.",
+        "🔊 本会话的语音朗读：{mode}。",
+    ),
+    "tts-usage": (
+        "🔊 Usage: /tts on|off|inbound|tagged|default. Now: {mode}.",
+        "🔊 用法：/tts on|off|inbound|tagged|default。当前：{mode}。",
+    ),
+    "tts-nobody": (
+        "🔊 Nobody can speak for this agent: messages.tts names no provider that can be used.",
+        "🔊 该代理无法朗读：messages.tts 中没有可用的服务。",
+    ),
     "queue-set": (
         "⚙️ Queue for this conversation: {settings}.",
         "⚙️ 本会话的队列设置：{settings}。",
@@ -260,9 +272,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "help": (
         "⚙️ Commands as a message of their own: /new or /reset [model] [message] start afresh, "
         "/stop ends what runs, /status, /whoami, /queue, /activation mention|always, "
-        "/send on|off|inherit (owners), /help.",
+        "/send on|off|inherit (owners), /tts on|off|inbound|tagged|default, /help.",
         "⚙️ 单独发送的命令：/new 或 /reset [模型] [消息] 重新开始，/stop 停止运行，"
-        "/status、/whoami、/queue、/activation mention|always、/send on|off|inherit（所有者）、/help。",
+        "/status、/whoami、/queue、/activation mention|always、/send on|off|inherit（所有者）、"
+        "/tts on|off|inbound|tagged|default、/help。",
     ),
 }
 """Name → English, Chinese."""

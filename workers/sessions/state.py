@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
+from config.speech import AUTO, Auto
 from workers.access.facts import Activation
 
 __all__ = ["SessionState"]
@@ -29,6 +31,7 @@ class SessionState:
         activation: ``/activation`` of this conversation; ``""`` leaves the gate to the config.
         queue_mode, queue_debounce_ms, queue_cap, queue_drop: what ``/queue`` set here.
         send: ``on`` or ``off`` of ``/send``; ``""`` leaves it to ``session.sendPolicy``.
+        tts: which answers are heard here, by ``/tts``; ``""`` leaves it to ``messages.tts.auto``.
     """
 
     session_id: str = ""
@@ -46,6 +49,7 @@ class SessionState:
     queue_cap: int | None = None
     queue_drop: str = ""
     send: str = ""
+    tts: Auto | Literal[""] = ""
 
     @classmethod
     def read(cls, fields: Mapping[str, bytes]) -> SessionState:
@@ -68,6 +72,7 @@ class SessionState:
             queue_cap=_number(fields, "queue_cap"),
             queue_drop=_text(fields, "queue_drop"),
             send=_text(fields, "send"),
+            tts=next((mode for mode in AUTO if mode == _text(fields, "tts")), ""),
         )
 
 

@@ -22,6 +22,7 @@ _ALIASES = {
     "activation": "activation",
     "queue": "queue",
     "send": "send",
+    "tts": "tts",
     "status": "status",
     "whoami": "whoami",
     "id": "whoami",

@@ -17,6 +17,7 @@ import msgspec
 from config.agents import normal_agent_id
 from config.loaded import Loaded
 from config.schema.discord import ContextVisibility, DiscordConfig
+from config.speech import Auto
 from shoal.state.effects import Effect, SessionPut
 from shoal.state.ledger import Outcome
 from shoal.state.lookups import Asked
@@ -78,6 +79,8 @@ class Settings:
     """What may stand behind ``/new``."""
     seeing: frozenset[str] = frozenset()
     """Agents whose first model takes pictures."""
+    heard: Mapping[str, Auto] = field(default_factory=dict)
+    """Agents that can speak → which of their answers are read aloud, where ``/tts`` says nothing."""
 
 
 def settings_of(loaded: Loaded, account_id: str, names: Names = NO_NAMES) -> Settings:
@@ -122,6 +125,9 @@ def settings_of(loaded: Loaded, account_id: str, names: Names = NO_NAMES) -> Set
             for name, agent in loaded.agents.items()
             if agent.primary and loaded.sees(agent.primary)
         ),
+        heard={
+            normal_agent_id(name): speech.auto for name, speech in loaded.speech.items() if speech.speakers
+        },
     )
 
 

@@ -196,6 +196,17 @@ def _speech(patient: Patient) -> Iterator[Finding]:
             "ELEVENLABS_API_KEY, DEEPGRAM_API_KEY, or apiKey of the provider).",
             "messages.tts",
         )
+    unheard, last = _times(patient, "an answer was not read aloud")
+    if unheard:
+        yield Finding(
+            "speech-unheard",
+            "warn",
+            f"{unheard} answers of the last 24 hours could not be read aloud, last at {last}: people got the "
+            "text alone.",
+            "The log line says why, and `shoal explain <message link>` for one (`unheard`). Often the "
+            "service is away, its key is refused, or messages.tts.timeoutMs is too short for it.",
+            "messages.tts",
+        )
     if not has_extra():
         yield Finding(
             "audio-extra",

@@ -139,6 +139,7 @@ def write_log(folder: Path, code: str) -> None:
             "1 times",
         ),
         ("log.warning('gateway metadata lookup failed; using x')", "gateway-lookup", "gatewayInfoTimeoutMs"),
+        ("log.warning('an answer was not read aloud', reason='no')", "speech-unheard", "1 answers"),
         ("log.info('gateway connects', reason='no READY in time')", "gateway-ready", "gatewayReadyTimeoutMs"),
     ],
 )

@@ -39,6 +39,7 @@ KEY = f"agent:main:discord:channel:{CHANNEL}"
         ("/queue collect cap:5", "queue", "collect cap:5"),
         ("/activation always", "activation", "always"),
         ("/send off", "send", "off"),
+        ("/tts chat on", "tts", "chat on"),
         ("/help", "help", ""),
     ],
 )
@@ -184,6 +185,41 @@ def test_an_owner_says_whether_answers_are_delivered(mode: str, kept: str | None
     asked = admit(event(in_guild("/send")), View(OPEN, sessions={KEY: SessionState(send="off")}))
     assert asked.notice is not None
     assert (asked.notice.text, asked.notice.values) == ("send-usage", {"mode": "off"})
+
+
+@pytest.mark.parametrize(
+    ("said", "kept", "mode"),
+    [
+        ("on", "always", "always"),
+        ("OFF", "off", "off"),
+        ("inbound", "inbound", "inbound"),
+        ("chat tagged", "tagged", "tagged"),
+        ("default", None, "inbound"),
+    ],
+)
+def test_which_answers_are_heard_is_said_for_a_conversation(said: str, kept: str | None, mode: str) -> None:
+    """8.3; what is said outlives the transcript, as the other settings do."""
+    view = View(OPEN, heard={"main": "inbound"}, sessions={KEY: SessionState(tts="tagged")})
+    admission = admit(event(in_guild(f"/tts {said}")), view)
+    assert SessionPut(KEY, {"tts": kept}) in admission.effects
+    assert outcome(admission) == ("command", "tts")
+    assert admission.notice is not None
+    assert (admission.notice.text, admission.notice.values) == ("tts-set", {"mode": mode})
+
+
+@pytest.mark.parametrize(
+    ("heard", "state", "text", "values"),
+    [
+        ({"main": "inbound"}, SessionState(), "tts-usage", {"mode": "inbound"}),
+        ({"main": "off"}, SessionState(tts="always"), "tts-usage", {"mode": "always"}),
+        ({}, SessionState(), "tts-nobody", {}),
+    ],
+)
+def test_what_is_in_force_is_told(heard: Any, state: SessionState, text: str, values: Any) -> None:
+    view = View(OPEN, heard=heard, sessions={KEY: state})
+    notice = admit(event(in_guild("/tts")), view).notice
+    assert notice is not None
+    assert (notice.text, dict(notice.values)) == (text, values)
 
 
 def test_nobody_else_silences_the_bot() -> None:

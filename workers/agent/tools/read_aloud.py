@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from workers.agent.aloud import Aloud, Heard, carry_recording
+from workers.agent.aloud import Aloud, Heard, carry_recording, speech_in
 from workers.agent.models import Models, candidates
 from workers.agent.profile import AgentProfile
 from workers.agent.providers.voices import Voices
@@ -18,6 +18,7 @@ from workers.agent.speech_tags import SpeechTags
 from workers.agent.tools.registry import ToolContext
 from workers.agent.visibility import reply_mode
 from workers.sessions.records import TurnRequest
+from workers.sessions.state import SessionState
 
 __all__ = ["ReadAloud"]
 
@@ -45,10 +46,11 @@ class ReadAloud:
         request = context.request
         profile = self.profile(request)
         private = reply_mode(request, profile, tool_available=True) == "message_tool_only"
-        if not (private or profile.speech.every):
+        if not (profile.speech.speakers and (private or profile.speech.every)):
             return None, ""
+        state = SessionState.read(context.store.sessions.get(request.session_key))
         aloud = Aloud(
-            profile.speech,
+            speech_in(profile.speech, state),
             self.voices,
             context.store.blobs.put,
             context.turn,

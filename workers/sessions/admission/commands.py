@@ -1,5 +1,5 @@
 """Text commands that need no model: ``/new``, ``/reset``, ``/activation``, ``/queue``, ``/send``,
-``/status``, ``/whoami``, ``/help`` (``spec/inbound.md`` 3.9, 4.4, 5.11, 8.3).
+``/tts``, ``/status``, ``/whoami``, ``/help`` (``spec/inbound.md`` 3.9, 4.4, 5.11, 8.3).
 
 They are decided here, ahead of what runs or waits in the conversation. Only ``/new`` and
 ``/reset`` go into its lane, behind a stop for all that is older: a transcript is changed by
@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import msgspec
 
+from config.speech import AUTO
 from shoal.state.effects import Effect, Note, Outcome, SessionPut
 from workers.sessions.admission.arrival import ORDINARY, Arrival
 from workers.sessions.admission.request import turn_request
@@ -101,6 +102,21 @@ def _send(arrival: Arrival, command: TextCommand, view: AdmissionView) -> Admiss
         return _reply(arrival, view, "send", "send-owner")
     put = SessionPut(key, {"send": None if mode == "inherit" else mode})
     return _reply(arrival, view, "send", f"send-{mode}", put)
+
+
+def _tts(arrival: Arrival, command: TextCommand, view: AdmissionView) -> Admission:
+    """``/tts on|off|inbound|tagged|default``: which answers of this conversation are heard."""
+    conversation = arrival.conversation
+    configured = view.settings.heard.get(conversation.agent_id)
+    if configured is None:
+        return _reply(arrival, view, "tts", "tts-nobody")
+    key, said = conversation.session_key, command.args.lower().removeprefix("chat ").strip()
+    if said in ("default", "inherit"):
+        return _reply(arrival, view, "tts", "tts-set", SessionPut(key, {"tts": None}), mode=configured)
+    mode = "always" if said == "on" else said
+    if mode not in AUTO:
+        return _reply(arrival, view, "tts", "tts-usage", mode=view.session(key).tts or configured)
+    return _reply(arrival, view, "tts", "tts-set", SessionPut(key, {"tts": mode}), mode=mode)
 
 
 def _queue(arrival: Arrival, command: TextCommand, view: AdmissionView) -> Admission:
@@ -210,6 +226,7 @@ _COMMANDS: dict[str, Callable[[Arrival, TextCommand, AdmissionView], Admission]]
     "activation": _activation,
     "queue": _queue,
     "send": _send,
+    "tts": _tts,
     "status": _status,
     "whoami": _whoami,
     "help": _help,
