@@ -17,7 +17,7 @@ from bench.fleet import descendants
 from shoal.state.embedded import EmbeddedServer
 from shoal.state.records import InboundEvent, Record, encode_event
 from shoal.state.store import Store
-from tasks.app import build_app, transport_options
+from tasks.app import QUEUE_PREFIX, build_app, transport_options
 from tests.conftest import RedisServer
 
 pytestmark = pytest.mark.waits
@@ -107,6 +107,30 @@ def _no_secret_in_what_a_worker_tells(inspect: object, server: RedisServer) -> N
     assert "broker_url" in told
     assert password not in told
     assert TOKEN not in told
+
+
+def test_what_is_no_task_of_ours_is_refused_without_a_word_of_it(
+    front: subprocess.Popen[bytes], open_store: Store, durable_server: RedisServer, tmp_path: Path
+) -> None:
+    """Promise 8 and R26: tasks of another release, forged ones, noise. One line each, and work goes on."""
+    store, queue = open_store, QUEUE_PREFIX + "inbound"
+    wait(lambda: store.hints.get("inbound") is not None)
+    app = build_app(durable_server.url)
+    app.send_task("inbound.dance", args=("s3cr3t-word",), kwargs={"k": "s3cr3t-word"}, queue="inbound")
+    app.send_task("s3cr3t-word", queue="inbound")
+    found = store.hints.get("inbound")
+    assert found is not None
+    hint = json.loads(found[1])
+    for noise in ({"body": "s3cr3t-word"}, {"headers": {"s3cr3t-word": 1}}):
+        store.redis.lpush(queue, json.dumps({**hint, **noise}))
+    wait(lambda: not store.redis.llen(queue))
+    push(store, "1300000000000000001")
+    wait(lambda: store.ledger.explain("default", "1300000000000000001") is not None)
+    log = (tmp_path / "out").read_text() + (tmp_path / "state" / "logs" / "shoal.log").read_text()
+    assert log.count("a task was refused") >= 4
+    assert "inbound.dance" in log
+    assert "s3cr3t-word" not in log
+    app.close()
 
 
 def test_sigterm_ends_a_worker_at_once(front: subprocess.Popen[bytes], open_store: Store) -> None:
