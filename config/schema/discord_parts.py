@@ -36,8 +36,6 @@ __all__ = [
 class Actions(Section):
     """Which message actions the agent's tool has (spec: outbound 7.2)."""
 
-    LATER: ClassVar[frozenset[str]] = names("emojiUploads stickerUploads")
-
     reactions: bool = True
     messages: bool = True
     threads: bool = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from config.schema.discord_parts import Actions
 from tests.workers.actions.conftest import DEFAULTS, Doer
 from workers.actions.base import ActionError
 from workers.actions.table import ACTIONS, action_named, offered
@@ -39,6 +40,13 @@ def test_each_name_of_the_manuals_is_an_action_in_every_spelling(name: str, want
 def test_every_action_is_in_the_table_of_names() -> None:
     assert set(ACTIONS) == set(MANUALS.values())
     assert not set(ACTIONS) & set(TOOL_ACTIONS), "one name, one action"
+
+
+def test_no_gate_that_acts_is_said_to_have_no_effect() -> None:
+    """Manual 004 writes them all, and must not hear that some do nothing."""
+    gates = {action.gate for action in (*ACTIONS.values(), *TOOL_ACTIONS.values())}
+    assert gates <= {info.alias for info in Actions.model_fields.values()}
+    assert not gates & Actions.LATER
 
 
 def test_the_default_gates() -> None:
