@@ -24,8 +24,8 @@ Rule = tuple[str, Callable[[View, Check], None]]
 WOKEN_S = 2.0
 """A holder that was frozen may finish the one effect it had begun, so soon after it wakes (rule R14)."""
 UNGRANTED = ("/reactions/", "POST /interactions/", "POST /users/@me/channels", "PUT /cdn/upload")
-"""What needs no grant: reactions that show a turn runs, the gateway's deferral of a click, and what nobody sees:
-opening a direct message, which twice is once, and bytes that no message names yet."""
+"""What needs no grant: reactions that show a turn runs, the gateway's deferral of a click, and what nobody
+sees: opening a direct message, which twice is once, and bytes that no message names yet."""
 FINAL = {"answered", "merged", "steered"}
 
 

@@ -84,6 +84,8 @@ def _effects(view: View) -> dict[str, list[float]]:
             effects[view.by_tag[call.tag].channel].append(call.time)
     for create in view.creates:
         effects[create.channel].append(create.start)
+    for channel, spans in _waits(view).items():  # an answer may also be an edit, or in a thread
+        effects[channel].extend(end for _, end in spans)
     return {channel: sorted(times) for channel, times in effects.items()}
 
 
@@ -103,7 +105,8 @@ def _waits(view: View) -> dict[str, list[tuple[float, float]]]:
     times = _answer_times(view)
     waits: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for said in view.facts.said:
-        if said.id in times:
+        # one whose answer was lost beyond repair waits for nothing
+        if times.get(said.id, float("inf")) != float("inf"):
             waits[said.channel].append((said.time, times[said.id]))
     return waits
 
@@ -123,7 +126,7 @@ def throughput(view: View, verdict: Verdict) -> None:
         rates[name] = count / max(0.001, until - begin)
         verdict.figures.append((f"answers/s, {name}", f"{rates[name]:.1f} over {until - begin:.0f} s"))
         for spans in _waits(view).values():
-            latencies[name].extend(e - b for b, e in spans if begin <= b < until and e != float("inf"))
+            latencies[name].extend(e - b for b, e in spans if begin <= b < until)
         verdict.figures.append((f"seconds from message to answer, {name}", _spread(latencies[name])))
     if len(rates) == 2 and rates["calm"] > 0:
         ratio = rates["chaos"] / rates["calm"]
