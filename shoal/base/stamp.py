@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-__all__ = ["HEADER", "check_fence", "stamp_headers", "stamped"]
+__all__ = ["HEADER", "before_sending", "check_fence", "stamp_headers", "stamped"]
 
 HEADER = "X-Shoal-Grant"
 
@@ -37,6 +37,26 @@ def stamped(token: str, fence: Callable[[], None] | None = None) -> Iterator[Non
     finally:
         _fence.reset(fence_before)
         _current.reset(before)
+
+
+@contextmanager
+def before_sending(do: Callable[[], None]) -> Iterator[None]:
+    """``do`` is called when a request of the block is about to leave, and not where it finds no room to.
+
+    What it raises ends the request. It may be called more than once.
+    """
+    outer = _fence.get()
+
+    def both() -> None:
+        if outer is not None:
+            outer()
+        do()
+
+    before = _fence.set(both)
+    try:
+        yield
+    finally:
+        _fence.reset(before)
 
 
 def check_fence() -> None:

@@ -27,13 +27,14 @@ import msgspec
 from shoal.base.errors import ShoalError
 from shoal.base.ids import derive_nonce
 from shoal.base.logging import get_logger
+from shoal.base.stamp import before_sending
 from shoal.discord.errors import DiscordError, NotFound, RateLimited, RateWait
 from shoal.discord.limiter import Priority
 from shoal.discord.mentions import NO_MENTIONS
 from shoal.discord.wire import MessageFlags
 from shoal.state.effects import Effect, Receipt
 from shoal.state.records import Failure, Grant
-from shoal.state.steps import Commit, Fail, Step
+from shoal.state.steps import Commit, Fail, Park, Step
 from shoal.state.store import Store
 from workers.delivery.finding import Sought, Unknowable, came_back, look_for
 from workers.delivery.preview_records import PreviewEnd, PreviewReceipt, PreviewUpdate, preview_identity
@@ -56,7 +57,7 @@ BEGUN, TRY, VOID = 50_000, 1_000, 500
 MOST_TRIES = 38
 STOP = 90_000
 PATIENCE_MS = 2_000
-"""A preview waits so long for a rate limit; an answer may stand behind it."""
+"""A preview waits so long for a rate limit, and only while nothing stands behind it."""
 DOUBT_MS = 15_000
 """For so long a create whose answer was lost is tried again; then the answer behind it goes first."""
 GIVE_UP_MS = 10 * 60_000
@@ -203,16 +204,23 @@ class _Shown:
             self.alive()
             return self._edit(known.message_id) if known is not None else self._create()
         except (RateWait, RateLimited) as wait:
-            later = rate_yield(wait)
-            if later.delay_ms <= PATIENCE_MS and self.age_ms < DOUBT_MS:
-                return later
-            if self.tried:
-                self.effects.append(Receipt(self.identity, self.tried + VOID, b"1"))
-            return Commit(self.effects, "preview skipped: rate limit")
+            return self._no_room(wait)
         except ShoalError as error:
             if not is_about_discord(error):
                 raise
             return self._failed(error, editing=known is not None)
+
+    def _no_room(self, wait: RateWait | RateLimited) -> Step:
+        """Previews go last to Discord; what stands behind one does not wait for it: it may be the answer."""
+        void: list[Effect] = []
+        if self.tried and not wait.ambiguous:
+            void.append(Receipt(self.identity, self.tried + VOID, b"1"))
+        pause, lanes = rate_yield(wait), self.deps.store.lanes
+        if pause.delay_ms > PATIENCE_MS or self.age_ms >= DOUBT_MS or lanes.depth(self.grant.lane) > 1:
+            return Commit([*self.effects, *void], "preview skipped: rate limit")
+        if void:
+            lanes.checkpoint(self.grant, self.grant.step + 2, void, journal=b"void")
+        return Park((), pause.delay_ms, "preview waits: rate limit")
 
     def _create(self) -> Step:
         update = self.update
@@ -225,8 +233,10 @@ class _Shown:
         refusal, stands = standing(self.deps.store, update.account, update.channel_id)
         if refusal is not None and stands:
             return Commit(self.effects, "preview skipped: refused here")
-        self._begin()
-        message = self._post(update.reply_to)
+        if self._tries() > MOST_TRIES:
+            return Commit(self.effects, "preview skipped: tried too often")
+        with before_sending(self._begin):
+            message = self._post(update.reply_to)
         self._made(str(message["id"]))
         if str(message.get("content") or "").strip() != update.text.strip():
             # a message an earlier holder made with an older text: the nonce gave it back
@@ -238,18 +248,20 @@ class _Shown:
 
     def _begin(self) -> None:
         """From here on the message may exist. Raises StaleGrant where the lane is somebody else's."""
-        update, stored = self.update, self.stored
-        open_tries = _begun_only(stored)
+        update = self.update
+        open_tries = _begun_only(self.stored)
         mine = [receipt.text for generation, receipt in open_tries if generation == update.generation]
-        if update.text not in mine and update.generation < VOID:
+        if update.text not in mine and update.generation < VOID and not self.tried:
             doubt = PreviewReceipt(doubt=True, born_ms=self.grant.head.born, text=update.text)
-            tries = sum(
-                1 for part in stored if BEGUN <= part < STOP and (part - BEGUN) % TRY == update.generation
-            )
-            self.tried = BEGUN + min(tries, MOST_TRIES) * TRY + update.generation
+            self.tried = BEGUN + self._tries() * TRY + update.generation
             effect = Receipt(self.identity, self.tried, msgspec.json.encode(doubt))
             self.deps.store.lanes.checkpoint(self.grant, self.grant.step + 1, [effect], journal=b"begun")
             self.alive()
+
+    def _tries(self) -> int:
+        """How often this generation was begun."""
+        parts = (part - BEGUN for part in self.stored if BEGUN <= part < STOP)
+        return sum(part % TRY == self.update.generation for part in parts)
 
     def _post(self, reply_to: str | None) -> dict[str, Any]:
         update = self.update

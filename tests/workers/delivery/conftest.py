@@ -18,7 +18,7 @@ from shoal.discord.transport import Transport
 from shoal.simulator.server import Simulator
 from shoal.state.records import Failed as Fate
 from shoal.state.records import Grant, Record
-from shoal.state.steps import Commit, Step, Yield
+from shoal.state.steps import Commit, Park, Step, Yield
 from shoal.state.store import Store
 from workers.delivery.deps import DeliveryDeps
 from workers.delivery.records import KIND, SendRequest, encode
@@ -84,6 +84,8 @@ class PostOffice:
             lanes.commit(grant, result.effects, take_next=False)
         elif isinstance(result, Yield):
             lanes.yield_(grant)
+        elif isinstance(result, Park):
+            lanes.park(grant, delay_ms=0, wake_on=result.wake_on, wake_on_push=result.wake_on_push)
         else:
             self.fate = lanes.fail(grant, result.failure, code=result.code, reason=result.reason, delay_ms=0)
         return result

@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import pytest
+from pydantic import SecretStr
 
 from shoal.base.ids import new_token
+from shoal.discord.errors import RateWait
+from shoal.discord.limiter import Booking, Priority, Scope, Unlimited
 from shoal.discord.mentions import NO_MENTIONS
+from shoal.discord.rest import Rest
+from shoal.discord.retry import NO_RETRY
+from shoal.discord.routes import Route
+from shoal.discord.transport import Transport
+from shoal.simulator.server import Simulator
 from shoal.state.effects import Push, Slot
 from shoal.state.records import Grant, Record
-from shoal.state.steps import Commit, Fail
+from shoal.state.steps import Commit, Fail, Park
 from tests.workers.delivery.conftest import CREATE, PostOffice
 from tests.workers.delivery.test_send import crash_at, die
-from workers.delivery.preview_records import PreviewEnd, PreviewUpdate, closed, end_push, update_slot
+from workers.delivery.preview_records import (
+    PreviewEnd,
+    PreviewUpdate,
+    closed,
+    end_push,
+    preview_identity,
+    update_slot,
+)
 from workers.delivery.records import KIND, SendFile, SendRequest, Voice, encode
 from workers.delivery.send import deliver
 
+LIST = "GET /channels/{channel_id}/messages"
 EDIT = "PATCH /channels/{channel_id}/messages/{message_id}"
 DELETE = "DELETE /channels/{channel_id}/messages/{message_id}"
 
@@ -116,6 +133,56 @@ def test_one_that_was_made_by_a_holder_who_died_goes_although_the_slot_was_close
     post.control.fault("rate_limit", route=CREATE, retry_after=5.0)
     drain(post)
     assert post.sent() == ["the answer"]
+
+
+class _Full:
+    """A rate limit without room for previews."""
+
+    def __init__(self) -> None:
+        self.full = True
+
+    def acquire(
+        self, scope: Scope, route: Route, priority: Priority, *, max_wait: float | None = None
+    ) -> Booking:
+        if self.full and priority is Priority.EDIT:
+            raise RateWait(0.3, reason="pace", route=str(route))
+        return Unlimited().acquire(scope, route, priority, max_wait=max_wait)
+
+    def settle(self, *_request: object) -> None:
+        """Nothing to learn."""
+
+
+@pytest.fixture
+def full(post: PostOffice, discord: Simulator) -> Iterator[_Full]:
+    """The post office at Discord's limit."""
+    limiter = _Full()
+    transport = Transport("default", SecretStr(discord.token), limiter=limiter, api_url=discord.api_url)
+    post.rest = Rest(transport, max_wait=0.05, retry=NO_RETRY)
+    yield limiter
+    transport.close()
+
+
+def test_without_room_it_waits_alone_and_nothing_was_begun(post: PostOffice, turn: Turn, full: _Full) -> None:
+    turn.show("Working...")
+    assert isinstance(post.work(), Park)
+    assert not post.store.receipts.receipt(preview_identity(post.cause))
+    full.full = False
+    post.work()
+    assert post.sent() == ["Working..."]
+    turn.end()
+    drain(post)
+
+
+def test_no_answer_waits_for_the_room_of_its_preview(post: PostOffice, turn: Turn, full: _Full) -> None:
+    """Found by a rich chaos run: at Discord's limit answers stood behind previews for 15 seconds."""
+    turn.show("Working...")
+    assert isinstance(post.work(), Park)
+    turn.end("the answer")
+    assert isinstance(post.work(), Commit), "skipped"
+    drain(post)
+    assert post.sent() == ["the answer"]
+    assert full.full
+    assert not requests(post, LIST), "nobody had to look for it"
 
 
 def test_of_two_texts_that_were_tried_the_one_that_is_there_goes(post: PostOffice, turn: Turn) -> None:
