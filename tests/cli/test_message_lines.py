@@ -23,12 +23,13 @@ from shoal.discord.rest import Rest
 from shoal.discord.transport import Transport
 from shoal.simulator.server import Simulator
 from tests.workers.agent.test_every_action import CHANNEL, SENT, STAMPED, problems
+from tests.workers.media.test_shrinking import noise
 from workers.actions.dry import Showing, Shown
 
 Json = dict[str, Any]
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
 SOON, LATER = "2030-01-01T10:00:00Z", "2030-01-01T12:00:00Z"
-CONFIG = "{ channels: { discord: { actions: { moderation: true, roles: true } } } }"
+CONFIG = "{ channels: { discord: { mediaMaxMb: 0.2, actions: { moderation: true, roles: true } } } }"
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +154,18 @@ def test_no_line_is_left_out() -> None:
         location event-type duration-min until reason delete-days target
     """
     assert set(flags.split()) <= {flag for line in COMMANDS for flag in line.flags}
+
+
+def test_a_picture_that_is_too_large_is_made_smaller(world: World) -> None:
+    """``spec/outbound.md`` 3.10, as for agents; other files are refused."""
+    (world.folder / "big.png").write_bytes(noise())
+    (world.folder / "big.txt").write_bytes(bytes(300_000))
+    world.run("send", f"--target={world.channel} --media={world.folder}/big.png")
+    [file] = world.control.messages(world.channel, author="bot")[-1]["attachments"]
+    assert (file["filename"], file["content_type"]) == ("big.jpg", "image/jpeg")
+    assert file["size"] <= 0.2 * 1024 * 1024
+    with pytest.raises(ShoalError, match=r"exceeds the 0\.2 MB limit"):
+        world.run("send", f"--target={world.channel} --media={world.folder}/big.txt")
 
 
 def test_long_texts_and_several_files_go_as_an_answer_goes(world: World) -> None:

@@ -38,6 +38,7 @@ __all__ = [
     "distinct",
     "fetch_file",
     "file_name",
+    "fitting",
     "is_url",
     "keep_file",
     "keep_voice",
@@ -188,13 +189,11 @@ class Outgoing:
         """
         source = source.strip()
         most, whose = limit or self._limit()
-        try:
+
+        def bounded(most: int) -> Raw:
             return self._read(source, most, whose, kinds, check)
-        except FileTooLarge:
-            small = self._shrunk(source, most, check) if limit is None else None
-            if small is None:
-                raise
-            return small
+
+        return bounded(most) if limit is not None else fitting(source, most, bounded, check)
 
     def _read(
         self, source: str, most: int, whose: str, kinds: Sequence[str], check: Callable[[], None]
@@ -207,21 +206,6 @@ class Outgoing:
             if refusal.reason == "too-large":
                 raise too_large(most, whose) from None
             raise FileRefused(refusal.message, fix=refusal.fix) from None
-
-    def _shrunk(self, source: str, most: int, check: Callable[[], None]) -> Raw | None:
-        """A picture that is too large, made smaller; ``None``: it is none, or stays too large."""
-        if not urlsplit(source).path.lower().endswith(ENDINGS):
-            return None
-        try:
-            whole = self._read(source, MOST, "", (), check)
-        except FileTooLarge:
-            return None
-        made = shrink(whole.data, whole.mime, most, check=check)
-        if made is None:
-            return None
-        data, mime = made
-        log.info("a picture was made smaller to fit", before=len(whole.data), after=len(data), most=most)
-        return Raw(data, whole.name, mime, ending=EXTENSIONS[mime][0])
 
     def _limit(self) -> tuple[int, str]:
         """The smallest of the limits, and whose it is."""
@@ -241,6 +225,42 @@ class Outgoing:
 def is_url(source: str) -> bool:
     """Whether a source is an address and no path."""
     return _URL.match(source.strip()) is not None
+
+
+def fitting(
+    source: str, most: int, read: Callable[[int], Raw], check: Callable[[], None] = lambda: None
+) -> Raw:
+    """The file at an address or path in at most ``most`` bytes: a picture that has more is made smaller.
+
+    Args:
+        read: reads it, where it has at most so many bytes.
+        check: called while a picture is made smaller; what it raises ends that.
+
+    Raises:
+        FileTooLarge: it has more, and is no picture or cannot be made so small. What ``read`` raises.
+    """
+    try:
+        return read(most)
+    except FileTooLarge:
+        small = _smaller(source, most, read, check)
+        if small is None:
+            raise
+        return small
+
+
+def _smaller(source: str, most: int, read: Callable[[int], Raw], check: Callable[[], None]) -> Raw | None:
+    if not urlsplit(source).path.lower().endswith(ENDINGS):
+        return None
+    try:
+        whole = read(MOST)
+    except FileTooLarge:
+        return None
+    made = shrink(whole.data, whole.mime, most, check=check)
+    if made is None:
+        return None
+    data, mime = made
+    log.info("a picture was made smaller to fit", before=len(whole.data), after=len(data), most=most)
+    return Raw(data, whole.name, mime, ending=EXTENSIONS[mime][0])
 
 
 def fetch_file(

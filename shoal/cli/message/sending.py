@@ -29,7 +29,7 @@ from workers.actions.table import ACTIONS
 from workers.delivery.creating import Calls
 from workers.delivery.fate import Fate, fate_of
 from workers.delivery.missing import explained, permissions_for
-from workers.delivery.outgoing import MIB, keep_file, upload_limit
+from workers.delivery.outgoing import MIB, Raw, fitting, keep_file, upload_limit
 from workers.delivery.parts import make_part
 from workers.delivery.posts import is_forum, post_problem, post_title, untitled
 from workers.delivery.progress import Progress
@@ -132,11 +132,13 @@ def _files(extras: Extras, who: Operator, carried: Carried) -> tuple[SendFile, .
     if extras.voice:
         return (voice_file(extras.media[0], put),)
     most = min(int(who.account.discord.media_max_mb * 1024 * 1024), MAX_BLOB)
-    found = []
-    for source in extras.media:
-        raw = who.read(source, most=most, whose="channels.discord.mediaMaxMb")
-        found.append(keep_file(put, raw, filename=extras.filename))
-    return tuple(found)
+
+    def fit(source: str) -> Raw:
+        return fitting(
+            source, most, lambda most: who.read(source, most=most, whose="channels.discord.mediaMaxMb")
+        )
+
+    return tuple(keep_file(put, fit(source), filename=extras.filename) for source in extras.media)
 
 
 def _posted(request: SendRequest, extras: Extras, channel: Json) -> SendRequest:
