@@ -24,8 +24,8 @@ _TWINS = {
 }  # fmt: skip
 _RANGES = (
     (0x00AA, 0x00BB), (0x02B0, 0x02FF), (0x1D2C, 0x1DBF), (0x2070, 0x209F), (0x2100, 0x218F),
-    (0x2460, 0x24FF), (0xFB00, 0xFB07), (0xFE30, 0xFE6C), (0xFF01, 0xFFEF), (0x1D400, 0x1D800),
-    (0x1F110, 0x1F16A),
+    (0x2460, 0x24FF), (0xFB00, 0xFB07), (0xFE10, 0xFE1A), (0xFE30, 0xFE6C), (0xFF01, 0xFFEF),
+    (0x1D400, 0x1D800), (0x1F110, 0x1F16A),
 )  # fmt: skip
 _UNSEEN = (0x115F, 0x1160, 0x2065, *range(0x2066, 0x2070), 0x3164, 0xFFA0)
 """Fillers: letters to Unicode, nothing to people. What else nobody sees has a category of its own."""
@@ -51,8 +51,10 @@ def _table() -> dict[int, str | None]:
     for plain, twins in _TWINS.items():
         table.update({ord(twin): plain for twin in twins if not twin.isascii()})
     table.update(dict.fromkeys(_UNSEEN))
-    codes = chain.from_iterable(_PLACES)
-    table.update({code: None for code in codes if unicodedata.category(chr(code)) in _MARKS})
+    for code in chain.from_iterable(_PLACES):
+        kind = unicodedata.category(chr(code))
+        if kind in _MARKS or kind == "Zs":
+            table[code] = " " if kind == "Zs" else None
     table[0x2800] = " "  # the empty pattern of Braille
     return table
 

@@ -109,6 +109,8 @@ DISGUISES: dict[str, Callable[[str], str]] = {
     "struck": lambda text: "\u0336".join(text),
     "ringed": lambda text: "".join(f"{char}\u20dd" if char.isalpha() else char for char in text),
     "noted": lambda text: "\ufff9".join(text),
+    "unbroken": lambda text: text.replace(" ", "\u00a0"),
+    "upright": lambda text: text.replace(":", "\ufe13"),
     "dotless": lambda text: f"\u2800{text}",
     "spaced": lambda text: f" \u00a0\t{text}",
     "quoted": lambda text: "> " + text.replace("\n", "\n> "),
