@@ -446,13 +446,23 @@ def test_what_is_queued_still_cannot_be_edited(tmp_path: Path) -> None:
     assert broken(logs, tmp_path) == set()
 
 
-def test_opening_a_direct_message_needs_no_grant(tmp_path: Path) -> None:
-    """Design 1, promise 2: nobody sees it, and twice is once."""
+@pytest.mark.parametrize(
+    ("route", "path"),
+    [
+        ("POST /users/@me/channels", "/api/v10/users/@me/channels"),
+        ("PUT /cdn/upload", "/cdn/upload/6cee/voice-message.ogg"),
+    ],
+)
+def test_what_nobody_sees_needs_no_grant(tmp_path: Path, route: str, path: str) -> None:
+    """Design 1, promise 2: a direct message opened twice is once; the bytes of a recording say nothing."""
     logs = Rich()
-    opened = {**change("POST", "", 200, 0), "stamp": "", "body": {"recipient_id": "7"}}
-    logs.simulator.append(
-        {**opened, "route": "POST /users/@me/channels", "path": "/api/v10/users/@me/channels"}
-    )
+    method = route.partition(" ")[0]
+    bare = {
+        **change(method, "", 200, 0),
+        "stamp": "",
+        "body": {"recipient_id": "7"} if method == "POST" else None,
+    }
+    logs.simulator.append({**bare, "route": route, "path": path})
     assert broken(logs, tmp_path) == set()
 
 
