@@ -28,6 +28,7 @@ from workers.agent.speakable import speakable
 from workers.agent.speech_tags import SpeechTags, chosen_speakers
 from workers.delivery.outgoing import Put, Raw, keep_file, keep_voice
 from workers.delivery.records import SendFile, SendRequest
+from workers.media.files import MediaFile
 from workers.media.kinds import HEAD_BYTES, is_audio, kind_of
 from workers.media.recoding import recode_bytes
 from workers.media.voice import VoiceError
@@ -195,14 +196,15 @@ def words_to_say(speech: Speech, text: str, tags: SpeechTags, *, recorded: bool)
     return words if chosen or len(words) >= MIN_CHARS else ""
 
 
-def carry_recording(requests: Iterable[TurnRequest], mimes: Iterable[str] = ()) -> bool:
-    """Whether messages carry a voice message, or another sound.
+def carry_recording(requests: Iterable[TurnRequest], files: Iterable[MediaFile] = ()) -> bool:
+    """Whether messages carry a voice message or another sound of their own; one they quote is none.
 
     Args:
-        mimes: what their files were found to be.
+        files: what was found of their files.
     """
-    claimed = (file.content_type for request in requests for file in request.attachments)
-    return any(is_audio(mime) for mime in (*claimed, *mimes))
+    own = (file for request in requests for file in request.attachments if not file.forwarded)
+    found = (file.mime for file in files if file.origin == "own")
+    return any(is_audio(mime) for mime in (*(file.content_type for file in own), *found))
 
 
 def keep_recording(

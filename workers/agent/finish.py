@@ -192,8 +192,8 @@ class Ending:
     def _heard_as(self, text: str, tags: SpeechTags, since_ms: int, *, step: str = "") -> Heard | None:
         """The answer as it is heard, if it is (``messages.tts.auto``)."""
         requests = [self.request, *self.absorbed.values()]
-        mimes = [file.mime for files in self.journal.state.files.values() for file in files]
-        recorded = carry_recording(requests, mimes)
+        files = [file for files in self.journal.state.files.values() for file in files]
+        recorded = carry_recording(requests, files)
         return self.aloud.read(self.request, text, tags, recorded=recorded, since_ms=since_ms, step=step)
 
     def model_failed(self, error: ModelError) -> Commit:

@@ -71,7 +71,17 @@ class Cleaned:
 
 
 def clean_answer(text: str) -> Cleaned:
-    """The visible part of a model's answer."""
+    """The visible part of a model's answer, and what is to be heard of it."""
+    cleaned = _cleaned(text)
+    speech = cleaned.speech
+    if not (speech.hidden or speech.part):
+        return cleaned
+    # what is heard is no other than what may be read; tags in tags are none
+    speech = replace(speech, hidden=_cleaned(speech.hidden).text, part=_cleaned(speech.part).text)
+    return replace(cleaned, speech=speech, stripped=cleaned.stripped and not speech.hidden)
+
+
+def _cleaned(text: str) -> Cleaned:
     body, reply_to, voice = text.replace("\x00", "").strip(), "", False
     media: dict[str, None] = {}
     speech = NO_TAGS
@@ -83,7 +93,7 @@ def clean_answer(text: str) -> Cleaned:
         body, voice = found.text, voice or found.voice
         media |= dict.fromkeys(found.media)
         if is_silent(body):
-            return Cleaned("", silent=True, media=tuple(media), voice=voice, speech=_clean_speech(speech))
+            return Cleaned("", silent=True, media=tuple(media), voice=voice, speech=speech)
         body, wanted = _take_reply_tag(body)
         body, reply_to = strip_silent(body).strip(), wanted or reply_to
         if body == before:
@@ -92,16 +102,8 @@ def clean_answer(text: str) -> Cleaned:
         body = ""  # nothing but scaffolding in scaffolding
     body = outside_code(body, _tidy).strip()
     silent = not body and SILENT in text.upper()
-    speech = _clean_speech(speech)
-    stripped = not (body or silent or media or speech.hidden) and bool(text.strip())
+    stripped = not (body or silent or media) and bool(text.strip())
     return Cleaned(body, silent, stripped, reply_to, tuple(media), voice, speech)
-
-
-def _clean_speech(speech: SpeechTags) -> SpeechTags:
-    """What is heard is no other than what may be read."""
-    if not (speech.hidden or speech.part):
-        return speech
-    return replace(speech, hidden=clean_answer(speech.hidden).text, part=clean_answer(speech.part).text)
 
 
 def is_silent(text: str) -> bool:

@@ -29,12 +29,12 @@ __all__ = [
     "written",
 ]
 
-_FLAGS = re.IGNORECASE | re.DOTALL
-_HIDDEN = re.compile(r"\[\[\s*tts\s*:\s*text\s*\]\](.*?)(?:\[\[\s*/\s*tts\s*(?::\s*text\s*)?\]\]|\Z)", _FLAGS)
-_PART = re.compile(r"\[\[\s*tts\s*\]\](.*?)\[\[\s*/\s*tts\s*\]\]", _FLAGS)
+_HIDDEN = re.compile(r"\[\[\s*tts\s*:\s*text\s*\]\]", re.IGNORECASE)
+_HIDDEN_END = re.compile(r"\[\[\s*/\s*tts\s*(?::\s*text\s*)?\]\]", re.IGNORECASE)
+_PART_END = re.compile(r"\[\[\s*/\s*tts\s*\]\]", re.IGNORECASE)
 _WISH = re.compile(r"\[\[\s*tts\s*:\s*([^\]\n]{1,400})\]\]", re.IGNORECASE)
 _BARE = re.compile(r"\[\[\s*tts\s*\]\]", re.IGNORECASE)
-_RESIDUE = re.compile(r"\[\[\s*/?\s*tts\b[^\[\]\n]{0,400}(?:\]\]?|\Z)", re.IGNORECASE)
+_RESIDUE = re.compile(r"\[\[\s*/?\s*tts\b[^\[\]\n]{0,400}(?:\]\]?|(?=\[)|\Z)", re.IGNORECASE)
 """What is not written as it should be: nothing is done, and nobody reads it (11 row 23)."""
 _PAIR = re.compile(r"([A-Za-z_]+)\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s,;]+)")
 _NAME = re.compile(r"[\w./:@-][\w ./:@-]{0,99}")
@@ -83,13 +83,13 @@ def take_speech_tags(text: str) -> tuple[str, SpeechTags]:
     wishes: dict[str, str] = {}
     asked = False
 
-    def hide(hit: re.Match[str]) -> str:
-        hidden.append(hit.group(1).strip())
+    def hide(words: str) -> str:
+        hidden.append(words.strip())
         return ""
 
-    def keep(hit: re.Match[str]) -> str:
-        parts.append(hit.group(1).strip())
-        return hit.group(1)
+    def keep(words: str) -> str:
+        parts.append(words.strip())
+        return words
 
     def wish(hit: re.Match[str]) -> str:
         nonlocal asked
@@ -105,7 +105,8 @@ def take_speech_tags(text: str) -> tuple[str, SpeechTags]:
         asked = True
         return ""
 
-    text = _begun_outside_code(_PART, keep, _begun_outside_code(_HIDDEN, hide, text))
+    text = _between(_HIDDEN, _HIDDEN_END, hide, text, open_end=True)
+    text = _between(_BARE, _PART_END, keep, text, open_end=False)
     text = outside_code(text, lambda part: _RESIDUE.sub("", _BARE.sub(bare, _WISH.sub(wish, part))))
     said = SpeechTags(
         bool(asked or hidden or parts),
@@ -123,18 +124,40 @@ def written(tags: SpeechTags) -> str:
     return "".join(parts)
 
 
-def _begun_outside_code(pattern: re.Pattern[str], change: Callable[[re.Match[str]], str], text: str) -> str:
-    """``text`` with what matches changed where it begins outside code; it may hold code."""
-    start = 0
-    while (hit := pattern.search(text, start)) is not None:
-        code = next((span for span in code_spans(text) if span[0] <= hit.start() < span[1]), None)
-        if code is not None:
-            start = code[1]
+def _between(
+    opening: re.Pattern[str],
+    closing: re.Pattern[str],
+    change: Callable[[str], str],
+    text: str,
+    *,
+    open_end: bool,
+) -> str:
+    """``text`` with what stands between two tags changed, and without these. Each piece is looked at once.
+
+    Args:
+        open_end: what is not closed goes to the end of the text.
+    """
+    pieces, kept, start = list[str](), 0, 0
+    spans, end = iter(code_spans(text)), closing.search(text)
+    span = next(spans, None)
+    while (hit := opening.search(text, start)) is not None:
+        while span is not None and span[1] <= hit.start():
+            span = next(spans, None)
+        if span is not None and span[0] <= hit.start():
+            start = span[1]
             continue
-        instead = change(hit)
-        text = text[: hit.start()] + instead + text[hit.end() :]
-        start = hit.start() + len(instead)
-    return text
+        while end is not None and end.start() < hit.end():
+            end = closing.search(text, end.end())
+        start = hit.end()
+        if end is None and not open_end:
+            break
+        stop, behind = (end.start(), end.end()) if end is not None else (len(text), len(text))
+        again = opening.search(text, start, stop)
+        if again is not None and not open_end:
+            continue
+        pieces += [text[kept : hit.start()], change(text[start:stop])]
+        kept = start = behind
+    return "".join(pieces) + text[kept:]
 
 
 def hidden_text(tags: SpeechTags) -> str:

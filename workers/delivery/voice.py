@@ -153,6 +153,7 @@ class VoiceWay:
             return None
         self.instead, self._uploaded = instead, ""
         self.note = f"Not sent as a voice message but as {instead}: {refused.why}"[:400]
+        log.warning("a voice message gives way", send=request.identity, instead=instead, reason=refused.why)
         return stand_in(request, instead)
 
 

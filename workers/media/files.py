@@ -15,7 +15,7 @@ from workers.sessions.records import Attachment, TurnRequest
 from workers.sessions.text import FORWARD, attachments_of
 from workers.sessions.wire import WireMessage
 
-__all__ = ["MediaFile", "file_key", "files_of", "look", "sent_with", "words_of"]
+__all__ = ["MediaFile", "Origin", "file_key", "files_of", "look", "sent_with", "words_of"]
 
 MAX_FILES = 20
 """Files of one message that are fetched and told of."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from config.agents import ModelRef
@@ -30,7 +31,7 @@ from tests.workers.agent.support.turns import (
 )
 from tests.workers.agent.test_attached import Desk
 from tests.workers.agent.test_tts import speaker, speeches
-from workers.agent.aloud import words_to_say
+from workers.agent.aloud import carry_recording, words_to_say
 from workers.agent.context import TurnContext, TurnShutdown
 from workers.agent.drafts import partial_text
 from workers.agent.profile import AgentProfile
@@ -41,7 +42,8 @@ from workers.agent.sanitize import clean_answer
 from workers.agent.shortening import cut
 from workers.agent.speech_tags import SpeechTags, chosen_speakers, take_speech_tags
 from workers.delivery.records import SendRequest
-from workers.sessions.records import Attachment, TurnRequest
+from workers.media.files import MediaFile, Origin
+from workers.sessions.records import Attachment, QuotedMessage, TurnRequest
 
 Start = Callable[..., ModelServer]
 ANSWER = "Good morning, dear Ann."
@@ -145,6 +147,17 @@ def test_a_message_that_came_in_meanwhile_counts_as_well(store: Store, chat_serv
     store.lanes.push(LANE, record(request("and", 1, attachments=(VOICE,))))
     drive(store, replace(used(server, auto="inbound"), files=Desk()))
     assert texts(server) == [ANSWER]
+
+
+def test_a_recording_that_is_quoted_forwarded_or_of_before_is_none() -> None:
+    """Who answers to a voice message in writing reads the answer."""
+    quoted = QuotedMessage("5", "6", "Bob", "", attachments=(VOICE,))
+    forwarded = msgspec.structs.replace(VOICE, forwarded=True)
+    assert not carry_recording([request(quoted=quoted, attachments=(forwarded,))])
+    origins: tuple[Origin, ...] = ("quoted", "forwarded", "earlier")
+    found = [MediaFile("1", "u", "audio/ogg", origin=origin) for origin in origins]
+    assert not carry_recording([request()], found)
+    assert carry_recording([request()], [*found, MediaFile("2", "u", "audio/mpeg")])
 
 
 def test_texts_of_ours_are_not_read_aloud(store: Store, chat_server: Start, used: Any) -> None:
@@ -305,6 +318,26 @@ def test_who_goes_on_with_the_turn_has_only_the_time_that_is_left(
 )
 def test_tags_are_taken_out(text: str, shown: str, said: SpeechTags) -> None:
     assert take_speech_tags(text) == (shown, said)
+
+
+@pytest.mark.parametrize(
+    "tag", ["[[tts]]", "[[tts]]x[[/tts]]", "[[tts:text]]", "`[[tts:text]]`", "[[tts:", "[[/tts]][[tts]]"]
+)
+def test_any_number_of_tags_is_no_trouble(tag: str) -> None:
+    """Answers are looked at again and again while they stream: each piece of them is copied once."""
+    copied = 0
+
+    class Counted(str):
+        def __getitem__(self, key: Any) -> str:
+            nonlocal copied
+            piece = super().__getitem__(key)
+            copied += len(piece)
+            return piece
+
+    text = Counted(tag * (24_000 // len(tag)))
+    take_speech_tags(text)
+    assert copied <= len(text)
+    assert "[[tts" not in clean_answer(text).text or "`" in tag
 
 
 def test_what_is_heard_is_cleaned_as_what_is_read() -> None:
