@@ -77,10 +77,10 @@ def check_network(args: Mapping[str, Any], request: TurnRequest, rules: MessageR
         raise ToolError(f"Here the bot account {request.account} speaks; leave accountId out.")
     network = str(args.get("channel") or args.get("provider") or "discord").strip().lower()
     if network.isalpha() and network != "discord":
+        setting = "" if rules.across else " (tools.message.crossContext.allowAcrossProviders is false)"
         raise ToolError(
-            f"There is no {network!r} here: Shoal serves Discord only."
-            if rules.across
-            else "Other networks cannot be written to (tools.message.crossContext.allowAcrossProviders)."
+            f"There is no {network!r} here: Shoal serves Discord only{setting}.",
+            fix="A channel of Discord is named by target.",
         )
 
 
