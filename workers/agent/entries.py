@@ -23,9 +23,11 @@ Entries carry ``v``; fields are only ever added, with a default (R26).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
 import msgspec
 
+from shoal.base.errors import ShoalError
 from workers.agent.providers.base import ToolCall, Usage
 from workers.media.files import MediaFile
 from workers.sessions.said import OwnWords
@@ -40,6 +42,7 @@ __all__ = [
     "GaveWay",
     "Heard",
     "Looked",
+    "NewerJournal",
     "Opened",
     "Previewed",
     "Refused",
@@ -51,6 +54,18 @@ __all__ = [
     "decode_entries",
     "encode_entry",
 ]
+
+
+class NewerJournal(ShoalError):
+    """The turn was begun by a worker of a newer release. No try of this one counts (rule R26)."""
+
+    code = "newer-journal"
+    retryable = True
+
+    def __init__(self, kind: str, v: int) -> None:
+        super().__init__(
+            f"The journal has an entry {kind[:40]!r} of version {v}; this release cannot read it."
+        )
 
 
 class Edited(msgspec.Struct, frozen=True, tag="edited", omit_defaults=True):
@@ -217,6 +232,18 @@ Entry = (
     | Refused
 )
 
+
+class _Head(msgspec.Struct):
+    """What every entry has, whoever wrote it."""
+
+    type: str
+    v: int = 1
+
+
+VERSION = 1
+"""The newest form of entries this release reads (rule R26)."""
+_TAGS = frozenset(each.__struct_config__.tag for each in get_args(Entry))
+_heads = msgspec.json.Decoder(_Head)
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(Entry)
 
@@ -225,9 +252,17 @@ def decode_entries(journal: Sequence[tuple[int, bytes]]) -> list[Entry]:
     """The entries of a grant, in order.
 
     Raises:
+        NewerJournal: a worker of a newer release wrote one; the turn waits for such a worker.
         msgspec.DecodeError: an entry is none of ours.
     """
-    return [_decoder.decode(data) for _, data in sorted(journal, key=lambda pair: pair[0])]
+    return [_decode(data) for _, data in sorted(journal, key=lambda pair: pair[0])]
+
+
+def _decode(data: bytes) -> Entry:
+    head = _heads.decode(data)
+    if head.v > VERSION or head.type not in _TAGS:
+        raise NewerJournal(head.type, head.v)
+    return _decoder.decode(data)
 
 
 def encode_entry(entry: Entry) -> bytes:

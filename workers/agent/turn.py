@@ -28,6 +28,7 @@ def run_turn(grant: Grant, deps: TurnDeps, context: TurnContext) -> Step:
     Raises:
         StaleGrant, LeaseLost: the lane is somebody else's; stop, and touch it no more.
         StoreUnavailable: Redis is away; the journal holds what was finished.
+        NewerJournal: a newer release has begun this turn; infrastructure, no try (rule R26).
     """
     context.granted(grant.asked_at, grant.ttl_ms / 1000)
     context.watch_stop(lambda: deps.store.lanes.halted(grant))

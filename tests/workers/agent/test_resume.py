@@ -31,6 +31,7 @@ from tests.workers.agent.support.turns import (
 )
 from workers.agent.calls import UNKNOWN_OUTCOME
 from workers.agent.context import TurnContext
+from workers.agent.entries import NewerJournal
 from workers.agent.tools.underway import wake_key
 from workers.agent.turn import run_turn
 from workers.delivery.records import SendRequest
@@ -109,6 +110,25 @@ def run_until_killed(store: Store, used: Any) -> bool:
 
 
 SENT: list[SendRequest] = []
+
+
+@pytest.mark.parametrize(
+    "entry", [b'{"type":"dreamt","at_ms":1}', b'{"type":"refused","v":2,"at_ms":1,"code":"x"}']
+)
+def test_a_turn_that_a_newer_release_has_begun_waits_for_one(
+    store: Store, chat_server: Callable[..., ModelServer], entry: bytes
+) -> None:
+    """R26, in the middle of an upgrade or on the way back: no try counts, and the model is not asked."""
+    server = chat_server(RULES)
+    start(store)
+    grant = take(store)
+    store.lanes.checkpoint(grant, 1, journal=entry)
+    crash(store, grant)
+    again = take(store)
+    with pytest.raises(NewerJournal) as caught:
+        run_turn(again, deps(store, server), TurnContext())
+    assert caught.value.retryable, "infrastructure: see how the drain loop takes errors"
+    assert bodies(server) == []
 
 
 @pytest.mark.parametrize("written", [False, True], ids=["before", "after"])
