@@ -34,7 +34,7 @@ _HIDDEN_END = re.compile(r"\[\[\s*/\s*tts\s*(?::\s*text\s*)?\]\]", re.IGNORECASE
 _PART_END = re.compile(r"\[\[\s*/\s*tts\s*\]\]", re.IGNORECASE)
 _WISH = re.compile(r"\[\[\s*tts\s*:\s*([^\]\n]{1,400})\]\]", re.IGNORECASE)
 _BARE = re.compile(r"\[\[\s*tts\s*\]\]", re.IGNORECASE)
-_RESIDUE = re.compile(r"\[\[\s*/?\s*tts\b[^\[\]\n]{0,400}(?:\]\]?|(?=\[)|\Z)", re.IGNORECASE)
+_RESIDUE = re.compile(r"\[\[\s*/?\s*tts\b[^\[\]\n]{0,400}(?:\]\]?|(?=[\[\n])|\Z)", re.IGNORECASE)
 """What is not written as it should be: nothing is done, and nobody reads it (11 row 23)."""
 _PAIR = re.compile(r"([A-Za-z_]+)\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s,;]+)")
 _NAME = re.compile(r"[\w./:@-][\w ./:@-]{0,99}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -9,6 +10,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from config.agents import ModelRef
 from config.speech import ALL_CHOICES, Speech
@@ -39,7 +42,8 @@ from workers.agent.prompt import system_prompt
 from workers.agent.providers.voices import Voices
 from workers.agent.results import TurnDeps
 from workers.agent.sanitize import clean_answer
-from workers.agent.shortening import cut
+from workers.agent.scaffolding import code_spans
+from workers.agent.shortening import cut as cut_text
 from workers.agent.speech_tags import SpeechTags, chosen_speakers, take_speech_tags
 from workers.delivery.records import SendRequest
 from workers.media.files import MediaFile, Origin
@@ -340,6 +344,28 @@ def test_any_number_of_tags_is_no_trouble(tag: str) -> None:
     assert "[[tts" not in clean_answer(text).text or "`" in tag
 
 
+PIECES = [
+    "[[tts]]", "[[/tts]]", "[[tts:text]]", "[[/tts:text]]", "[[tts:voice=a]]", "word ", "`", "```\n", "\n\n",
+    "[[tts", "[[", "]]", "MEDIA:a.png\n", "[[reply_to_current]]", "<think>", "</think>",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=9))
+def test_however_it_is_written_no_tag_is_seen_outside_code(pieces: list[str]) -> None:
+    shown = clean_answer("".join(pieces)).text
+    code = code_spans(shown)
+    seen = [hit.start() for hit in re.finditer(r"\[\[\s*/?\s*tts\b", shown)]
+    assert all(any(start <= at < end for start, end in code) for at in seen)
+    assert clean_answer(shown).text == shown
+
+
+@given(st.lists(st.sampled_from(["word ", "\n\n", "`c` ", "[[tts]] "]), max_size=4), st.integers(0, 120))
+def test_no_preview_shows_what_is_only_heard(before: list[str], cut: int) -> None:
+    """However much of it has come."""
+    answer = "".join(before) + "[[tts:text]]SECRET `SECRET` SECRET\n\nSECRET[[/tts:text]] word"
+    assert "SECR" not in partial_text(answer[:cut])
+
+
 def test_what_is_heard_is_cleaned_as_what_is_read() -> None:
     """No reasoning and no copied context is spoken or shown."""
     cleaned = clean_answer("Hi [[tts:text]]<think>secret</think>Hello [[reply_to_current]]Ann[[/tts:text]]")
@@ -401,7 +427,7 @@ def test_without_the_right_its_words_are_not_heard_instead(chat_server: Start) -
     ],
 )
 def test_what_is_too_long_is_cut_where_it_hurts_least(text: str, most: int, short: str) -> None:
-    assert cut(text, most) == short
+    assert cut_text(text, most) == short
     assert len(short) <= most
 
 
