@@ -31,11 +31,12 @@ def restart(fleet: FleetUnderTest, **discord: Any) -> None:
     """Stop everything, Redis included, and start it again with other words in the config."""
     fleet.down()
     log = fleet.state_dir / "logs" / "shoal.log"
+    before = log.read_text(errors="replace").count(" ready. ")
     config = json.loads(fleet.config_path.read_text())
     fleet.config_path.write_text(json.dumps(merged(config, {"channels": {"discord": discord}})))
     fleet.up()
     fleet.wait_online()
-    wait_workers(fleet, log.read_text(errors="replace").count(" ready. ") + WORKERS)
+    wait_workers(fleet, before + WORKERS)
     fleet.models.script([QUIET])
 
 
