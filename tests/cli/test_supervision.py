@@ -162,6 +162,16 @@ def test_processes_work_in_the_empty_folder_and_hide_their_memory(probes: Probes
     assert probes.lines("back")[0].endswith("dumpable 0")
 
 
+def test_processes_share_one_heap_among_their_threads(probes: Probes) -> None:
+    """7 MB of an idle fleet, and less that is never given back: what glibc reads at start."""
+    says = (
+        'import os, time; print("up", os.getpid(), os.environ["MALLOC_ARENA_MAX"], flush=True); time.sleep(9)'
+    )
+    probes.start(("front", "fleet", says))
+    probes.wait_up("front")
+    assert probes.lines("front")[0].split()[2] == "1"
+
+
 def test_the_supervisors_file_is_private(probes: Probes) -> None:
     probes.start(("front", "fleet"))
     probes.wait_up("front")

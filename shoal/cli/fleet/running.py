@@ -14,7 +14,10 @@ from shoal.cli.fleet.layout import FLEET_DIR, Fatal, Layout, Lock
 from shoal.cli.fleet.plan import GROUPS, Program
 from shoal.cli.fleet.supervisord import STOP_WAIT_S, render
 
-__all__ = ["Fleet"]
+__all__ = ["ALLOCATOR", "Fleet"]
+
+ALLOCATOR = {"MALLOC_ARENA_MAX": "1"}
+"""glibc gives threads heaps of their own. Under Python's lock that is no use, and each keeps what is free."""
 
 
 class Fleet:
@@ -32,7 +35,7 @@ class Fleet:
     ) -> None:
         self.layout = layout
         self.programs = list(programs)
-        self._env = {**env, FLEET_DIR: str(layout.state_dir), "SHOAL_LOG_FORMAT": "json"}
+        self._env = {**ALLOCATOR, **env, FLEET_DIR: str(layout.state_dir), "SHOAL_LOG_FORMAT": "json"}
         self._lock = lock
         self._supervisor: subprocess.Popen[bytes] | None = None
 
