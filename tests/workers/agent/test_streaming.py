@@ -254,7 +254,7 @@ def test_commentary_is_remembered_by_the_next_worker(make_stage: Make, chat_serv
     grant = stage.take()
     with pytest.raises(Dead):
         run_turn(grant, stage.deps(server, SlowTool(die)), TurnContext())
-    crash(stage.store, grant)
+    stage.store.lanes.yield_(grant)
     tool = SlowTool(lambda: stage.until("First I look"))
     stage.drive(stage.deps(server, tool))
     assert stage.seen[0].splitlines()[0] == "• 💬 First I look. Then I see."
