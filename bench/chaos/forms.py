@@ -184,6 +184,12 @@ def rules(forum: str) -> list[Rule]:
         # the most particular first: of the steps after a tool the last fits every result
         for step in form.steps:
             made.append({"match": rf"\b(m-\d{{6}}) as {name}\b", **step})
+    made += [
+        # cut off between two blocks it begins anew, and what is out is not sent again
+        {"match": rf"\b(m-\d{{6}}) as {name}\b", "going_on": True, "text": form.steps[-1]["text"]}
+        for name, form in FORMS.items()
+        if "text" in form.steps[-1]
+    ]
     filled: list[Rule] = json.loads(json.dumps(made).replace("{forum}", f"channel:{forum}"))
     return filled
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+from bench.chaos.asked import ModelCall, read_calls
 from bench.chaos.forms import TAG
 from bench.chaos.seen import Seen, Thread, read_seen
 from bench.openapi import strange, the_judge
@@ -30,11 +31,6 @@ CREATE = "POST /channels/{channel_id}/messages"
 WEBHOOKS = "/channels/{channel_id}/webhooks"
 SPOKEN = "/webhooks/{webhook_id}/{webhook_token}"
 DELETE = "DELETE /channels/{channel_id}/messages/{message_id}"
-ASKED = re.compile(r"please answer (m-\d{6})")
-FAILED_TOOL = ("Interrupted: ", " failed", "did not take", "may have been")
-"""Words of tool results that say that something was not done, or perhaps not."""
-QUEUED_TOOL = '"queued":true'
-"""Words of a tool result that promise that something will be sent, but cannot say yet as what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,24 +122,6 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelCall:
-    """A request to the model; ``outcome`` is done, error, cut or gone, or nothing if it never ended.
-
-    ``asked``: tags of the messages the running turn is for, the first the one it began with.
-    """
-
-    time: float
-    tag: str
-    stamp: str
-    outcome: str
-    asked: tuple[str, ...] = ()
-    failed: bool = False
-    """A tool told the model that something was not done, or perhaps not."""
-    queued: bool = False
-    """A tool told the model that something will be sent."""
-
-
-@dataclass(frozen=True, slots=True)
 class Outcome:
     """One line of ``shoal explain``."""
 
@@ -203,7 +181,7 @@ def read(folder: Path) -> Facts:
             facts.wrong.extend(f"request {line['n']}: {problem}" for problem in discord.problems(line))
     # a turn that was stopped leaves no answer behind which the next one would begin; and nothing joins any
     alone = facts.run.get("mode") == "interrupt"
-    _models(facts, _lines(folder / "models.jsonl"), alone=alone)
+    facts.calls.extend(read_calls(_lines(folder / "models.jsonl"), alone=alone))
     for line in _lines(folder / "outcomes.jsonl"):
         facts.outcomes.append(_outcome(line))
     facts.dead.extend(_lines(folder / "dead.jsonl"))
@@ -353,60 +331,6 @@ def _made(facts: Facts, message: dict[str, Any]) -> None:
             tuple(TAG.findall(str(message.get("content") or ""))),
         ),
     )
-
-
-def _models(facts: Facts, lines: Iterator[dict[str, Any]], *, alone: bool) -> None:
-    starts: dict[int, dict[str, Any]] = {}
-    ends: dict[int, str] = {}
-    for line in lines:
-        if line["kind"] == "start":
-            messages = (line.get("body") or {}).get("messages", [])
-            asked = [m for m in messages if m.get("role") == "user"]
-            tags = TAG.findall(_text(asked[-1].get("content"))) if asked else []
-            starts[line["request"]] = {
-                "time": line["time"],
-                "tag": tags[-1] if tags else "",
-                "stamp": line["stamp"],
-                "asked": tuple(tags[-1:]) if alone else _of_this_turn(messages),
-                "failed": _tool_said(messages, *FAILED_TOOL),
-                "queued": _tool_said(messages, QUEUED_TOOL),
-            }
-        elif line["kind"] == "end":
-            ends[line["request"]] = line["outcome"]
-    for number, start in starts.items():
-        facts.calls.append(
-            ModelCall(
-                start["time"],
-                start["tag"],
-                start["stamp"],
-                ends.get(number, ""),
-                start["asked"],
-                start["failed"],
-                start["queued"],
-            )
-        )
-
-
-def _running(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What belongs to the turn that runs: all behind the last answer without tool calls."""
-    ends = [i for i, m in enumerate(messages) if m.get("role") == "assistant" and not m.get("tool_calls")]
-    return messages[ends[-1] + 1 if ends else 0 :]
-
-
-def _of_this_turn(messages: list[dict[str, Any]]) -> tuple[str, ...]:
-    texts = [_text(m.get("content")) for m in _running(messages) if m.get("role") == "user"]
-    return tuple(dict.fromkeys(tag for text in texts for tag in ASKED.findall(text)))
-
-
-def _tool_said(messages: list[dict[str, Any]], *words: str) -> bool:
-    results = [_text(m.get("content")) for m in _running(messages) if m.get("role") == "tool"]
-    return any(word in result for result in results for word in words)
-
-
-def _text(content: Any) -> str:
-    if isinstance(content, list):
-        return "\n".join(str(part.get("text", "")) for part in content)
-    return str(content or "")
 
 
 def _outcome(line: dict[str, Any]) -> Outcome:

@@ -123,6 +123,13 @@ def _sse(data: Json, name: str = "") -> bytes:
     return head + b"data: " + orjson.dumps(data) + b"\n\n"
 
 
+def _last_said(messages: list[Json]) -> tuple[str, str]:
+    """The last two user messages with words, the newest behind."""
+    spoken = [_text(m.get("content")) for m in messages if m["role"] == "user" and _text(m.get("content"))]
+    before, last = ["", "", *spoken][-2:]
+    return before, last
+
+
 class OpenAI:
     """``/v1/chat/completions``."""
 
@@ -156,8 +163,8 @@ class OpenAI:
             if message["role"] != "tool":
                 break
             results.append(_text(message.get("content")))
-        last = next((_text(m.get("content")) for m in reversed(messages) if m["role"] == "user"), "")
-        return Asked(body["model"], last, tuple(reversed(results)), _openai_pictures(messages))
+        before, last = _last_said(messages)
+        return Asked(body["model"], last, tuple(reversed(results)), _openai_pictures(messages), before)
 
     def _finish(self, reply: Reply) -> str:
         return reply.finish or ("tool_calls" if reply.tool_calls else "stop")
@@ -271,11 +278,8 @@ class Anthropic:
             for part in (last if isinstance(last, list) else [])
             if part.get("type") == "tool_result"
         ]
-        spoken = [
-            _text(m.get("content")) for m in messages if m["role"] == "user" and _text(m.get("content"))
-        ]
-        said = spoken[-1] if spoken else ""
-        return Asked(body["model"], said, tuple(results), _anthropic_pictures(messages))
+        before, said = _last_said(messages)
+        return Asked(body["model"], said, tuple(results), _anthropic_pictures(messages), before)
 
     def _reason(self, reply: Reply) -> str:
         return reply.finish or ("tool_use" if reply.tool_calls else "end_turn")

@@ -3,6 +3,8 @@
 A script is a list of rules, tried in order; the first that fits and is not used up answers. A rule:
 
 ``match``        regular expression, searched in the user message the request ends with
+``going_on``     true: the model is to go on with an answer that was cut off, and ``match`` is searched in the
+                 user message before the one the request ends with
 ``after_tool``   regular expression, searched in the tool results at the end of the request; with ``match``
                  both must fit
 ``model``        name of the model asked for
@@ -45,6 +47,7 @@ __all__ = ["Asked", "Reply", "Script"]
 KEYS = frozenset(
     [
         "match",
+        "going_on",
         "after_tool",
         "model",
         "times",
@@ -73,6 +76,8 @@ class Asked:
     tool_results: tuple[str, ...]
     pictures: int = 0
     """How many pictures came with the request."""
+    before: str = ""
+    """The user message before the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +208,12 @@ class Script:
 
 def _group(spec: Mapping[str, Any], asked: Asked) -> str:
     """The first group of the last match, or nothing."""
-    found = list(re.finditer(str(spec["match"]), asked.last_user, re.DOTALL)) if "match" in spec else []
+    found = list(re.finditer(str(spec["match"]), _words(spec, asked), re.DOTALL)) if "match" in spec else []
     return (found[-1].group(1) or "") if found and found[-1].re.groups else ""
+
+
+def _words(spec: Mapping[str, Any], asked: Asked) -> str:
+    return asked.before if spec.get("going_on") else asked.last_user
 
 
 def _tool_group(spec: Mapping[str, Any], asked: Asked) -> str:
@@ -219,7 +228,7 @@ def _tool_group(spec: Mapping[str, Any], asked: Asked) -> str:
 def _fits(spec: Mapping[str, Any], asked: Asked) -> bool:
     if "transcript" in spec or "speech" in spec or ("model" in spec and spec["model"] != asked.model):
         return False
-    if "match" in spec and not re.search(str(spec["match"]), asked.last_user, re.DOTALL):
+    if "match" in spec and not re.search(str(spec["match"]), _words(spec, asked), re.DOTALL):
         return False
     if "after_tool" in spec:
         return any(re.search(str(spec["after_tool"]), result, re.DOTALL) for result in asked.tool_results)

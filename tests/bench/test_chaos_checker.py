@@ -427,6 +427,16 @@ def test_each_violation_is_caught(forge: Callable[[Logs], None], expected: set[s
     assert main(["checker", str(tmp_path)]) == 1
 
 
+def test_who_is_told_to_go_on_with_an_answer_is_asked_for_its_message(tmp_path: Path) -> None:
+    logs = Logs()
+    start = next(line for line in logs.models if line["kind"] == "start")
+    note = (
+        "[Your answer above was cut off there, and people have read it. Go on exactly behind its last word]"
+    )
+    start["body"]["messages"] += [{"role": "assistant", "content": "answ"}, {"role": "user", "content": note}]
+    assert not broken(judge(read(logs.write(tmp_path))))
+
+
 def test_a_frozen_holder_may_finish_the_effect_it_was_in(tmp_path: Path) -> None:
     logs = Logs()
     logs.injury("freeze", "turns", START + 0.5, healed=START + 1.25)
@@ -539,7 +549,7 @@ def test_a_log_broken_in_the_middle_is_no_evidence(tmp_path: Path) -> None:
 
 def test_the_checker_shares_no_code_with_the_product() -> None:
     folder = Path(str(bench.chaos.checker.__file__)).parent
-    for name in ("checker", "figures", "forms", "logs", "rich", "seen", "verdict", "../openapi"):
+    for name in ("asked", "checker", "figures", "forms", "logs", "rich", "seen", "verdict", "../openapi"):
         source = (folder / f"{name}.py").read_text()
         imports = [line for line in source.splitlines() if line.startswith(("import ", "from "))]
         assert not [

@@ -140,6 +140,22 @@ def test_what_was_asked_and_what_a_tool_said_go_into_the_next_call(
     assert other.content == "no edit", "with both, match must fit as well"
 
 
+def test_going_on_with_an_answer_that_was_cut_off(
+    models: ModelServer, client: openai.OpenAI, claude: anthropic.Anthropic
+) -> None:
+    models.script(
+        [
+            {"match": r"tell of (\w+)", "going_on": True, "text": "all of {1}"},
+            {"match": "tell", "text": "begun"},
+        ]
+    )
+    cut: list[Any] = [user("tell of Rome"), {"role": "assistant", "content": "be"}, user("go on")]
+    assert ask(client, *cut[:1]).choices[0].message.content == "begun"
+    assert ask(client, *cut).choices[0].message.content == "all of Rome"
+    said = claude.messages.create(model="scripted", max_tokens=10, messages=cut)
+    assert said.content[0].text == "all of Rome"  # type: ignore[union-attr]
+
+
 def test_steps_are_used_up_in_order(models: ModelServer, client: openai.OpenAI) -> None:
     models.script([{"text": "one"}, {"text": "two", "times": 2}])
     said = [ask(client, user("x")).choices[0].message.content for _ in range(4)]

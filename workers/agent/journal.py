@@ -105,7 +105,7 @@ class State:
     blocks: int = 0
     told: str = ""
     told_before: list[str] = field(default_factory=list)
-    told_media: set[str] = field(default_factory=set)
+    told_media: list[str] = field(default_factory=list)
     told_tags: str = ""
 
     @property
@@ -156,7 +156,7 @@ class State:
         self.blocks += 1
         self.told += block.text
         self.told_tags = block.tags or self.told_tags
-        self.told_media.update(block.media)
+        self.told_media.extend(block.media)
 
     def _answered(self, entry: Answered) -> None:
         for block in entry.told:

@@ -167,7 +167,8 @@ class Reading:
         messages.append(Message("user", text=text, pictures=pictures_of(files or ())))
         messages.extend(state.messages)
         if state.told:
-            messages += [Message("assistant", text=state.told), Message("user", text=CUT_OFF)]
+            out = state.told + "".join(f"\nMEDIA: {name}" for name in state.told_media)
+            messages += [Message("assistant", text=out), Message("user", text=CUT_OFF)]
         if state.answers >= MAX_ROUNDS:
             messages.append(Message("user", text="[Tool limit reached. Answer now, without tools.]"))
         return messages

@@ -186,6 +186,29 @@ def test_where_only_the_message_tool_speaks_there_are_no_blocks(make_stage: Make
     assert stage.shown() == []
 
 
+def test_who_goes_on_is_told_which_files_are_out(make_stage: Make, chat_server: Start) -> None:
+    """Found by a rich chaos run: of two files the second was not sent."""
+    stage = make_stage()
+    stage.ask()
+    loaded: list[str] = []
+
+    def load(request: Any, source: str, *, filename: str, check: Any) -> SendFile:
+        del request, filename, check
+        loaded.append(source)
+        return SendFile(stage.store.blobs.put(b"data"), Path(source).name)
+
+    first = ["Two files:\n", "MEDIA:/w/a.txt\n", "\nThey ", "are", " for", " you."]
+    server = chat_server(
+        [
+            {"text": first, "chunk_delay": 0.1, "cut_after": 5},
+            {"text": ["\nMEDIA:/w/b.txt\n", "That is all."]},
+        ]
+    )
+    stage.drive(replace(blocks(stage, server), load=load))
+    assert str(bodies(server)[-1]["messages"][-2]["content"]).endswith("\nMEDIA: /w/a.txt")
+    assert loaded == ["/w/a.txt", "/w/b.txt"]
+
+
 # -- deaths, other models, stops ---------------------------------------------------------------------
 
 
