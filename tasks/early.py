@@ -3,7 +3,8 @@
 A turn acknowledges and types when it begins, which is at once where its conversation is idle. Where it is
 busy, front does it once, from a thread of its own, after the admission stands: best effort, so what
 cannot be sent within a few seconds is left to the turn. Where a turn ended while the reaction was on its
-way, its acknowledgement was removed before it was there; then it is taken away again here.
+way, its acknowledgement was removed before it was there; then it is taken away again here. A process that
+was frozen before it sent finds out that it is too late.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import NamedTuple
 from shoal.base.errors import ShoalError
 from shoal.base.ids import MessageId
 from shoal.base.logging import get_logger
+from shoal.base.stamp import before_sending
 from shoal.base.threads import Surviving
 from shoal.state.effects import Effect, Push
 from workers.delivery.reactions import ReactionApi
@@ -46,6 +48,12 @@ def waiting_turns(effects: Iterable[Effect]) -> list[Waiting]:
     pushed = (effect for effect in effects if isinstance(effect, Push) and effect.record.kind == KIND)
     found = (Waiting(decode_turn(push.record.body), push.lane, push.record.identity) for push in pushed)
     return [waiting for waiting in found if waiting.request.queued]
+
+
+class TooLate(ShoalError):
+    """The message has its outcome."""
+
+    code = "too-late"
 
 
 class Early:
@@ -104,6 +112,11 @@ class Early:
         if request.ack:
             reactions = self._reactions(request.account)
             place = (request.channel_id, MessageId(request.message_id), request.ack)
-            reactions.create_reaction(*place)
+            with before_sending(lambda: self._check(request)):
+                reactions.create_reaction(*place)
             if self._removed(waiting):
                 reactions.delete_own_reaction(*place)
+
+    def _check(self, request: TurnRequest) -> None:
+        if self._settled(request):
+            raise TooLate(f"Message {request.message_id} was settled while this waited to be sent.")

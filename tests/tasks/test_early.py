@@ -36,13 +36,21 @@ class Room:
         self.rest = Rest(self.transport, retry=NO_RETRY)
         self.channel = str(self.control.add_channel(discord.guild_id, "early")["id"])
         self.types, self.settled, self.removed = True, False, False
+        self.settles: TurnRequest | None = None
+        self.asked = 0
         self.early = Early(
             lambda _account: self.rest,
             lambda _account: self.rest,
             types=lambda _request: self.types,
-            settled=lambda _request: self.settled,
+            settled=self._settled,
             removed=lambda _waiting: self.removed,
         )
+
+    def _settled(self, wanted: TurnRequest) -> bool:
+        if wanted == self.settles:
+            self.asked += 1
+            return self.asked > 1
+        return self.settled
 
     def offer(self, *requests: TurnRequest) -> None:
         self.early.offer([Waiting(each, "session:main", f"default.{each.message_id}") for each in requests])
@@ -135,3 +143,12 @@ def test_only_messages_of_busy_conversations_wait(depth: int, waits: int) -> Non
     found = waiting_turns(effects)
     assert len(found) == waits
     assert all(each.lane == "session:agent:main:main" and each.identity for each in found)
+
+
+def test_who_was_frozen_before_it_sent_is_too_late(room: Room) -> None:
+    """Found by a rich chaos run: it was answered meanwhile, and who would have looked again was killed."""
+    wanted, other = room.say(), room.say()
+    room.settles = wanted
+    room.offer(wanted, other)
+    until(lambda: room.seen(other) == (["👀"], 2))
+    assert room.seen(wanted)[0] == []
