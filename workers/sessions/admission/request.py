@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from shoal.base.ids import snowflake_ms
 from shoal.discord.wire import FORUMS
 from workers.access.tool_policy import tool_policy
@@ -34,64 +36,95 @@ def turn_request(
         mode: how the message queues.
         queued: its conversation is busy.
     """
-    event, message, decision, conversation = (
-        arrival.event,
-        arrival.message,
-        arrival.decision,
-        arrival.conversation,
-    )
-    surface = conversation.surface
+    known = (_sender(arrival), _place(arrival), _access(arrival, view), _content(arrival, view))
+    fields = {name: value for part in known for name, value in part.keywords.items()}
+    return TurnRequest(**fields, mode=mode, queued=queued)
+
+
+# partial(TurnRequest, …) says some of its fields, with their names and types checked
+
+
+def _sender(arrival: Arrival) -> partial[TurnRequest]:
+    """Who wrote."""
     sender = arrival.sender
-    authority: Authority = "owner" if decision.owner else "trusted" if decision.authorized else "guest"
-    return TurnRequest(
-        account=event.account,
-        channel_id=message.channel_id,
-        message_id=message.id,
+    return partial(
+        TurnRequest,
         author_id=sender.id,
         author_name=sender.name,
         author_tag=sender.tag,
         author_username=sender.username,
         author_label=sender.label,
+        member_roles=arrival.message.roles or (),
+        tools=_tools(arrival, sender.name),
+    )
+
+
+def _place(arrival: Arrival) -> partial[TurnRequest]:
+    """Where, and which conversation that is."""
+    message, decision, conversation = arrival.message, arrival.decision, arrival.conversation
+    surface = conversation.surface
+    return partial(
+        TurnRequest,
+        account=arrival.event.account,
+        channel_id=message.channel_id,
         chat_type=conversation.chat_type,
         agent_id=conversation.agent_id,
         session_key=conversation.session_key,
-        text=arrival.text,
+        coding=conversation.coding,
         guild_id=message.guild_id,
-        is_owner=decision.owner,
-        authority=authority,
-        command_authorized=decision.authorized,
-        owner_hint=decision.owner_hint,
-        tools=_tools(arrival, sender.name),
-        born_ms=snowflake_ms(message.id),
-        received_ms=event.received_ms,
-        mode=mode,
-        queued=queued,
-        was_mentioned=decision.mentioned_by in ("explicit", "mass", "pattern"),
-        mentioned_by=decision.mentioned_by,
-        mention_required=decision.mention_required,
-        updates_route=_updates_route(arrival, view.settings),
         guild_name=surface.guild_name,
         guild_slug=decision.guild.slug if decision.guild else "",
+        guild_entry=decision.guild.key if decision.guild else "",
         channel_name=surface.channel_name,
-        topic=conversation.surface.topic,
+        channel_entry=decision.channel.key if decision.channel else "",
+        topic=surface.topic,
         parent_id=surface.parent_id,
         parent_name=surface.parent_name,
         is_thread=surface.is_thread,
         parent_forum=surface.parent_type in FORUMS,
-        coding=conversation.coding,
-        guild_entry=decision.guild.key if decision.guild else "",
-        channel_entry=decision.channel.key if decision.channel else "",
-        member_roles=message.roles or (),
+    )
+
+
+def _access(arrival: Arrival, view: AdmissionView) -> partial[TurnRequest]:
+    """What was decided about it."""
+    decision, conversation = arrival.decision, arrival.conversation
+    authority: Authority = "owner" if decision.owner else "trusted" if decision.authorized else "guest"
+    return partial(
+        TurnRequest,
+        is_owner=decision.owner,
+        authority=authority,
+        command_authorized=decision.authorized,
+        owner_hint=decision.owner_hint,
+        was_mentioned=decision.mentioned_by in ("explicit", "mass", "pattern"),
+        mentioned_by=decision.mentioned_by,
+        mention_required=decision.mention_required,
+        updates_route=_updates_route(arrival, view.settings),
+        ack=ack_of(
+            view.settings.ack,
+            conversation.chat_type,
+            conversation.agent_id,
+            decision,
+            arrival.message.guild_id,
+        ),
+    )
+
+
+def _content(arrival: Arrival, view: AdmissionView) -> partial[TurnRequest]:
+    """What was written, and what came with it."""
+    message = arrival.message
+    return partial(
+        TurnRequest,
+        message_id=message.id,
+        message_ids=tuple(part.message.id for part in arrival.parts),
+        original_id=original_of(message.id, view) if arrival.facts.sender.pluralkit is not None else "",
+        born_ms=snowflake_ms(message.id),
+        received_ms=arrival.event.received_ms,
+        text=arrival.text,
+        part_chars=tuple(len(part.text) for part in arrival.parts),
         attachments=attachments_of(message, with_forwarded=may_forward(message, arrival.context)),
         quoted=quoted(arrival, view),
         has_forwarded=_forwards(message),
         forwarded=_forwarded_from(arrival, view),
-        message_ids=tuple(part.message.id for part in arrival.parts),
-        part_chars=tuple(len(part.text) for part in arrival.parts),
-        ack=ack_of(
-            view.settings.ack, conversation.chat_type, conversation.agent_id, decision, message.guild_id
-        ),
-        original_id=original_of(message.id, view) if arrival.facts.sender.pluralkit is not None else "",
     )
 
 
