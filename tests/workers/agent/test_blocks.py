@@ -151,9 +151,8 @@ def test_the_same_words_again_are_not_sent_twice(make_stage: Make, chat_server: 
     assert told.outcome == "answered"
 
 
-def test_a_file_goes_at_once_and_only_once(make_stage: Make, chat_server: Start) -> None:
-    stage = make_stage()
-    stage.ask()
+def loader(stage: Any) -> tuple[Any, list[str]]:
+    """Reads any file, and what it was asked for."""
     loaded: list[str] = []
 
     def load(request: Any, source: str, *, filename: str, check: Any) -> SendFile:
@@ -161,6 +160,13 @@ def test_a_file_goes_at_once_and_only_once(make_stage: Make, chat_server: Start)
         loaded.append(source)
         return SendFile(stage.store.blobs.put(b"data"), Path(source).name)
 
+    return load, loaded
+
+
+def test_a_file_goes_at_once_and_only_once(make_stage: Make, chat_server: Start) -> None:
+    stage = make_stage()
+    stage.ask()
+    load, loaded = loader(stage)
     text = ["Here it is:\nMEDIA:/w/a", ".txt\nAnd that", " was it, more or less."]
     used = replace(blocks(stage, chat_server([{"text": text, "chunk_delay": 0.1}])), load=load)
     stage.drive(used)
@@ -190,13 +196,7 @@ def test_who_goes_on_is_told_which_files_are_out(make_stage: Make, chat_server: 
     """Found by a rich chaos run: of two files the second was not sent."""
     stage = make_stage()
     stage.ask()
-    loaded: list[str] = []
-
-    def load(request: Any, source: str, *, filename: str, check: Any) -> SendFile:
-        del request, filename, check
-        loaded.append(source)
-        return SendFile(stage.store.blobs.put(b"data"), Path(source).name)
-
+    load, loaded = loader(stage)
     first = ["Two files:\n", "MEDIA:/w/a.txt\n", "\nThey ", "are", " for", " you."]
     server = chat_server(
         [
